@@ -1,0 +1,308 @@
+"""The array libraries polyad knows, one small class each.
+
+* A library is recognised by the type of an array through ``sys.modules``: what is not loaded
+  cannot own an array, so nothing is ever imported to find out.
+* Python numbers and NumPy scalars belong to NumPy.
+* NumPy is the meeting point of conversions; memory is shared wherever that is safe, and a
+  result never shares memory with what the caller passed in.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from polyad.errors import InputTypeError
+
+__all__ = ["ArraySpec", "Library", "converter", "is_leaf", "leaving", "library", "library_of", "spec_of"]
+
+Converter = Callable[[Any], Any]
+
+
+class ArraySpec(NamedTuple):
+    """Shape and dtype of a leaf; ``weak`` marks a Python number, which adapts its precision."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+    weak: bool = False
+
+    def __str__(self) -> str:
+        if self.weak:
+            return f"Python {np.dtype(self.dtype).kind.translate(_KINDS)}"
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether the entries are complex."""
+        return getattr(self.dtype, "kind", "") == "c"
+
+    @property
+    def is_inexact(self) -> bool:
+        """Whether the entries are floating-point numbers, so that a derivative exists."""
+        kind = getattr(self.dtype, "kind", "")
+        # ml_dtypes' small floats (bfloat16, float8_*) report kind "V".
+        return kind in "fc" or (kind == "V" and "float" in str(self.dtype))
+
+
+_KINDS = str.maketrans({"f": "float", "i": "int", "c": "complex", "b": "bool"})
+
+
+class Library:
+    """One array library: recognising, describing and converting its arrays."""
+
+    name: str = "?"
+    module: str = "?"
+    immutable: bool = False
+
+    def array_types(self) -> tuple[type, ...]:
+        """Types of the library's arrays; called only once its module is loaded."""
+        raise NotImplementedError
+
+    def spec(self, a: Any) -> ArraySpec:
+        """Shape and NumPy dtype of an array."""
+        return ArraySpec(tuple(a.shape), a.dtype)
+
+    def to_numpy(self, a: Any) -> Any:
+        """The array as NumPy, sharing memory where the library allows it."""
+        raise NotImplementedError
+
+    def from_numpy(self, a: Any) -> Any:
+        """A NumPy array as this library's, for reading only."""
+        raise NotImplementedError
+
+    def fresh(self, a: Any, others: tuple[Any, ...]) -> Any:
+        """The array itself, or a copy where it shares memory with any of ``others``."""
+        return a
+
+    def cast(self, a: Any, dtype: Any) -> Any:
+        """The array in another dtype, by way of NumPy where the library may narrow it."""
+        return np.asarray(self.to_numpy(a)).astype(dtype)
+
+    def device(self, a: Any) -> dict[str, Any]:
+        """The keyword that creates a new array where ``a`` is."""
+        return {}
+
+    def copy_into(self, out: Any, result: Any) -> None:
+        """Write ``result`` into ``out``; shapes and dtypes were checked."""
+        out[...] = result
+
+    def writeable(self, out: Any) -> bool:
+        """Whether ``copy_into`` can write to the array."""
+        return True
+
+
+class NumPy(Library):
+    """NumPy arrays, NumPy scalars and Python numbers."""
+
+    name = module = "numpy"
+
+    def array_types(self) -> tuple[type, ...]:
+        return (np.ndarray, np.generic, float, int, complex)
+
+    def spec(self, a: Any) -> ArraySpec:
+        if isinstance(a, np.ndarray):
+            if type(a) is not np.ndarray:
+                kind = f"{type(a).__module__}.{type(a).__name__}"
+                raise InputTypeError(
+                    f"an argument is a {kind}, whose extra meaning would be lost: "
+                    "pass a plain array, np.asarray(x)"
+                )
+            return ArraySpec(a.shape, a.dtype)
+        if isinstance(a, np.generic):
+            return ArraySpec((), a.dtype)
+        return ArraySpec((), np.dtype(type(a)), weak=True)
+
+    def to_numpy(self, a: Any) -> Any:
+        return a
+
+    def from_numpy(self, a: Any) -> Any:
+        return a
+
+    def fresh(self, a: Any, others: tuple[Any, ...]) -> Any:
+        if type(a) is np.ndarray:
+            if not all(a.strides) and a.size > 1:  # broadcast: entries share one place
+                return a.copy()
+            for other in others:
+                if type(other) is np.ndarray and np.may_share_memory(a, other):
+                    return a.copy()
+        return a
+
+    def copy_into(self, out: Any, result: Any) -> None:
+        np.copyto(out, result)
+
+    def writeable(self, out: Any) -> bool:
+        return isinstance(out, np.ndarray) and out.flags.writeable
+
+
+class JAX(Library):
+    """``jax.Array``, tracers included."""
+
+    name = module = "jax"
+    immutable = True
+
+    def array_types(self) -> tuple[type, ...]:
+        return (sys.modules["jax"].Array,)
+
+    def to_numpy(self, a: Any) -> Any:
+        return np.asarray(a)
+
+    def from_numpy(self, a: Any) -> Any:
+        return a  # compiled functions take NumPy faster than any conversion would make it JAX's
+
+    def writeable(self, out: Any) -> bool:
+        return False
+
+
+class Torch(Library):
+    """``torch.Tensor``; a NumPy view of it shares memory."""
+
+    name = module = "torch"
+
+    def array_types(self) -> tuple[type, ...]:
+        return (sys.modules["torch"].Tensor,)
+
+    def spec(self, a: Any) -> ArraySpec:
+        return ArraySpec(tuple(a.shape), _numpy_dtype(a.dtype))
+
+    def to_numpy(self, a: Any) -> Any:
+        a = a.detach()
+        if a.device.type != "cpu":
+            a = a.cpu()
+        return a.resolve_conj().resolve_neg().contiguous().numpy()
+
+    def from_numpy(self, a: Any) -> Any:
+        torch = sys.modules["torch"]
+        if not isinstance(a, np.ndarray):
+            a = np.asarray(a)
+        if not a.flags.writeable or any(s < 0 for s in a.strides) or not a.dtype.isnative:
+            # torch shares writable, forward-strided, native memory only
+            a = np.array(a, dtype=a.dtype.newbyteorder("="))
+        try:
+            return torch.from_numpy(a)
+        except TypeError:
+            raise InputTypeError(
+                f"torch has no dtype {a.dtype}: convert with x.astype(np.float64)"
+            ) from None
+
+    def fresh(self, a: Any, others: tuple[Any, ...]) -> Any:
+        if not a.is_contiguous() and not all(a.stride()) and a.numel() > 1:
+            return a.contiguous()
+        place = a.untyped_storage().data_ptr()
+        for other in others:
+            if hasattr(other, "untyped_storage") and other.untyped_storage().data_ptr() == place:
+                return a.clone()
+        return a
+
+    def cast(self, a: Any, dtype: Any) -> Any:
+        return a.to(getattr(sys.modules["torch"], str(dtype)))
+
+    def device(self, a: Any) -> dict[str, Any]:
+        return {"device": a.device}
+
+    def copy_into(self, out: Any, result: Any) -> None:
+        out.detach().copy_(result)
+
+
+class Autograd(NumPy):
+    """Boxes of the autograd package, which exist only while it traces a function."""
+
+    name = module = "autograd"
+
+    def array_types(self) -> tuple[type, ...]:
+        return (sys.modules["autograd"].tracer.Box,)
+
+    def spec(self, a: Any) -> ArraySpec:
+        return ArraySpec(tuple(np.shape(a._value)), np.result_type(a._value))
+
+
+def _numpy_dtype(dtype: Any) -> Any:
+    try:
+        return np.dtype(str(dtype).removeprefix("torch."))
+    except TypeError:
+        return dtype  # bfloat16 and quantised types have no NumPy counterpart
+
+
+LIBRARIES: dict[str, Library] = {lib.name: lib for lib in (NumPy(), JAX(), Torch(), Autograd())}
+
+
+def library(name: str) -> Library:
+    """The library of that name; third parties' backends use NumPy, jax or torch arrays."""
+    return LIBRARIES[name]
+
+
+_BY_TYPE: dict[type, Library | None] = {}
+
+
+def library_of(a: Any) -> Library | None:
+    """The library that owns ``a``, or None if it is no array and no number."""
+    kind = type(a)
+    try:
+        return _BY_TYPE[kind]
+    except KeyError:
+        pass
+    found = None
+    for lib in LIBRARIES.values():
+        # by instance: the classes of tracers are recognised by JAX's own instance check only
+        if lib.module in sys.modules and isinstance(a, lib.array_types()):
+            found = lib
+            break
+    if found is not None:  # what is unknown today may belong to a library loaded tomorrow
+        _BY_TYPE[kind] = found
+    return found
+
+
+def is_leaf(a: Any) -> bool:
+    """Whether ``a`` is an array or a number of any library."""
+    return library_of(a) is not None
+
+
+def spec_of(a: Any) -> ArraySpec:
+    """Shape and dtype of a leaf."""
+    lib = library_of(a)
+    if lib is None:
+        raise InputTypeError(f"{type(a).__name__} is no array and no number")
+    return lib.spec(a)
+
+
+def converter(source: Library, target: Library) -> Converter | None:
+    """What turns ``source``'s arrays into ``target``'s; None where nothing is to do."""
+    if source is target:
+        return None
+    if source.name == "numpy":
+        return None if target.name == "jax" else target.from_numpy
+    if target.name == "numpy":
+        return source.to_numpy
+    return lambda a: target.from_numpy(np.array(source.to_numpy(a)))
+
+
+def leaving(source: Library, target: Library, *, scalar: bool) -> Converter:
+    """What turns a framework's result into the caller's array.
+
+    Parameters
+    ----------
+    source, target : Library
+        The framework's arrays and the caller's.
+    scalar : bool
+        Give a 0-d result as a NumPy scalar, as NumPy's own functions do.
+    """
+    if target.name != "numpy":
+        return converter(source, target) or (lambda a: a)
+    if scalar:
+        to_numpy = source.to_numpy
+        return lambda a: np.asarray(to_numpy(a))[()]
+    if source.name == "jax":
+        return np.array  # np.asarray would give a view that refuses writing
+    if source.name == "torch":
+        return source.to_numpy
+    return np.asarray

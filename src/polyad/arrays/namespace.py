@@ -1,0 +1,54 @@
+"""The array namespace for a function that every library is to run."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__all__ = ["namespace"]
+
+# top-level module of an array's type -> module with the functions of the array API standard
+NAMESPACES = {
+    "numpy": "numpy",
+    "jax": "jax.numpy",
+    "jaxlib": "jax.numpy",
+    "torch": "array_api_compat.torch",
+    "autograd": "autograd.numpy",
+}
+
+
+def namespace(*arrays: Any) -> Any:
+    """Functions of the array library that the arguments belong to.
+
+    NumPy arrays and Python numbers give way to anything else, so that constants may stay NumPy.
+
+    Parameters
+    ----------
+    *arrays : array_like
+        Arrays, tracers or numbers.
+
+    Returns
+    -------
+    module
+        A namespace with the functions of the array API standard: ``numpy``, ``jax.numpy``,
+        ``array_api_compat.torch`` or ``autograd.numpy``.
+
+    Raises
+    ------
+    TypeError
+        If the arguments belong to two libraries besides NumPy.
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> def f(x):
+    ...     xp = ad.namespace(x)
+    ...     return xp.sum(xp.exp(x))
+    >>> float(f(np.zeros(3)))
+    3.0
+    """
+    found = {NAMESPACES.get(type(a).__module__.partition(".")[0], "numpy") for a in arrays}
+    found.discard("numpy")
+    if len(found) > 1:
+        raise TypeError(f"arrays of several libraries in one function: {', '.join(sorted(found))}")
+    return importlib.import_module(found.pop() if found else "numpy")

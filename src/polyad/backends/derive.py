@@ -1,0 +1,474 @@
+"""Every operator from one primitive.
+
+* A backend with ``jvp`` gets ``vjp`` by one tangent per input entry, and the other way round by
+  one cotangent per output entry; both are exact, only slower.
+* Jacobians sweep a basis through a batched product, in the direction with fewer seeds.
+* Second order applies the backend to its own gradient: forward over reverse where it has both.
+* Bases are taken over the real numbers (``1`` and ``1j`` for complex entries) where a map need not
+  be complex-linear, so that the derivations hold for every function of complex arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from polyad.arrays.libraries import ArraySpec, library_of
+from polyad.backends.base import Kernel, Leaves, Linearized, Problem, strategy, strategy_of
+from polyad.errors import UnsupportedOperatorError
+
+if TYPE_CHECKING:
+    from polyad.backends.base import Backend
+
+# Seeds and tangents of one batch together stay near this many entries (256 MiB of float64).
+BATCH_ENTRIES = 2**25
+
+
+# -- bases ------------------------------------------------------------------------------------
+
+
+def basis(
+    xp: Any, specs: Sequence[ArraySpec], like: Leaves, chunk: int, *, real: bool = False
+) -> Iterator[tuple[int, Leaves]]:
+    """Batches of unit seeds over all leaves in a row.
+
+    Parameters
+    ----------
+    xp : module
+        Array namespace of the seeds.
+    specs : sequence of ArraySpec
+        What the seeds look like.
+    like : tuple
+        One array per leaf, whose device the seeds share; may be empty.
+    chunk : int
+        Largest batch.
+    real : bool
+        Add ``1j`` times each unit vector for complex leaves.
+
+    Yields
+    ------
+    leaf : int
+        The leaf in which the units of this batch stand.
+    seeds : tuple
+        One array per leaf with a leading batch axis, zero in the other leaves.
+    """
+    for i, spec in enumerate(specs):
+        units = (1.0, 1j) if real and spec.is_complex else (1.0,)
+        for unit in units:
+            for start in range(0, spec.size, chunk):
+                stop = min(start + chunk, spec.size)
+                yield (
+                    i,
+                    tuple(
+                        _units(xp, spec, start, stop, unit, _device(like, k))
+                        if k == i
+                        else xp.zeros((stop - start, *other.shape), dtype=_dtype(xp, other), **_device(like, k))
+                        for k, other in enumerate(specs)
+                    ),
+                )
+
+
+def _units(xp: Any, spec: ArraySpec, start: int, stop: int, unit: complex, device: dict[str, Any]) -> Any:
+    block = xp.eye(stop - start, spec.size, k=start, dtype=_dtype(xp, spec), **device)
+    block = xp.reshape(block, (stop - start, *spec.shape))
+    return block if unit == 1.0 else block * unit
+
+
+def _dtype(xp: Any, spec: ArraySpec) -> Any:
+    name = str(spec.dtype)
+    return getattr(xp, name, spec.dtype)
+
+
+def _device(like: Leaves, k: int) -> dict[str, Any]:
+    """The keyword that puts a new array beside ``like[k]``, for libraries that have devices."""
+    owner = library_of(like[k]) if like else None
+    return owner.device(like[k]) if owner is not None else {}
+
+
+def chunk_of(backend: Backend, directions: int, entries: int) -> int:
+    """Seeds per batch: the backend's ``chunk_size``, or what keeps memory in bounds."""
+    chosen = getattr(backend, "chunk_size", None)
+    return max(1, chosen if chosen is not None else min(directions, BATCH_ENTRIES // max(1, entries)))
+
+
+def size(specs: Sequence[ArraySpec]) -> int:
+    """Entries of all leaves together."""
+    return sum(spec.size for spec in specs)
+
+
+def _is_complex(a: Any) -> bool:
+    return "complex" in str(a.dtype)
+
+
+def _conj(xp: Any, a: Any) -> Any:
+    return xp.conj(a) if _is_complex(a) else a
+
+
+# -- products ---------------------------------------------------------------------------------
+
+
+def pushforward(backend: Backend, problem: Problem, *, batched: bool = False) -> Kernel:
+    """The backend's own ``jvp`` where its mode allows, else one pullback per output entry."""
+    if backend.forward:
+        return backend.jvp_batched(problem) if batched else backend.jvp(problem)
+    product = backend.vjp_batched(problem)
+    kernel = _adjoint(backend, problem, product, problem.outputs, problem.inputs, batched)
+    return strategy("one pullback per output entry")(kernel)
+
+
+def pullback(backend: Backend, problem: Problem, *, batched: bool = False) -> Kernel:
+    """The backend's own ``vjp`` where its mode allows, else one pushforward per input entry."""
+    if backend.reverse:
+        return backend.vjp_batched(problem) if batched else backend.vjp(problem)
+    product = backend.jvp_batched(problem)
+    kernel = _adjoint(backend, problem, product, problem.inputs, problem.outputs, batched)
+    return strategy("one pushforward per input entry")(kernel)
+
+
+def _adjoint(
+    backend: Backend,
+    problem: Problem,
+    product: Kernel,
+    rows: Sequence[ArraySpec],
+    columns: Sequence[ArraySpec],
+    batched: bool,
+) -> Kernel:
+    """The adjoint of a batched product, whose seeds are like ``rows`` and images like ``columns``."""
+    xp = backend.xp
+    chunk = chunk_of(backend, size(rows), size(rows) + size(columns))
+
+    def kernel(x: Leaves, c: Leaves, seed: Leaves) -> Any:
+        flat = tuple(
+            xp.reshape(s, (s.shape[0] if batched else 1, spec.size))
+            for s, spec in zip(seed, columns, strict=True)
+        )
+        parts: list[list[Any]] = [[] for _ in rows]
+        y: Leaves | None = None
+        aux: Leaves = ()
+        for k, seeds in basis(xp, rows, x[:1] * len(rows), chunk, real=True):
+            images, y, aux = product(x, c, seeds)
+            # one array per seed of the outer batch and unit of this one
+            parts[k].append(sum(_pair(xp, a, b) for a, b in zip(flat, images, strict=True)))
+        if y is None:
+            y, aux = problem.f(x, c)
+        result = tuple(
+            _assemble(xp, spec, part, flat[0].shape[0]) for spec, part in zip(rows, parts, strict=True)
+        )
+        return (result if batched else tuple(r[0] for r in result)), y, aux
+
+    return kernel
+
+
+def _pair(xp: Any, a: Any, b: Any) -> Any:
+    """``Re(sum(conj(a) * b))`` for each pair of a row of ``a`` and a leading index of ``b``."""
+    b = xp.reshape(b, (b.shape[0], a.shape[1]))
+    product = _conj(xp, a) @ xp.moveaxis(b, 0, 1)
+    return xp.real(product) if _is_complex(product) else product
+
+
+def _assemble(xp: Any, spec: ArraySpec, parts: list[Any], count: int) -> Any:
+    """Coordinates along the real basis as one array like ``spec`` with a leading axis."""
+    if not parts:
+        return xp.zeros((count, *spec.shape), dtype=_dtype(xp, spec))
+    flat = parts[0] if len(parts) == 1 else xp.concat(parts, axis=1)
+    if spec.is_complex:
+        flat = flat[:, : spec.size] + 1j * flat[:, spec.size :]
+    return xp.reshape(flat, (count, *spec.shape))
+
+
+def jvp_batched(backend: Backend, problem: Problem) -> Kernel:
+    """One direction after the other."""
+    return _looped(backend, backend.jvp(problem), problem, lambda p: p.outputs)
+
+
+def vjp_batched(backend: Backend, problem: Problem) -> Kernel:
+    """One direction after the other."""
+    return _looped(backend, backend.vjp(problem), problem, lambda p: p.inputs)
+
+
+def hvp_batched(backend: Backend, problem: Problem) -> Kernel:
+    """Batched pushforward of the gradient, or one direction after the other."""
+    if not backend.nestable:
+        return _looped(backend, backend.hvp(problem), problem, lambda p: p.inputs)
+    return _of_gradient(backend, problem, batched=True)
+
+
+def _looped(
+    backend: Backend,
+    single: Kernel,
+    problem: Problem,
+    like: Callable[[Problem], Sequence[ArraySpec]],
+) -> Kernel:
+    xp = backend.xp
+
+    @strategy(f"{strategy_of(single)}, one direction after the other")
+    def kernel(x: Leaves, c: Leaves, seeds: Leaves) -> Any:
+        count = int(seeds[0].shape[0])
+        outcomes = [single(x, c, tuple(s[k] for s in seeds)) for k in range(count)]
+        if not outcomes:
+            empty = single(x, c, tuple(xp.zeros(s.shape[1:], dtype=s.dtype) for s in seeds))
+            none = tuple(xp.zeros((0, *s.shape), dtype=_dtype(xp, s)) for s in like(problem))
+            return (none, *empty[1:])
+        stacked = tuple(xp.stack(leaf) for leaf in zip(*(o[0] for o in outcomes), strict=True))
+        return (stacked, *outcomes[-1][1:])
+
+    return kernel
+
+
+# -- first order --------------------------------------------------------------------------------
+
+
+def value(backend: Backend, problem: Problem) -> Kernel:
+    """The function itself."""
+
+    @strategy("evaluation")
+    def kernel(x: Leaves, c: Leaves) -> Any:
+        y, aux = problem.f(x, c)
+        return y, y, aux
+
+    return kernel
+
+
+def derivative(backend: Backend, problem: Problem) -> Kernel:
+    """A pushforward with the unit tangent, or the Jacobian by rows."""
+    if not backend.forward:
+        return jacobian(backend, problem)
+    push = pushforward(backend, problem)
+
+    @strategy("pushforward of 1")
+    def kernel(x: Leaves, c: Leaves) -> Any:
+        return push(x, c, tuple(backend.xp.ones_like(leaf) for leaf in x))
+
+    return kernel
+
+
+def gradient(backend: Backend, problem: Problem) -> Kernel:
+    """A pullback with the unit cotangent; forward-only backends sweep the basis in ``vjp``."""
+    pull = pullback(backend, problem)
+    xp = backend.xp
+    (out,) = problem.outputs
+
+    @strategy("pullback of 1" if backend.reverse else strategy_of(pull))
+    def kernel(x: Leaves, c: Leaves) -> Any:
+        one = xp.ones((), dtype=_dtype(xp, out), **_device(x, 0))
+        return pull(x, c, (one,))
+
+    return kernel
+
+
+def forward_wins(backend: Backend, problem: Problem, bias: float = 1.0) -> bool:
+    """Whether a Jacobian takes fewer seeds by columns, a reverse seed costing ``bias`` of one."""
+    if not (backend.forward and backend.reverse):
+        return backend.forward
+    return size(problem.inputs) <= bias * size(problem.outputs)
+
+
+def jacobian(backend: Backend, problem: Problem) -> Kernel:
+    """Columns by pushforwards or rows by pullbacks, whichever are fewer."""
+    if forward_wins(backend, problem):
+        return jacobian_by_columns(backend, problem)
+    return jacobian_by_rows(backend, problem)
+
+
+def jacobian_by_columns(backend: Backend, problem: Problem) -> Kernel:
+    """One pushforward per input entry, batched."""
+    xp, ins, outs = backend.xp, problem.inputs, problem.outputs
+    product = backend.jvp_batched(problem)
+    total = size(ins)
+    chunk = chunk_of(backend, total, total + size(outs))
+
+    @strategy(f"{total} pushforwards{_batches(total, chunk)}, by columns")
+    def kernel(x: Leaves, c: Leaves) -> Any:
+        columns: list[list[Leaves]] = [[] for _ in ins]
+        y = aux = None
+        for i, seeds in basis(xp, ins, x, chunk):
+            dy, y, aux = product(x, c, seeds)
+            columns[i].append(dy)
+        if y is None:
+            y, aux = problem.f(x, c)
+        blocks = tuple(
+            _columns(xp, out, spec, [part[j] for part in columns[i]])
+            for j, out in enumerate(outs)
+            for i, spec in enumerate(ins)
+        )
+        return blocks, y, aux
+
+    return kernel
+
+
+def _columns(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any]) -> Any:
+    shape = out.shape + spec.shape
+    if not parts:
+        return xp.zeros(shape, dtype=_dtype(xp, out))
+    stacked = parts[0] if len(parts) == 1 else xp.concat(parts)
+    return xp.reshape(xp.moveaxis(stacked, 0, -1), shape)
+
+
+def jacobian_by_rows(backend: Backend, problem: Problem) -> Kernel:
+    """One pullback per output entry, batched."""
+    xp, ins, outs = backend.xp, problem.inputs, problem.outputs
+    product = backend.vjp_batched(problem)
+    total = size(outs)
+    chunk = chunk_of(backend, total, total + size(ins))
+
+    @strategy(f"{total} pullbacks{_batches(total, chunk)}, by rows")
+    def kernel(x: Leaves, c: Leaves) -> Any:
+        rows: list[list[Leaves]] = [[] for _ in outs]
+        y = aux = None
+        for j, seeds in basis(xp, outs, (x[0],) * len(outs), chunk):
+            dx, y, aux = product(x, c, seeds)
+            rows[j].append(dx)
+        if y is None:
+            y, aux = problem.f(x, c)
+        blocks = tuple(
+            _rows(xp, out, spec, [part[i] for part in rows[j]])
+            for j, out in enumerate(outs)
+            for i, spec in enumerate(ins)
+        )
+        return blocks, y, aux
+
+    return kernel
+
+
+def _rows(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any]) -> Any:
+    shape = out.shape + spec.shape
+    if not parts:
+        return xp.zeros(shape, dtype=_dtype(xp, spec))
+    stacked = parts[0] if len(parts) == 1 else xp.concat(parts)
+    stacked = xp.reshape(stacked, shape)
+    return _conj(xp, stacked)  # vjp is the adjoint, which conjugates
+
+
+def _batches(total: int, chunk: int) -> str:
+    count = -(-total // chunk)
+    return " in one batch" if count <= 1 else f" in {count} batches"
+
+
+# -- second order -------------------------------------------------------------------------------
+
+
+def gradient_problem(backend: Backend, problem: Problem) -> Problem:
+    """The gradient as a function; its ``aux`` is the value followed by the user's ``aux``."""
+    _require_nesting(backend)
+    kernel = backend.gradient(problem)
+
+    def f(x: Leaves, c: Leaves) -> tuple[Leaves, Leaves]:
+        g, y, aux = kernel(x, c)
+        return g, (*y, *aux)
+
+    return problem.derived(f, problem.inputs)
+
+
+def _of_gradient(backend: Backend, problem: Problem, *, batched: bool) -> Kernel:
+    inner_problem = gradient_problem(backend, problem)
+    if backend.forward:
+        product = pushforward(backend, inner_problem, batched=batched)
+        words = f"forward over {'reverse' if backend.reverse else 'forward'}"
+    else:
+        # The Hessian is symmetric, so a pullback of the gradient is the product itself.
+        product = pullback(backend, inner_problem, batched=batched)
+        words = "reverse over reverse"
+
+    @strategy(words)
+    def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
+        hv, g, aux = product(x, c, v)
+        return hv, aux[:1], aux[1:], g
+
+    return kernel
+
+
+def hvp(backend: Backend, problem: Problem) -> Kernel:
+    """Pushforward of the gradient where there is a forward mode, else its pullback."""
+    return _of_gradient(backend, problem, batched=False)
+
+
+def hessian(backend: Backend, problem: Problem) -> Kernel:
+    """The Jacobian of the gradient."""
+    inner_problem = gradient_problem(backend, problem)
+    by_columns = jacobian_by_columns if backend.forward else jacobian_by_rows
+    product = by_columns(backend, inner_problem)
+    words = "forward" if backend.forward else "reverse"
+    under = "reverse" if backend.reverse else "forward"
+
+    @strategy(f"{words} over {under}, {strategy_of(product)}")
+    def kernel(x: Leaves, c: Leaves) -> Any:
+        blocks, g, aux = product(x, c)
+        return blocks, aux[:1], aux[1:], g
+
+    return kernel
+
+
+def second_derivative(backend: Backend, problem: Problem) -> Kernel:
+    """The derivative of the derivative."""
+    _require_nesting(backend)
+    first = backend.derivative(problem)
+    count = len(problem.outputs)
+
+    def f(x: Leaves, c: Leaves) -> tuple[Leaves, Leaves]:
+        dy, y, aux = first(x, c)
+        return dy, (*y, *aux)
+
+    second = backend.derivative(problem.derived(f, problem.outputs))
+
+    @strategy(f"{strategy_of(second)}, twice")
+    def kernel(x: Leaves, c: Leaves) -> Any:
+        d2y, dy, aux = second(x, c)
+        return d2y, aux[:count], aux[count:], dy
+
+    return kernel
+
+
+# -- at one point -------------------------------------------------------------------------------
+
+
+def linearize(backend: Backend, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
+    """Products with the Jacobian computed once; for backends that keep nothing of a call."""
+    xp, ins, outs = backend.xp, problem.inputs, problem.outputs
+    blocks, y, aux = backend.jacobian(problem)(x, c)
+
+    def block(j: int, i: int) -> Any:
+        return xp.reshape(blocks[j * len(ins) + i], (outs[j].size, ins[i].size))
+
+    def push_batched(v: Leaves) -> Leaves:
+        flat = [xp.reshape(leaf, (-1, spec.size)) for leaf, spec in zip(v, ins, strict=True)]
+        return tuple(
+            xp.reshape(sum(flat[i] @ block(j, i).T for i in range(len(ins))), (-1, *out.shape))
+            for j, out in enumerate(outs)
+        )
+
+    def pull_batched(w: Leaves) -> Leaves:
+        flat = [xp.reshape(leaf, (-1, spec.size)) for leaf, spec in zip(w, outs, strict=True)]
+        return tuple(
+            _match(
+                xp,
+                xp.reshape(
+                    sum(flat[j] @ _conj(xp, block(j, i)) for j in range(len(outs))), (-1, *spec.shape)
+                ),
+                spec,
+            )
+            for i, spec in enumerate(ins)
+        )
+
+    def push(v: Leaves) -> Leaves:
+        return tuple(leaf[0] for leaf in push_batched(tuple(leaf[None] for leaf in v)))
+
+    def pull(w: Leaves) -> Leaves:
+        return tuple(leaf[0] for leaf in pull_batched(tuple(leaf[None] for leaf in w)))
+
+    return Linearized(y, aux, push, pull, push_batched, pull_batched, "products with the dense Jacobian")
+
+
+def _match(xp: Any, a: Any, spec: ArraySpec) -> Any:
+    """Real inputs have real cotangents, whatever the output."""
+    return xp.real(a) if _is_complex(a) and not spec.is_complex else a
+
+
+# -- guards -------------------------------------------------------------------------------------
+
+
+def _require_nesting(backend: Backend) -> None:
+    if not backend.nestable:
+        raise UnsupportedOperatorError(
+            f"{backend!r} cannot differentiate its own derivatives: use another backend for "
+            "second order (polyad.backends() lists them)"
+        )

@@ -1,0 +1,250 @@
+"""JAX: everything natively, traced and compiled at preparation.
+
+* A prepared kernel is traced once (``jax.make_jaxpr``) and compiled; what the function captures is
+  frozen in the trace. The value and the lower derivative are left out of the compiled program
+  where only the result is asked for. An unprepared call runs without compilation.
+* 64-bit inputs are computed in 64 bits through JAX's scoped setting, at preparation and at every
+  call; the global setting is never touched. 32-bit inputs run as the user's JAX is set.
+* NumPy arrays go straight to the compiled function, which takes them faster than ``jnp.asarray``.
+* JAX conjugates neither seeds nor results; polyad's convention does both (see ``base``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+
+from polyad.arrays.libraries import ArraySpec
+from polyad.backends import derive
+from polyad.backends.base import (
+    Backend,
+    Executable,
+    Kernel,
+    Leaves,
+    Linearized,
+    Problem,
+    strategy,
+    strategy_of,
+)
+
+__all__ = ["JAX"]
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class JAX(Backend):
+    """Differentiation by JAX and XLA.
+
+    Parameters
+    ----------
+    jit : bool
+        Compile prepared kernels; False is for debugging.
+    chunk_size : int, optional
+        Directions per batch in Jacobians and Hessians; None bounds the memory of a batch.
+    mode : {None, "forward", "reverse"}
+        Force one mode.
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> ad.gradient(lambda x: (x**3).sum(), np.array([1.0, 2.0]), backend=ad.JAX())
+    array([ 3., 12.])
+    """
+
+    jit: bool = True
+    chunk_size: int | None = None
+
+    name: ClassVar[str] = "jax"
+    library: ClassVar[str] = "jax"
+    requires: ClassVar[tuple[str, ...]] = ("jax",)
+    extra: ClassVar[str] = "jax"
+    supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
+
+    @property
+    def xp(self) -> Any:
+        import jax.numpy
+
+        return jax.numpy
+
+    # -- primitives -------------------------------------------------------------------------
+
+    def jvp(self, problem: Problem) -> Kernel:
+        import jax
+
+        @strategy("jax.jvp")
+        def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
+            y, dy, aux = jax.jvp(lambda x: problem.f(x, c), (x,), (v,), has_aux=True)
+            return dy, y, aux
+
+        return kernel
+
+    def vjp(self, problem: Problem) -> Kernel:
+        import jax
+
+        @strategy("jax.vjp")
+        def kernel(x: Leaves, c: Leaves, w: Leaves) -> Any:
+            y, pull, aux = jax.vjp(lambda x: problem.f(x, c), x, has_aux=True)
+            return _conj(pull(_conj(w))[0]), y, aux
+
+        return kernel
+
+    def jvp_batched(self, problem: Problem) -> Kernel:
+        import jax
+
+        @strategy("vmap of jax.jvp")
+        def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
+            y, push, aux = jax.linearize(lambda x: problem.f(x, c), x, has_aux=True)
+            return jax.vmap(push)(v), y, aux
+
+        return kernel
+
+    def vjp_batched(self, problem: Problem) -> Kernel:
+        import jax
+
+        @strategy("vmap of jax.vjp")
+        def kernel(x: Leaves, c: Leaves, w: Leaves) -> Any:
+            y, pull, aux = jax.vjp(lambda x: problem.f(x, c), x, has_aux=True)
+            return _conj(jax.vmap(pull)(_conj(w))[0]), y, aux
+
+        return kernel
+
+    # -- overrides ----------------------------------------------------------------------------
+
+    def gradient(self, problem: Problem) -> Kernel:
+        import jax
+
+        if not self.reverse:
+            return derive.gradient(self, problem)
+
+        @strategy("reverse, jax.vjp")
+        def kernel(x: Leaves, c: Leaves) -> Any:
+            y, pull, aux = jax.vjp(lambda x: problem.f(x, c), x, has_aux=True)
+            one = jax.numpy.ones_like(y[0])
+            return _conj(pull((one,))[0]), y, aux
+
+        return kernel
+
+    def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
+        import jax
+
+        wide = _is_wide((*problem.x, *problem.c))
+        with _precision(wide):
+            y, push, aux = jax.linearize(lambda x: problem.f(x, c), x, has_aux=True)
+            transposed = jax.linear_transpose(push, x)
+
+        def pull(w: Leaves) -> Leaves:
+            return _conj(transposed(_conj(w))[0])
+
+        def scoped(product: Kernel) -> Kernel:
+            product = jax.jit(product) if self.jit else product
+
+            def call(seeds: Leaves) -> Leaves:
+                with _precision(wide):
+                    return product(seeds)
+
+            return call
+
+        return Linearized(
+            y,
+            aux,
+            scoped(push),
+            scoped(pull),
+            scoped(jax.vmap(push)),
+            scoped(jax.vmap(pull)),
+            "jax.linearize and its transpose",
+        )
+
+    # -- surroundings -------------------------------------------------------------------------
+
+    def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
+        import jax
+
+        with _precision(_is_wide((*problem.x, *problem.c))):
+            y, _ = jax.eval_shape(problem.f, problem.x, problem.c)
+        return tuple(ArraySpec(tuple(leaf.shape), np.dtype(leaf.dtype)) for leaf in y)
+
+    def finish(
+        self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
+    ) -> Executable:
+        import jax
+        import jax.extend
+
+        examples = (problem.x, problem.c, *seeds)
+        wide = _is_wide([leaf for leaves in examples for leaf in leaves])
+        words = strategy_of(kernel)
+        if not (prepared and self.jit):
+            full = _scoped(kernel) if wide else kernel
+            return Executable(full, lambda *a: full(*a)[0], f"{words}, not compiled")
+        with _precision(wide):
+            closed, shape = jax.make_jaxpr(kernel, return_shape=True)(*examples)
+        tree = jax.tree_util.tree_structure(shape)
+        count = len(shape[0])
+        run = jax.extend.core.jaxpr_as_fun(closed)
+
+        def full(*args: Leaves) -> Any:
+            return jax.tree_util.tree_unflatten(tree, run(*jax.tree_util.tree_leaves(args)))
+
+        def result(*args: Leaves) -> Leaves:
+            # XLA drops whatever only the other outputs need
+            return tuple(run(*jax.tree_util.tree_leaves(args))[:count])
+
+        full_jit, result_jit = jax.jit(full), jax.jit(result)
+        if wide:
+            full_jit, result_jit = _scoped(full_jit), _scoped(result_jit)
+        return Executable(full_jit, result_jit, f"{words}, compiled by XLA")
+
+    def explain(self, error: Exception) -> str | None:
+        import jax
+
+        errors = jax.errors
+        if isinstance(error, errors.TracerArrayConversionError):
+            return (
+                "a NumPy function met a traced JAX array: write the function on "
+                "xp = polyad.namespace(x) instead of np"
+            )
+        if isinstance(error, errors.TracerBoolConversionError):
+            return (
+                "a Python branch depends on the value of a traced array: use xp.where, or "
+                "backend=polyad.JAX(jit=False)"
+            )
+        if isinstance(error, errors.ConcretizationTypeError | errors.TracerIntegerConversionError):
+            return "a Python number was asked of a traced array: keep to array operations"
+        if isinstance(error, TypeError) and "custom_vjp" in str(error):
+            return "the function has a custom_vjp, which knows no forward mode: use 'jax:reverse'"
+        return None
+
+
+def _conj(leaves: Leaves) -> Leaves:
+    import jax.numpy as jnp
+
+    return tuple(jnp.conj(a) if jnp.iscomplexobj(a) else a for a in leaves)
+
+
+_WIDE = frozenset({"float64", "complex128", "int64", "uint64"})
+
+
+def _is_wide(leaves: Any) -> bool:
+    """Whether any leaf is a 64-bit array; Python numbers adapt to what they meet."""
+    return any(str(getattr(leaf, "dtype", "")) in _WIDE for leaf in leaves)
+
+
+def _precision(wide: bool) -> Any:
+    import contextlib
+
+    import jax
+
+    return jax.enable_x64(True) if wide else contextlib.nullcontext()
+
+
+def _scoped(call: Kernel) -> Kernel:
+    """The call within JAX's 64-bit setting, which is local to the thread and to the call."""
+    import jax
+
+    enable_x64 = jax.enable_x64
+
+    def scoped(*args: Leaves) -> Any:
+        with enable_x64(True):
+            return call(*args)
+
+    return scoped

@@ -1,0 +1,154 @@
+"""Names of backends, and the choice when none is named.
+
+* Backends come from the entry-point group ``polyad.backends``, polyad's own among them; nothing
+  is imported before its name is asked for.
+* ``"jax:forward"`` is ``JAX(mode="forward")``.
+* Without a name the array library of the active argument decides (``DEFAULTS``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib.util
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from typing import Any
+
+from polyad.backends.base import Backend
+from polyad.errors import ArgumentError, BackendNotFoundError, BackendNotInstalledError
+
+__all__ = ["DEFAULTS", "GROUP", "default_backend", "load", "names", "resolve"]
+
+GROUP = "polyad.backends"
+
+# array library of the active argument -> backends in order of preference
+DEFAULTS: dict[str, tuple[str, ...]] = {
+    "numpy": ("numpy", "finite"),
+    "jax": ("jax",),
+    "torch": ("torch",),
+}
+
+
+@functools.cache
+def _entries() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def names() -> list[str]:
+    """Names of all registered backends, installed or not."""
+    return sorted(_entries())
+
+
+@functools.cache
+def load(name: str) -> type[Backend]:
+    """The class registered under the name; its framework need not be installed.
+
+    Raises
+    ------
+    BackendNotFoundError
+        If nothing is registered under the name.
+    """
+    entry = _entries().get(name)
+    if entry is None:
+        close = difflib.get_close_matches(name, names(), n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise BackendNotFoundError(
+            f"no backend is named {name!r}{hint} Registered: {', '.join(map(repr, names()))}"
+        )
+    return entry.load()
+
+
+def is_installed(backend: type[Backend]) -> bool:
+    """Whether the modules that the backend needs can be found; imports none of them."""
+    return all(importlib.util.find_spec(module) is not None for module in backend.requires)
+
+
+def installed_version(backend: type[Backend]) -> str | None:
+    """Version of the backend's framework, or None where there is none to speak of."""
+    if not backend.requires:
+        return None
+    try:
+        return version(backend.requires[0])
+    except PackageNotFoundError:
+        return None
+
+
+@functools.cache
+def _checked(backend: type[Backend]) -> None:
+    if not is_installed(backend):
+        missing = ", ".join(m for m in backend.requires if importlib.util.find_spec(m) is None)
+        package = f"polyad[{backend.extra}]" if backend.extra else missing
+        raise BackendNotInstalledError(
+            f"backend {backend.name!r} needs {missing}, which is not installed: "
+            f"pip install '{package}'"
+        )
+
+
+def resolve(backend: Backend | str | None, library: str = "numpy") -> Backend:
+    """The backend object for an object, a name, or None.
+
+    Parameters
+    ----------
+    backend : Backend, str or None
+        What the user wrote; a name may end in ``":forward"`` or ``":reverse"``.
+    library : str
+        Array library of the active argument, which decides where ``backend`` is None.
+
+    Raises
+    ------
+    BackendNotFoundError
+        If the name is unknown.
+    BackendNotInstalledError
+        If its framework is not installed.
+    """
+    if backend is None:
+        return default_backend(library)
+    if isinstance(backend, str):
+        name, _, mode = backend.partition(":")
+        chosen = load(name)
+        _checked(chosen)
+        return _named(chosen, mode or None)
+    if isinstance(backend, type) and issubclass(backend, Backend):
+        backend = backend()
+    if not isinstance(backend, Backend):
+        raise ArgumentError(
+            f"backend is {backend!r}: pass a backend such as polyad.JAX(), or a name, "
+            f"one of {', '.join(map(repr, names()))}"
+        )
+    _checked(type(backend))
+    return backend
+
+
+@functools.cache
+def _named(backend: type[Backend], mode: str | None) -> Backend:
+    return backend(mode=mode)
+
+
+@functools.cache
+def default_backend(library: str) -> Backend:
+    """The preferred registered backend for arrays of that library."""
+    registered = names()
+    for name in DEFAULTS[library]:
+        if name in registered:
+            return resolve(name)
+    raise BackendNotFoundError(f"no backend for {library} arrays is registered: pass backend=")
+
+
+def refresh() -> None:
+    """Look for entry points again, after a package was installed in this process."""
+    for cached in (_entries, load, _checked, _named, default_backend):
+        cached.cache_clear()
+
+
+def describe(name: str) -> dict[str, Any]:
+    """What ``polyad.backends()`` tells of one backend."""
+    backend = load(name)
+    return {
+        "name": name,
+        "class": backend,
+        "installed": is_installed(backend),
+        "version": installed_version(backend),
+        "library": backend.library,
+        "modes": tuple(sorted(backend.supports)),
+        "extra": backend.extra,
+    }

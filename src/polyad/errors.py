@@ -1,0 +1,91 @@
+"""Every error and warning that polyad raises.
+
+One base class, so that ``except PolyadError`` catches all; each child also inherits the
+builtin that a user would catch without knowing polyad. A message names the thing, the value
+and the remedy.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArgumentError",
+    "BackendContractError",
+    "BackendNotFoundError",
+    "BackendNotInstalledError",
+    "FunctionNotSupportedError",
+    "HolomorphicError",
+    "InputTypeError",
+    "NonScalarOutputError",
+    "OutMismatchError",
+    "OutputTypeError",
+    "PolyadError",
+    "PolyadWarning",
+    "PrecisionWarning",
+    "PreparationMismatchError",
+    "TangentMismatchError",
+    "UnsupportedOperatorError",
+]
+
+
+class PolyadError(Exception):
+    """Base class of every error that polyad raises."""
+
+
+class BackendNotFoundError(PolyadError, ValueError):
+    """No backend is registered under the name: see ``polyad.backends()``."""
+
+
+class BackendNotInstalledError(PolyadError, ImportError):
+    """The backend is known but its framework is not installed: install the extra it names."""
+
+
+class UnsupportedOperatorError(PolyadError, NotImplementedError):
+    """The backend cannot do this operator (or this form of it): take the one the message names."""
+
+
+class InputTypeError(PolyadError, TypeError):
+    """An argument is not something to differentiate: integers, objects, strings, subclasses."""
+
+
+class ArgumentError(PolyadError, ValueError):
+    """The arguments do not fit the operator: ``argnums`` out of range, a keyword's bad value."""
+
+
+class OutputTypeError(PolyadError, TypeError):
+    """The function returned something that is not a number, an array or a tree of them."""
+
+
+class NonScalarOutputError(PolyadError, ValueError):
+    """A gradient, HVP or Hessian was asked of a function that is not scalar: use ``jacobian``."""
+
+
+class TangentMismatchError(PolyadError, ValueError):
+    """A direction ``v`` or ``w`` does not have the structure of what it pairs with."""
+
+
+class OutMismatchError(PolyadError, ValueError):
+    """The array given as ``out`` cannot take the result; nothing was written to it."""
+
+
+class PreparationMismatchError(PolyadError, ValueError):
+    """A prepared object was called with other structures, shapes or dtypes than it was made for."""
+
+
+class FunctionNotSupportedError(PolyadError, TypeError):
+    """The framework cannot follow the function: the message says where and what to use instead."""
+
+
+class HolomorphicError(PolyadError, ValueError):
+    """A complex Jacobian was asked of a function that has none because it is not holomorphic."""
+
+
+class BackendContractError(PolyadError, RuntimeError):
+    """A backend broke its contract; a message for the author of the backend."""
+
+
+class PolyadWarning(UserWarning):
+    """Base class of every warning that polyad gives."""
+
+
+class PrecisionWarning(PolyadWarning):
+    """The computation ran in less precision than the input promised."""

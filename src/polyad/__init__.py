@@ -1,9 +1,63 @@
-"""One interface to every way of differentiating a Python program."""
+"""polyad: one interface to every way of differentiating a Python program.
+
+Importing it loads no AD framework; a backend imports its own when it is first used.
+"""
+
+from __future__ import annotations
 
 from polyad import errors
 from polyad.arrays.namespace import namespace
+from polyad.backends.autograd import Autograd
 from polyad.backends.jax import JAX
+from polyad.combine.from_primitive import FromPrimitive
+from polyad.operators.derivative import derivative, prepare_derivative, value_and_derivative
 from polyad.operators.gradient import gradient, prepare_gradient, value_and_gradient
+from polyad.operators.hessian import hessian, prepare_hessian, value_gradient_and_hessian
+from polyad.operators.hvp import gradient_and_hvp, hvp, prepare_hvp, value_gradient_and_hvp
+from polyad.operators.jacobian import jacobian, prepare_jacobian, value_and_jacobian
+from polyad.operators.jvp import jvp, prepare_jvp, value_and_jvp
+from polyad.operators.linearize import linearize
+from polyad.operators.second_derivative import (
+    prepare_second_derivative,
+    second_derivative,
+    value_derivative_and_second_derivative,
+)
 from polyad.operators.signature import Static
+from polyad.operators.vjp import prepare_vjp, value_and_vjp, vjp
 
-__all__ = ["JAX", "Static", "errors", "gradient", "namespace", "prepare_gradient", "value_and_gradient"]
+__version__ = "0.1.0"
+
+__all__ = [
+    "JAX",
+    "Autograd",
+    "FromPrimitive",
+    "Static",
+    "derivative",
+    "errors",
+    "gradient",
+    "gradient_and_hvp",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "linearize",
+    "namespace",
+    "prepare_derivative",
+    "prepare_gradient",
+    "prepare_hessian",
+    "prepare_hvp",
+    "prepare_jacobian",
+    "prepare_jvp",
+    "prepare_second_derivative",
+    "prepare_vjp",
+    "second_derivative",
+    "value_and_derivative",
+    "value_and_gradient",
+    "value_and_jacobian",
+    "value_and_jvp",
+    "value_and_vjp",
+    "value_derivative_and_second_derivative",
+    "value_gradient_and_hessian",
+    "value_gradient_and_hvp",
+    "vjp",
+]

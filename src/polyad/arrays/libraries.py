@@ -191,9 +191,7 @@ class Torch(Library):
         try:
             return torch.from_numpy(a)
         except TypeError:
-            raise InputTypeError(
-                f"torch has no dtype {a.dtype}: convert with x.astype(np.float64)"
-            ) from None
+            raise InputTypeError(f"torch has no dtype {a.dtype}: convert with x.astype(np.float64)") from None
 
     def fresh(self, a: Any, others: tuple[Any, ...]) -> Any:
         if not a.is_contiguous() and not all(a.stride()) and a.numel() > 1:
@@ -286,7 +284,7 @@ def converter(source: Library, target: Library) -> Converter | None:
     return lambda a: target.from_numpy(np.array(source.to_numpy(a)))
 
 
-def leaving(source: Library, target: Library, *, scalar: bool) -> Converter:
+def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None) -> Converter:
     """What turns a framework's result into the caller's array.
 
     Parameters
@@ -295,14 +293,24 @@ def leaving(source: Library, target: Library, *, scalar: bool) -> Converter:
         The framework's arrays and the caller's.
     scalar : bool
         Give a 0-d result as a NumPy scalar, as NumPy's own functions do.
+    dtype : dtype, optional
+        What the result must have; None takes it as it comes.
     """
     if target.name != "numpy":
         return converter(source, target) or (lambda a: a)
-    if scalar:
-        to_numpy = source.to_numpy
-        return lambda a: np.asarray(to_numpy(a))[()]
     if source.name == "jax":
-        return np.array  # np.asarray would give a view that refuses writing
-    if source.name == "torch":
-        return source.to_numpy
-    return np.asarray
+        to_numpy: Converter = np.array  # np.asarray would give a view that refuses writing
+    elif source.name == "torch":
+        to_numpy = source.to_numpy
+    else:
+        to_numpy = np.asarray
+    if dtype is not None:
+        plain = to_numpy
+
+        def to_numpy(a: Any) -> Any:
+            result = plain(a)
+            return result if result.dtype is dtype else result.astype(dtype, copy=False)
+
+    if scalar:
+        return lambda a: to_numpy(a)[()]
+    return to_numpy

@@ -62,7 +62,9 @@ def basis(
                     tuple(
                         _units(xp, spec, start, stop, unit, _device(like, k))
                         if k == i
-                        else xp.zeros((stop - start, *other.shape), dtype=_dtype(xp, other), **_device(like, k))
+                        else xp.zeros(
+                            (stop - start, *other.shape), dtype=_dtype(xp, other), **_device(like, k)
+                        )
                         for k, other in enumerate(specs)
                     ),
                 )
@@ -424,21 +426,29 @@ def second_derivative(backend: Backend, problem: Problem) -> Kernel:
 def linearize(backend: Backend, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
     """Products with the Jacobian computed once; for backends that keep nothing of a call."""
     xp, ins, outs = backend.xp, problem.inputs, problem.outputs
-    blocks, y, aux = backend.jacobian(problem)(x, c)
+
+    def scoped(kernel: Kernel) -> Kernel:
+        """Within whatever the backend's computations need around them."""
+        return backend.finish(kernel, problem, (), prepared=False).full
+
+    blocks, y, aux = scoped(backend.jacobian(problem))(x, c)
 
     def block(j: int, i: int) -> Any:
         return xp.reshape(blocks[j * len(ins) + i], (outs[j].size, ins[i].size))
 
-    def push_batched(v: Leaves) -> Leaves:
+    @scoped
+    def push(x: Leaves, c: Leaves, v: Leaves) -> Any:
         flat = [xp.reshape(leaf, (-1, spec.size)) for leaf, spec in zip(v, ins, strict=True)]
-        return tuple(
+        products = tuple(
             xp.reshape(sum(flat[i] @ block(j, i).T for i in range(len(ins))), (-1, *out.shape))
             for j, out in enumerate(outs)
         )
+        return products, (), ()
 
-    def pull_batched(w: Leaves) -> Leaves:
+    @scoped
+    def pull(x: Leaves, c: Leaves, w: Leaves) -> Any:
         flat = [xp.reshape(leaf, (-1, spec.size)) for leaf, spec in zip(w, outs, strict=True)]
-        return tuple(
+        products = tuple(
             _match(
                 xp,
                 xp.reshape(
@@ -448,14 +458,17 @@ def linearize(backend: Backend, problem: Problem, x: Leaves, c: Leaves) -> Linea
             )
             for i, spec in enumerate(ins)
         )
+        return products, (), ()
 
-    def push(v: Leaves) -> Leaves:
-        return tuple(leaf[0] for leaf in push_batched(tuple(leaf[None] for leaf in v)))
+    def batched(product: Kernel) -> Kernel:
+        return lambda seeds: product(x, c, seeds)[0]
 
-    def pull(w: Leaves) -> Leaves:
-        return tuple(leaf[0] for leaf in pull_batched(tuple(leaf[None] for leaf in w)))
+    def single(product: Kernel) -> Kernel:
+        return lambda seed: tuple(leaf[0] for leaf in product(x, c, tuple(s[None] for s in seed))[0])
 
-    return Linearized(y, aux, push, pull, push_batched, pull_batched, "products with the dense Jacobian")
+    return Linearized(
+        y, aux, single(push), single(pull), batched(push), batched(pull), "products with the dense Jacobian"
+    )
 
 
 def _match(xp: Any, a: Any, spec: ArraySpec) -> Any:

@@ -79,8 +79,7 @@ def _checked(backend: type[Backend]) -> None:
         missing = ", ".join(m for m in backend.requires if importlib.util.find_spec(m) is None)
         package = f"polyad[{backend.extra}]" if backend.extra else missing
         raise BackendNotInstalledError(
-            f"backend {backend.name!r} needs {missing}, which is not installed: "
-            f"pip install '{package}'"
+            f"backend {backend.name!r} needs {missing}, which is not installed: pip install '{package}'"
         )
 
 

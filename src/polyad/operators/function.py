@@ -59,6 +59,7 @@ class FlatFunction:
         self.aux_structure: Structure | None = None
 
     def __call__(self, x: Leaves, c: Leaves) -> tuple[Leaves, Leaves]:
+        """Output and aux leaves for active and constant leaves."""
         out = self._f(*self._rebuild(x, c))
         if not self._has_aux:
             return self._checked(out), ()

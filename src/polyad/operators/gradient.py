@@ -67,9 +67,9 @@ def gradient(
     >>> ad.gradient(lambda x: (x**2).sum(), np.array([1.0, 2.0]), backend="jax")
     array([2., 4.])
     """
-    return PreparedGradient(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True
-    )(*args, out=out)
+    return PreparedGradient(f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True)(
+        *args, out=out
+    )
 
 
 @document
@@ -105,9 +105,9 @@ def value_and_gradient(
     >>> float(y), g
     (5.0, array([2., 4.]))
     """
-    return PreparedGradient(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True
-    ).value_and(*args, out=out)
+    return PreparedGradient(f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True).value_and(
+        *args, out=out
+    )
 
 
 @document

@@ -113,13 +113,11 @@ class Prepared:
             self._seeds = self._make_seeds()
             seeds = () if self._seeds is None else (self._example_seed(seed),)
             kernel = self._kernel(self.backend, self.problem)
-            self._executable: Executable = self.backend.finish(
-                kernel, self.problem, seeds, prepared=not once
-            )
+            self._executable: Executable = self.backend.finish(kernel, self.problem, seeds, prepared=not once)
         except Exception as error:
             raise self._explained(error) from error.__cause__
         self._run = self._executable.result
-        self._leave_x = self._leavers(self.signature.x_scalars)
+        self._leave_x = self._leavers_x(self.signature.x_scalars)
         # the common case, one array in and one array of a result out, avoids every loop
         self._simple: Callable[[Any], Any] | None = None
         if not has_aux and self.signature.x_structure is LEAF:
@@ -193,8 +191,8 @@ class Prepared:
     ) -> Any:
         """The result as the caller's arrays, or written into ``out``."""
         if target is None:
-            return self._like(self.gives, leaves, x, c, seed)
-        results = flatten(self._like(self.gives, leaves, x, c, seed))[0]
+            return self._like(self.gives, leaves, x, c, seed, batched=self.batched)
+        results = flatten(self._like(self.gives, leaves, x, c, seed, batched=self.batched))[0]
         for place, result in zip(target, results, strict=True):
             if tuple(place.shape) != np.shape(result):
                 raise OutMismatchError(f"out has shape {tuple(place.shape)}, the result {np.shape(result)}")
@@ -202,11 +200,20 @@ class Prepared:
             library_of(place).copy_into(place, result)  # type: ignore[union-attr]
         return out
 
-    def _like(self, kind: str, leaves: Leaves, x: Leaves, c: Leaves, seed: tuple[Any, ...]) -> Any:
+    def _like(
+        self,
+        kind: str,
+        leaves: Leaves,
+        x: Leaves,
+        c: Leaves,
+        seed: tuple[Any, ...],
+        *,
+        batched: bool = False,
+    ) -> Any:
         """Leaves as the caller's tree of the caller's arrays."""
         if kind == "input":
-            leavers = self._leave_x if not self.batched else self._leavers((False,) * len(leaves))
-        elif kind == "output" and not self.batched:
+            leavers = self._leavers_x((False,) * len(leaves)) if batched else self._leave_x
+        elif kind == "output" and not batched:
             leavers = self._leavers((True,) * len(leaves))
         else:
             leavers = self._leavers((False,) * len(leaves))
@@ -221,6 +228,12 @@ class Prepared:
         outer = inner if kind == "hessian" else self._structure("output")
         rows = [arrays[k : k + inner.count] for k in range(0, len(arrays), inner.count)]
         return outer.unflatten(inner.unflatten(row) for row in rows)
+
+    def _leavers_x(self, scalars: tuple[bool, ...]) -> list[Callable[[Any], Any]]:
+        return [
+            leaving(self._source, self.signature.library, scalar=scalar, dtype=spec.dtype)
+            for scalar, spec in zip(scalars, self.signature.x_specs, strict=True)
+        ]
 
     def _leavers(self, scalars: tuple[bool, ...]) -> list[Callable[[Any], Any]]:
         return [leaving(self._source, self.signature.library, scalar=s) for s in scalars]
@@ -264,7 +277,7 @@ class Prepared:
         outputs = self.problem.outputs
         if self.scalar_output and any(spec.is_complex for spec in outputs):
             raise NonScalarOutputError(
-                f"output is complex, {self.operator} needs a real scalar: return its real part or use jacobian"
+                f"output is complex, {self.operator} needs a real scalar: return its real part"
             )
         if self.gives == "hessian" and any(spec.is_complex for spec in self.problem.inputs):
             raise HolomorphicError(
@@ -281,9 +294,7 @@ class Prepared:
         else:
             specs, pairs_with = self.problem.outputs, "the output"
             structure = self._structure("output")
-        return Seeds(
-            self.seed_name, structure, specs, pairs_with, batched=self.batched, target=self._source
-        )
+        return Seeds(self.seed_name, structure, specs, pairs_with, batched=self.batched, target=self._source)
 
     def _example_seed(self, seed: Any) -> Leaves:
         assert self._seeds is not None

@@ -24,7 +24,7 @@ __all__ = ["Mismatch", "Seeds", "Signature", "Static"]
 Leaves = tuple[Any, ...]
 
 
-class Mismatch(Exception):  # noqa: N818  (never leaves polyad)
+class Mismatch(Exception):
     """A call that does not fit; the operators turn it into the public error."""
 
 
@@ -126,8 +126,7 @@ def describe(
     if static is not None:
         return repr(static)
     words = [
-        str(spec) if spec.weak else f"{owner.name} {spec}"
-        for spec, owner in zip(specs, owners, strict=True)
+        str(spec) if spec.weak else f"{owner.name} {spec}" for spec, owner in zip(specs, owners, strict=True)
     ]
     if structure is LEAF:
         return words[0]
@@ -245,9 +244,7 @@ class Signature:
         self.single = isinstance(argnums, int | np.integer)
         self.active = _positions(argnums, len(args))
         self.count = len(args)
-        self.arguments = [
-            Argument(k, value, active=k in self.active) for k, value in enumerate(args)
-        ]
+        self.arguments = [Argument(k, value, active=k in self.active) for k, value in enumerate(args)]
         chosen = [self.arguments[k] for k in self.active]
         self.x_leaves = tuple(leaf for argument in chosen for leaf in argument.leaves)
         self.x_specs = tuple(spec for argument in chosen for spec in argument.specs)
@@ -258,16 +255,13 @@ class Signature:
         if self.single:
             self.x_structure = chosen[0].structure
         else:
-            _, self.x_structure = flatten(
-                tuple(a.structure.unflatten(a.leaves) for a in chosen)
-            )
+            _, self.x_structure = flatten(tuple(a.structure.unflatten(a.leaves) for a in chosen))
         others = [owner for owner in self.x_owners if owner.name != "numpy"]
         self.library: Library = others[0] if others else library("numpy")
         self._constants = [k for k in range(self.count) if k not in self.active]
         # f's own arguments are (x, *constants) already: nothing is to be put in order
-        self._plain = (
-            self.active == (0,)
-            and all(a.static is None and a.structure is LEAF for a in self.arguments)
+        self._plain = self.active == (0,) and all(
+            a.static is None and a.structure is LEAF for a in self.arguments
         )
 
     def enter(self, target: Library) -> Callable[[tuple[Any, ...]], tuple[Leaves, Leaves]]:
@@ -426,8 +420,7 @@ class Seeds:
             )
         names = structure.paths(self.name)
         entered = tuple(
-            self._leaf(leaf, spec, name)
-            for leaf, spec, name in zip(leaves, self.specs, names, strict=True)
+            self._leaf(leaf, spec, name) for leaf, spec, name in zip(leaves, self.specs, names, strict=True)
         )
         if self.batched:
             sizes = {int(leaf.shape[0]) for leaf in entered}
@@ -445,7 +438,9 @@ class Seeds:
         found = owner.spec(leaf)
         shape = found.shape
         if self.batched and not shape:
-            raise TangentMismatchError(f"{name} has no axis for the batch: with batched=True pass shape (k, ...)")
+            raise TangentMismatchError(
+                f"{name} has no axis for the batch: with batched=True pass shape (k, ...)"
+            )
         if (shape[1:] if self.batched else shape) != spec.shape:
             wanted = ", ".join(map(str, spec.shape))
             raise TangentMismatchError(

@@ -1,0 +1,279 @@
+"""The autograd package: NumPy code on ``autograd.numpy``, traced anew at every call.
+
+* Its trace stack is one counter for the whole process, and nested traces of two threads can end
+  up with the same number; everything here runs under one lock.
+* Its forward rules are fewer than its reverse rules (linear algebra has almost none): second
+  order is reverse over reverse, and a pushforward without a rule becomes the pullback of the
+  pullback, which is linear in its cotangent.
+* Its reverse mode gives the unconjugated product; polyad's convention conjugates.
+* One leaf travels bare; several travel in autograd's own tuple.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from polyad.backends import derive
+from polyad.backends.base import (
+    Backend,
+    Executable,
+    Kernel,
+    Leaves,
+    Linearized,
+    Problem,
+    strategy,
+    strategy_of,
+)
+
+__all__ = ["Autograd"]
+
+LOCK = threading.RLock()
+
+Pullback = Callable[[Leaves], Leaves]
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Autograd(Backend):
+    """Differentiation by the autograd package.
+
+    Parameters
+    ----------
+    mode : {None, "forward", "reverse"}
+        Force one mode; None means reverse, and forward for ``jvp``, derivatives and Jacobians
+        with far fewer columns than rows.
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> def f(x):
+    ...     xp = ad.namespace(x)
+    ...     return xp.sum(xp.sin(x))
+    >>> ad.gradient(f, np.zeros(2), backend=ad.Autograd())
+    array([1., 1.])
+    """
+
+    name: ClassVar[str] = "autograd"
+    requires: ClassVar[tuple[str, ...]] = ("autograd",)
+    extra: ClassVar[str] = "autograd"
+    supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
+
+    @property
+    def xp(self) -> Any:
+        import autograd.numpy
+
+        return autograd.numpy
+
+    # -- primitives -------------------------------------------------------------------------
+
+    def jvp(self, problem: Problem) -> Kernel:
+        from autograd.core import JVPNode
+
+        @strategy("forward, by autograd")
+        def forward(x: Leaves, c: Leaves, v: Leaves) -> Any:
+            y, node, count, aux = _trace(problem, x, c, JVPNode.new_root(_pack(v)))
+            dy = _zeros(y) if node is None else node.g
+            return _unpack(dy, count), _unpack(y, count), aux
+
+        if self.mode == "forward":
+            return forward
+
+        @strategy("forward, or the pullback of the pullback where autograd has no forward rule")
+        def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
+            try:
+                return forward(x, c, v)
+            except NotImplementedError as error:
+                if not str(error).startswith("JVP of"):
+                    raise
+            pullback, y, aux = _pull(problem, x, c)
+            return _push(problem, pullback, y, v), y, aux
+
+        return kernel
+
+    def vjp(self, problem: Problem) -> Kernel:
+        @strategy("reverse, by autograd")
+        def kernel(x: Leaves, c: Leaves, w: Leaves) -> Any:
+            pullback, y, aux = _pull(problem, x, c)
+            return pullback(w), y, aux
+
+        return kernel
+
+    def vjp_batched(self, problem: Problem) -> Kernel:
+        xp = self.xp
+
+        @strategy("reverse, by autograd, pass after pass over one tape")
+        def kernel(x: Leaves, c: Leaves, w: Leaves) -> Any:
+            pullback, y, aux = _pull(problem, x, c)
+            return _each(xp, pullback, w, x), y, aux
+
+        return kernel
+
+    # -- overrides ----------------------------------------------------------------------------
+
+    def gradient(self, problem: Problem) -> Kernel:
+        if not self.reverse:
+            return derive.gradient(self, problem)
+        xp = self.xp
+
+        @strategy("reverse, by autograd")
+        def kernel(x: Leaves, c: Leaves) -> Any:
+            pullback, y, aux = _pull(problem, x, c)
+            return pullback((xp.ones_like(y[0]),)), y, aux
+
+        return kernel
+
+    def jacobian(self, problem: Problem) -> Kernel:
+        # A pushforward evaluates f again, a pullback only walks the kept tape.
+        if derive.forward_wins(self, problem, bias=0.5):
+            return derive.jacobian_by_columns(self, problem)
+        return derive.jacobian_by_rows(self, problem)
+
+    def hvp(self, problem: Problem) -> Kernel:
+        return derive.hvp(self._second_order, problem)
+
+    def hvp_batched(self, problem: Problem) -> Kernel:
+        return derive.hvp_batched(self._second_order, problem)
+
+    def hessian(self, problem: Problem) -> Kernel:
+        return derive.hessian(self._second_order, problem)
+
+    @property
+    def _second_order(self) -> Autograd:
+        return self if self.mode is not None else self.replace(mode="reverse")
+
+    def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
+        xp = self.xp
+        with LOCK:
+            pullback, y, aux = _pull(problem, x, c)
+
+        def push(v: Leaves) -> Leaves:
+            return _push(problem, pullback, y, v)
+
+        return Linearized(
+            y,
+            aux,
+            _locked(push),
+            _locked(pullback),
+            _locked(lambda v: _each(xp, push, v, y)),
+            _locked(lambda w: _each(xp, pullback, w, x)),
+            "the kept tape, and its own pullback for pushforwards",
+        )
+
+    # -- surroundings -------------------------------------------------------------------------
+
+    def output(self, leaf: Any) -> Any:
+        return leaf if hasattr(leaf, "shape") else np.asarray(leaf, dtype=np.result_type(leaf, 1.0))
+
+    def finish(
+        self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
+    ) -> Executable:
+        full = _locked(kernel)
+        return Executable(full, lambda *args: full(*args)[0], strategy_of(kernel))
+
+    def explain(self, error: Exception) -> str | None:
+        text = str(error)
+        if isinstance(error, NotImplementedError) and text.startswith(("JVP of", "VJP of")):
+            rule = text.partition(" wrt")[0]
+            other = "'autograd:reverse' or 'jax'" if text.startswith("JVP") else "'jax' or 'torch'"
+            return f"autograd has no {rule}: use backend={other}"
+        boxed = ("ArrayBox", "must be real number", "setting an array element", "not supported for the input")
+        if isinstance(error, TypeError | ValueError) and any(words in text for words in boxed):
+            return (
+                "a plain NumPy or math function, or an assignment into an array, met a traced "
+                "value: write the function on xp = polyad.namespace(x), without assignments"
+            )
+        return None
+
+
+def _pack(leaves: Leaves) -> Any:
+    """Leaves as one value for autograd: itself, or autograd's own tuple."""
+    if len(leaves) == 1:
+        return leaves[0]
+    import autograd.builtins
+
+    return autograd.builtins.tuple(leaves)
+
+
+def _unpack(value: Any, count: int) -> Leaves:
+    return (value,) if count == 1 else tuple(value[k] for k in range(count))
+
+
+def _trace(problem: Problem, x: Leaves, c: Leaves, root: Any) -> tuple[Any, Any, int, Leaves]:
+    """Run the function on boxes: value, its node (None if independent), leaves, aux.
+
+    autograd's own ``trace`` warns where the output does not depend on the input; zero is the
+    right answer there, and silencing the warning would change a process-wide setting. It also
+    leaves the trace stack raised when the function raises.
+    """
+    from autograd import tracer
+
+    depth = tracer.trace_stack.top
+    try:
+        with tracer.trace_stack.new_trace() as level:
+            box = tracer.new_box(_pack(x), level, root)
+            leaves, aux = problem.f(_unpack(box, len(x)), c)
+            y = _pack(leaves)
+            mine = tracer.isbox(y) and y._trace == level
+            return (
+                y._value if mine else y,
+                y._node if mine else None,
+                len(leaves),
+                tuple(a._value if tracer.isbox(a) and a._trace == level else a for a in aux),
+            )
+    finally:
+        tracer.trace_stack.top = depth
+
+
+def _pull(problem: Problem, x: Leaves, c: Leaves) -> tuple[Pullback, Leaves, Leaves]:
+    """The pullback at a point, with the value and aux."""
+    from autograd.core import VJPNode, backward_pass
+
+    y, node, count, aux = _trace(problem, x, c, VJPNode.new_root())
+
+    def pullback(w: Leaves) -> Leaves:
+        if node is None:
+            return _unpack(_zeros(_pack(x)), len(x))
+        return _conj(_unpack(backward_pass(_pack(_conj(w)), node), len(x)))
+
+    return pullback, _unpack(y, count), aux
+
+
+def _push(problem: Problem, pullback: Pullback, y: Leaves, v: Leaves) -> Leaves:
+    """The pushforward at the point of a pullback: the pullback of the pullback."""
+    zeros = tuple(np.zeros_like(leaf) for leaf in y)
+    transposed = problem.derived(lambda w, _: (pullback(w), ()), problem.inputs)
+    return _pull(transposed, zeros, ())[0](v)
+
+
+def _each(xp: Any, product: Pullback, seeds: Leaves, like: Leaves) -> Leaves:
+    """A product applied along the leading axis of its seeds."""
+    rows = [product(tuple(leaf[k] for leaf in seeds)) for k in range(seeds[0].shape[0])]
+    if not rows:
+        return tuple(np.zeros((0, *np.shape(leaf)), dtype=leaf.dtype) for leaf in like)
+    return tuple(xp.stack(leaf) for leaf in zip(*rows, strict=True))
+
+
+def _zeros(value: Any) -> Any:
+    from autograd.extend import vspace
+
+    return vspace(value).zeros()
+
+
+def _conj(leaves: Leaves) -> Leaves:
+    import autograd.numpy as anp
+
+    return tuple(anp.conj(a) if a.dtype.kind == "c" else a for a in leaves)
+
+
+def _locked(call: Kernel) -> Kernel:
+    """The call under the lock of autograd's trace stack."""
+
+    def run(*args: Any) -> Any:
+        with LOCK:
+            return call(*args)
+
+    return run

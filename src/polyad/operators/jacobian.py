@@ -1,0 +1,162 @@
+"""Jacobian: array(s) -> array(s); blocks of shape ``output.shape + input.shape``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from polyad.backends.base import Backend, Kernel, Problem
+from polyad.operators.docs import document
+from polyad.operators.holomorphic import check_holomorphic
+from polyad.operators.prepared import Prepared
+
+__all__ = ["PreparedJacobian", "jacobian", "prepare_jacobian", "value_and_jacobian"]
+
+
+class PreparedJacobian(Prepared):
+    """A Jacobian prepared by ``prepare_jacobian``."""
+
+    operator = "jacobian"
+    gives = "jacobian"
+
+    def _kernel(self, backend: Backend, problem: Problem) -> Kernel:
+        check_holomorphic(backend, problem, self.operator)
+        return backend.jacobian(problem)
+
+    def __call__(self, *args: Any, out: Any = None) -> Any:
+        """The Jacobian at ``args``; written into ``out`` where given."""
+        return self._call(args, out)
+
+    def value_and(self, *args: Any, out: Any = None) -> tuple[Any, Any]:
+        """The value and the Jacobian at ``args``."""
+        return self._value_and(args, out)
+
+
+@document
+def jacobian(
+    f: Callable[..., Any],
+    *args: Any,
+    backend: Backend | str | None = None,
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    out: Any = None,
+) -> Any:
+    """Jacobian of a function of arrays.
+
+    Parameters
+    ----------
+    f : callable
+        The function of arrays that returns arrays.
+    {args}
+    {common}
+    {out}
+
+    Returns
+    -------
+    jacobian : array of shape ``output.shape + input.shape``
+        For trees, the tree of the output with, at each leaf, the tree of the input, whose leaves are
+        such blocks.
+
+    Raises
+    ------
+    polyad.errors.HolomorphicError
+        If ``f`` has complex arguments and is not holomorphic.
+    {errors}
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> ad.jacobian(lambda x: x**2, np.array([1.0, 2.0]), backend="jax")
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    return PreparedJacobian(f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True)(
+        *args, out=out
+    )
+
+
+@document
+def value_and_jacobian(
+    f: Callable[..., Any],
+    *args: Any,
+    backend: Backend | str | None = None,
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    out: Any = None,
+) -> tuple[Any, Any]:
+    """Value and Jacobian, at the cost of the Jacobian.
+
+    Parameters
+    ----------
+    f : callable
+        The function of arrays that returns arrays.
+    {args}
+    {common}
+    {out}
+
+    Returns
+    -------
+    value : like the output
+        ``f(*args)``.
+    jacobian : array of shape ``output.shape + input.shape``
+        As ``jacobian`` gives it.
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> y, J = ad.value_and_jacobian(lambda x: x**2, np.array([1.0, 2.0]), backend="jax")
+    >>> y
+    array([1., 4.])
+    """
+    return PreparedJacobian(f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True).value_and(
+        *args, out=out
+    )
+
+
+@document
+def prepare_jacobian(
+    f: Callable[..., Any],
+    *args: Any,
+    backend: Backend | str | None = None,
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    on_mismatch: str = "raise",
+) -> PreparedJacobian:
+    """Prepare a Jacobian for many calls: trace, compile and check once.
+
+    Parameters
+    ----------
+    f : callable
+        The function of arrays that returns arrays.
+    {args}
+    {common}
+    {prepare}
+
+    Returns
+    -------
+    PreparedJacobian
+        Call it as ``p(*args)``, with ``out=`` to fill an array, or ``.value_and`` for what
+        ``value_and_jacobian`` gives.
+
+    Raises
+    ------
+    polyad.errors.HolomorphicError
+        If ``f`` has complex arguments and is not holomorphic.
+    {errors}
+    {mismatch}
+
+    Notes
+    -----
+    {freezes}
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> p = ad.prepare_jacobian(lambda x: x**2, np.ones(2), backend="jax")
+    >>> p(np.array([3.0, 4.0]))
+    array([[6., 0.],
+           [0., 8.]])
+    """
+    return PreparedJacobian(
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, on_mismatch=on_mismatch
+    )

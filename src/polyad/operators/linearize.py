@@ -1,0 +1,121 @@
+"""Linearization: the value, and products with the Jacobian at one point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from polyad.backends.base import Backend, Kernel, Linearized, Problem
+from polyad.operators.docs import document
+from polyad.operators.prepared import Prepared
+from polyad.operators.signature import Seeds
+
+__all__ = ["Linearization", "linearize"]
+
+
+class Linearization(Prepared):
+    """The Jacobian at one point, as two products; made by ``linearize``.
+
+    ``jvp(v)`` and ``vjp(w)`` apply it and its adjoint without evaluating the function again; with
+    ``batched=True`` to many directions at once. It never changes, so threads may share it.
+    """
+
+    operator = "linearize"
+    gives = "output"
+
+    def _kernel(self, backend: Backend, problem: Problem) -> Kernel:
+        return backend.value(problem)
+
+    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], **options: Any) -> None:
+        super().__init__(f, args, once=True, **options)
+        problem = self.problem
+        try:
+            outputs = problem.outputs
+            self._linear: Linearized = self.backend.linearize(problem, problem.x, problem.c)
+        except Exception as error:
+            raise self._explained(error) from error.__cause__
+        y_structure = self._structure("output")
+        self._checks = {
+            (name, batched): Seeds(name, structure, specs, what, batched=batched, target=self._source)
+            for batched in (False, True)
+            for name, structure, specs, what in (
+                ("v", self.signature.x_structure, self.signature.x_specs, "the active argument"),
+                ("w", y_structure, outputs, "the output"),
+            )
+        }
+
+    @property
+    def value(self) -> Any:
+        """The value at the point, as ``f`` returns it (with its ``aux`` where it has one)."""
+        linear, problem = self._linear, self.problem
+        y = self._structure("output").unflatten(self._leave_y(linear.y, problem.x, problem.c))
+        return (y, self._aux(linear.aux)) if self.has_aux else y
+
+    def jvp(self, v: Any, *, batched: bool = False) -> Any:
+        """``J v``, like the output."""
+        return self._product("v", v, batched)
+
+    def vjp(self, w: Any, *, batched: bool = False) -> Any:
+        """The adjoint applied to ``w``, like the active argument."""
+        return self._product("w", w, batched)
+
+    def _product(self, name: str, seed: Any, batched: bool) -> Any:
+        seeds = self._checks[name, batched].enter(seed)
+        linear = self._linear
+        products = {
+            ("v", False): linear.push,
+            ("v", True): linear.push_batched,
+            ("w", False): linear.pull,
+            ("w", True): linear.pull_batched,
+        }
+        try:
+            leaves = products[name, batched](seeds)
+        except Exception as error:
+            raise self._explained(error) from error.__cause__
+        kind = "output" if name == "v" else "input"
+        return self._like(kind, leaves, self.problem.x, self.problem.c, (seed,), batched=batched)
+
+    @property
+    def strategy(self) -> str:
+        """How the products are computed, in words."""
+        return self._linear.strategy
+
+
+@document
+def linearize(
+    f: Callable[..., Any],
+    *args: Any,
+    backend: Backend | str | None = None,
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+) -> tuple[Any, Linearization]:
+    """Value of a function, and its Jacobian at the same point as an operator.
+
+    Parameters
+    ----------
+    f : callable
+        The function.
+    {args}
+    {common}
+
+    Returns
+    -------
+    value : like the output
+        ``f(*args)``.
+    jacobian : Linearization
+        ``jacobian.jvp(v)`` and ``jacobian.vjp(w)``, each with ``batched=True`` for many
+        directions at once; the function is not evaluated again.
+
+    Raises
+    ------
+    {errors}
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> y, J = ad.linearize(lambda x: x**2, np.array([1.0, 2.0]), backend="jax")
+    >>> J.jvp(np.array([1.0, 1.0])), J.vjp(np.array([1.0, 0.0]))
+    (array([2., 4.]), array([2., 0.]))
+    """
+    linear = Linearization(f, args, backend=backend, argnums=argnums, has_aux=has_aux)
+    return linear.value, linear

@@ -10,6 +10,7 @@ from polyad.arrays.namespace import namespace
 from polyad.backends.autograd import Autograd
 from polyad.backends.jax import JAX
 from polyad.combine.from_primitive import FromPrimitive
+from polyad.operators.arguments import Static
 from polyad.operators.derivative import derivative, prepare_derivative, value_and_derivative
 from polyad.operators.gradient import gradient, prepare_gradient, value_and_gradient
 from polyad.operators.hessian import hessian, prepare_hessian, value_gradient_and_hessian
@@ -22,7 +23,6 @@ from polyad.operators.second_derivative import (
     second_derivative,
     value_derivative_and_second_derivative,
 )
-from polyad.operators.signature import Static
 from polyad.operators.vjp import prepare_vjp, value_and_vjp, vjp
 
 __version__ = "0.1.0"

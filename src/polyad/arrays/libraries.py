@@ -43,16 +43,20 @@ class ArraySpec(NamedTuple):
         return size
 
     @property
+    def kind(self) -> str:
+        """NumPy's letter for the kind of dtype; empty for dtypes NumPy does not have."""
+        return str(getattr(self.dtype, "kind", ""))
+
+    @property
     def is_complex(self) -> bool:
         """Whether the entries are complex."""
-        return getattr(self.dtype, "kind", "") == "c"
+        return self.kind == "c"
 
     @property
     def is_inexact(self) -> bool:
         """Whether the entries are floating-point numbers, so that a derivative exists."""
-        kind = getattr(self.dtype, "kind", "")
-        # ml_dtypes' small floats (bfloat16, float8_*) report kind "V".
-        return kind in "fc" or (kind == "V" and "float" in str(self.dtype))
+        # the small floats (bfloat16, float8_*) have kind "V" in ml_dtypes and none in torch
+        return self.kind in ("f", "c") or (self.kind in ("V", "") and "float" in str(self.dtype))
 
 
 _KINDS = str.maketrans({"f": "float", "i": "int", "c": "complex", "b": "bool"})
@@ -304,7 +308,8 @@ def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None
         to_numpy = source.to_numpy
     else:
         to_numpy = np.asarray
-    if dtype is not None:
+    if dtype is not None and not source.immutable:
+        # eager NumPy code may have widened the result on its way; compiled code has not
         plain = to_numpy
 
         def to_numpy(a: Any) -> Any:

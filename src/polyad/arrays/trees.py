@@ -92,7 +92,7 @@ def flatten(tree: Any) -> tuple[tuple[Any, ...], Structure]:
     opened = _open_registered(tree) or _open_dataclass(tree)
     if opened is not None:
         return opened
-    nodes, treedef = optree.tree_flatten(tree, is_leaf=_is_foreign)  # type: ignore[arg-type]
+    nodes, treedef = optree.tree_flatten(tree, is_leaf=_is_foreign)
     if treedef.is_leaf():
         return (tree,), LEAF
     inner = [flatten(node) for node in nodes]

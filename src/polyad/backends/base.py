@@ -91,11 +91,17 @@ class Problem:
 
 @dataclasses.dataclass(frozen=True)
 class Executable:
-    """A finished kernel: ``full(x, c, *seeds)`` gives all of it, ``result`` only the result."""
+    """A finished kernel.
+
+    ``full(x, c, *seeds)`` gives all that the kernel gives, ``result(x, c, *seeds)`` only the result.
+    Where one array goes in and the result is one array, a backend may add ``bare``: it takes all
+    leaves in a row and gives that array, without a tuple around anything.
+    """
 
     full: Kernel
     result: Kernel
     strategy: str
+    bare: Kernel | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,101 +10,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from polyad.arrays.libraries import ArraySpec, library_of
+from polyad.arrays.libraries import ArraySpec
 from polyad.backends.base import Kernel, Leaves, Linearized, Problem, strategy, strategy_of
+from polyad.backends.basis import basis, chunk_of, conj, device, dtype, is_complex, size
 from polyad.errors import UnsupportedOperatorError
 
 if TYPE_CHECKING:
     from polyad.backends.base import Backend
-
-# Seeds and tangents of one batch together stay near this many entries (256 MiB of float64).
-BATCH_ENTRIES = 2**25
-
-
-# -- bases ------------------------------------------------------------------------------------
-
-
-def basis(
-    xp: Any, specs: Sequence[ArraySpec], like: Leaves, chunk: int, *, real: bool = False
-) -> Iterator[tuple[int, Leaves]]:
-    """Batches of unit seeds over all leaves in a row.
-
-    Parameters
-    ----------
-    xp : module
-        Array namespace of the seeds.
-    specs : sequence of ArraySpec
-        What the seeds look like.
-    like : tuple
-        One array per leaf, whose device the seeds share; may be empty.
-    chunk : int
-        Largest batch.
-    real : bool
-        Add ``1j`` times each unit vector for complex leaves.
-
-    Yields
-    ------
-    leaf : int
-        The leaf in which the units of this batch stand.
-    seeds : tuple
-        One array per leaf with a leading batch axis, zero in the other leaves.
-    """
-    for i, spec in enumerate(specs):
-        units = (1.0, 1j) if real and spec.is_complex else (1.0,)
-        for unit in units:
-            for start in range(0, spec.size, chunk):
-                stop = min(start + chunk, spec.size)
-                yield (
-                    i,
-                    tuple(
-                        _units(xp, spec, start, stop, unit, _device(like, k))
-                        if k == i
-                        else xp.zeros(
-                            (stop - start, *other.shape), dtype=_dtype(xp, other), **_device(like, k)
-                        )
-                        for k, other in enumerate(specs)
-                    ),
-                )
-
-
-def _units(xp: Any, spec: ArraySpec, start: int, stop: int, unit: complex, device: dict[str, Any]) -> Any:
-    block = xp.eye(stop - start, spec.size, k=start, dtype=_dtype(xp, spec), **device)
-    block = xp.reshape(block, (stop - start, *spec.shape))
-    return block if unit == 1.0 else block * unit
-
-
-def _dtype(xp: Any, spec: ArraySpec) -> Any:
-    name = str(spec.dtype)
-    return getattr(xp, name, spec.dtype)
-
-
-def _device(like: Leaves, k: int) -> dict[str, Any]:
-    """The keyword that puts a new array beside ``like[k]``, for libraries that have devices."""
-    owner = library_of(like[k]) if like else None
-    return owner.device(like[k]) if owner is not None else {}
-
-
-def chunk_of(backend: Backend, directions: int, entries: int) -> int:
-    """Seeds per batch: the backend's ``chunk_size``, or what keeps memory in bounds."""
-    chosen = getattr(backend, "chunk_size", None)
-    return max(1, chosen if chosen is not None else min(directions, BATCH_ENTRIES // max(1, entries)))
-
-
-def size(specs: Sequence[ArraySpec]) -> int:
-    """Entries of all leaves together."""
-    return sum(spec.size for spec in specs)
-
-
-def _is_complex(a: Any) -> bool:
-    return "complex" in str(a.dtype)
-
-
-def _conj(xp: Any, a: Any) -> Any:
-    return xp.conj(a) if _is_complex(a) else a
-
 
 # -- products ---------------------------------------------------------------------------------
 
@@ -164,14 +79,14 @@ def _adjoint(
 def _pair(xp: Any, a: Any, b: Any) -> Any:
     """``Re(sum(conj(a) * b))`` for each pair of a row of ``a`` and a leading index of ``b``."""
     b = xp.reshape(b, (b.shape[0], a.shape[1]))
-    product = _conj(xp, a) @ xp.moveaxis(b, 0, 1)
-    return xp.real(product) if _is_complex(product) else product
+    product = conj(xp, a) @ xp.moveaxis(b, 0, 1)
+    return xp.real(product) if is_complex(product) else product
 
 
 def _assemble(xp: Any, spec: ArraySpec, parts: list[Any], count: int) -> Any:
     """Coordinates along the real basis as one array like ``spec`` with a leading axis."""
     if not parts:
-        return xp.zeros((count, *spec.shape), dtype=_dtype(xp, spec))
+        return xp.zeros((count, *spec.shape), dtype=dtype(xp, spec))
     flat = parts[0] if len(parts) == 1 else xp.concat(parts, axis=1)
     if spec.is_complex:
         flat = flat[:, : spec.size] + 1j * flat[:, spec.size :]
@@ -209,7 +124,7 @@ def _looped(
         outcomes = [single(x, c, tuple(s[k] for s in seeds)) for k in range(count)]
         if not outcomes:
             empty = single(x, c, tuple(xp.zeros(s.shape[1:], dtype=s.dtype) for s in seeds))
-            none = tuple(xp.zeros((0, *s.shape), dtype=_dtype(xp, s)) for s in like(problem))
+            none = tuple(xp.zeros((0, *s.shape), dtype=dtype(xp, s)) for s in like(problem))
             return (none, *empty[1:])
         stacked = tuple(xp.stack(leaf) for leaf in zip(*(o[0] for o in outcomes), strict=True))
         return (stacked, *outcomes[-1][1:])
@@ -252,7 +167,7 @@ def gradient(backend: Backend, problem: Problem) -> Kernel:
 
     @strategy("pullback of 1" if backend.reverse else strategy_of(pull))
     def kernel(x: Leaves, c: Leaves) -> Any:
-        one = xp.ones((), dtype=_dtype(xp, out), **_device(x, 0))
+        one = xp.ones((), dtype=dtype(xp, out), **device(x, 0))
         return pull(x, c, (one,))
 
     return kernel
@@ -301,7 +216,7 @@ def jacobian_by_columns(backend: Backend, problem: Problem) -> Kernel:
 def _columns(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any]) -> Any:
     shape = out.shape + spec.shape
     if not parts:
-        return xp.zeros(shape, dtype=_dtype(xp, out))
+        return xp.zeros(shape, dtype=dtype(xp, out))
     stacked = parts[0] if len(parts) == 1 else xp.concat(parts)
     return xp.reshape(xp.moveaxis(stacked, 0, -1), shape)
 
@@ -335,10 +250,10 @@ def jacobian_by_rows(backend: Backend, problem: Problem) -> Kernel:
 def _rows(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any]) -> Any:
     shape = out.shape + spec.shape
     if not parts:
-        return xp.zeros(shape, dtype=_dtype(xp, spec))
+        return xp.zeros(shape, dtype=dtype(xp, spec))
     stacked = parts[0] if len(parts) == 1 else xp.concat(parts)
     stacked = xp.reshape(stacked, shape)
-    return _conj(xp, stacked)  # vjp is the adjoint, which conjugates
+    return conj(xp, stacked)  # vjp is the adjoint, which conjugates
 
 
 def _batches(total: int, chunk: int) -> str:
@@ -451,9 +366,7 @@ def linearize(backend: Backend, problem: Problem, x: Leaves, c: Leaves) -> Linea
         products = tuple(
             _match(
                 xp,
-                xp.reshape(
-                    sum(flat[j] @ _conj(xp, block(j, i)) for j in range(len(outs))), (-1, *spec.shape)
-                ),
+                xp.reshape(sum(flat[j] @ conj(xp, block(j, i)) for j in range(len(outs))), (-1, *spec.shape)),
                 spec,
             )
             for i, spec in enumerate(ins)
@@ -473,7 +386,7 @@ def linearize(backend: Backend, problem: Problem, x: Leaves, c: Leaves) -> Linea
 
 def _match(xp: Any, a: Any, spec: ArraySpec) -> Any:
     """Real inputs have real cotangents, whatever the output."""
-    return xp.real(a) if _is_complex(a) and not spec.is_complex else a
+    return xp.real(a) if is_complex(a) and not spec.is_complex else a
 
 
 # -- guards -------------------------------------------------------------------------------------

@@ -174,8 +174,8 @@ class JAX(Backend):
         wide = _is_wide([leaf for leaves in examples for leaf in leaves])
         words = strategy_of(kernel)
         if not (prepared and self.jit):
-            full = _scoped(kernel) if wide else kernel
-            return Executable(full, lambda *a: full(*a)[0], f"{words}, not compiled")
+            eager = _scoped(kernel) if wide else kernel
+            return Executable(eager, lambda *a: eager(*a)[0], f"{words}, not compiled")
         with _precision(wide):
             closed, shape = jax.make_jaxpr(kernel, return_shape=True)(*examples)
         tree = jax.tree_util.tree_structure(shape)
@@ -189,10 +189,21 @@ class JAX(Backend):
             # XLA drops whatever only the other outputs need
             return tuple(run(*jax.tree_util.tree_leaves(args))[:count])
 
-        full_jit, result_jit = jax.jit(full), jax.jit(result)
+        def bare(*leaves: Any) -> Any:
+            return run(*leaves)[0]
+
+        compiled: list[Kernel] = [jax.jit(form) for form in (full, result, bare)]
         if wide:
-            full_jit, result_jit = _scoped(full_jit), _scoped(result_jit)
-        return Executable(full_jit, result_jit, f"{words}, compiled by XLA")
+            compiled = [_scoped(form) for form in compiled]
+        single = len(problem.x) == 1 and count == 1 and all(len(s) == 1 for s in seeds)
+        # Compile now what a call will use; the form with the value compiles at its first use.
+        if single:
+            compiled[2](*jax.tree_util.tree_leaves(examples))
+        else:
+            compiled[1](*examples)
+        return Executable(
+            compiled[0], compiled[1], f"{words}, compiled by XLA", compiled[2] if single else None
+        )
 
     def explain(self, error: Exception) -> str | None:
         import jax
@@ -244,6 +255,8 @@ def _scoped(call: Kernel) -> Kernel:
     enable_x64 = jax.enable_x64
 
     def scoped(*args: Leaves) -> Any:
+        if enable_x64.value:  # entering the context would cost ten times this question
+            return call(*args)
         with enable_x64(True):
             return call(*args)
 

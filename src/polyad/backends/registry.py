@@ -58,9 +58,14 @@ def load(name: str) -> type[Backend]:
     return entry.load()
 
 
+@functools.cache
+def _missing(modules: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(module for module in modules if importlib.util.find_spec(module) is None)
+
+
 def is_installed(backend: type[Backend]) -> bool:
     """Whether the modules that the backend needs can be found; imports none of them."""
-    return all(importlib.util.find_spec(module) is not None for module in backend.requires)
+    return not _missing(backend.requires)
 
 
 def installed_version(backend: type[Backend]) -> str | None:
@@ -73,13 +78,13 @@ def installed_version(backend: type[Backend]) -> str | None:
         return None
 
 
-@functools.cache
-def _checked(backend: type[Backend]) -> None:
-    if not is_installed(backend):
-        missing = ", ".join(m for m in backend.requires if importlib.util.find_spec(m) is None)
+def _check_installed(backend: type[Backend]) -> None:
+    missing = ", ".join(_missing(backend.requires))
+    if missing:
         package = f"polyad[{backend.extra}]" if backend.extra else missing
         raise BackendNotInstalledError(
-            f"backend {backend.name!r} needs {missing}, which is not installed: pip install '{package}'"
+            f"backend {backend.name!r} needs {missing}, which is not installed: "
+            f"pip install '{package}'"
         )
 
 
@@ -105,8 +110,8 @@ def resolve(backend: Backend | str | None, library: str = "numpy") -> Backend:
     if isinstance(backend, str):
         name, _, mode = backend.partition(":")
         chosen = load(name)
-        _checked(chosen)
-        return _named(chosen, mode or None)
+        _check_installed(chosen)
+        return chosen(mode=mode or None)
     if isinstance(backend, type) and issubclass(backend, Backend):
         backend = backend()
     if not isinstance(backend, Backend):
@@ -114,13 +119,8 @@ def resolve(backend: Backend | str | None, library: str = "numpy") -> Backend:
             f"backend is {backend!r}: pass a backend such as polyad.JAX(), or a name, "
             f"one of {', '.join(map(repr, names()))}"
         )
-    _checked(type(backend))
+    _check_installed(type(backend))
     return backend
-
-
-@functools.cache
-def _named(backend: type[Backend], mode: str | None) -> Backend:
-    return backend(mode=mode)
 
 
 @functools.cache
@@ -135,7 +135,7 @@ def default_backend(library: str) -> Backend:
 
 def refresh() -> None:
     """Look for entry points again, after a package was installed in this process."""
-    for cached in (_entries, load, _checked, _named, default_backend):
+    for cached in (_entries, load, _missing, default_backend):
         cached.cache_clear()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from polyad.backends.base import Backend, Kernel, Linearized, Problem
 from polyad.operators.docs import document
 from polyad.operators.prepared import Prepared
-from polyad.operators.signature import Seeds
+from polyad.operators.seeds import Seeds
 
 __all__ = ["Linearization", "linearize"]
 
@@ -34,7 +34,7 @@ class Linearization(Prepared):
             self._linear: Linearized = self.backend.linearize(problem, problem.x, problem.c)
         except Exception as error:
             raise self._explained(error) from error.__cause__
-        y_structure = self._structure("output")
+        y_structure = self._delivery.structure("output")
         self._checks = {
             (name, batched): Seeds(name, structure, specs, what, batched=batched, target=self._source)
             for batched in (False, True)
@@ -48,8 +48,8 @@ class Linearization(Prepared):
     def value(self) -> Any:
         """The value at the point, as ``f`` returns it (with its ``aux`` where it has one)."""
         linear, problem = self._linear, self.problem
-        y = self._structure("output").unflatten(self._leave_y(linear.y, problem.x, problem.c))
-        return (y, self._aux(linear.aux)) if self.has_aux else y
+        y = self._delivery.tree("output", linear.y, (problem.x, problem.c), batched=False)
+        return (y, self._delivery.aux(linear.aux)) if self.has_aux else y
 
     def jvp(self, v: Any, *, batched: bool = False) -> Any:
         """``J v``, like the output."""
@@ -73,7 +73,8 @@ class Linearization(Prepared):
         except Exception as error:
             raise self._explained(error) from error.__cause__
         kind = "output" if name == "v" else "input"
-        return self._like(kind, leaves, self.problem.x, self.problem.c, (seed,), batched=batched)
+        others = (self.problem.x, self.problem.c, seed)
+        return self._delivery.tree(kind, leaves, others, batched=batched)
 
     @property
     def strategy(self) -> str:

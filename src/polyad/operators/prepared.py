@@ -4,7 +4,7 @@
   possible, because polyad's own share of it is to stay under a microsecond.
 * A prepared object never changes after ``__init__`` and holds no buffers, so threads share it.
   What is built later (the executable with the value, a re-preparation) is a cache behind a lock.
-* ``out`` is checked before anything runs, and written only after everything succeeded.
+* What comes back, and how, is ``delivery``'s.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from polyad.arrays.libraries import ArraySpec, leaving, library, library_of
-from polyad.arrays.trees import LEAF, Structure, flatten
+from polyad.arrays.libraries import ArraySpec, library
+from polyad.arrays.trees import LEAF
 from polyad.backends.base import Backend, Executable, Kernel, Leaves, Problem
 from polyad.backends.registry import resolve
 from polyad.errors import (
@@ -24,12 +24,14 @@ from polyad.errors import (
     FunctionNotSupportedError,
     HolomorphicError,
     NonScalarOutputError,
-    OutMismatchError,
     PolyadError,
     PreparationMismatchError,
 )
+from polyad.operators.arguments import Mismatch
+from polyad.operators.delivery import Delivery
 from polyad.operators.function import FlatFunction, label_of, user_line
-from polyad.operators.signature import Mismatch, Seeds, Signature
+from polyad.operators.seeds import Seeds
+from polyad.operators.signature import Signature
 
 __all__ = ["Prepared"]
 
@@ -86,13 +88,12 @@ class Prepared:
         self.f = f
         self.argnums = argnums
         self.has_aux = has_aux
+        self._once = once
         self.batched = batched
         self.on_mismatch = on_mismatch
         self.signature = Signature(args, argnums)
         self.backend = resolve(backend, self.signature.library.name)
         self._source = library(self.backend.library)
-        # results out of immutable arrays are copies already, or cannot be written to at all
-        self._immutable = self._source.immutable
         self._check_input()
         self._enter = self.signature.enter(self._source)
         self._flat = FlatFunction(
@@ -103,6 +104,7 @@ class Prepared:
             operator=self.operator,
             scalar=self.scalar_output,
         )
+        self._delivery = Delivery(self.signature, self._flat, self._source, self.gives, batched=batched)
         self._lock = threading.Lock()
         self._others: dict[Any, Prepared] = {}
         try:
@@ -116,19 +118,7 @@ class Prepared:
             self._executable: Executable = self.backend.finish(kernel, self.problem, seeds, prepared=not once)
         except Exception as error:
             raise self._explained(error) from error.__cause__
-        self._run = self._executable.result
-        self._leave_x = self._leavers_x(self.signature.x_scalars)
-        # the common case, one array in and one array of a result out, avoids every loop
-        self._simple: Callable[[Any], Any] | None = None
-        if not has_aux and self.signature.x_structure is LEAF:
-            if self.gives == "input" and not batched:
-                self._simple = self._leave_x[0]
-            elif self._flat.y_structure is LEAF and self.gives in ("jacobian", "output"):
-                self._simple = leaving(
-                    self._source, self.signature.library, scalar=self.gives == "output" and not batched
-                )
-            elif self.gives == "hessian":
-                self._simple = leaving(self._source, self.signature.library, scalar=False)
+        self._make_fast()
 
     # -- what a subclass says -------------------------------------------------------------------
 
@@ -138,25 +128,71 @@ class Prepared:
 
     # -- the call -------------------------------------------------------------------------------
 
+    def _make_fast(self) -> None:
+        """Make the calls for one array in and one array of a result out, free of loops and questions."""
+        self._fast: Callable[..., Any] | None = None
+        self._fast_view: Callable[..., Any] | None = None
+        self._out_spec: ArraySpec | None = None
+        single = self.signature.x_structure is LEAF and (
+            self.gives in ("input", "hessian") or self._flat.y_structure is LEAF
+        )
+        if self.has_aux or not single:
+            return
+        leave = self._delivery.converts(self.gives, 1, batched=self.batched)[0]
+        self._fast = self._fast_with(leave)
+        if self.signature.library.name == "numpy" and not self.batched and not self._once:
+            expected = self._delivery.expected(self.problem)
+            assert expected is not None
+            self._out_spec = expected[0]
+            self._fast_view = self._fast_with(self._source.to_numpy, view=True)
+
+    def _fast_with(self, leave: Callable[[Any], Any], *, view: bool = False) -> Callable[..., Any]:
+        """A call that ends in ``leave``; a view of the result may share memory with the arguments."""
+        seeds, fresh = self._seeds, self.signature.library.fresh
+        bare, row = self._executable.bare, self.signature.enter_row(self._source)
+        if bare is not None and row is not None and self._source.immutable:
+            if seeds is None:
+                return lambda args: leave(bare(*row(args)))
+            return lambda args, seed: leave(bare(*row(args), *seeds.enter(seed)))
+        enter, run = self._enter, self._executable.result
+        if seeds is None:
+            if view:
+                return lambda args: leave(run(*enter(args))[0])
+            return lambda args: fresh(leave(run(*enter(args))[0]), args)
+        if view:
+            return lambda args, seed: leave(run(*enter(args), seeds.enter(seed))[0])
+        return lambda args, seed: fresh(leave(run(*enter(args), seeds.enter(seed))[0]), (*args, seed))
+
+    def _takes(self, out: Any) -> bool:
+        """Whether ``out`` is exactly the plain array that the result fills."""
+        spec = self._out_spec
+        return (
+            spec is not None
+            and type(out) is np.ndarray
+            and out.dtype is spec.dtype
+            and out.shape == spec.shape
+            and out.flags.writeable
+        )
+
     def _call(self, args: tuple[Any, ...], out: Any, *seed: Any) -> Any:
         """The result alone."""
         try:
+            if out is None:
+                if self._fast is not None:
+                    return self._fast(args, *seed)
+            elif self._takes(out):
+                np.copyto(out, self._fast_view(args, *seed))  # type: ignore[misc]
+                return out
             x, c = self._enter(args)
-            if out is None and self._simple is not None:
-                if seed:
-                    leaf = self._run(x, c, self._seeds.enter(seed[0]))[0]  # type: ignore[union-attr]
-                else:
-                    leaf = self._run(x, c)[0]
-                if self._immutable:
-                    return self._simple(leaf)
-                return self.signature.library.fresh(self._simple(leaf), (*args, *seed))
             seeds = tuple(self._seeds.enter(s) for s in seed)  # type: ignore[union-attr]
-            target = None if out is None else self._out(out)
+            places = None if out is None else self._delivery.places(out, self.problem)
+            others = (*args, *seed)
             if self.has_aux:
                 outcome = self._executable.full(x, c, *seeds)
-                result = self._deliver(outcome[0], target, x, c, seed, out)
-                return result, self._aux(outcome[2])
-            return self._deliver(self._run(x, c, *seeds), target, x, c, seed, out)
+                result = self._delivery.result(outcome[0], places, others, out)
+                return result, self._delivery.aux(outcome[2])
+            leaves = self._executable.result(x, c, *seeds)
+            return self._delivery.result(leaves, places, others, out)
         except Mismatch:
             return self._mismatched(args)._call(args, out, *seed)
         except PolyadError:
@@ -169,13 +205,15 @@ class Prepared:
         try:
             x, c = self._enter(args)
             seeds = tuple(self._seeds.enter(s) for s in seed)  # type: ignore[union-attr]
-            target = None if out is None else self._out(out)
+            delivery = self._delivery
+            places = None if out is None else delivery.places(out, self.problem)
+            others = (*args, *seed)
             outcome = self._executable.full(x, c, *seeds)
-            y: Any = self._structure("output").unflatten(self._leave_y(outcome[1], x, c))
-            parts: list[Any] = [(y, self._aux(outcome[2])) if self.has_aux else y]
+            y = delivery.tree("output", outcome[1], others, batched=False)
+            parts: list[Any] = [(y, delivery.aux(outcome[2])) if self.has_aux else y]
             if self.lower is not None:
-                parts.append(self._like(self.lower, outcome[3], x, c, seed))
-            parts.append(self._deliver(outcome[0], target, x, c, seed, out))
+                parts.append(delivery.tree(self.lower, outcome[3], others, batched=False))
+            parts.append(delivery.result(outcome[0], places, others, out))
         except Mismatch:
             return self._mismatched(args)._value_and(args, out, *seed, drop=drop)
         except PolyadError:
@@ -184,81 +222,10 @@ class Prepared:
             raise self._explained(error) from error.__cause__
         return tuple(parts[drop:])
 
-    # -- results --------------------------------------------------------------------------------
-
-    def _deliver(
-        self, leaves: Leaves, target: Any, x: Leaves, c: Leaves, seed: tuple[Any, ...], out: Any
-    ) -> Any:
-        """The result as the caller's arrays, or written into ``out``."""
-        if target is None:
-            return self._like(self.gives, leaves, x, c, seed, batched=self.batched)
-        results = flatten(self._like(self.gives, leaves, x, c, seed, batched=self.batched))[0]
-        for place, result in zip(target, results, strict=True):
-            if tuple(place.shape) != np.shape(result):
-                raise OutMismatchError(f"out has shape {tuple(place.shape)}, the result {np.shape(result)}")
-        for place, result in zip(target, results, strict=True):
-            library_of(place).copy_into(place, result)  # type: ignore[union-attr]
-        return out
-
-    def _like(
-        self,
-        kind: str,
-        leaves: Leaves,
-        x: Leaves,
-        c: Leaves,
-        seed: tuple[Any, ...],
-        *,
-        batched: bool = False,
-    ) -> Any:
-        """Leaves as the caller's tree of the caller's arrays."""
-        if kind == "input":
-            leavers = self._leavers_x((False,) * len(leaves)) if batched else self._leave_x
-        elif kind == "output" and not batched:
-            leavers = self._leavers((True,) * len(leaves))
-        else:
-            leavers = self._leavers((False,) * len(leaves))
-        others = (*x, *c, *(leaf for s in seed for leaf in flatten(s)[0]))
-        arrays = [
-            self.signature.library.fresh(leave(leaf), others)
-            for leave, leaf in zip(leavers, leaves, strict=True)
-        ]
-        if kind in ("input", "output"):
-            return self._structure(kind).unflatten(arrays)
-        inner = self.signature.x_structure
-        outer = inner if kind == "hessian" else self._structure("output")
-        rows = [arrays[k : k + inner.count] for k in range(0, len(arrays), inner.count)]
-        return outer.unflatten(inner.unflatten(row) for row in rows)
-
-    def _leavers_x(self, scalars: tuple[bool, ...]) -> list[Callable[[Any], Any]]:
-        return [
-            leaving(self._source, self.signature.library, scalar=scalar, dtype=spec.dtype)
-            for scalar, spec in zip(scalars, self.signature.x_specs, strict=True)
-        ]
-
-    def _leavers(self, scalars: tuple[bool, ...]) -> list[Callable[[Any], Any]]:
-        return [leaving(self._source, self.signature.library, scalar=s) for s in scalars]
-
-    def _leave_y(self, leaves: Leaves, x: Leaves, c: Leaves) -> list[Any]:
-        leave = leaving(self._source, self.signature.library, scalar=True)
-        return [self.signature.library.fresh(leave(leaf), (*x, *c)) for leaf in leaves]
-
-    def _aux(self, leaves: Leaves) -> Any:
-        structure = self._flat.aux_structure
-        assert structure is not None
-        leave = leaving(self._source, self.signature.library, scalar=True)
-        return structure.unflatten(
-            leave(leaf) if library_of(leaf) is self._source else leaf for leaf in leaves
-        )
-
-    def _structure(self, kind: str) -> Structure:
-        structure = self.signature.x_structure if kind == "input" else self._flat.y_structure
-        assert structure is not None
-        return structure
+    # -- checks ---------------------------------------------------------------------------------
 
     def _is_complex(self) -> bool:
         return any(spec.is_complex for spec in self.signature.x_specs)
-
-    # -- checks ---------------------------------------------------------------------------------
 
     def _check_input(self) -> None:
         if self.scalar_input:
@@ -293,7 +260,7 @@ class Prepared:
             pairs_with = "the active argument"
         else:
             specs, pairs_with = self.problem.outputs, "the output"
-            structure = self._structure("output")
+            structure = self._delivery.structure("output")
         return Seeds(self.seed_name, structure, specs, pairs_with, batched=self.batched, target=self._source)
 
     def _example_seed(self, seed: Any) -> Leaves:
@@ -306,39 +273,6 @@ class Prepared:
             )
         zeros = [np.zeros(spec.shape, dtype=spec.dtype) for spec in self._seeds.specs]
         return self._seeds.enter(self._seeds.structure.unflatten(zeros))
-
-    def _out(self, out: Any) -> Leaves:
-        """The leaves of ``out`` after every check that can be made before running."""
-        places, _ = flatten(out)
-        expected = self._expected()
-        if expected is not None and len(places) != len(expected):
-            raise OutMismatchError(f"out has {len(places)} leaves, the result has {len(expected)}")
-        for k, place in enumerate(places):
-            owner = library_of(place)
-            if owner is None or not hasattr(place, "shape") or not owner.writeable(place):
-                kind = f"a {type(place).__module__}.{type(place).__name__}"
-                raise OutMismatchError(f"out is {kind} that cannot be written to: pass a writable array")
-            if expected is None:
-                continue
-            found, wanted = owner.spec(place), expected[k]
-            if found.shape != wanted.shape:
-                raise OutMismatchError(f"out has shape {found.shape}, the result has shape {wanted.shape}")
-            if not np.can_cast(wanted.dtype, found.dtype, "same_kind"):
-                raise OutMismatchError(f"out has dtype {found.dtype}, the result has dtype {wanted.dtype}")
-        return places
-
-    def _expected(self) -> list[ArraySpec] | None:
-        """Specs of the result's leaves."""
-        x = list(self.signature.x_specs)
-        lead: tuple[int, ...] = ()
-        if self.batched:
-            return None  # the number of directions is the call's
-        if self.gives == "input":
-            return [ArraySpec(lead + s.shape, s.dtype) for s in x]
-        y = x if self.gives == "hessian" else list(self.problem.outputs)
-        if self.gives == "output":
-            return [ArraySpec(s.shape, s.dtype) for s in y]
-        return [ArraySpec(a.shape + b.shape, np.result_type(a.dtype, b.dtype)) for a in y for b in x]
 
     def _mismatched(self, args: tuple[Any, ...]) -> Prepared:
         """Another preparation for these arguments, or the error that says what changed."""

@@ -1,0 +1,247 @@
+"""One argument of a call: its role, its leaves, and the check of later calls against it.
+
+* An argument is active, constant or static; its leaves are arrays and numbers.
+* The check is the conversion: one closure per argument returns the leaves in the framework's
+  form, by a few identity comparisons where everything is as it was at preparation.
+* Python numbers among the active arguments are float64 (complex128); among the constants they
+  stay Python numbers, which adapt to the precision of what they meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.arrays.libraries import ArraySpec, Library, converter, library_of
+from polyad.arrays.trees import LEAF, Structure, flatten
+from polyad.errors import ArgumentError, InputTypeError
+
+__all__ = ["Argument", "Mismatch", "Static", "describe", "describe_value"]
+
+Leaves = tuple[Any, ...]
+
+
+class Mismatch(Exception):
+    """A call that does not fit; the operators turn it into the public error."""
+
+
+class Static:
+    """Marks an argument that is neither differentiated nor traced: a string, a size, a flag.
+
+    Parameters
+    ----------
+    value : object
+        Handed to the function as it is. A prepared object keeps it and refuses another.
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> def f(x, power):
+    ...     return (x**power).sum()
+    >>> ad.gradient(f, np.array([1.0, 2.0]), ad.Static(3), backend="jax")
+    array([ 3., 12.])
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"Static({self.value!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Static) and bool(np.all(self.value == other.value))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Argument:
+    """One positional argument: its role, structure and leaves at preparation."""
+
+    def __init__(self, position: int, value: Any, *, active: bool, where: str = "") -> None:
+        self.active = active
+        self.static = value if isinstance(value, Static) else None
+        self.leaves: Leaves
+        self.structure: Structure
+        if self.static is not None:
+            if active:
+                raise ArgumentError(f"argument {position} is Static, so it cannot be active (argnums)")
+            self.leaves, self.structure = (), LEAF
+        else:
+            self.leaves, self.structure = flatten(value)
+        self.where = where or f"argument {position}"
+        names = self.structure.paths("") if self.static is None else []
+        self.specs: tuple[ArraySpec, ...] = tuple(
+            _spec(leaf, f"{self.where}{name and ' at '}{name}", active=active)
+            for leaf, name in zip(self.leaves, names, strict=True)
+        )
+        self.owners: tuple[Library, ...] = tuple(_owner(leaf) for leaf in self.leaves)
+        # NumPy scalars and Python numbers come back as NumPy scalars, 0-d arrays as arrays.
+        self.scalars = tuple(
+            owner.name == "numpy" and not isinstance(leaf, np.ndarray)
+            for leaf, owner in zip(self.leaves, self.owners, strict=True)
+        )
+
+    def describe(self) -> str:
+        """The argument as messages show it."""
+        return describe(self.structure, self.specs, self.owners, self.static)
+
+    def leaf_checkers(self, target: Library) -> list[Callable[[Any], Any]]:
+        """A closure per leaf, from the leaf of a call to the target library's."""
+        return [
+            _leaf_checker(leaf, spec, owner, target)
+            for leaf, spec, owner in zip(self.leaves, self.specs, self.owners, strict=True)
+        ]
+
+    def checker(self, target: Library) -> Callable[[Any], Leaves]:
+        """A closure from the argument of a call to its leaves in the target library."""
+        if self.static is not None:
+            static = self.static
+
+            def check_static(a: Any) -> Leaves:
+                if a == static:
+                    return ()
+                raise Mismatch
+
+            return check_static
+        checks = self.leaf_checkers(target)
+        if self.structure is LEAF:
+            check = checks[0]
+            return lambda a: (check(a),)
+        structure = self.structure
+
+        def check_tree(a: Any) -> Leaves:
+            leaves, found = flatten(a)
+            if found != structure:
+                raise Mismatch
+            return tuple([check(leaf) for check, leaf in zip(checks, leaves, strict=True)])
+
+        return check_tree
+
+
+def describe(
+    structure: Structure, specs: Sequence[ArraySpec], owners: Sequence[Library], static: Static | None
+) -> str:
+    """A structure with its leaves spelled out."""
+    if static is not None:
+        return repr(static)
+    words = [
+        str(spec) if spec.weak else f"{owner.name} {spec}" for spec, owner in zip(specs, owners, strict=True)
+    ]
+    if structure is LEAF:
+        return words[0]
+    text = ", ".join(f"{path or '.'}: {word}" for path, word in zip(structure.paths(""), words, strict=True))
+    return f"tree of {structure.count} leaves ({text})"
+
+
+def _owner(leaf: Any) -> Library:
+    owner = library_of(leaf)
+    assert owner is not None  # _spec has refused what no library owns
+    return owner
+
+
+def _spec(leaf: Any, where: str, *, active: bool) -> ArraySpec:
+    """The spec of a leaf, or the error that says why it cannot be one."""
+    owner = library_of(leaf)
+    if owner is None:
+        kind = type(leaf).__name__
+        raise InputTypeError(
+            f"{where} is a {kind}, which is no array and no number: "
+            + ("pass an array" if active else "wrap it in polyad.Static, or pass an array")
+        )
+    spec = owner.spec(leaf)
+    if active:
+        if spec.weak and not spec.is_inexact:
+            raise InputTypeError(
+                f"{where} is the {np.dtype(spec.dtype).name} {leaf!r}: derivatives need "
+                f"floating-point numbers, pass {float(leaf)}"
+            )
+        if spec.weak:
+            return ArraySpec((), spec.dtype)
+        if not spec.is_inexact:
+            raise InputTypeError(
+                f"{where} has dtype {spec.dtype}: derivatives need floating-point numbers, "
+                "pass x.astype(float), or make it a constant with argnums"
+            )
+    elif spec.kind in ("O", "S", "U", "M", "m"):
+        raise InputTypeError(f"{where} has dtype {spec.dtype}: wrap it in polyad.Static")
+    return spec
+
+
+_NUMBERS: dict[str, type] = {"f": float, "i": int, "c": complex, "b": bool}
+
+
+def _leaf_checker(leaf: Any, spec: ArraySpec, owner: Library, target: Library) -> Callable[[Any], Any]:
+    """A closure that returns the converted leaf of a call, or raises Mismatch."""
+    if spec.weak:
+        number = _NUMBERS[np.dtype(spec.dtype).kind]
+        kinds = {"b": "b", "i": "bi", "f": "bif", "c": "bifc"}[np.dtype(spec.dtype).kind]
+
+        def check_number(a: Any) -> Any:
+            if type(a) is number:
+                return a
+            found = library_of(a)
+            if found is None or found.name != "numpy" or np.ndim(a) or np.result_type(a).kind not in kinds:
+                raise Mismatch
+            return number(a)
+
+        return check_number
+    kind, shape, dtype = type(leaf), spec.shape, getattr(leaf, "dtype", None)
+    convert = converter(owner, target)
+    if owner.name == "numpy" and not isinstance(leaf, np.ndarray):
+        scalar = np.dtype(spec.dtype).type  # Python floats become np.float64
+        enter = convert or (lambda a: a)
+
+        def check_scalar(a: Any) -> Any:
+            if type(a) is not scalar:
+                found = library_of(a)
+                if found is None or found.name != "numpy" or np.ndim(a):
+                    raise Mismatch
+                if not np.can_cast(np.result_type(a), spec.dtype, "safe") or np.result_type(a).kind in "bui":
+                    raise Mismatch
+                a = scalar(a)
+            return enter(a)
+
+        return check_scalar
+
+    def check_slowly(a: Any) -> Any:
+        found = library_of(a)
+        if found is not owner or found.spec(a)[:2] != spec[:2]:
+            raise Mismatch
+        return a if convert is None else convert(a)
+
+    # The identity of type and dtype is the common case and costs tens of nanoseconds; equal but
+    # not identical ones (a torch Parameter, a dtype out of a file) take the slower comparison.
+    if convert is None:
+
+        def check(a: Any) -> Any:
+            if type(a) is kind and a.dtype is dtype and a.shape == shape:
+                return a
+            return check_slowly(a)
+
+    else:
+
+        def check(a: Any) -> Any:
+            if type(a) is kind and a.dtype is dtype and a.shape == shape:
+                return convert(a)
+            return check_slowly(a)
+
+    return check
+
+
+def describe_value(value: Any) -> str:
+    """A value as messages show it, whatever it is."""
+    if isinstance(value, Static):
+        return repr(value)
+    leaves, structure = flatten(value)
+    owners = [library_of(leaf) for leaf in leaves]
+    if any(owner is None for owner in owners):
+        return f"a {type(value).__name__}"
+    try:
+        specs = [owner.spec(leaf) for owner, leaf in zip(owners, leaves, strict=True)]  # type: ignore[union-attr]
+    except InputTypeError as error:
+        return str(error)
+    return describe(structure, specs, owners, None)  # type: ignore[arg-type]

@@ -85,6 +85,10 @@ class Library:
         """A NumPy array as this library's, for reading only."""
         raise NotImplementedError
 
+    def take(self, a: Any) -> Any:
+        """A result that nobody else holds, as a NumPy array that may be written to."""
+        return self.to_numpy(a)
+
     def fresh(self, a: Any, others: tuple[Any, ...]) -> Any:
         """The array itself, or a copy where it shares memory with any of ``others``."""
         return a
@@ -161,11 +165,33 @@ class JAX(Library):
     def to_numpy(self, a: Any) -> Any:
         return np.asarray(a)
 
+    def take(self, a: Any) -> Any:
+        view = np.asarray(a)
+        # below this size a copy is cheaper than describing the memory to NumPy again
+        return view.copy() if view.nbytes < 2**15 else np.asarray(_Memory(view))
+
     def from_numpy(self, a: Any) -> Any:
         return a  # compiled functions take NumPy faster than any conversion would make it JAX's
 
     def writeable(self, out: Any) -> bool:
         return False
+
+
+class _Memory:
+    """The memory of a read-only view of a fresh result, offered for writing.
+
+    NumPy cannot be told that an array is the only one on its buffer, so ``writeable`` cannot be
+    set on the view; the description of the same memory without that flag does it. The view, and
+    through it the result, lives as long as this object, which becomes the base of the new array.
+    """
+
+    __slots__ = ("__array_interface__", "view")
+
+    def __init__(self, view: Any) -> None:
+        self.view = view
+        interface = dict(view.__array_interface__)
+        interface["data"] = (interface["data"][0], False)
+        self.__array_interface__ = interface
 
 
 class Torch(Library):
@@ -303,7 +329,10 @@ def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None
     if target.name != "numpy":
         return converter(source, target) or (lambda a: a)
     if source.name == "jax":
-        to_numpy: Converter = np.array  # np.asarray would give a view that refuses writing
+        # A view would refuse writing; np.array(a) would wait for the result under a slower lock.
+        def to_numpy(a: Any) -> Any:
+            return np.asarray(a).copy()
+
     elif source.name == "torch":
         to_numpy = source.to_numpy
     else:

@@ -95,13 +95,15 @@ class Executable:
 
     ``full(x, c, *seeds)`` gives all that the kernel gives, ``result(x, c, *seeds)`` only the result.
     Where one array goes in and the result is one array, a backend may add ``bare``: it takes all
-    leaves in a row and gives that array, without a tuple around anything.
+    leaves in a row and gives that array, without a tuple around anything. ``exclusive`` says that
+    nobody else holds the memory of what ``bare`` gives.
     """
 
     full: Kernel
     result: Kernel
     strategy: str
     bare: Kernel | None = None
+    exclusive: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -197,13 +197,13 @@ class JAX(Backend):
             compiled = [_scoped(form) for form in compiled]
         single = len(problem.x) == 1 and count == 1 and all(len(s) == 1 for s in seeds)
         # Compile now what a call will use; the form with the value compiles at its first use.
-        if single:
-            compiled[2](*jax.tree_util.tree_leaves(examples))
-        else:
+        words = f"{words}, compiled by XLA"
+        if not single:
             compiled[1](*examples)
-        return Executable(
-            compiled[0], compiled[1], f"{words}, compiled by XLA", compiled[2] if single else None
-        )
+            return Executable(compiled[0], compiled[1], words)
+        leaves = jax.tree_util.tree_leaves(examples)
+        exclusive = _is_exclusive(closed.jaxpr, compiled[2], leaves)
+        return Executable(compiled[0], compiled[1], words, compiled[2], exclusive)
 
     def explain(self, error: Exception) -> str | None:
         import jax
@@ -230,6 +230,22 @@ def _conj(leaves: Leaves) -> Leaves:
     import jax.numpy as jnp
 
     return tuple(jnp.conj(a) if jnp.iscomplexobj(a) else a for a in leaves)
+
+
+def _is_exclusive(jaxpr: Any, call: Kernel, leaves: list[Any]) -> bool:
+    """Whether every call puts its result into memory of its own.
+
+    JAX hands an input or a captured constant through without copying where it is the result. What
+    an equation computes has memory of its own; two results alive at once show it.
+    """
+    passed = {id(var) for var in (*jaxpr.invars, *jaxpr.constvars)}
+    first, second = call(*leaves), call(*leaves)
+    if id(jaxpr.outvars[0]) in passed or not hasattr(first, "unsafe_buffer_pointer"):
+        return False
+    held = {a.unsafe_buffer_pointer() for a in leaves if hasattr(a, "unsafe_buffer_pointer")}
+    return first.unsafe_buffer_pointer() != second.unsafe_buffer_pointer() and not (
+        {first.unsafe_buffer_pointer(), second.unsafe_buffer_pointer()} & held
+    )
 
 
 _WIDE = frozenset({"float64", "complex128", "int64", "uint64"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,8 @@ __all__ = ["FlatFunction", "label_of", "user_line"]
 
 Leaves = tuple[Any, ...]
 
-ROOT = str(Path(__file__).parents[1])
+# Frames of polyad, of Python's own library and of installed packages are not the user's code.
+ELSEWHERE = (str(Path(__file__).parents[1]), sysconfig.get_path("stdlib"), "<frozen")
 
 
 class FlatFunction:
@@ -127,6 +129,6 @@ def user_line(error: BaseException) -> str:
     """Where in the user's code an error arose, as ``file:line``, or an empty string."""
     frames = traceback.extract_tb(error.__traceback__)
     for frame in reversed(frames):
-        if not frame.filename.startswith(ROOT) and "site-packages" not in frame.filename:
+        if not frame.filename.startswith(ELSEWHERE) and "site-packages" not in frame.filename:
             return f"{Path(frame.filename).name}:{frame.lineno} `{frame.line}`"
     return ""

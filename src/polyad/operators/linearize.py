@@ -33,7 +33,7 @@ class Linearization(Prepared):
             outputs = problem.outputs
             self._linear: Linearized = self.backend.linearize(problem, problem.x, problem.c)
         except Exception as error:
-            raise self._explained(error) from error.__cause__
+            self._raise(error)
         y_structure = self._delivery.structure("output")
         self._checks = {
             (name, batched): Seeds(name, structure, specs, what, batched=batched, target=self._source)
@@ -71,7 +71,7 @@ class Linearization(Prepared):
         try:
             leaves = products[name, batched](seeds)
         except Exception as error:
-            raise self._explained(error) from error.__cause__
+            self._raise(error)
         kind = "output" if name == "v" else "input"
         others = (self.problem.x, self.problem.c, seed)
         return self._delivery.tree(kind, leaves, others, batched=batched)

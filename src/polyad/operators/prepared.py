@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -117,7 +117,7 @@ class Prepared:
             kernel = self._kernel(self.backend, self.problem)
             self._executable: Executable = self.backend.finish(kernel, self.problem, seeds, prepared=not once)
         except Exception as error:
-            raise self._explained(error) from error.__cause__
+            self._raise(error)
         self._make_fast()
 
     # -- what a subclass says -------------------------------------------------------------------
@@ -139,6 +139,11 @@ class Prepared:
         if self.has_aux or not single:
             return
         leave = self._delivery.converts(self.gives, 1, batched=self.batched)[0]
+        arrays = self.signature.library.name == "numpy" and not (
+            self.gives == "output" or any(self.signature.x_scalars)
+        )
+        if self._executable.exclusive and arrays:
+            leave = self._source.take
         self._fast = self._fast_with(leave)
         if self.signature.library.name == "numpy" and not self.batched and not self._once:
             expected = self._delivery.expected(self.problem)
@@ -198,7 +203,7 @@ class Prepared:
         except PolyadError:
             raise
         except Exception as error:
-            raise self._explained(error) from error.__cause__
+            self._raise(error)
 
     def _value_and(self, args: tuple[Any, ...], out: Any, *seed: Any, drop: int = 0) -> Any:
         """Value, lower derivative where there is one, and result; ``drop`` leaves out the first."""
@@ -219,7 +224,7 @@ class Prepared:
         except PolyadError:
             raise
         except Exception as error:
-            raise self._explained(error) from error.__cause__
+            self._raise(error)
         return tuple(parts[drop:])
 
     # -- checks ---------------------------------------------------------------------------------
@@ -261,7 +266,15 @@ class Prepared:
         else:
             specs, pairs_with = self.problem.outputs, "the output"
             structure = self._delivery.structure("output")
-        return Seeds(self.seed_name, structure, specs, pairs_with, batched=self.batched, target=self._source)
+        return Seeds(
+            self.seed_name,
+            structure,
+            specs,
+            pairs_with,
+            batched=self.batched,
+            target=self._source,
+            like=self.problem.x[0] if self.seed_name == "v" else None,
+        )
 
     def _example_seed(self, seed: Any) -> Leaves:
         assert self._seeds is not None
@@ -299,19 +312,16 @@ class Prepared:
             batched=self.batched,
         )
 
-    def _explained(self, error: Exception) -> Exception:
-        """The public error for one out of a framework; the user's own errors stay as they are."""
-        if isinstance(error, PolyadError | Mismatch):
-            return error
-        remedy = self.backend.explain(error)
+    def _raise(self, error: Exception) -> NoReturn:
+        """Raise the public error for one out of a framework; the user's own errors stay as they are."""
+        own = isinstance(error, PolyadError | Mismatch)
+        remedy = None if own else self.backend.explain(error)
         if remedy is None:
-            return error
+            raise  # the exception that is being handled, with the traceback and the causes it has
         line = user_line(error)
-        explained = FunctionNotSupportedError(
+        raise FunctionNotSupportedError(
             f"{self.backend!r} cannot follow {label_of(self.f)}{f' at {line}' if line else ''}: {remedy}"
-        )
-        explained.__cause__ = error
-        return explained
+        ) from error
 
     @property
     def strategy(self) -> str:

@@ -34,6 +34,8 @@ class Seeds:
         Whether every leaf has one more leading axis.
     target : Library
         Library to convert to.
+    like : array, optional
+        An array of the target library that a correct seed resembles in type, shape and dtype.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Seeds:
         *,
         batched: bool,
         target: Library,
+        like: Any = None,
     ) -> None:
         self.name, self.structure, self.specs = name, structure, tuple(specs)
         self.pairs_with, self.batched, self.target = pairs_with, batched, target
@@ -53,6 +56,7 @@ class Seeds:
         self._shape = self.specs[0].shape if self.specs else ()
         self._dtype = np.dtype(self.specs[0].dtype) if self._fast and self.specs[0].is_inexact else None
         self._convert = converter(library("numpy"), target)
+        self._like = (type(like), like.dtype) if self._fast and hasattr(like, "dtype") else (None, None)
 
     def enter(self, value: Any) -> Leaves:
         """The leaves of a seed in the target library.
@@ -62,13 +66,13 @@ class Seeds:
         TangentMismatchError
             If it does not have the structure, the shapes or a dtype that casts.
         """
-        if (
-            self._fast
-            and type(value) is np.ndarray
-            and value.dtype is self._dtype
-            and value.shape == self._shape
-        ):
-            return (value if self._convert is None else self._convert(value),)
+        if self._fast:
+            kind = type(value)
+            if kind is np.ndarray:
+                if value.dtype is self._dtype and value.shape == self._shape:
+                    return (value if self._convert is None else self._convert(value),)
+            elif kind is self._like[0] and value.dtype is self._like[1] and value.shape == self._shape:
+                return (value,)
         leaves, structure = flatten(value)
         if structure != self.structure:
             raise TangentMismatchError(

@@ -16,6 +16,8 @@ __all__ = [
     "HolomorphicError",
     "InputTypeError",
     "NonScalarOutputError",
+    "OperationNotSupportedError",
+    "OptionalPackageError",
     "OutMismatchError",
     "OutputTypeError",
     "PolyadError",
@@ -37,6 +39,10 @@ class BackendNotFoundError(PolyadError, ValueError):
 
 class BackendNotInstalledError(PolyadError, ImportError):
     """The backend is known but its framework is not installed: install the extra it names."""
+
+
+class OptionalPackageError(PolyadError, ImportError):
+    """A convenience needs a package that is not installed: install the extra it names."""
 
 
 class UnsupportedOperatorError(PolyadError, NotImplementedError):
@@ -73,6 +79,10 @@ class PreparationMismatchError(PolyadError, ValueError):
 
 class FunctionNotSupportedError(PolyadError, TypeError):
     """The framework cannot follow the function: the message says where and what to use instead."""
+
+
+class OperationNotSupportedError(FunctionNotSupportedError):
+    """polyad's engine cannot follow an operation; the message names it, its line and the remedy."""
 
 
 class HolomorphicError(PolyadError, ValueError):

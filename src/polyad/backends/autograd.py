@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -71,11 +72,11 @@ class Autograd(Backend):
     # -- primitives -------------------------------------------------------------------------
 
     def jvp(self, problem: Problem) -> Kernel:
-        from autograd.core import JVPNode
+        root = _parts().core.JVPNode.new_root
 
         @strategy("forward, by autograd")
         def forward(x: Leaves, c: Leaves, v: Leaves) -> Any:
-            y, node, count, aux = _trace(problem, x, c, JVPNode.new_root(_pack(v)))
+            y, node, count, aux = _trace(problem, x, c, root(_pack(v)))
             dy = _zeros(y) if node is None else node.g
             return _unpack(dy, count), _unpack(y, count), aux
 
@@ -117,12 +118,11 @@ class Autograd(Backend):
     def gradient(self, problem: Problem) -> Kernel:
         if not self.reverse:
             return derive.gradient(self, problem)
-        xp = self.xp
 
         @strategy("reverse, by autograd")
         def kernel(x: Leaves, c: Leaves) -> Any:
             pullback, y, aux = _pull(problem, x, c)
-            return pullback((xp.ones_like(y[0]),)), y, aux
+            return pullback((np.ones((), y[0].dtype),)), y, aux
 
         return kernel
 
@@ -189,13 +189,24 @@ class Autograd(Backend):
         return None
 
 
+@functools.cache
+def _parts() -> Any:
+    """The package with the modules that are used here; an import statement costs a microsecond a call."""
+    import autograd
+    import autograd.builtins
+    import autograd.core
+    import autograd.extend
+    import autograd.numpy
+    import autograd.tracer
+
+    return autograd
+
+
 def _pack(leaves: Leaves) -> Any:
     """Leaves as one value for autograd: itself, or autograd's own tuple."""
     if len(leaves) == 1:
         return leaves[0]
-    import autograd.builtins
-
-    return autograd.builtins.tuple(leaves)
+    return _parts().builtins.tuple(leaves)
 
 
 def _unpack(value: Any, count: int) -> Leaves:
@@ -209,8 +220,7 @@ def _trace(problem: Problem, x: Leaves, c: Leaves, root: Any) -> tuple[Any, Any,
     right answer there, and silencing the warning would change a process-wide setting. It also
     leaves the trace stack raised when the function raises.
     """
-    from autograd import tracer
-
+    tracer = _parts().tracer
     depth = tracer.trace_stack.top
     try:
         with tracer.trace_stack.new_trace() as level:
@@ -230,14 +240,13 @@ def _trace(problem: Problem, x: Leaves, c: Leaves, root: Any) -> tuple[Any, Any,
 
 def _pull(problem: Problem, x: Leaves, c: Leaves) -> tuple[Pullback, Leaves, Leaves]:
     """The pullback at a point, with the value and aux."""
-    from autograd.core import VJPNode, backward_pass
-
-    y, node, count, aux = _trace(problem, x, c, VJPNode.new_root())
+    core = _parts().core
+    y, node, count, aux = _trace(problem, x, c, core.VJPNode.new_root())
 
     def pullback(w: Leaves) -> Leaves:
         if node is None:
             return _unpack(_zeros(_pack(x)), len(x))
-        return _conj(_unpack(backward_pass(_pack(_conj(w)), node), len(x)))
+        return _conj(_unpack(core.backward_pass(_pack(_conj(w)), node), len(x)))
 
     return pullback, _unpack(y, count), aux
 
@@ -258,15 +267,11 @@ def _each(xp: Any, product: Pullback, seeds: Leaves, like: Leaves) -> Leaves:
 
 
 def _zeros(value: Any) -> Any:
-    from autograd.extend import vspace
-
-    return vspace(value).zeros()
+    return _parts().extend.vspace(value).zeros()
 
 
 def _conj(leaves: Leaves) -> Leaves:
-    import autograd.numpy as anp
-
-    return tuple(anp.conj(a) if a.dtype.kind == "c" else a for a in leaves)
+    return tuple([_parts().numpy.conj(a) if a.dtype.kind == "c" else a for a in leaves])
 
 
 def _locked(call: Kernel) -> Kernel:

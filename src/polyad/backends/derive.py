@@ -225,20 +225,22 @@ def jacobian_by_rows(backend: Backend, problem: Problem) -> Kernel:
     """One pullback per output entry, batched."""
     xp, ins, outs = backend.xp, problem.inputs, problem.outputs
     product = backend.vjp_batched(problem)
-    total = size(outs)
+    # A real input's cotangent is a real part: the imaginary one takes the seeds times 1j as well.
+    turned = any(not spec.is_complex for spec in ins)
+    total = size(outs) + sum(out.size for out in outs if turned and out.is_complex)
     chunk = chunk_of(backend, total, total + size(ins))
 
     @strategy(f"{total} pullbacks{_batches(total, chunk)}, by rows")
     def kernel(x: Leaves, c: Leaves) -> Any:
         rows: list[list[Leaves]] = [[] for _ in outs]
         y = aux = None
-        for j, seeds in basis(xp, outs, (x[0],) * len(outs), chunk):
+        for j, seeds in basis(xp, outs, (x[0],) * len(outs), chunk, real=turned):
             dx, y, aux = product(x, c, seeds)
             rows[j].append(dx)
         if y is None:
             y, aux = problem.f(x, c)
         blocks = tuple(
-            _rows(xp, out, spec, [part[i] for part in rows[j]])
+            _rows(xp, out, spec, [part[i] for part in rows[j]], turned=turned and out.is_complex)
             for j, out in enumerate(outs)
             for i, spec in enumerate(ins)
         )
@@ -247,13 +249,15 @@ def jacobian_by_rows(backend: Backend, problem: Problem) -> Kernel:
     return kernel
 
 
-def _rows(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any]) -> Any:
+def _rows(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any], *, turned: bool) -> Any:
     shape = out.shape + spec.shape
     if not parts:
         return xp.zeros(shape, dtype=dtype(xp, spec))
     stacked = parts[0] if len(parts) == 1 else xp.concat(parts)
-    stacked = xp.reshape(stacked, shape)
-    return conj(xp, stacked)  # vjp is the adjoint, which conjugates
+    if turned:
+        straight, across = stacked[: out.size], stacked[out.size :]
+        stacked = straight if spec.is_complex else straight + 1j * across
+    return conj(xp, xp.reshape(stacked, shape)) if spec.is_complex else xp.reshape(stacked, shape)
 
 
 def _batches(total: int, chunk: int) -> str:

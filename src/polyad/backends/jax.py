@@ -161,7 +161,11 @@ class JAX(Backend):
         import jax
 
         with _precision(_is_wide((*problem.x, *problem.c))):
-            y, _ = jax.eval_shape(problem.f, problem.x, problem.c)
+            try:
+                y, _ = jax.eval_shape(problem.f, problem.x, problem.c)
+            except jax.errors.ConcretizationTypeError:
+                # a branch on a value: right where nothing is compiled, and ``finish`` traces the rest
+                y, _ = problem.f(problem.x, problem.c)
         return tuple(ArraySpec(tuple(leaf.shape), np.dtype(leaf.dtype)) for leaf in y)
 
     def finish(

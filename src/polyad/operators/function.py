@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from polyad.arrays.libraries import library_of
-from polyad.arrays.trees import Structure, flatten
+from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.backends.base import Backend
 from polyad.errors import NonScalarOutputError, OutputTypeError
 from polyad.operators.signature import Signature
@@ -74,6 +74,13 @@ class FlatFunction:
         return self._checked(out[0]), aux
 
     def _checked(self, out: Any) -> Leaves:
+        # one array, as at the call before: nothing is left to find out
+        if (
+            self.y_structure is LEAF
+            and (not self._scalar or getattr(out, "shape", None) == ())
+            and library_of(out) is not None
+        ):
+            return (self._output(out),)
         leaves, structure = flatten(out)
         if self.y_structure is None:
             self.y_structure = structure

@@ -1,1 +1,34 @@
-""""""
+"""Scenarios as data, and the conformance suite for backends.
+
+* ``check_backend(backend)`` runs every scenario under a backend and returns a ``Report``; it is
+  what the author of a backend calls, and what polyad's own tests are.
+* ``check_derivatives(f, *args, backend=...)`` compares a user's function with differences.
+* ``Scenario`` and ``Point`` are plain data, so that anybody can add their own.
+
+Nothing here needs a test runner.
+"""
+
+from __future__ import annotations
+
+from polyad.testing.check import Refused, check_scenario
+from polyad.testing.compare import CheckFailure
+from polyad.testing.report import Report, Row
+from polyad.testing.scenario import Point, Scenario
+from polyad.testing.scenarios import all_scenarios, smoke_scenarios
+from polyad.testing.suite import PROFILES, Profile, check_backend, support_table
+
+__all__ = [
+    "PROFILES",
+    "CheckFailure",
+    "Point",
+    "Profile",
+    "Refused",
+    "Report",
+    "Row",
+    "Scenario",
+    "all_scenarios",
+    "check_backend",
+    "check_scenario",
+    "smoke_scenarios",
+    "support_table",
+]

@@ -8,8 +8,12 @@ from __future__ import annotations
 from polyad import errors
 from polyad.arrays.namespace import namespace
 from polyad.backends.autograd import Autograd
+from polyad.backends.finite import FiniteDifferences
 from polyad.backends.jax import JAX
+from polyad.backends.numpy import NumPy
+from polyad.backends.torch import Torch
 from polyad.combine.from_primitive import FromPrimitive
+from polyad.engine.stop import stop_gradient
 from polyad.operators.arguments import Static
 from polyad.operators.derivative import derivative, prepare_derivative, value_and_derivative
 from polyad.operators.gradient import gradient, prepare_gradient, value_and_gradient
@@ -24,14 +28,19 @@ from polyad.operators.second_derivative import (
     value_derivative_and_second_derivative,
 )
 from polyad.operators.vjp import prepare_vjp, value_and_vjp, vjp
+from polyad.overview import backends
 
 __version__ = "0.1.0"
 
 __all__ = [
     "JAX",
     "Autograd",
+    "FiniteDifferences",
     "FromPrimitive",
+    "NumPy",
     "Static",
+    "Torch",
+    "backends",
     "derivative",
     "errors",
     "gradient",
@@ -59,5 +68,6 @@ __all__ = [
     "value_derivative_and_second_derivative",
     "value_gradient_and_hessian",
     "value_gradient_and_hvp",
+    "stop_gradient",
     "vjp",
 ]

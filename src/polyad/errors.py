@@ -12,6 +12,9 @@ __all__ = [
     "BackendContractError",
     "BackendNotFoundError",
     "BackendNotInstalledError",
+    "ConformanceError",
+    "DerivativeMismatchError",
+    "DomainError",
     "FunctionNotSupportedError",
     "HolomorphicError",
     "InputTypeError",
@@ -89,8 +92,20 @@ class HolomorphicError(PolyadError, ValueError):
     """A complex Jacobian was asked of a function that has none because it is not holomorphic."""
 
 
+class DomainError(PolyadError, ArithmeticError):
+    """A difference left the domain of the function: one-sided, shorter or adaptive steps stay in it."""
+
+
 class BackendContractError(PolyadError, RuntimeError):
     """A backend broke its contract; a message for the author of the backend."""
+
+
+class ConformanceError(PolyadError, AssertionError):
+    """A backend gave something else than a scenario's reference, or broke a rule on the way."""
+
+
+class DerivativeMismatchError(PolyadError, AssertionError):
+    """A derivative is not what differences of the function say; the message names the entry."""
 
 
 class PolyadWarning(UserWarning):

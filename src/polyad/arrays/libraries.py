@@ -9,13 +9,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from polyad.errors import InputTypeError
+from polyad.errors import FunctionNotSupportedError, InputTypeError
 
 __all__ = ["ArraySpec", "Library", "converter", "is_leaf", "leaving", "library", "library_of", "spec_of"]
 
@@ -80,6 +81,13 @@ class Library:
     def to_numpy(self, a: Any) -> Any:
         """The array as NumPy, sharing memory where the library allows it."""
         raise NotImplementedError
+
+    def hand_over(self, a: Any) -> Any:
+        """``to_numpy`` for another framework, which refuses what carries a derivative of this one.
+
+        A derivative inside a derivative of another framework would lose the outer one in silence.
+        """
+        return self.to_numpy(a)
 
     def from_numpy(self, a: Any) -> Any:
         """A NumPy array as this library's, for reading only."""
@@ -211,6 +219,18 @@ class Torch(Library):
             a = a.cpu()
         return a.resolve_conj().resolve_neg().contiguous().numpy()
 
+    def hand_over(self, a: Any) -> Any:
+        torch = sys.modules["torch"]
+        dual = torch.autograd.forward_ad
+        if (a.requires_grad and torch.is_grad_enabled()) or (
+            dual._current_level >= 0 and dual.unpack_dual(a).tangent is not None
+        ):
+            raise FunctionNotSupportedError(
+                "a torch tensor that torch differentiates was given to another framework, where its "
+                "derivative would be lost: pass x.detach(), or use backend='torch' inside as well"
+            )
+        return self.to_numpy(a)
+
     def from_numpy(self, a: Any) -> Any:
         torch = sys.modules["torch"]
         if not isinstance(a, np.ndarray):
@@ -250,8 +270,30 @@ class Autograd(NumPy):
     def array_types(self) -> tuple[type, ...]:
         return (sys.modules["autograd"].tracer.Box,)
 
+    def hand_over(self, a: Any) -> Any:
+        raise FunctionNotSupportedError(
+            "a value that autograd differentiates was given to another framework, where its "
+            "derivative would be lost: use backend='autograd' inside as well"
+        )
+
     def spec(self, a: Any) -> ArraySpec:
         return ArraySpec(tuple(np.shape(a._value)), np.result_type(a._value))
+
+
+class Engine(NumPy):
+    """Boxes of polyad's own engine, which exist only while it runs a function."""
+
+    name = "engine"
+    module = "polyad.engine.box"
+
+    def array_types(self) -> tuple[type, ...]:
+        return (sys.modules["polyad.engine.box"].Box,)
+
+    def spec(self, a: Any) -> ArraySpec:
+        return ArraySpec(a.shape, a.dtype)
+
+    def cast(self, a: Any, dtype: Any) -> Any:
+        return a.astype(dtype)
 
 
 def _numpy_dtype(dtype: Any) -> Any:
@@ -261,7 +303,7 @@ def _numpy_dtype(dtype: Any) -> Any:
         return dtype  # bfloat16 and quantised types have no NumPy counterpart
 
 
-LIBRARIES: dict[str, Library] = {lib.name: lib for lib in (NumPy(), JAX(), Torch(), Autograd())}
+LIBRARIES: dict[str, Library] = {lib.name: lib for lib in (NumPy(), JAX(), Torch(), Autograd(), Engine())}
 
 
 def library(name: str) -> Library:
@@ -308,10 +350,13 @@ def converter(source: Library, target: Library) -> Converter | None:
     if source is target:
         return None
     if source.name == "numpy":
-        return None if target.name == "jax" else target.from_numpy
+        if target.name == "jax":
+            return None
+        importlib.import_module(target.module)  # it is about to be used, and may not be loaded yet
+        return target.from_numpy
     if target.name == "numpy":
-        return source.to_numpy
-    return lambda a: target.from_numpy(np.array(source.to_numpy(a)))
+        return source.to_numpy if source.name == "autograd" else source.hand_over
+    return lambda a: target.from_numpy(np.array(source.hand_over(a)))
 
 
 def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None) -> Converter:
@@ -326,6 +371,10 @@ def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None
     dtype : dtype, optional
         What the result must have; None takes it as it comes.
     """
+    if target.name == "jax" and source.name != "jax":
+        # a compiled function takes NumPy arrays as they are; the caller gets what he gave
+        as_jax, enter = sys.modules["jax"].numpy.asarray, source.to_numpy
+        return lambda a: as_jax(np.array(enter(a)))
     if target.name != "numpy":
         return converter(source, target) or (lambda a: a)
     if source.name == "jax":

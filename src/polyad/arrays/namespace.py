@@ -13,7 +13,7 @@ NAMESPACES = {
     "jax": "jax.numpy",
     "jaxlib": "jax.numpy",
     "torch": "array_api_compat.torch",
-    "autograd": "autograd.numpy",
+    "autograd": "polyad.arrays.autograd_numpy",
 }
 
 
@@ -31,7 +31,7 @@ def namespace(*arrays: Any) -> Any:
     -------
     module
         A namespace with the functions of the array API standard: ``numpy``, ``jax.numpy``,
-        ``array_api_compat.torch`` or ``autograd.numpy``.
+        ``array_api_compat.torch`` or ``autograd.numpy`` under the names of the standard.
 
     Raises
     ------

@@ -64,10 +64,14 @@ class Autograd(Backend):
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
 
     @property
-    def xp(self) -> Any:
-        import autograd.numpy
+    def lifts_to(self) -> str | None:
+        return "autograd"
 
-        return autograd.numpy
+    @property
+    def xp(self) -> Any:
+        from polyad.arrays import autograd_numpy
+
+        return autograd_numpy
 
     # -- primitives -------------------------------------------------------------------------
 

@@ -146,6 +146,9 @@ class Backend:
     ----------
     mode : {None, "forward", "reverse"}
         Force one mode; None leaves the choice to the backend, operator by operator.
+    lift : bool, optional
+        Whether the function is NumPy code to be lifted to the framework's arrays (True), or is
+        written for these (False); None finds out at preparation.
 
     Attributes
     ----------
@@ -161,9 +164,14 @@ class Backend:
         The modes that it has: ``"forward"``, ``"reverse"``.
     nestable : bool
         Whether its kernels can be differentiated by itself.
+    exact : bool
+        Whether derivatives are right to rounding; differences are not.
+    sweeps : bool
+        Whether its ``vjp`` sweeps the input by itself, so that it serves without a reverse mode.
     """
 
     mode: str | None = dataclasses.field(default=None, kw_only=True)
+    lift: bool | None = dataclasses.field(default=None, kw_only=True)
 
     name: ClassVar[str] = "?"
     library: ClassVar[str] = "numpy"
@@ -171,6 +179,8 @@ class Backend:
     extra: ClassVar[str] = ""
     supports: ClassVar[frozenset[str]] = frozenset()
     nestable: ClassVar[bool] = True
+    exact: ClassVar[bool] = True
+    sweeps: ClassVar[bool] = False
     complex_inputs: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -194,6 +204,11 @@ class Backend:
     def reverse(self) -> bool:
         """Whether reverse mode may be used."""
         return "reverse" in self.supports and self.mode != "forward"
+
+    @property
+    def lifts_to(self) -> str | None:
+        """The library to whose arrays NumPy functions are lifted; None where they need no lift."""
+        return self.library if self.library in ("jax", "torch") else None
 
     @property
     def xp(self) -> Any:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from polyad.arrays.libraries import ArraySpec, library_of
 
 if TYPE_CHECKING:
     from polyad.backends.base import Backend
 
-__all__ = ["basis", "chunk_of", "conj", "device", "dtype", "is_complex", "size"]
+__all__ = ["as_block", "basis", "chunk_of", "conj", "device", "dtype", "is_complex", "size"]
 
 Leaves = tuple[Any, ...]
 
@@ -96,3 +98,11 @@ def is_complex(a: Any) -> bool:
 def conj(xp: Any, a: Any) -> Any:
     """The conjugate; real arrays stay as they are, for libraries that would copy them."""
     return xp.conj(a) if is_complex(a) else a
+
+
+def as_block(xp: Any, a: Any, out: ArraySpec, spec: ArraySpec) -> Any:
+    """A block of a Jacobian in the dtype that an output and an input leaf have together."""
+    if out.dtype == spec.dtype:
+        return a
+    wanted = np.result_type(out.dtype, spec.dtype)
+    return a if str(a.dtype).endswith(wanted.name) else xp.astype(a, getattr(xp, wanted.name, wanted))

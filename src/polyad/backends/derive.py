@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyad.arrays.libraries import ArraySpec
 from polyad.backends.base import Kernel, Leaves, Linearized, Problem, strategy, strategy_of
-from polyad.backends.basis import basis, chunk_of, conj, device, dtype, is_complex, size
+from polyad.backends.basis import as_block, basis, chunk_of, conj, device, dtype, is_complex, size
 from polyad.errors import UnsupportedOperatorError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def pushforward(backend: Backend, problem: Problem, *, batched: bool = False) ->
 
 def pullback(backend: Backend, problem: Problem, *, batched: bool = False) -> Kernel:
     """The backend's own ``vjp`` where its mode allows, else one pushforward per input entry."""
-    if backend.reverse:
+    if backend.reverse or backend.sweeps:
         return backend.vjp_batched(problem) if batched else backend.vjp(problem)
     product = backend.jvp_batched(problem)
     kernel = _adjoint(backend, problem, product, problem.inputs, problem.outputs, batched)
@@ -218,7 +218,7 @@ def _columns(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any]) -> Any:
     if not parts:
         return xp.zeros(shape, dtype=dtype(xp, out))
     stacked = parts[0] if len(parts) == 1 else xp.concat(parts)
-    return xp.reshape(xp.moveaxis(stacked, 0, -1), shape)
+    return as_block(xp, xp.reshape(xp.moveaxis(stacked, 0, -1), shape), out, spec)
 
 
 def jacobian_by_rows(backend: Backend, problem: Problem) -> Kernel:
@@ -257,7 +257,8 @@ def _rows(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any], *, turned:
     if turned:
         straight, across = stacked[: out.size], stacked[out.size :]
         stacked = straight if spec.is_complex else straight + 1j * across
-    return conj(xp, xp.reshape(stacked, shape)) if spec.is_complex else xp.reshape(stacked, shape)
+    stacked = xp.reshape(stacked, shape)
+    return as_block(xp, conj(xp, stacked) if spec.is_complex else stacked, out, spec)
 
 
 def _batches(total: int, chunk: int) -> str:

@@ -165,7 +165,8 @@ class JAX(Backend):
                 y, _ = jax.eval_shape(problem.f, problem.x, problem.c)
             except jax.errors.ConcretizationTypeError:
                 # a branch on a value: right where nothing is compiled, and ``finish`` traces the rest
-                y, _ = problem.f(problem.x, problem.c)
+                x, c = (tuple(map(jax.numpy.asarray, leaves)) for leaves in (problem.x, problem.c))
+                y = tuple(map(jax.numpy.asarray, problem.f(x, c)[0]))
         return tuple(ArraySpec(tuple(leaf.shape), np.dtype(leaf.dtype)) for leaf in y)
 
     def finish(
@@ -178,7 +179,8 @@ class JAX(Backend):
         wide = _is_wide([leaf for leaves in examples for leaf in leaves])
         words = strategy_of(kernel)
         if not (prepared and self.jit):
-            eager = _scoped(kernel) if wide else kernel
+            eager = _as_arrays(kernel)
+            eager = _scoped(eager) if wide else eager
             return Executable(eager, lambda *a: eager(*a)[0], f"{words}, not compiled")
         with _precision(wide):
             closed, shape = jax.make_jaxpr(kernel, return_shape=True)(*examples)
@@ -266,6 +268,18 @@ def _precision(wide: bool) -> Any:
     import jax
 
     return jax.enable_x64(True) if wide else contextlib.nullcontext()
+
+
+def _as_arrays(kernel: Kernel) -> Kernel:
+    """The kernel on JAX's own arrays, as compiled code has them; Python numbers stay."""
+    import jax.numpy as jnp
+
+    def run(*args: Leaves) -> Any:
+        return kernel(
+            *(tuple(jnp.asarray(a) if isinstance(a, np.ndarray) else a for a in leaves) for leaves in args)
+        )
+
+    return run
 
 
 def _scoped(call: Kernel) -> Kernel:

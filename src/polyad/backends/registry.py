@@ -51,7 +51,7 @@ def load(name: str) -> type[Backend]:
     entry = _entries().get(name)
     if entry is None:
         close = difflib.get_close_matches(name, names(), n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = f"; did you mean {close[0]!r}?" if close else "."
         raise BackendNotFoundError(
             f"no backend is named {name!r}{hint} Registered: {', '.join(map(repr, names()))}"
         )
@@ -83,8 +83,7 @@ def _check_installed(backend: type[Backend]) -> None:
     if missing:
         package = f"polyad[{backend.extra}]" if backend.extra else missing
         raise BackendNotInstalledError(
-            f"backend {backend.name!r} needs {missing}, which is not installed: "
-            f"pip install '{package}'"
+            f"backend {backend.name!r} needs {missing}, which is not installed: pip install '{package}'"
         )
 
 

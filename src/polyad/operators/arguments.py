@@ -16,6 +16,7 @@ import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, Library, converter, library_of
 from polyad.arrays.trees import LEAF, Structure, flatten
+from polyad.backends.registry import names
 from polyad.errors import ArgumentError, InputTypeError
 
 __all__ = ["Argument", "Mismatch", "Static", "describe", "describe_value"]
@@ -148,9 +149,11 @@ def _spec(leaf: Any, where: str, *, active: bool) -> ArraySpec:
     owner = library_of(leaf)
     if owner is None:
         kind = type(leaf).__name__
+        meant = isinstance(leaf, str) and leaf.partition(":")[0] in names()
         raise InputTypeError(
             f"{where} is a {kind}, which is no array and no number: "
             + ("pass an array" if active else "wrap it in polyad.Static, or pass an array")
+            + (f"; for the backend say backend={leaf!r}" if meant else "")
         )
     spec = owner.spec(leaf)
     if active:
@@ -191,6 +194,8 @@ def _leaf_checker(leaf: Any, spec: ArraySpec, owner: Library, target: Library) -
         return check_number
     kind, shape, dtype = type(leaf), spec.shape, getattr(leaf, "dtype", None)
     convert = converter(owner, target)
+    if owner.name == "numpy" and not spec.dtype.isnative:
+        convert = _native(spec.dtype.newbyteorder("="), convert)
     if owner.name == "numpy" and not isinstance(leaf, np.ndarray):
         scalar = np.dtype(spec.dtype).type  # Python floats become np.float64
         enter = convert or (lambda a: a)
@@ -230,6 +235,13 @@ def _leaf_checker(leaf: Any, spec: ArraySpec, owner: Library, target: Library) -
             return check_slowly(a)
 
     return check
+
+
+def _native(dtype: Any, convert: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    """A conversion that first gives an array the machine's own byte order, which frameworks need."""
+    if convert is None:
+        return lambda a: a.astype(dtype)
+    return lambda a: convert(a.astype(dtype))
 
 
 def describe_value(value: Any) -> str:

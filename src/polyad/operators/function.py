@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sysconfig
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.backends.base import Backend
 from polyad.errors import NonScalarOutputError, OutputTypeError
+from polyad.operators.lifting import Lifting
 from polyad.operators.signature import Signature
 
 __all__ = ["FlatFunction", "label_of", "user_line"]
@@ -53,6 +56,9 @@ class FlatFunction:
     ) -> None:
         self._f = f
         self._rebuild = signature.rebuild
+        self._active = signature.active
+        self._lifting = Lifting(f, signature.rebuild, backend.lifts_to, backend.lift)
+        self._call = self._lifting if backend.lifts_to else self._lifting.native
         self._output = backend.output
         self._has_aux = has_aux
         self._operator = operator
@@ -62,7 +68,26 @@ class FlatFunction:
 
     def __call__(self, x: Leaves, c: Leaves) -> tuple[Leaves, Leaves]:
         """Output and aux leaves for active and constant leaves."""
-        out = self._f(*self._rebuild(x, c))
+        return self.read(self._call(x, c))
+
+    @property
+    def lifted(self) -> bool:
+        """Whether NumPy code is lifted to the framework's arrays."""
+        return bool(self._lifting.lifted)
+
+    def remote(self, xs: Sequence[Leaves], c: Leaves) -> tuple[Remote, list[tuple[Any, ...]]]:
+        """For other processes: the user's function with its constants, and the active arguments.
+
+        ``Remote((k, arguments))`` gives ``(k, output)``; ``read`` makes leaves of the output here,
+        so that nothing but the user's function and arrays has to travel.
+        """
+        calls = [self._rebuild(x, c) for x in xs]
+        return Remote(self._f, calls[0], self._active), [
+            tuple(args[p] for p in self._active) for args in calls
+        ]
+
+    def read(self, out: Any) -> tuple[Leaves, Leaves]:
+        """Output and aux leaves of what the user's function returned."""
         if not self._has_aux:
             return self._checked(out), ()
         if not (isinstance(out, tuple) and len(out) == 2):
@@ -121,6 +146,28 @@ class FlatFunction:
             )
         hint = "return y[0] instead of y, or use jacobian" if shapes[0] == (1,) else "use jacobian"
         raise NonScalarOutputError(f"output has shape {shapes[0]}, {self._operator} needs a scalar: {hint}")
+
+
+class Remote:
+    """The user's function with its constants bound, free of anything that cannot be sent elsewhere."""
+
+    def __init__(self, f: Callable[..., Any], args: Sequence[Any], active: tuple[int, ...]) -> None:
+        self._f, self._active = f, active
+        self._args = [None if k in active else a for k, a in enumerate(args)]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """On arrival: constants cannot be written to, there as here."""
+        self.__dict__.update(state)
+        for leaf in flatten(self._args)[0]:
+            if isinstance(leaf, np.ndarray):
+                leaf.flags.writeable = False
+
+    def __call__(self, item: tuple[int, Sequence[Any]]) -> tuple[int, Any]:
+        """The numbered output for numbered active arguments."""
+        args = list(self._args)
+        for k, a in zip(self._active, item[1], strict=True):
+            args[k] = a
+        return item[0], self._f(*args)
 
 
 def _kind(value: Any) -> str:

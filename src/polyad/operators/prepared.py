@@ -35,6 +35,9 @@ from polyad.operators.signature import Signature
 
 __all__ = ["Prepared"]
 
+# in the messages of errors that come of calculating with a sequence as with an array
+_SEQUENCES = ("'list'", '"list"', "'tuple'", '"tuple"')
+
 
 class Prepared:
     """A derivative ready to be computed at many points.
@@ -317,6 +320,8 @@ class Prepared:
         own = isinstance(error, PolyadError | Mismatch)
         remedy = None if own else self.backend.explain(error)
         if remedy is None:
+            if isinstance(error, TypeError | AttributeError) and any(w in str(error) for w in _SEQUENCES):
+                error.add_note("polyad: a list or tuple is a tree; for a vector pass np.array(...)")
             raise  # the exception that is being handled, with the traceback and the causes it has
         line = user_line(error)
         raise FunctionNotSupportedError(
@@ -326,7 +331,8 @@ class Prepared:
     @property
     def strategy(self) -> str:
         """How the derivative is computed, in words."""
-        return self._executable.strategy
+        lifted = f", NumPy lifted to {self.backend.lifts_to}" if self._flat.lifted else ""
+        return self._executable.strategy + lifted
 
     @property
     def repreparations(self) -> int:

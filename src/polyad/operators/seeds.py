@@ -49,7 +49,7 @@ class Seeds:
         target: Library,
         like: Any = None,
     ) -> None:
-        self.name, self.structure, self.specs = name, structure, tuple(specs)
+        self.name, self.structure, self.specs = name, structure, tuple(map(_native, specs))
         self.pairs_with, self.batched, self.target = pairs_with, batched, target
         # what a correct NumPy seed looks like; anything else goes through the slower check
         self._fast = structure is LEAF and not batched
@@ -127,3 +127,7 @@ class Seeds:
         texts = [str(spec) for spec in self.specs]
         return texts[0] if self.structure is LEAF else f"a tree of {len(texts)} leaves ({', '.join(texts)})"
 
+
+def _native(spec: ArraySpec) -> ArraySpec:
+    """The spec in the machine's own byte order, in which frameworks compute."""
+    return spec if getattr(spec.dtype, "isnative", True) else spec._replace(dtype=spec.dtype.newbyteorder("="))

@@ -141,7 +141,7 @@ def _parameter_names(f: Callable[..., Any]) -> list[str]:
 
 def _positions(argnums: Any, count: int) -> tuple[int, ...]:
     """``argnums`` as a tuple of positions from the left."""
-    wanted = (argnums,) if isinstance(argnums, int | np.integer) else tuple(argnums)
+    wanted = tuple(argnums) if isinstance(argnums, tuple | list) else (argnums,)
     if not wanted:
         raise ArgumentError("argnums is empty: name at least one argument")
     positions = []
@@ -149,7 +149,7 @@ def _positions(argnums: Any, count: int) -> tuple[int, ...]:
         if isinstance(k, bool) or not isinstance(k, int | np.integer):
             raise ArgumentError(f"argnums must be an int or a tuple of int, not {argnums!r}")
         if not -count <= k < count:
-            raise ArgumentError(f"argnums={argnums!r}, but the function is given {count} arguments")
+            raise ArgumentError(f"argnums={argnums!r} is out of range: arguments given: {count}")
         positions.append(int(k) % count)
     if len(set(positions)) != len(positions):
         raise ArgumentError(f"argnums={argnums!r} names an argument twice")

@@ -10,8 +10,9 @@ Nothing here needs a test runner.
 
 from __future__ import annotations
 
+from polyad.errors import ConformanceError, DerivativeMismatchError
 from polyad.testing.check import Refused, check_scenario
-from polyad.testing.compare import CheckFailure
+from polyad.testing.derivatives import check_derivatives
 from polyad.testing.report import Report, Row
 from polyad.testing.scenario import Point, Scenario
 from polyad.testing.scenarios import all_scenarios, smoke_scenarios
@@ -19,7 +20,8 @@ from polyad.testing.suite import PROFILES, Profile, check_backend, support_table
 
 __all__ = [
     "PROFILES",
-    "CheckFailure",
+    "ConformanceError",
+    "DerivativeMismatchError",
     "Point",
     "Profile",
     "Refused",
@@ -28,6 +30,7 @@ __all__ = [
     "Scenario",
     "all_scenarios",
     "check_backend",
+    "check_derivatives",
     "check_scenario",
     "smoke_scenarios",
     "support_table",

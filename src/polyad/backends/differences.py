@@ -1,0 +1,256 @@
+"""Derivatives along lines, by differences: first, second and mixed, real and complex.
+
+A difference is called with the numbers of some of its lines (or pairs of lines) and a factor on
+their steps, and gives an array ``(lines, outputs)``. ``solving`` runs one to the end.
+
+Source of the complex step: W. Squire and G. Trapp, Using complex variables to estimate derivatives
+of real functions, SIAM Review 40 (1998).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polyad.backends.lines import Lines
+from polyad.backends.sampling import Point
+from polyad.backends.stencils import Stencil
+from polyad.errors import ArgumentError
+
+__all__ = ["ComplexFirst", "ComplexPairs", "Difference", "First", "Pairs"]
+
+Array = Any
+
+
+class Difference:
+    """What is computed by differences.
+
+    Attributes
+    ----------
+    count : int
+        Number of lines or pairs.
+    samples : int
+        Evaluations for each.
+    order : int
+        Power of the step with which the error falls.
+    power : int
+        The error expansion runs in powers of ``h**power``; 0 where there is no error to expand.
+    degree : int
+        Power of the step by which differences of values are divided.
+    watches : bool
+        Whether ``peak`` is kept.
+    peak : array of shape (outputs,)
+        Largest absolute value that entered a quotient, whose rounding the result inherits.
+    """
+
+    count: int
+    samples: int
+    order: int
+    power: int
+    degree: int = 1
+    watches: bool = False
+    peak: Array = 0.0
+
+    def __call__(self, which: Array, scale: float) -> Array:
+        """Derivatives along the lines ``which`` with steps times ``scale``."""
+        raise NotImplementedError
+
+    def divisor(self, which: Array) -> Array:
+        """What differences of values are divided by, in size."""
+        raise NotImplementedError
+
+    def noise(self, which: Array, result: Array) -> Array:
+        """What the rounding of values amounts to, in units of eps, ``(lines, outputs)``."""
+        return np.broadcast_to(self.peak, result.shape)
+
+    def name(self, k: int) -> str:
+        """A line or pair, for messages."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Refuse steps that rounding swallows."""
+
+    def _seen(self, values: Array) -> None:
+        if self.watches:
+            high = abs(values).max(axis=tuple(range(values.ndim - 1)), initial=0.0)
+            self.peak = np.maximum(self.peak, high)
+
+
+def _refuse_vanishing(lines: Lines) -> None:
+    lost = lines.vanishing()
+    if lost.any():
+        k = int(np.argmax(lost))
+        raise ArgumentError(
+            f"step={lines.steps[k]:.3g} along {lines.name(k)} vanishes beside the value there, so that no "
+            "difference is left: leave step out, or pass a longer one"
+        )
+
+
+class First(Difference):
+    """First derivatives along lines, by real differences."""
+
+    def __init__(self, point: Point, lines: Lines, stencil: Stencil) -> None:
+        self.point, self.lines, self.stencil = point, lines, stencil
+        self.count, self.samples, self.order = len(lines), len(stencil.offsets), stencil.order
+        self.power = 2 if stencil.central else 1
+        point.wanted |= not stencil.central
+
+    def __call__(self, which: Array, scale: float) -> Array:
+        point, lines = self.point, self.lines
+        d = lines.displacements(which, self.stencil.offsets, scale)
+        values = point.sample(lines.points(point, which, d))
+        self._seen(values)
+        shaped = values.reshape(*d.shape, values.shape[1])
+        return self.stencil.first(shaped, None if self.stencil.central else point.base, d)
+
+    def divisor(self, which: Array) -> Array:
+        return self.lines.steps[which]
+
+    def noise(self, which: Array, result: Array) -> Array:
+        # the function rounds its argument as well as its value
+        return self.peak + self.lines.spread[which][:, None] * abs(result)
+
+    def name(self, k: int) -> str:
+        return self.lines.name(k)
+
+    def check(self) -> None:
+        _refuse_vanishing(self.lines)
+
+
+class ComplexFirst(Difference):
+    """First derivatives along lines, by a step along the imaginary axis: no difference, no error."""
+
+    order, power, samples = 2, 0, 1
+
+    def __init__(self, point: Point, lines: Lines) -> None:
+        self.point, self.lines, self.count = point, lines, len(lines)
+
+    def __call__(self, which: Array, scale: float) -> Array:
+        point, lines = self.point, self.lines
+        t = lines.steps[which] * scale
+        moves = zip(which.tolist(), t.tolist(), strict=True)
+        values = point.sample(point.moved(((lines, k, h),), imaginary=True) for k, h in moves)
+        return values.imag / t[:, None]
+
+    def divisor(self, which: Array) -> Array:
+        return self.lines.steps[which]
+
+    def name(self, k: int) -> str:
+        return self.lines.name(k)
+
+
+class Pairs(Difference):
+    """Second derivatives along pairs of lines; a line paired with itself gives its curvature.
+
+    Parameters
+    ----------
+    point : Point
+        Where.
+    a, b : Lines
+        The lines; the same object where pairs of one set are meant.
+    pairs : array of shape (pairs, 2)
+        Numbers of the lines of each pair.
+    stencil : Stencil
+        One for second derivatives.
+    """
+
+    degree = 2
+
+    def __init__(self, point: Point, a: Lines, b: Lines, pairs: Array, stencil: Stencil) -> None:
+        self.point, self.a, self.b, self.pairs, self.stencil = point, a, b, pairs, stencil
+        self.count, self.samples, self.order = len(pairs), len(stencil.offsets), stencil.order
+        self.power = 2 if stencil.central else 1
+        self._edges: dict[tuple[bool, float], tuple[Array, Array]] = {}
+        point.wanted = True
+
+    def __call__(self, which: Array, scale: float) -> Array:
+        point, stencil = self.point, self.stencil
+        i, j = self.pairs[which].T
+        same = (i == j) if self.a is self.b else np.zeros(len(i), dtype=bool)
+        # the edges are evaluated first, and once for all the corners that they bound
+        if self.a is self.b:
+            along_a = along_b = self._edge(True, np.concatenate([i, j]), scale)
+        else:
+            along_a, along_b = self._edge(True, i, scale), self._edge(False, j, scale)
+        da = self.a.displacements(i, stencil.offsets, scale)
+        db = self.b.displacements(j, stencil.offsets, scale)
+        cross = np.flatnonzero(~same)
+        n = stencil.corner
+        moves = zip(i[cross].tolist(), j[cross].tolist(), da[cross].tolist(), db[cross].tolist(), strict=True)
+        corners = point.sample(
+            point.moved(((self.b, q, tb), (self.a, p, ta)))
+            for p, q, ts, us in moves
+            for ta, tb in zip(ts[:n], us[:n], strict=True)
+        )
+        self._seen(corners)
+        result = np.empty((len(i), corners.shape[1]), dtype=corners.dtype)
+        if len(cross):
+            shaped = corners.reshape(len(cross), n, corners.shape[1])
+            result[cross] = stencil.mixed(
+                shaped, along_a[i[cross]], along_b[j[cross]], point.base, da[cross], db[cross]
+            )
+        if same.any():
+            result[same] = stencil.second(along_a[i[same]], point.base, da[same])
+        return result
+
+    def _edge(self, first: bool, wanted: Array, scale: float) -> Array:
+        """Values along single lines, ``(lines, offsets, outputs)``; those not wanted may be empty."""
+        lines = self.a if first else self.b
+        values, have = self._edges.get((first, scale), (None, np.zeros(len(lines), dtype=bool)))
+        missing = np.setdiff1d(wanted, np.flatnonzero(have))
+        if values is None or len(missing):
+            point, offsets = self.point, self.stencil.offsets
+            d = lines.displacements(missing, offsets, scale)
+            new = point.sample(lines.points(point, missing, d))
+            self._seen(new)
+            if values is None:
+                values = np.empty((len(lines), len(offsets), new.shape[1]), dtype=new.dtype)
+            values[missing] = new.reshape(len(missing), *values.shape[1:])
+            have[missing] = True
+            self._edges[first, scale] = values, have
+        return values
+
+    def divisor(self, which: Array) -> Array:
+        i, j = self.pairs[which].T
+        return self.a.steps[i] * self.b.steps[j]
+
+    def name(self, k: int) -> str:
+        i, j = self.pairs[k]
+        if self.a is self.b and i == j:
+            return self.a.name(i)
+        return f"{self.a.name(i)} and {self.b.name(j)}"
+
+    def check(self) -> None:
+        _refuse_vanishing(self.a)
+        _refuse_vanishing(self.b)
+
+
+class ComplexPairs(Difference):
+    """Second derivatives along pairs: a difference along ``b`` of complex-step derivatives along ``a``."""
+
+    def __init__(self, point: Point, a: Lines, b: Lines, pairs: Array, stencil: Stencil) -> None:
+        self.point, self.a, self.b, self.pairs, self.stencil = point, a, b, pairs, stencil
+        self.count, self.samples, self.order, self.power = len(pairs), len(stencil.offsets), stencil.order, 2
+
+    def __call__(self, which: Array, scale: float) -> Array:
+        point, offsets = self.point, self.stencil.offsets
+        i, j = self.pairs[which].T
+        h = self.a.steps[i]
+        d = self.b.displacements(j, offsets, scale)
+        moves = zip(i.tolist(), j.tolist(), h.tolist(), d.tolist(), strict=True)
+        values = point.sample(
+            point.moved(((self.a, p, ta), (self.b, q, tb)), imaginary=True)
+            for p, q, ta, row in moves
+            for tb in row
+        )
+        slopes = values.imag.reshape(*d.shape, values.shape[1]) / h[:, None, None]
+        self._seen(slopes)
+        return self.stencil.first(slopes, None, d)
+
+    def divisor(self, which: Array) -> Array:
+        return self.b.steps[self.pairs[which, 1]]
+
+    def name(self, k: int) -> str:
+        i, j = self.pairs[k]
+        return f"{self.a.name(i)} and {self.b.name(j)}"

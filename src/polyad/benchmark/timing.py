@@ -1,0 +1,259 @@
+"""Measuring one operator of one backend: preparation, calls of f, run times, memory.
+
+* Preparation is everything up to the first result: ``prepare_...`` and the first call, in which
+  some frameworks compile. Importing the framework is not part of it.
+* A sample is the mean over as many calls as take ``SAMPLE`` seconds, so that the clock does not
+  show; median and quartiles are over samples.
+* Memory is how far the process grew at its highest above where it stood before the preparation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import gc
+import importlib
+import itertools
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polyad.arrays.libraries import library_of
+from polyad.arrays.trees import flatten
+from polyad.operators.function import label_of
+
+__all__ = ["OPERATORS", "Counted", "Measured", "measure", "sample", "waiter"]
+
+Array = np.ndarray[Any, Any]
+
+# operator -> keyword of its direction
+OPERATORS: dict[str, str | None] = {
+    "derivative": None,
+    "gradient": None,
+    "jacobian": None,
+    "jvp": "v",
+    "vjp": "w",
+    "second_derivative": None,
+    "hvp": "v",
+    "hessian": None,
+}
+
+SAMPLE = 2e-4
+MOST_SAMPLES = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What a run of one operator by one backend gave; times in seconds, memory in bytes."""
+
+    strategy: str
+    preparation: float
+    samples: tuple[float, ...]
+    preparation_calls: int
+    calls: int
+    memory: int | None
+    result: tuple[Array, ...]
+
+
+class Counted:
+    """A function that counts its calls.
+
+    Examples
+    --------
+    >>> f = Counted(abs)
+    >>> f(-1.0), f.count
+    (1.0, 1)
+    """
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, f)
+        self.__qualname__ = label_of(f)
+        self._f = f
+        self._calls = itertools.count(1)  # atomic, also where a backend calls from many threads
+        self.count = 0
+
+    def __call__(self, *args: Any) -> Any:
+        """Call the function, and count."""
+        self.count = next(self._calls)
+        return self._f(*args)
+
+
+def measure(
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    operator: str,
+    backend: Any,
+    *,
+    argnums: int | tuple[int, ...] = 0,
+    has_aux: bool = False,
+    direction: Any = None,
+    seconds: float = 0.5,
+    phase: Callable[[str], None] = lambda _: None,
+) -> Measured:
+    """Prepare an operator, check how often it calls ``f``, and time it.
+
+    Parameters
+    ----------
+    f, args, operator, backend, argnums, has_aux
+        As for the operator.
+    direction : optional
+        ``v`` or ``w`` of a product; by default the same random one for every backend.
+    seconds : float
+        Time for the samples.
+    phase : callable
+        Told what begins: ``"preparing"``, ``"running"``.
+    """
+    prepare = getattr(importlib.import_module(f"polyad.operators.{operator}"), f"prepare_{operator}")
+    counted = Counted(f)
+    phase("preparing")
+    gc.collect()
+    before = _start_memory()
+    start = time.perf_counter()
+    prepared = prepare(counted, *args, backend=backend, argnums=argnums, has_aux=has_aux)
+    keywords = _direction(OPERATORS[operator], prepared, direction)
+    result = prepared(*args, **keywords)
+    wait = waiter(result)
+    wait(result)
+    preparation = time.perf_counter() - start
+    preparation_calls = counted.count
+
+    def call() -> None:
+        wait(prepared(*args, **keywords))
+
+    phase("running")
+    once = _timed(call)
+    calls = counted.count - preparation_calls
+    samples = sample(call, seconds, once)
+    memory = _peak_memory(before)
+    if has_aux:
+        result = result[0]
+    return Measured(
+        prepared.strategy,
+        preparation,
+        samples,
+        # the first call belongs to preparation in time, but its calls of f are those of any call
+        max(0, preparation_calls - calls),
+        calls,
+        memory,
+        tuple(_as_numpy(leaf) for leaf in flatten(result)[0]),
+    )
+
+
+def _timed(call: Callable[[], Any], number: int = 1) -> float:
+    """Mean seconds of so many calls."""
+    start = time.perf_counter()
+    for _ in range(number):
+        call()
+    return (time.perf_counter() - start) / number
+
+
+def sample(call: Callable[[], Any], seconds: float, once: float | None = None) -> tuple[float, ...]:
+    """Seconds per call, sampled for about so long.
+
+    Parameters
+    ----------
+    call : callable
+        What to time.
+    seconds : float
+        How long; three samples are taken in any case, unless they take ten times as long.
+    once : float, optional
+        What one call took, if that is known.
+
+    Returns
+    -------
+    tuple of float
+        Each a mean over as many calls as make it longer than the clock's grain.
+    """
+    start = time.perf_counter()
+    if once is None:
+        once = _timed(call)
+    number = max(1, round(SAMPLE / max(once, 1e-9)))
+    samples = [once] if number == 1 else []
+    while len(samples) < MOST_SAMPLES:
+        elapsed = time.perf_counter() - start
+        if samples and elapsed > (seconds if len(samples) >= 3 else 10 * seconds):
+            break
+        samples.append(_timed(call, number))
+    return tuple(samples)
+
+
+def _direction(keyword: str | None, prepared: Any, given: Any) -> dict[str, Any]:
+    """The keyword argument of a product: what the user gave, or the same numbers for everyone."""
+    if keyword is None:
+        return {}
+    if given is None:
+        seeds = prepared._seeds
+        rng = np.random.default_rng(0)
+        given = seeds.structure.unflatten(_random(rng, spec.shape, spec.dtype) for spec in seeds.specs)
+    return {keyword: given}
+
+
+def _random(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Array:
+    numbers = rng.standard_normal(shape)
+    kind = np.dtype(dtype) if getattr(dtype, "kind", "") in "fc" else np.dtype(float)
+    if kind.kind == "c":
+        numbers = numbers + 1j * rng.standard_normal(shape)
+    return np.asarray(numbers).astype(kind)
+
+
+def waiter(result: Any) -> Callable[[Any], Any]:
+    """What waits for a result that is still being computed elsewhere."""
+    leaves = flatten(result)[0]
+    if any(hasattr(leaf, "block_until_ready") for leaf in leaves):
+        return sys.modules["jax"].block_until_ready
+    if any(getattr(getattr(leaf, "device", None), "type", "cpu") == "cuda" for leaf in leaves):
+        synchronize = sys.modules["torch"].cuda.synchronize
+        return lambda _: synchronize()
+    return lambda _: None
+
+
+def _as_numpy(leaf: Any) -> Array:
+    owner = library_of(leaf)
+    assert owner is not None  # the operators give nothing else
+    return np.array(owner.to_numpy(leaf))
+
+
+# -- memory -----------------------------------------------------------------------------------
+
+STATUS = Path("/proc/self/status")
+
+
+def _start_memory() -> int | None:
+    """Forget the peak so far, where the system can, and say where memory stands."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return _highest()  # growth beyond the highest so far is the best that can be known
+    return _proc("VmRSS")
+
+
+def _peak_memory(before: int | None) -> int | None:
+    after = _highest()
+    return None if before is None or after is None else max(0, after - before)
+
+
+def _highest() -> int | None:
+    peak = _proc("VmHWM")
+    if peak is not None:
+        return peak
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _proc(field: str) -> int | None:
+    try:
+        lines = STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024
+    return None

@@ -1,0 +1,306 @@
+"""One backend in a process of its own, under a time limit.
+
+* The worker is a fresh interpreter (never a fork: frameworks hold threads) and the leader of its
+  own process group, so that stopping it stops its children.
+* It reports as it goes: what it has finished is kept when it is stopped.
+* It talks through what was its standard output, which is the standard error from then on, so that
+  a function that prints disturbs nothing. It ends when its parent does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pickle
+import queue
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import IO, Any
+
+import numpy as np
+
+from polyad.backends.registry import resolve
+from polyad.benchmark import sending
+from polyad.benchmark.timing import measure, sample, waiter
+from polyad.errors import PolyadError
+from polyad.operators.arguments import Static
+from polyad.operators.gradient import gradient
+
+__all__ = ["Event", "Task", "execute", "run"]
+
+# -P keeps the working directory off the path until the parent's path is in place
+BOOT = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
+    "from polyad.benchmark.worker import serve; serve()"
+)
+TICK = 0.2
+# a function that calls sys.exit has failed like any other
+CAUGHT = (Exception, SystemExit)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What a worker is to do."""
+
+    f: Callable[..., Any]
+    args: tuple[Any, ...]
+    operators: tuple[str, ...]
+    backend: Any
+    argnums: int | tuple[int, ...] = 0
+    has_aux: bool = False
+    v: Any = None
+    w: Any = None
+    seconds: float = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """What a worker reports.
+
+    Parameters
+    ----------
+    kind : {"phase", "primal", "measured", "failed", "unsendable", "done"}
+        What happened.
+    operator : str
+        The operator that it happened to, if any.
+    data : object
+        The phase, the samples of the plain function, the ``Measured``, or the reason in words.
+    details : str
+        The traceback, where there is one.
+    """
+
+    kind: str
+    operator: str = ""
+    data: Any = None
+    details: str = ""
+
+
+Report = Callable[[Event], None]
+
+
+# -- the work -----------------------------------------------------------------------------------
+
+
+def execute(task: Task, report: Report) -> None:
+    """Do the task in this process, reporting each step."""
+    report(Event("phase", data="loading"))
+    try:
+        backend = resolve(task.backend)
+        _warm_up(backend)
+    except CAUGHT as error:
+        for operator in task.operators:
+            report(_failure(operator, error))
+        return
+    report(Event("phase", data="running f itself"))
+    report(Event("primal", data=_primal(task)))
+    for operator in task.operators:
+
+        def phase(name: str, operator: str = operator) -> None:
+            report(Event("phase", operator, f"{name} {operator}"))
+
+        try:
+            measured = measure(
+                task.f,
+                task.args,
+                operator,
+                backend,
+                argnums=task.argnums,
+                has_aux=task.has_aux,
+                direction=task.w if operator == "vjp" else task.v,
+                seconds=task.seconds,
+                phase=phase,
+            )
+        except CAUGHT as error:
+            # whatever a framework raises is the table's business: it is why this one cannot
+            report(_failure(operator, error))
+        else:
+            report(Event("measured", operator, measured))
+
+
+def _warm_up(backend: Any) -> None:
+    """Let the framework import and start, which is no operator's preparation."""
+    try:
+        gradient(lambda x: x[0] * x[0], np.ones(1), backend=backend)
+    except PolyadError:
+        return  # a backend that cannot do this may still do what is asked
+
+
+def _primal(task: Task) -> tuple[float, ...] | None:
+    """Run times of the plain function, or None if it takes no plain arguments."""
+    args = [a.value if isinstance(a, Static) else a for a in task.args]
+    try:
+        wait = waiter(task.f(*args))
+    except CAUGHT:  # a function for one framework's arrays only: then there is no ratio
+        return None
+    return sample(lambda: wait(task.f(*args)), task.seconds / 5)
+
+
+def _failure(operator: str, error: BaseException) -> Event:
+    message = str(error).strip() or "no message"
+    reason = message if isinstance(error, PolyadError) else f"{type(error).__name__}: {message}"
+    return Event("failed", operator, reason, "".join(traceback.format_exception(error)))
+
+
+# -- the worker's side of the pipe --------------------------------------------------------------
+
+
+def serve() -> None:
+    """Read a task from standard input, do it, report on what was standard output."""
+    channel = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    sending.inside_worker = True
+    source = sys.stdin.buffer
+    (size,) = struct.unpack("!Q", source.read(8))
+    data = source.read(size)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    lock = threading.Lock()
+
+    def report(event: Event) -> None:
+        with lock:
+            pickle.dump(event, channel)
+            channel.flush()
+
+    try:
+        task = sending.unpack(data)
+    except CAUGHT as error:
+        # the parent can run the function, this process cannot find it: the parent decides
+        report(Event("unsendable", data=f"{type(error).__name__}: {error}"))
+        return
+    execute(task, report)
+    report(Event("done"))
+
+
+def _end_with_parent() -> None:
+    os.read(0, 1)  # nothing more comes: this returns when the pipe ends with the parent
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+# -- the parent's side --------------------------------------------------------------------------
+
+
+def run(task: Task, limit: float, report: Report, tick: Callable[[], None] = lambda: None) -> None:
+    """Do the task in another process, which is stopped after ``limit`` seconds.
+
+    Parameters
+    ----------
+    task : Task
+        The task.
+    limit : float
+        Seconds for everything: starting, importing the framework, all operators.
+    report : callable
+        Given every ``Event``; operators that were not finished come as ``"failed"``.
+    tick : callable
+        Called several times a second while waiting.
+
+    Raises
+    ------
+    sending.NotSendableError
+        If the function cannot be sent, or cannot be found there.
+    """
+    data = sending.pack(task)
+    path = json.dumps([str(entry) for entry in sys.path])
+    open_operators = list(task.operators)
+    phase = "starting"
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", BOOT, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+        try:
+            for event in _events(process, data, limit, tick):
+                if event.kind == "unsendable":
+                    raise sending.NotSendableError(event.data)
+                if event.kind == "done":
+                    return
+                if event.kind == "phase":
+                    phase = event.data
+                if event.kind in ("measured", "failed"):
+                    open_operators.remove(event.operator)
+                report(event)
+            running = process.poll() is None and not _ended(process)
+            why = f"stopped after {limit:g} s while {phase}" if running else _death(process, errors, phase)
+        finally:
+            _stop(process)
+    for k, operator in enumerate(open_operators):
+        report(Event("failed", operator, why if k == 0 else f"not reached, {why}"))
+
+
+def _events(process: subprocess.Popen[bytes], data: bytes, limit: float, tick: Callable[[], None]) -> Any:
+    """The worker's events until it ends or the limit is reached."""
+    events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+    assert process.stdin is not None and process.stdout is not None
+    stdin, stdout = process.stdin, process.stdout
+
+    def talk() -> None:
+        try:
+            stdin.write(struct.pack("!Q", len(data)) + data)
+            stdin.flush()  # and left open: its end tells the worker that the parent is gone
+            while True:
+                events.put(pickle.load(stdout))
+        except (EOFError, OSError, pickle.UnpicklingError, ValueError):
+            events.put(None)  # the worker is gone, perhaps in the middle of a message
+
+    threading.Thread(target=talk, daemon=True).start()
+    end = time.monotonic() + limit
+    while (left := end - time.monotonic()) > 0:
+        try:
+            event = events.get(timeout=min(TICK, left))
+        except queue.Empty:
+            tick()
+            continue
+        if event is None:
+            return
+        yield event
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether the worker closed its end and is about to be gone."""
+    try:
+        process.wait(timeout=TICK)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _death(process: subprocess.Popen[bytes], errors: IO[bytes], phase: str) -> str:
+    """Why a worker ended that was not asked to."""
+    code = process.wait()
+    errors.seek(0)
+    lines = errors.read().decode(errors="replace").strip().splitlines()
+    last = f": {lines[-1]}" if lines else ""
+    if code >= 0:
+        return f"its process ended with exit code {code} while {phase}{last}"
+    name = signal.Signals(-code).name
+    memory = " (out of memory?)" if name == "SIGKILL" else ""
+    return f"its process died of {name}{memory} while {phase}{last}"
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the worker and its children."""
+    if hasattr(os, "killpg"):
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass  # all of the group are gone already
+    elif process.poll() is None:
+        subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False)
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            try:
+                pipe.close()
+            except OSError:
+                pass  # the worker went before it had read everything

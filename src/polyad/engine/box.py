@@ -1,0 +1,511 @@
+"""The box: what the user's function sees instead of an array.
+
+* A box holds a value (``core``), which is immutable. Writing to a box gives it another value, so
+  nothing that was computed before changes, and the caller's array is never touched.
+* A **view** remembers the box it was taken from. It is refreshed when that has been written to,
+  and writing to it writes there: memory is shared where NumPy would share it.
+* Where a plain number or array is demanded (``float(x)``, ``math.sin(x)``, ``np.zeros(n)[0] = x``)
+  the derivative would be lost: that is an error with its remedy. A box without axes may stand in
+  an array of objects, so that ``np.array([x[1], -x[0]])`` is right, and is read back as boxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from polyad.arrays.libraries import library_of
+from polyad.engine import rules_arithmetic as arithmetic
+from polyad.engine import rules_elementwise as elementary
+from polyad.engine import rules_linalg as linalg
+from polyad.engine.core import Tracer, Value, base, shape_of
+from polyad.engine.dual import Dual
+from polyad.engine.proxy import Proxy
+from polyad.engine.refuse import refuse
+from polyad.engine.rules_structure import (
+    astype,
+    getitem,
+    is_basic,
+    reshape,
+    setitem,
+    stack,
+    written_once,
+)
+from polyad.engine.tape import Node, Tape
+
+__all__ = ["Box", "View", "unbox", "wrap"]
+
+# names of universal functions of one or two operands -> the function on boxes
+METHODS_OF_OBJECTS: dict[str, Callable[..., Any]] = {}
+
+
+def wrap(value: Value) -> Any:
+    """A value for the user: boxed, unless it is a plain number or an array that counts or compares."""
+    if isinstance(value, Tracer) or (type(value) is np.ndarray and value.dtype.kind in "fc"):
+        return Box(value)
+    return value
+
+
+class Box:
+    """An array or number of any library under any interpretation, with NumPy's behaviour."""
+
+    __slots__ = ("_value",)
+    __array_priority__ = 1000.0
+    __hash__ = None  # type: ignore[assignment]
+
+    _value: Value
+
+    def __init__(self, value: Value) -> None:
+        self._value = value
+
+    # -- what it is ---------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return self._value.shape
+
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        raise refuse("setting x.shape", "use x = x.reshape(shape)")
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self._value.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return self._value.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's dtype of the entries."""
+        return self._value.dtype
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an entry."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all entries."""
+        return self.size * self.itemsize
+
+    @property
+    def flags(self) -> Any:
+        """NumPy's flags of a fresh array of this shape."""
+        return np.empty(self.shape, dtype=self.dtype).flags
+
+    def __len__(self) -> int:
+        shape = self._value.shape
+        if not shape:
+            raise TypeError("len() of unsized object")
+        return shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self._value.shape:
+            raise TypeError("iteration over a 0-d array")
+        return (self[k] for k in range(len(self)))
+
+    def __contains__(self, item: Any) -> bool:
+        return bool((self == item).any())
+
+    def __repr__(self) -> str:
+        return f"Box({self._value!r})"
+
+    def __format__(self, spec: str) -> str:
+        value = base(self._value)
+        if isinstance(value, Proxy):
+            return str(value.array)
+        return format(value, spec) if shape_of(value) == () else str(value)
+
+    def __str__(self) -> str:
+        return self.__format__("")
+
+    # -- where the derivative would be lost -----------------------------------------------------------
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if not self._value.shape and (dtype is None or dtype == object):
+            place = np.empty((), dtype=object)
+            place[()] = self
+            return place
+        raise refuse(
+            "turning a traced array into a plain one (np.asarray, np.array, or writing it into a plain array) "
+            "would drop its derivative",
+            "leave x as it is, np.stack([...]) for arrays in a list, np.zeros_like(x) instead of np.zeros(n) "
+            "for a buffer, polyad.stop_gradient(x) where dropping it is meant",
+        )
+
+    def __float__(self) -> float:
+        raise refuse(
+            "float(x), a math function, or writing x into a plain array would drop the derivative",
+            "keep x as it is, np.sin instead of math.sin, np.zeros_like(x) instead of np.zeros(n) for a buffer, "
+            "polyad.stop_gradient(x) where dropping it is meant",
+        )
+
+    def __complex__(self) -> complex:
+        return complex(float(self))
+
+    def __int__(self) -> int:
+        raise refuse(
+            "int(x) would drop the derivative", "use np.floor(x), or int(polyad.stop_gradient(x)) for an index"
+        )
+
+    __index__ = __int__
+
+    def __bool__(self) -> bool:
+        value = base(self._value)
+        return value.truth() if isinstance(value, Proxy) else bool(value)
+
+    def __reduce__(self) -> Any:
+        raise refuse("pickling or deep-copying x", "use x.copy(), or polyad.stop_gradient(x)")
+
+    def __copy__(self) -> Box:
+        return Box(self._value)
+
+    def __deepcopy__(self, memo: Any) -> Box:
+        return Box(self._value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = METHODS_OF_OBJECTS.get(name)  # what NumPy calls on objects: np.sin of an array of boxes
+        if found is not None:
+            return lambda *others: found(self, *others)
+        if hasattr(np.ndarray, name):
+            raise refuse(f"x.{name} of a traced array is not supported", "use a NumPy function instead")
+        raise AttributeError(f"'Box' object has no attribute {name!r}")
+
+    # -- reading and writing --------------------------------------------------------------------------
+
+    def __getitem__(self, index: Any) -> Any:
+        if type(index) is int:
+            value = getitem(self._value, index=index)
+            if not value.shape:
+                return Box(value) if isinstance(value, Tracer) else value
+            return Slice(self, index, value)
+        if type(index) is not slice:
+            index = unbox_index(index, self._value)
+        value = getitem(self._value, index=index)
+        if is_basic(index) and (value.shape or _keeps_array(index)):
+            return Slice(self, index, value)
+        return wrap(value)
+
+    def __setitem__(self, index: Any, item: Any) -> None:
+        if type(index) is not int:
+            index = unbox_index(index, self._value)
+        old = self._value
+        value = self._written(unbox(item, old))
+        if not is_basic(index):
+            index, value = written_once(old.shape, index, value)
+        self._value = setitem(old, value, index=index)
+
+    def _written(self, value: Value) -> Value:
+        """A value as it can be written here: in this dtype."""
+        if not hasattr(value, "dtype"):
+            value = np.asarray(value) if isinstance(value, list | tuple) else value
+            if not hasattr(value, "dtype"):
+                return value
+        mine = self._value.dtype
+        if value.dtype == mine:
+            return value
+        if value.dtype.kind == "c" and mine.kind != "c":
+            raise refuse("writing complex numbers into a real array", "use np.zeros_like(x, dtype=complex)")
+        return astype(value, dtype=mine) if isinstance(value, Tracer) else value
+
+    def _replace(self, value: Value) -> Box:
+        """Write a whole array here, as ``x += 1`` does."""
+        mine = self._value
+        if value.shape != mine.shape:
+            raise ValueError(
+                f"non-broadcastable output operand with shape {mine.shape} doesn't match the broadcast "
+                f"shape {value.shape}"
+            )
+        value = self._written(value)
+        self._value = value if value.dtype == mine.dtype else value.astype(mine.dtype)
+        return self
+
+
+def _keeps_array(index: Any) -> bool:
+    """Whether an index that leaves no axes still gives an array, not a scalar: ``x[0, ...]``."""
+    return index is Ellipsis or (type(index) is tuple and any(k is Ellipsis for k in index))
+
+
+class View(Box):
+    """A box whose entries are some of another's."""
+
+    __slots__ = ("_cache", "_source", "_seen")
+
+    def __init__(self, source: Box, value: Value) -> None:
+        self._source = source
+        self._seen = source._value
+        self._cache = value
+
+    @property
+    def _value(self) -> Value:  # type: ignore[override]
+        now = self._source._value
+        if now is not self._seen:
+            self._cache = self._read(now)
+            self._seen = now
+        return self._cache
+
+    @_value.setter
+    def _value(self, value: Value) -> None:
+        self._source._value = self._write(self._source._value, value)
+        self._seen = self._source._value
+        self._cache = value
+
+    def _read(self, source: Value) -> Value:
+        raise NotImplementedError
+
+    def _write(self, source: Value, value: Value) -> Value:
+        raise NotImplementedError
+
+
+class Slice(View):
+    """``x[1:]`` and every other basic index."""
+
+    __slots__ = ("_index",)
+
+    def __init__(self, source: Box, index: Any, value: Value) -> None:
+        self._source = source
+        self._seen = source._value
+        self._cache = value
+        self._index = index
+
+    def _read(self, source: Value) -> Value:
+        return getitem(source, index=self._index)
+
+    def _write(self, source: Value, value: Value) -> Value:
+        return setitem(source, value, index=self._index)
+
+
+class Rearranged(View):
+    """A view by any other map of all entries: reshaped, transposed, the real part."""
+
+    __slots__ = ("_reader", "_writer")
+
+    def __init__(
+        self,
+        source: Box,
+        value: Value,
+        reader: Callable[[Value], Value],
+        writer: Callable[[Value, Value], Value],
+    ) -> None:
+        super().__init__(source, value)
+        self._reader, self._writer = reader, writer
+
+    def _read(self, source: Value) -> Value:
+        return self._reader(source)
+
+    def _write(self, source: Value, value: Value) -> Value:
+        return self._writer(source, value)
+
+
+# -- from the user's objects to values ----------------------------------------------------------------
+
+_PLAIN = frozenset({float, int, complex, bool, np.float64, np.float32, np.complex128, np.int64, np.bool_})
+_BOXES = frozenset({Box, Slice, Rearranged})
+
+
+def unbox(a: Any, beside: Value = None) -> Value:
+    """What the user wrote as a value.
+
+    Parameters
+    ----------
+    a : object
+        A box, number, array of any library, or list of them.
+    beside : value, optional
+        A value it meets: a tape there gets its own copy of what the user may write to later.
+    """
+    kind = type(a)
+    if kind in _BOXES:
+        return a._value
+    if kind in _PLAIN:
+        return a
+    if isinstance(a, np.ndarray):
+        if a.dtype == object:
+            return gathered(a)
+        tape = recorder(beside)
+        return a if tape is None else tape.hold(a)
+    if isinstance(a, Tracer | np.generic) or a is None:
+        return a
+    if isinstance(a, list | tuple):
+        return gathered(a)
+    owner = library_of(a)
+    if owner is not None and owner.name != "numpy":
+        return Proxy(owner.name, a)
+    return a
+
+
+def recorder(value: Value) -> Tape | None:
+    """A tape that keeps what a value meets, at whichever level."""
+    while True:
+        if type(value) is Node:
+            return value.tape
+        if type(value) is not Dual:
+            return None
+        found = recorder(value.tangent)
+        if found is not None:
+            return found
+        value = value.primal
+
+
+def unbox_index(index: Any, beside: Value) -> Any:
+    """An index without boxes and lists, its arrays safe from later writing."""
+    if type(index) is tuple:
+        return tuple([_unbox_key(k, beside) for k in index])
+    return _unbox_key(index, beside)
+
+
+def _unbox_key(k: Any, beside: Value) -> Any:
+    kind = type(k)
+    if kind is int or kind is slice or k is None or k is Ellipsis:
+        return k
+    if kind in (bool, np.bool_, list):
+        k = np.asarray(k)
+        if k.size == 0 and k.dtype == float:
+            k = k.astype(int)
+    if isinstance(k, np.ndarray):
+        tape = recorder(beside)
+        return k if tape is None else tape.hold(k)
+    if isinstance(k, np.integer):
+        return int(k)
+    if kind in _BOXES:
+        value = base(k._value)
+        if value.dtype.kind not in "iub":
+            raise IndexError("only integers, slices, None, Ellipsis, integer and boolean arrays are valid indices")
+        return value
+    owner = library_of(k)
+    if owner is not None and owner.name != "numpy":
+        return Proxy(owner.name, k)
+    return k
+
+
+def gathered(items: Any) -> Value:
+    """A list, or an array of objects, with boxes in it as one value; without boxes, as it is."""
+    if isinstance(items, np.ndarray):
+        flat = [unbox(item) for item in items.ravel()]
+        if not any(isinstance(v, Tracer) for v in flat):
+            return items.astype(float) if all(isinstance(v, float | int | np.number) for v in flat) else items
+        return reshape(stack(*map(_scalar, flat), axis=0), shape=items.shape)
+    if not contains_box(items):
+        return np.asarray(items)
+    values = [unbox(item) for item in items]
+    shape = np.broadcast_shapes(*(shape_of(v) for v in values))
+    if any(shape_of(v) != shape for v in values):
+        raise ValueError("a list of arrays of several shapes is no array")
+    return stack(*map(_scalar, values), axis=0)
+
+
+def _scalar(v: Value) -> Value:
+    return v if hasattr(v, "shape") else np.asarray(v, dtype=np.result_type(v, 1.0))
+
+
+def contains_box(items: Any) -> bool:
+    """Whether there is a box in a nesting of lists and tuples."""
+    return any(
+        isinstance(item, Box) or (isinstance(item, list | tuple) and contains_box(item)) for item in items
+    )
+
+
+# -- operators ----------------------------------------------------------------------------------------
+
+
+def _operator(primitive: Callable[..., Value]) -> Callable[[Box, Any], Any]:
+    def operate(self: Box, other: Any) -> Any:
+        kind = type(other)
+        value = self._value
+        if kind is Box:
+            other = other._value
+        elif kind is not float and kind is not int:
+            if other is None or kind is str:
+                return NotImplemented
+            other = unbox(other, value)
+        return wrap(primitive(value, other))
+
+    return operate
+
+
+def _reflected(primitive: Callable[..., Value]) -> Callable[[Box, Any], Any]:
+    def operate(self: Box, other: Any) -> Any:
+        value = self._value
+        if type(other) is not float and type(other) is not int:
+            if other is None or type(other) is str:
+                return NotImplemented
+            other = unbox(other, value)
+        return wrap(primitive(other, value))
+
+    return operate
+
+
+def _augmented(primitive: Callable[..., Value]) -> Callable[[Box, Any], Any]:
+    def operate(self: Box, other: Any) -> Any:
+        value = self._value
+        result = primitive(value, unbox(other, value))
+        if not value.shape and type(base(value)) is not np.ndarray:
+            return wrap(result)  # numbers are not written to, they are replaced
+        return self._replace(result)
+
+    return operate
+
+
+for _name, _primitive in {
+    "add": arithmetic.add,
+    "sub": arithmetic.subtract,
+    "mul": arithmetic.multiply,
+    "truediv": arithmetic.divide,
+    "pow": arithmetic.power,
+    "matmul": linalg.matmul,
+    "floordiv": elementary.floor_divide,
+    "mod": elementary.remainder,
+    "and": elementary.bitwise_and,
+    "or": elementary.bitwise_or,
+    "xor": elementary.bitwise_xor,
+}.items():
+    setattr(Box, f"__{_name}__", _operator(_primitive))
+    setattr(Box, f"__r{_name}__", _reflected(_primitive))
+    setattr(Box, f"__i{_name}__", _augmented(_primitive))
+
+for _name, _comparison in {
+    "lt": arithmetic.less,
+    "le": arithmetic.less_equal,
+    "gt": arithmetic.greater,
+    "ge": arithmetic.greater_equal,
+    "eq": arithmetic.equal,
+    "ne": arithmetic.not_equal,
+}.items():
+    setattr(Box, f"__{_name}__", _operator(_comparison))
+
+
+def _unary(primitive: Callable[..., Value]) -> Callable[[Box], Any]:
+    return lambda self: wrap(primitive(self._value))
+
+
+for _name, _function in {
+    "neg": arithmetic.negative,
+    "pos": lambda x: x * 1.0,
+    "abs": elementary.absolute,
+    "invert": elementary.invert,
+    "floor": elementary.floor,
+    "ceil": elementary.ceil,
+    "trunc": elementary.trunc,
+}.items():
+    setattr(Box, f"__{_name}__", _unary(_function))
+
+
+def _divmod(self: Box, other: Any) -> tuple[Any, Any]:
+    return self // other, self % other
+
+
+def _rdivmod(self: Box, other: Any) -> tuple[Any, Any]:
+    return other // self, other % self
+
+
+Box.__divmod__ = _divmod  # type: ignore[attr-defined]
+Box.__rdivmod__ = _rdivmod  # type: ignore[attr-defined]

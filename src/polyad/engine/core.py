@@ -1,0 +1,165 @@
+"""Values, primitives and levels.
+
+* A **value** is what primitives compute with: a NumPy array or number, or a **tracer**, which is
+  immutable and stands for an array under some interpretation: ``Dual`` carries tangents, ``Node``
+  is recorded on a tape, ``Proxy`` holds an array of another library.
+* A **primitive** applied to values looks for the tracer of the highest level among them and lets
+  its class process the operation; without a tracer it is computed by NumPy. The rules of an
+  interpretation are written in primitives and operators on values, so they meet the tracers of
+  lower levels and nest to any order.
+* Every differentiation has a **level** of its own, higher than all before it. An inner one is
+  always younger than the outer, so the tangents of two of them are never confused, in any thread.
+* Operands are positional and may be tracers; parameters (axes, shapes, indices) are keywords. Only
+  an index may hold a tracer, a ``Proxy``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+__all__ = ["PRIMITIVES", "Primitive", "Tracer", "Value", "base", "is_real", "new_level", "ndim_of", "shape_of"]
+
+Value = Any
+
+# Level 0 is the proxy's. A count is atomic and only grows, so threads may share it.
+_LEVELS = itertools.count(1)
+
+
+def new_level() -> int:
+    """A level above every level that exists."""
+    return next(_LEVELS)
+
+
+class Tracer:
+    """An immutable stand-in for an array.
+
+    Subclasses have the slot ``level`` and the properties ``shape`` and ``dtype``; the operators are
+    given to this class by ``rules_arithmetic``.
+    """
+
+    __slots__ = ()
+    __array_ufunc__ = None  # NumPy's operators give way to the reflected ones here
+
+    level: int
+    shape: tuple[int, ...]
+    dtype: Any
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
+        """The primitive's result under the interpretation; this tracer has the highest level."""
+        raise NotImplementedError
+
+    def lower(self) -> Value:
+        """The value one level down."""
+        raise NotImplementedError
+
+
+class Primitive:
+    """One operation: how it is computed, and its rules.
+
+    Parameters
+    ----------
+    name : str
+        Its name, under which another library's version is looked up.
+    compute : callable
+        ``compute(*args, **params)`` on NumPy arrays.
+    push : callable, optional
+        ``push(y, tangents, *args, **params)``: the tangent of the result. A tangent has one more
+        leading axis than its value, and is None where the operand is constant; not all are.
+    pulls : tuple of callable, optional
+        For each operand ``pull(y, *args, **params)``, giving a callable from the cotangent of the
+        result to that of the operand. What it does not keep is not kept.
+    joint : callable, optional
+        Instead of ``pulls``: ``joint(which, y, *args, **params)`` gives a callable from the
+        cotangent to a tuple, one for each operand numbered in ``which``.
+    multiple : bool
+        Whether the result is a tuple; ``y``, tangent and cotangent then are tuples as well.
+    lazy : bool
+        Whether the pullback accepts a cotangent that only broadcasts to the shape of the result.
+    """
+
+    __slots__ = ("compute", "joint", "lazy", "multiple", "name", "pulls", "push")
+
+    def __init__(
+        self,
+        name: str,
+        compute: Callable[..., Any],
+        push: Callable[..., Any] | None = None,
+        pulls: tuple[Callable[..., Any], ...] = (),
+        *,
+        joint: Callable[..., Any] | None = None,
+        multiple: bool = False,
+        lazy: bool = False,
+    ) -> None:
+        self.name = name
+        self.compute = compute
+        self.push = push
+        self.pulls = pulls
+        self.joint = joint
+        self.multiple = multiple
+        self.lazy = lazy
+        PRIMITIVES[name] = self
+
+    def __call__(self, *args: Value, **params: Any) -> Value:
+        top: Tracer | None = None
+        for a in args:
+            if isinstance(a, Tracer) and (top is None or a.level > top.level):
+                top = a
+        if top is None:
+            return self.compute(*args, **params)
+        return top.process(self, args, params)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+
+PRIMITIVES: dict[str, Primitive] = {}
+
+
+def shape_of(a: Value) -> tuple[int, ...]:
+    """The shape of a value; Python numbers have none."""
+    return a.shape if hasattr(a, "shape") else ()
+
+
+def ndim_of(a: Value) -> int:
+    """Number of axes of a value."""
+    return a.ndim if hasattr(a, "shape") else 0
+
+
+_F8 = np.dtype(np.float64)
+
+
+def is_real(a: Value) -> bool:
+    """Whether a value is real; asked at every operation, so the common answer comes first."""
+    if hasattr(a, "dtype"):
+        dtype = a.dtype
+        return dtype is _F8 or dtype.kind != "c"
+    return type(a) is not complex
+
+
+def dtype_of(a: Value) -> np.dtype[Any]:
+    """The NumPy dtype of a value."""
+    return a.dtype if hasattr(a, "dtype") else np.dtype(type(a))
+
+
+def base(a: Value) -> Value:
+    """The value under all derivatives: a NumPy array or number, or a ``Proxy``."""
+    while isinstance(a, Tracer) and a.level > 0:
+        a = a.lower()
+    return a

@@ -1,0 +1,314 @@
+"""NumPy's reductions and running reductions, made of primitives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.engine import rules_reduction as rules
+from polyad.engine.core import Value, is_real, ndim_of, shape_of
+from polyad.engine.numpy_structure import cast, moved_last
+from polyad.engine.rules_arithmetic import conjugate, log, multiply, real, where
+from polyad.engine.rules_elementwise import exp, isnan, sqrt
+from polyad.engine.rules_elementwise import maximum as pair_maximum
+from polyad.engine.rules_elementwise import minimum as pair_minimum
+from polyad.engine.rules_structure import concatenate, getitem, reshape, take_along_axis
+from polyad.engine.rules_structure import total
+from polyad.engine.table import function
+
+__all__ = ["axes_of", "logaddexp_reduce", "running"]
+
+Axis = Any
+_NONE = np._NoValue
+
+
+def axes_of(axis: Axis, ndim: int) -> tuple[int, ...] | None:
+    """An axis argument as a tuple of numbers from 0 on; None for all axes."""
+    if axis is None:
+        return None
+    axes = axis if isinstance(axis, tuple | list) else (axis,)
+    for k in axes:
+        if not -ndim <= k < ndim:
+            raise np.exceptions.AxisError(int(k), ndim)
+    return tuple(int(k) % ndim for k in axes)
+
+
+def count_of(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> int:
+    """How many entries are reduced to one."""
+    count = 1
+    for k, n in enumerate(shape):
+        if axes is None or k in axes:
+            count *= n
+    return count
+
+
+def _masked(x: Value, mask: Any, neutral: float) -> Value:
+    return x if mask is _NONE or mask is True else where(mask, x, neutral)
+
+
+def _typed(x: Value, dtype: Any) -> Value:
+    return x if dtype is None else cast(x, np.dtype(dtype))
+
+
+@function(np.sum)
+def sum_(
+    a: Value, axis: Axis = None, dtype: Any = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE
+) -> Value:
+    a = _masked(_typed(_array(a), dtype), where, 0.0)
+    result = total(a, axis=None if axis is None else axes_of(axis, ndim_of(a)), keepdims=keepdims is True)
+    return result if initial is _NONE else result + initial
+
+
+def _array(a: Any) -> Value:
+    """What may be a list of values as one value."""
+    if isinstance(a, list):
+        from polyad.engine.numpy_structure import stacked
+
+        return stacked(a)
+    return a if hasattr(a, "shape") else np.asarray(a)
+
+
+@function(np.nansum)
+def nansum(a: Value, axis: Axis = None, dtype: Any = None, keepdims: Any = False) -> Value:
+    return sum_(where(isnan(a), 0.0, a), axis, dtype, keepdims)
+
+
+@function(np.mean)
+def mean(a: Value, axis: Axis = None, dtype: Any = None, keepdims: Any = False, *, where: Any = _NONE) -> Value:
+    a = _array(a)
+    summed = sum_(a, axis, dtype, keepdims, where=where)
+    if where is _NONE or where is True:
+        return summed / count_of(shape_of(a), axes_of(axis, ndim_of(a)))
+    return summed / np.sum(np.broadcast_to(where, shape_of(a)), axis=axis, keepdims=keepdims is True)
+
+
+@function(np.var)
+def var(
+    a: Value,
+    axis: Axis = None,
+    dtype: Any = None,
+    ddof: float = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = _NONE,
+    mean: Any = _NONE,
+    correction: Any = _NONE,
+) -> Value:
+    a = _array(a)
+    ddof = ddof if correction is _NONE else correction
+    centre = _mean(a, axis, dtype, True, where=where) if mean is _NONE else mean
+    deviation = a - centre
+    squares = deviation * deviation if is_real(deviation) else real(deviation * conjugate(deviation))
+    if where is _NONE or where is True:
+        count: Any = count_of(shape_of(a), axes_of(axis, ndim_of(a)))
+    else:
+        count = np.sum(np.broadcast_to(where, shape_of(a)), axis=axis, keepdims=keepdims is True)
+    return sum_(squares, axis, dtype, keepdims, where=where) / (count - ddof)
+
+
+_mean = mean
+
+
+@function(np.std)
+def std(a: Value, axis: Axis = None, **options: Any) -> Value:
+    return sqrt(var(a, axis, **options))
+
+
+@function(np.average)
+def average(a: Value, axis: Axis = None, weights: Value = None, returned: bool = False, *, keepdims: Any = False) -> Any:
+    if weights is None:
+        result = mean(a, axis, keepdims=keepdims)
+        scale: Value = np.full(shape_of(result), float(count_of(shape_of(a), axes_of(axis, ndim_of(a)))))
+    else:
+        if shape_of(weights) != shape_of(a):
+            k = (axes_of(axis, ndim_of(a)) or (0,))[0]
+            weights = reshape(weights, shape=tuple(n if j == k else 1 for j, n in enumerate(shape_of(a))))
+        scale = sum_(weights + a * 0.0, axis, keepdims=keepdims)
+        result = sum_(a * weights, axis, keepdims=keepdims) / scale
+    return (result, scale) if returned else result
+
+
+@function(np.max, np.amax)
+def max_(a: Value, axis: Axis = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE) -> Value:
+    a = _masked(_array(a), where, -np.inf)
+    result = rules.maximum_of(a, axis=axes_of(axis, ndim_of(a)), keepdims=keepdims is True)
+    return result if initial is _NONE else pair_maximum(result, initial)
+
+
+@function(np.min, np.amin)
+def min_(a: Value, axis: Axis = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE) -> Value:
+    a = _masked(_array(a), where, np.inf)
+    result = rules.minimum_of(a, axis=axes_of(axis, ndim_of(a)), keepdims=keepdims is True)
+    return result if initial is _NONE else pair_minimum(result, initial)
+
+
+@function(np.nanmax)
+def nanmax(a: Value, axis: Axis = None, keepdims: Any = False) -> Value:
+    return max_(where(isnan(a), -np.inf, a), axis, keepdims)
+
+
+@function(np.nanmin)
+def nanmin(a: Value, axis: Axis = None, keepdims: Any = False) -> Value:
+    return min_(where(isnan(a), np.inf, a), axis, keepdims)
+
+
+@function(np.nanmean)
+def nanmean(a: Value, axis: Axis = None, keepdims: Any = False) -> Value:
+    valid = 1 - isnan(a) * 1.0
+    return nansum(a, axis, keepdims=keepdims) / sum_(valid, axis, keepdims=keepdims)
+
+
+@function(np.ptp)
+def ptp(a: Value, axis: Axis = None, keepdims: Any = False) -> Value:
+    return max_(a, axis, keepdims) - min_(a, axis, keepdims)
+
+
+@function(np.prod)
+def prod(
+    a: Value, axis: Axis = None, dtype: Any = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE
+) -> Value:
+    """A tree of products: exact where entries are zero, to any order of derivative."""
+    a = _masked(_typed(_array(a), dtype), where, 1.0)
+    shape, axes = shape_of(a), axes_of(axis, ndim_of(a))
+    a = moved_last(a, axes)
+    while shape_of(a)[-1] > 1:
+        half = shape_of(a)[-1] // 2
+        pairs = multiply(getitem(a, index=(..., slice(0, half))), getitem(a, index=(..., slice(half, 2 * half))))
+        rest = shape_of(a)[-1] - 2 * half
+        a = concatenate(pairs, getitem(a, index=(..., slice(-1, None))), axis=ndim_of(a) - 1) if rest else pairs
+    result = getitem(a, index=(..., 0)) if shape_of(a)[-1] else np.ones(shape_of(a)[:-1])
+    if keepdims is True:
+        result = reshape(result, shape=rules.kept(shape, axes))
+    elif axes is None:
+        result = reshape(result, shape=()) if shape_of(result) else result
+    return result if initial is _NONE else result * initial
+
+
+def logaddexp_reduce(a: Value, axis: Axis = None, keepdims: Any = False) -> Value:
+    """``np.logaddexp.reduce``: the logarithm of a sum of exponentials, without overflow."""
+    top = rules.maximum_of(_value_of(a), axis=axes_of(axis, ndim_of(a)), keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0) if isinstance(top, np.ndarray | np.generic) else top
+    result = log(sum_(exp(a - top), axis, keepdims=keepdims))
+    return result + reshape(top, shape=shape_of(result))
+
+
+def _value_of(a: Value) -> Value:
+    from polyad.engine.core import base
+
+    return base(a)
+
+
+# -- running ------------------------------------------------------------------------------------------
+
+
+@function(np.cumsum)
+def cumsum(a: Value, axis: Axis = None, dtype: Any = None) -> Value:
+    a = _typed(_array(a), dtype)
+    if axis is None:
+        return rules.cumsum(reshape(a, shape=(-1,)), axis=0)
+    return rules.cumsum(a, axis=axes_of(axis, ndim_of(a))[0])  # type: ignore[index]
+
+
+def running(pair: Callable[[Value, Value], Value]) -> Callable[..., Value]:
+    """``ufunc.accumulate`` of an associative function, in a logarithmic number of steps."""
+
+    def accumulate(a: Value, axis: Axis = 0, dtype: Any = None) -> Value:
+        a = _typed(_array(a), dtype)
+        k = axes_of(axis, ndim_of(a))[0]  # type: ignore[index]
+        lead = (slice(None),) * k
+        step, count = 1, shape_of(a)[k]
+        while step < count:
+            head = getitem(a, index=(*lead, slice(0, step)))
+            late, early = getitem(a, index=(*lead, slice(step, None))), getitem(a, index=(*lead, slice(0, -step)))
+            a = concatenate(head, pair(early, late), axis=k)
+            step *= 2
+        return a
+
+    return accumulate
+
+
+@function(np.cumprod)
+def cumprod(a: Value, axis: Axis = None, dtype: Any = None) -> Value:
+    a = _array(a)
+    if axis is None:
+        a, axis = reshape(a, shape=(-1,)), 0
+    return running(multiply)(a, axis, dtype)
+
+
+# -- order --------------------------------------------------------------------------------------------
+
+
+@function(np.sort)
+def sort(a: Value, axis: Axis = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Value:
+    if axis is None:
+        a, axis = reshape(a, shape=(-1,)), 0
+    k = axes_of(axis, ndim_of(a))[0]  # type: ignore[index]
+    return take_along_axis(a, rules.argsort(a, axis=k), k)
+
+
+@function(np.median)
+def median(a: Value, axis: Axis = None, keepdims: bool = False, overwrite_input: bool = False) -> Value:
+    return quantile(a, 0.5, axis, keepdims=keepdims)
+
+
+@function(np.quantile)
+def quantile(
+    a: Value, q: Any, axis: Axis = None, overwrite_input: bool = False, method: str = "linear", keepdims: bool = False
+) -> Value:
+    """Linear interpolation between sorted entries."""
+    if method != "linear":
+        from polyad.engine.refuse import refuse
+
+        raise refuse(f"quantile with method={method!r}", "use method='linear'")
+    shape, axes = shape_of(a), axes_of(axis, ndim_of(a))
+    ordered = sort(moved_last(a, axes))
+    place = np.asarray(q, dtype=float) * (shape_of(ordered)[-1] - 1)
+    low = np.floor(place).astype(int)
+    high = np.ceil(place).astype(int)
+    below, above = getitem(ordered, index=(..., low)), getitem(ordered, index=(..., high))
+    result = below + (above - below) * (place - low)
+    if place.ndim:
+        n = ndim_of(result)
+        from polyad.engine.rules_structure import transpose
+
+        lead = tuple(range(n - place.ndim, n))
+        result = transpose(result, axes=(*lead, *range(n - place.ndim)))
+    return reshape(result, shape=(*place.shape, *rules.kept(shape, axes))) if keepdims else result
+
+
+@function(np.percentile)
+def percentile(a: Value, q: Any, axis: Axis = None, **options: Any) -> Value:
+    return quantile(a, np.asarray(q) / 100, axis, **options)
+
+
+# -- what has no derivative ---------------------------------------------------------------------------
+
+
+def _counted(f: Callable[..., Value]) -> Callable[..., Value]:
+    def apply(a: Value, axis: Axis = None, keepdims: Any = False) -> Value:
+        return f(_array(a), axis=axes_of(axis, ndim_of(a)), keepdims=keepdims is True)
+
+    return apply
+
+
+def _placed(f: Callable[..., Value]) -> Callable[..., Value]:
+    def apply(a: Value, axis: Axis = None, *, keepdims: Any = False) -> Value:
+        return f(_array(a), axis=None if axis is None else int(axis), keepdims=keepdims is True)
+
+    return apply
+
+
+function(np.all)(_counted(rules.all_))
+function(np.any)(_counted(rules.any_))
+function(np.count_nonzero)(_counted(rules.count_nonzero))
+function(np.argmax)(_placed(rules.argmax))
+function(np.argmin)(_placed(rules.argmin))
+
+
+@function(np.argsort)
+def argsort(a: Value, axis: Axis = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Value:
+    if axis is None:
+        a, axis = reshape(a, shape=(-1,)), 0
+    return rules.argsort(a, axis=axes_of(axis, ndim_of(a))[0])  # type: ignore[index]

@@ -1,0 +1,443 @@
+"""NumPy's functions that create, join and rearrange arrays, made of primitives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.engine import rules_structure as rules
+from polyad.engine.core import Tracer, Value, base, is_real, ndim_of, shape_of
+from polyad.engine.kinds import constant
+from polyad.engine.proxy import Proxy
+from polyad.engine.rules_arithmetic import real, where
+from polyad.engine.rules_elementwise import imag, maximum, minimum
+from polyad.engine.table import function
+
+__all__ = ["cast", "moved_last", "stacked"]
+
+_truncated = constant("truncate_to", lambda x, dtype: np.asarray(x).astype(dtype))
+
+
+def cast(x: Value, dtype: np.dtype[Any]) -> Value:
+    """``x.astype(dtype)``; whole numbers and truth values are constant in pieces."""
+    if not isinstance(x, Tracer):
+        return np.asarray(x).astype(dtype) if not isinstance(x, np.generic) else x.astype(dtype)
+    if dtype == x.dtype:
+        return x
+    if dtype.kind in "iub":
+        return _truncated(x, dtype=dtype)
+    if dtype.kind != "c" and not is_real(x):
+        x = real(x)
+    return rules.astype(x, dtype=dtype)
+
+
+def moved_last(a: Value, axes: tuple[int, ...] | None) -> Value:
+    """The axes of a reduction as one last axis."""
+    shape = shape_of(a)
+    if axes is None:
+        return rules.reshape(a, shape=(-1,) if 0 not in shape else (0,))
+    others = [k for k in range(len(shape)) if k not in axes]
+    count = 1
+    for k in axes:
+        count *= shape[k]
+    a = rules.transpose(a, axes=(*others, *axes))
+    return rules.reshape(a, shape=(*(shape[k] for k in others), count))
+
+
+def array_of(a: Any) -> Value:
+    """A value, or a nesting of lists of values, as one value with axes."""
+    if isinstance(a, list | tuple):
+        return stacked(a)
+    return a if hasattr(a, "shape") else np.asarray(a)
+
+
+def stacked(items: Any) -> Value:
+    """A list of values as one."""
+    parts = [array_of(item) for item in items]
+    return rules.stack(*_same_dtype(parts), axis=0)
+
+
+def _same_dtype(parts: list[Value]) -> list[Value]:
+    return [p if getattr(p, "dtype", None) is None or p.dtype.kind in "fc" else np.asarray(p, dtype=float) for p in parts]
+
+
+# -- creation -----------------------------------------------------------------------------------------
+
+
+def _like(fill: Callable[[Value], Any]) -> Callable[..., Value]:
+    def create(
+        a: Value, *given: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **named: Any
+    ) -> Value:
+        size = shape_of(a) if shape is None else shape if isinstance(shape, tuple) else (shape,)
+        kind = a.dtype if dtype is None else np.dtype(dtype)
+        item = fill(*given, **named)
+        if kind.kind not in "fc":
+            return np.full(size, item, dtype=kind)
+        if not isinstance(base(a), Proxy) and not isinstance(item, Tracer):
+            return np.full(size, item, dtype=kind)
+        empty = cast(rules.zeros_like(a, size), kind)
+        return empty if isinstance(item, float) and item == 0.0 else empty + item
+
+    return create
+
+
+function(np.zeros_like)(_like(lambda: 0.0))
+function(np.empty_like)(_like(lambda: 0.0))
+function(np.ones_like)(_like(lambda: 1.0))
+function(np.full_like)(_like(lambda fill_value: fill_value))
+
+
+@function(np.copy)
+def copy(a: Value, order: str = "K", subok: bool = False) -> Value:
+    return a
+
+
+@function(np.nan_to_num)
+def nan_to_num(x: Value, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Value:
+    limits = np.finfo(x.dtype)
+    values = base(x)
+    if isinstance(values, Proxy):
+        from polyad.engine.refuse import refuse
+
+        raise refuse("nan_to_num of another library's array", "use np.where(np.isnan(x), 0, x)")
+    x = where(np.isnan(values), nan, x)
+    x = where(np.isposinf(values), limits.max if posinf is None else posinf, x)
+    return where(np.isneginf(values), limits.min if neginf is None else neginf, x)
+
+
+# -- choice -------------------------------------------------------------------------------------------
+
+
+@function(np.where)
+def where_(condition: Value, x: Any = None, y: Any = None) -> Any:
+    if x is None and y is None:
+        return nonzero(condition)
+    return where(truth(condition), _or_array(x), _or_array(y))
+
+
+def _or_array(x: Any) -> Value:
+    return array_of(x) if isinstance(x, list | tuple) else x
+
+
+def truth(condition: Value) -> Value:
+    """A condition without derivatives; numbers count as true where they are not zero."""
+    value = base(condition)
+    return value if isinstance(value, Tracer) else np.asarray(value, dtype=bool)
+
+
+nonzero = constant("nonzero", lambda a: np.nonzero(a))
+function(np.nonzero)(nonzero)
+
+
+@function(np.select)
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Value:
+    result = default
+    for condition, choice in zip(reversed(list(condlist)), reversed(list(choicelist)), strict=True):
+        result = where(truth(condition), choice, result)
+    return result
+
+
+@function(np.choose)
+def choose(a: Any, choices: Any, mode: str = "raise") -> Value:
+    parts = list(choices) if isinstance(choices, list | tuple) else [choices[k] for k in range(len(choices))]
+    index = np.asarray(base(a))
+    if mode == "raise" and (index.min(initial=0) < 0 or index.max(initial=0) >= len(parts)):
+        raise ValueError("invalid entry in choice array")
+    index = index % len(parts) if mode == "wrap" else np.clip(index, 0, len(parts) - 1)
+    result: Value = parts[0]
+    for k in range(1, len(parts)):
+        result = where(index == k, parts[k], result)
+    return where(np.ones(index.shape, dtype=bool), result, 0.0)
+
+
+@function(np.clip)
+def clip(a: Value, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Value:
+    low, high = a_min if min is None else min, a_max if max is None else max
+    a = a if low is None else maximum(a, low)
+    return a if high is None else minimum(a, high)
+
+
+# -- joining ------------------------------------------------------------------------------------------
+
+
+def _join(parts: list[Value], axis: int) -> Value:
+    n = ndim_of(parts[0])
+    if not -n <= axis < n:
+        raise np.exceptions.AxisError(axis, n)
+    return rules.concatenate(*_same_dtype(parts), axis=axis % n)
+
+
+@function(np.concatenate, np.concat)
+def concatenate(arrays: Any, /, axis: int | None = 0, *, dtype: Any = None, casting: str = "same_kind") -> Value:
+    parts = [array_of(a) for a in arrays]
+    if axis is None:
+        parts, axis = [rules.reshape(a, shape=(-1,)) for a in parts], 0
+    result = _join(parts, axis)
+    return result if dtype is None else cast(result, np.dtype(dtype))
+
+
+@function(np.stack)
+def stack(arrays: Any, axis: int = 0, *, dtype: Any = None, casting: str = "same_kind") -> Value:
+    parts = _same_dtype([array_of(a) for a in arrays])
+    result = rules.stack(*parts, axis=axis % (ndim_of(parts[0]) + 1))
+    return result if dtype is None else cast(result, np.dtype(dtype))
+
+
+def _at_least(a: Value, n: int) -> Value:
+    """The shape that ``np.atleast_nd`` gives."""
+    a = array_of(a)
+    shape = shape_of(a)
+    if len(shape) >= n:
+        return a
+    new = {1: (1,), 2: (1, 1) if not shape else (1, *shape)}.get(n) or {
+        0: (1, 1, 1),
+        1: (1, *shape, 1),
+        2: (*shape, 1),
+    }[len(shape)]
+    return rules.reshape(a, shape=new)
+
+
+def _at_least_all(n: int) -> Callable[..., Any]:
+    def apply(*arrays: Any) -> Any:
+        parts = tuple(_at_least(a, n) for a in arrays)
+        return parts[0] if len(parts) == 1 else parts
+
+    return apply
+
+
+function(np.atleast_1d)(_at_least_all(1))
+function(np.atleast_2d)(_at_least_all(2))
+function(np.atleast_3d)(_at_least_all(3))
+
+
+@function(np.hstack)
+def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Value:
+    parts = [_at_least(a, 1) for a in tup]
+    return _join(parts, 0 if ndim_of(parts[0]) == 1 else 1)
+
+
+@function(np.vstack)
+def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Value:
+    return _join([_at_least(a, 2) for a in tup], 0)
+
+
+@function(np.dstack)
+def dstack(tup: Any) -> Value:
+    return _join([_at_least(a, 3) for a in tup], 2)
+
+
+@function(np.column_stack)
+def column_stack(tup: Any) -> Value:
+    parts = [array_of(a) for a in tup]
+    return _join([rules.reshape(a, shape=(-1, 1)) if ndim_of(a) < 2 else a for a in parts], 1)
+
+
+@function(np.append)
+def append(arr: Value, values: Value, axis: int | None = None) -> Value:
+    return concatenate([arr, values], axis=axis)
+
+
+@function(np.block)
+def block(arrays: Any) -> Value:
+    def depth(a: Any) -> int:
+        return 1 + max(map(depth, a)) if isinstance(a, list) else 0
+
+    deep = depth(arrays)
+
+    def join(a: Any, level: int) -> Value:
+        if not isinstance(a, list):
+            a = array_of(a)
+            shape = shape_of(a)
+            return rules.reshape(a, shape=(1,) * (deep - len(shape)) + shape)
+        parts = [join(part, level + 1) for part in a]
+        return _join(parts, level - deep)
+
+    return join(arrays, 0)
+
+
+@function(np.broadcast_to)
+def broadcast_to(array: Value, shape: Any, subok: bool = False) -> Value:
+    return rules.broadcast_to(array_of(array), shape=tuple(shape) if isinstance(shape, tuple | list) else (shape,))
+
+
+@function(np.broadcast_arrays)
+def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Value, ...]:
+    parts = [array_of(a) for a in args]
+    shape = np.broadcast_shapes(*map(shape_of, parts))
+    return tuple(rules.broadcast_to(a, shape=shape) for a in parts)
+
+
+# -- rearranging: NumPy is run on the positions of the entries -------------------------------------------
+
+
+def positions_of(x: Value) -> np.ndarray:
+    """The flat position of every entry."""
+    return np.arange(x.size).reshape(shape_of(x))
+
+
+def rearranged(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that only moves entries about, or leaves some out, or repeats them."""
+
+    def apply(x: Value, *args: Any, **kwargs: Any) -> Any:
+        x = array_of(x)
+        found = f(positions_of(x), *args, **kwargs)
+        if isinstance(found, list | tuple):
+            return type(found)([rules.gather(x, np.asarray(p)) for p in found])
+        return rules.gather(x, np.asarray(found))
+
+    return apply
+
+
+for _f in (
+    np.flip,
+    np.fliplr,
+    np.flipud,
+    np.roll,
+    np.rot90,
+    np.tile,
+    np.repeat,
+    np.diagonal,
+    np.resize,
+    np.delete,
+    np.array_split,
+    np.split,
+    np.hsplit,
+    np.vsplit,
+    np.dsplit,
+    np.unstack,
+    np.trim_zeros,
+    np.lib.stride_tricks.sliding_window_view,
+):
+    function(_f)(rearranged(_f))
+
+
+def spread(f: Callable[..., Any]) -> Callable[..., Any]:
+    """As ``rearranged``, for functions that also put zeros: position 0 stands for one."""
+
+    def apply(x: Value, *args: Any, **kwargs: Any) -> Value:
+        x = array_of(x)
+        found = f(positions_of(x) + 1, *args, **kwargs)
+        return where(found > 0, rules.gather(x, np.maximum(found - 1, 0)), 0.0)
+
+    return apply
+
+
+for _f in (np.diag, np.diagflat, np.tril, np.triu):
+    function(_f)(spread(_f))
+
+
+@function(np.pad)
+def pad(array: Value, pad_width: Any, mode: Any = "constant", **options: Any) -> Value:
+    array = array_of(array)
+    if mode in ("edge", "reflect", "symmetric", "wrap") and not options:
+        return rules.gather(array, np.pad(positions_of(array), pad_width, mode=mode))
+    if mode != "constant":
+        from polyad.engine.refuse import refuse
+
+        raise refuse(f"np.pad with mode={mode!r}", "use mode 'constant', 'edge', 'reflect', 'symmetric' or 'wrap'")
+    found = np.pad(positions_of(array) + 1, pad_width)
+    fill = options.get("constant_values", 0)
+    rest = np.pad(np.zeros(shape_of(array)), pad_width, constant_values=fill)
+    return where(found > 0, rules.gather(array, np.maximum(found - 1, 0)), rest)
+
+
+@function(np.take)
+def take(a: Value, indices: Any, axis: int | None = None, mode: str = "raise") -> Value:
+    indices = base(indices) if isinstance(indices, Tracer) else np.asarray(indices)
+    a = array_of(a)
+    if axis is None:
+        a, axis = rules.reshape(a, shape=(-1,)), 0
+    axis = axis % ndim_of(a)
+    n = shape_of(a)[axis]
+    if mode == "wrap":
+        indices = indices % n
+    elif mode == "clip":
+        indices = np.clip(indices, 0, n - 1)
+    return rules.getitem(a, index=(*(slice(None),) * axis, indices))
+
+
+@function(np.take_along_axis)
+def take_along_axis(arr: Value, indices: Any, axis: int | None = -1) -> Value:
+    if axis is None:
+        arr, axis = rules.reshape(arr, shape=(-1,)), 0
+    axis = axis % ndim_of(arr)
+    shape = list(shape_of(indices))
+    grid = [
+        indices if k == axis else np.arange(n).reshape([-1 if j == k else 1 for j in range(len(shape))])
+        for k, n in enumerate(shape_of(arr))
+    ]
+    return rules.getitem(arr, index=tuple(grid))
+
+
+@function(np.compress)
+def compress(condition: Any, a: Value, axis: int | None = None) -> Value:
+    return take(a, np.flatnonzero(np.asarray(condition)), axis)
+
+
+@function(np.extract)
+def extract(condition: Any, arr: Value) -> Value:
+    return take(arr, np.flatnonzero(np.asarray(condition)))
+
+
+@function(np.meshgrid)
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    parts = [rules.reshape(array_of(a), shape=(-1,)) for a in xi]
+    grids = np.meshgrid(*(np.arange(shape_of(a)[0]) for a in parts), sparse=sparse, indexing=indexing)  # type: ignore[call-overload]
+    return tuple(rules.gather(a, np.asarray(g)) for a, g in zip(parts, grids, strict=True))
+
+
+@function(np.insert)
+def insert(arr: Value, obj: Any, values: Any, axis: int | None = None) -> Value:
+    arr = array_of(arr)
+    if axis is None:
+        arr, axis = rules.reshape(arr, shape=(-1,)), 0
+    found = np.insert(positions_of(arr) + 1, obj, 0, axis=axis)
+    kept = rules.gather(arr, np.maximum(found - 1, 0))
+    if axis == 0 and ndim_of(arr) == 1:
+        return rules.setitem(kept, values, index=found == 0)
+    moved = np.moveaxis(found, axis, 0) == 0
+    rows = np.flatnonzero(moved.reshape(moved.shape[0], -1).all(axis=1))
+    return rules.setitem(kept, values, index=(*(slice(None),) * (axis % ndim_of(arr)), rows))
+
+
+# -- parts and differences ------------------------------------------------------------------------------
+
+
+function(np.real)(lambda val: real(val))
+function(np.imag)(lambda val: imag(val))
+
+
+@function(np.diff)
+def diff(a: Value, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Value:
+    axis = axis % ndim_of(a)
+    lead = (slice(None),) * axis
+    ends = [
+        p if p is None else rules.broadcast_to(q, shape=tuple(1 if k == axis else m for k, m in enumerate(shape_of(a))))
+        if not shape_of(q := array_of(p))
+        else q
+        for p in (prepend, append)
+    ]
+    parts = [p for p in (ends[0], a, ends[1]) if p is not None]
+    a = _join(parts, axis) if len(parts) > 1 else a
+    for _ in range(n):
+        a = rules.getitem(a, index=(*lead, slice(1, None))) - rules.getitem(a, index=(*lead, slice(0, -1)))
+    return a
+
+
+@function(np.ediff1d)
+def ediff1d(ary: Value, to_end: Any = None, to_begin: Any = None) -> Value:
+    steps = diff(rules.reshape(ary, shape=(-1,)))
+    parts = [
+        rules.reshape(array_of(p), shape=(-1,)) for p in (to_begin, steps, to_end) if p is not None
+    ]
+    return _join(parts, 0) if len(parts) > 1 else steps
+
+
+@function(np.round, np.around)
+def round_(a: Value, decimals: int = 0) -> Value:
+    return _rounded(a, decimals=decimals)
+
+
+_rounded = constant("round", lambda a, decimals: np.round(a, decimals))

@@ -1,0 +1,83 @@
+"""The lift: an array of another library, on which NumPy code runs by that library's own functions.
+
+It is the lowest level. Constants of NumPy become the library's arrays where they meet one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.core import Primitive, Tracer, Value
+from polyad.engine.libraries import adapter
+from polyad.engine.refuse import refuse
+from polyad.errors import OperationNotSupportedError
+
+__all__ = ["Proxy"]
+
+
+class Proxy(Tracer):
+    """An array of another library."""
+
+    __slots__ = ("array", "library")
+    level = 0
+
+    def __init__(self, library: str, array: Any) -> None:
+        self.library = library
+        self.array = array
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return tuple(self.array.shape)
+
+    @property
+    def dtype(self) -> Any:  # type: ignore[override]
+        return adapter(self.library).dtype(self.array)
+
+    def lower(self) -> Value:
+        return self
+
+    def truth(self) -> bool:
+        """The truth of a 0-d array, or the error that says why it has none yet."""
+        return adapter(self.library).truth(self.array)
+
+    def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
+        own = adapter(self.library)
+        compute = own.compute(primitive)
+        if compute is None:
+            raise refuse(
+                f"{self.library} has no counterpart of {primitive.name}",
+                f"write this part in {self.library}'s own functions, or use backend='numpy'",
+            )
+        arrays = [self._enter(own, a) for a in args]
+        if "index" in params:
+            params = {**params, "index": _index(params["index"])}
+        result = compute(*arrays, **params)
+        if primitive.multiple or type(result) is tuple:
+            return tuple(self._leave(own, part) for part in result)
+        return self._leave(own, result)
+
+    def _leave(self, own: Any, result: Any) -> Value:
+        return Proxy(self.library, result) if own.is_own(result) else result
+
+    def _enter(self, own: Any, a: Value) -> Any:
+        if type(a) is Proxy:
+            if a.library != self.library:
+                raise OperationNotSupportedError(
+                    f"arrays of {self.library} and {a.library} in one operation: convert one of them"
+                )
+            return a.array
+        if isinstance(a, np.ndarray | np.generic):
+            return own.constant(a, self.array)
+        return a
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.array!r})"
+
+
+def _index(index: Any) -> Any:
+    """An index with the library's own arrays in it; those of NumPy stay."""
+    if type(index) is tuple:
+        return tuple(_index(k) for k in index)
+    return index.array if type(index) is Proxy else index

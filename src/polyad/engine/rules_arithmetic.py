@@ -1,0 +1,273 @@
+"""Rules of arithmetic, written out because everything else is built on them and waits for them.
+
+The operators of tracers are defined here.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.core import PRIMITIVES, Tracer, Value, is_real, ndim_of, shape_of
+from polyad.engine.cotangents import expand
+from polyad.engine.kinds import aligned, conj, constant, elementwise, filled, fit, general
+
+__all__ = [
+    "add",
+    "conjugate",
+    "divide",
+    "equal",
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "log",
+    "multiply",
+    "negative",
+    "not_equal",
+    "power",
+    "real",
+    "subtract",
+    "where",
+]
+
+Pull = Callable[[Value], Value]
+
+
+def _same(w: Value) -> Value:
+    return w
+
+
+class _Like:
+    """Shape and dtype of an operand, for pullbacks that need nothing else of it."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, a: Value) -> None:
+        self.shape, self.dtype = shape_of(a), getattr(a, "dtype", np.dtype(type(a)))
+
+
+def _operand(a: Value, y: Value, factor: Pull) -> Pull:
+    """``factor``, then summed to the operand's shape and made real where it is."""
+    there = shape_of(y)
+    if shape_of(a) == there and (is_real(y) or not is_real(a)):
+        return factor
+    like = _Like(a)
+    return lambda w: fit(expand(factor(w), there), like)
+
+
+def _push_add(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
+    ta, tb = tangents
+    ndim = ndim_of(y)
+    if ta is None:
+        return filled(aligned(tb, ndim), y)
+    if tb is None:
+        return filled(aligned(ta, ndim), y)
+    return aligned(ta, ndim) + aligned(tb, ndim)
+
+
+def _push_subtract(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
+    ta, tb = tangents
+    ndim = ndim_of(y)
+    if ta is None:
+        return filled(aligned(-tb, ndim), y)
+    if tb is None:
+        return filled(aligned(ta, ndim), y)
+    return aligned(ta, ndim) - aligned(tb, ndim)
+
+
+def _push_multiply(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
+    ta, tb = tangents
+    ndim = ndim_of(y)
+    if ta is None:
+        return aligned(tb, ndim) * a
+    if tb is None:
+        return aligned(ta, ndim) * b
+    return aligned(ta, ndim) * b + aligned(tb, ndim) * a
+
+
+def _push_divide(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
+    ta, tb = tangents
+    ndim = ndim_of(y)
+    if ta is None:
+        return aligned(tb, ndim) * (-y / b)
+    if tb is None:
+        return aligned(ta, ndim) / b
+    return (aligned(ta, ndim) - aligned(tb, ndim) * y) / b
+
+
+def _pull_divided(y: Value, a: Value, b: Value) -> Pull:
+    return _operand(a, y, lambda w: w / conj(b))
+
+
+def _pull_divisor(y: Value, a: Value, b: Value) -> Pull:
+    return _operand(b, y, lambda w: w * conj(-y / b))
+
+
+add = general(
+    "add",
+    operator.add,
+    _push_add,
+    lambda y, a, b: _operand(a, y, _same),
+    lambda y, a, b: _operand(b, y, _same),
+    lazy=True,
+)
+subtract = general(
+    "subtract",
+    operator.sub,
+    _push_subtract,
+    lambda y, a, b: _operand(a, y, _same),
+    lambda y, a, b: _operand(b, y, operator.neg),
+    lazy=True,
+)
+multiply = general(
+    "multiply",
+    operator.mul,
+    _push_multiply,
+    lambda y, a, b: _operand(a, y, lambda w: w * conj(b)),
+    lambda y, a, b: _operand(b, y, lambda w: w * conj(a)),
+    lazy=True,
+)
+divide = general("divide", operator.truediv, _push_divide, _pull_divided, _pull_divisor, lazy=True)
+negative = general(
+    "negative",
+    operator.neg,
+    lambda y, tangents, x: -tangents[0],
+    lambda y, x: operator.neg,
+    lazy=True,
+)
+
+# -- complex parts ----------------------------------------------------------------------------------
+
+conjugate = general(
+    "conjugate",
+    np.conjugate,
+    lambda y, tangents, x: conj(tangents[0]),
+    lambda y, x: conj,
+    lazy=True,
+)
+real = general(
+    "real",
+    np.real,
+    lambda y, tangents, x: real(tangents[0]),
+    lambda y, x: _same if is_real(x) else lambda w: w + 0j,
+    lazy=True,
+)
+
+# -- comparisons and choice -------------------------------------------------------------------------
+
+less = constant("less", operator.lt)
+less_equal = constant("less_equal", operator.le)
+greater = constant("greater", operator.gt)
+greater_equal = constant("greater_equal", operator.ge)
+equal = constant("equal", operator.eq)
+not_equal = constant("not_equal", operator.ne)
+
+
+def _push_where(y: Value, tangents: tuple[Value, ...], condition: Value, a: Value, b: Value) -> Value:
+    _, ta, tb = tangents
+    ndim = ndim_of(y)
+    ta = 0.0 if ta is None else aligned(ta, ndim)
+    tb = 0.0 if tb is None else aligned(tb, ndim)
+    return filled(where(condition, ta, tb), y)
+
+
+where = general(
+    "where",
+    np.where,
+    _push_where,
+    lambda y, c, a, b: lambda w: None,
+    lambda y, c, a, b: _operand(a, y, lambda w: where(c, w, 0.0)),
+    lambda y, c, a, b: _operand(b, y, lambda w: where(c, 0.0, w)),
+)
+
+# -- powers -----------------------------------------------------------------------------------------
+
+log = elementwise("log", np.log, lambda x: 1 / x)
+
+
+def _exponent_partial(a: Value, b: Value) -> Value:
+    """``b * a ** (b - 1)``, exact where the exponent is zero."""
+    if type(b) is int or type(b) is float:
+        if b == 2:
+            return a * 2
+        if b == 1:
+            return 1.0
+        return 0.0 if b == 0 else b * a ** (b - 1)
+    return b * a ** where(equal(b, 0), 1.0, b - 1)
+
+
+def _base_partial(y: Value, a: Value, b: Value) -> Value:
+    """``y * log(a)``, whose limit at ``a = 0`` is 0 for every positive exponent."""
+    zero = equal(a, 0)
+    return y * log(where(zero, 1.0, a))
+
+
+def _power(a: Value, b: Value) -> Value:
+    return a**b
+
+
+def _push_power(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
+    ta, tb = tangents
+    ndim = ndim_of(y)
+    if tb is None:
+        return filled(aligned(ta, ndim) * _exponent_partial(a, b), y)
+    t = aligned(tb, ndim) * _base_partial(y, a, b)
+    if ta is not None:
+        t = aligned(ta, ndim) * _exponent_partial(a, b) + t
+    return filled(t, y)
+
+
+power = general(
+    "power",
+    _power,
+    _push_power,
+    lambda y, a, b: _operand(a, y, lambda w: w * conj(_exponent_partial(a, b))),
+    lambda y, a, b: _operand(b, y, lambda w: w * conj(_base_partial(y, a, b))),
+    lazy=True,
+)
+
+
+# -- the operators of tracers -----------------------------------------------------------------------
+
+
+def _binary(primitive: Callable[..., Value]) -> tuple[Callable[..., Value], Callable[..., Value]]:
+    def forward(self: Tracer, other: Value) -> Value:
+        return primitive(self, other)
+
+    def reflected(self: Tracer, other: Value) -> Value:
+        return primitive(other, self)
+
+    return forward, reflected
+
+
+for _name, _primitive in {
+    "add": add,
+    "sub": subtract,
+    "mul": multiply,
+    "truediv": divide,
+    "pow": power,
+}.items():
+    _forward, _reflected = _binary(_primitive)
+    setattr(Tracer, f"__{_name}__", _forward)
+    setattr(Tracer, f"__r{_name}__", _reflected)
+
+
+def _matmul(self: Tracer, other: Value) -> Value:
+    return PRIMITIVES["matmul"](self, other)
+
+
+def _rmatmul(self: Tracer, other: Value) -> Value:
+    return PRIMITIVES["matmul"](other, self)
+
+
+def _negative(self: Tracer) -> Value:
+    return negative(self)
+
+
+Tracer.__matmul__ = _matmul  # type: ignore[attr-defined]
+Tracer.__rmatmul__ = _rmatmul  # type: ignore[attr-defined]
+Tracer.__neg__ = _negative  # type: ignore[attr-defined]

@@ -1,0 +1,165 @@
+"""Rules of NumPy's universal functions: a name and its partial derivatives.
+
+Piecewise functions follow one convention: ties share equally (``maximum`` of two equal numbers
+has the partial 1/2 in each), ``|x|`` and ``sign`` have derivative 0 at 0, and a function that
+is constant in pieces has derivative 0 everywhere.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polyad.engine import rules_arithmetic as arithmetic
+from polyad.engine.core import Value, is_real, ndim_of, shape_of
+from polyad.engine.kinds import aligned, conj, elementwise, filled, fit, general
+from polyad.engine.rules_arithmetic import equal, greater, greater_equal, less, log, power, where
+from polyad.engine.table import UFUNCS, constant_ufunc, map_ufunc, ufunc
+
+LN2, LN10 = float(np.log(2)), float(np.log(10))
+
+# -- exponentials, logarithms, roots ------------------------------------------------------------------
+
+exp = ufunc(np.exp, lambda y: y)
+exp2 = ufunc(np.exp2, lambda y: y * LN2)
+expm1 = ufunc(np.expm1, lambda y: y + 1)
+log2 = ufunc(np.log2, lambda x: 1 / (x * LN2))
+log10 = ufunc(np.log10, lambda x: 1 / (x * LN10))
+log1p = ufunc(np.log1p, lambda x: 1 / (1 + x))
+sqrt = ufunc(np.sqrt, lambda y: 0.5 / y)
+cbrt = ufunc(np.cbrt, lambda x, y: y / (3 * x))
+square = ufunc(np.square, lambda x: x * 2)
+reciprocal = ufunc(np.reciprocal, lambda y: -y * y)
+
+# -- trigonometric and hyperbolic ---------------------------------------------------------------------
+
+sin = ufunc(np.sin, lambda x: cos(x))
+cos = ufunc(np.cos, lambda x: -sin(x))
+tan = ufunc(np.tan, lambda y: 1 + y * y)
+arcsin = ufunc(np.arcsin, lambda x: 1 / sqrt(1 - x * x))
+arccos = ufunc(np.arccos, lambda x: -1 / sqrt(1 - x * x))
+arctan = ufunc(np.arctan, lambda x: 1 / (1 + x * x))
+sinh = ufunc(np.sinh, lambda x: cosh(x))
+cosh = ufunc(np.cosh, lambda x: sinh(x))
+tanh = ufunc(np.tanh, lambda y: 1 - y * y)
+arcsinh = ufunc(np.arcsinh, lambda x: 1 / sqrt(x * x + 1))
+arccosh = ufunc(np.arccosh, lambda x: 1 / (sqrt(x - 1) * sqrt(x + 1)))
+arctanh = ufunc(np.arctanh, lambda x: 1 / (1 - x * x))
+deg2rad = ufunc(np.deg2rad, lambda: np.pi / 180)
+rad2deg = ufunc(np.rad2deg, lambda: 180 / np.pi)
+
+# -- of two operands ----------------------------------------------------------------------------------
+
+arctan2 = ufunc(np.arctan2, lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b))
+hypot = ufunc(np.hypot, lambda a, y: _ratio(a, y), lambda b, y: _ratio(b, y))
+logaddexp = ufunc(np.logaddexp, lambda a, y: exp(a - y), lambda b, y: exp(b - y))
+logaddexp2 = ufunc(np.logaddexp2, lambda a, y: exp2(a - y), lambda b, y: exp2(b - y))
+maximum = ufunc(np.maximum, lambda a, b: _share(a, b), lambda a, b: _share(b, a))
+minimum = ufunc(np.minimum, lambda a, b: _share(b, a), lambda a, b: _share(a, b))
+fmax = ufunc(np.fmax, lambda a, b: _valid_share(a, b), lambda a, b: _valid_share(b, a))
+fmin = ufunc(np.fmin, lambda a, b: _valid_share(a, b, -1), lambda a, b: _valid_share(b, a, -1))
+copysign = ufunc(np.copysign, lambda a, b: sign(a) * copysign(1.0, b), lambda: 0.0)
+remainder = ufunc(np.remainder, lambda: 1.0, lambda a, b: -floor_divide(a, b))
+fmod = ufunc(np.fmod, lambda: 1.0, lambda a, b: -trunc(a / b))
+heaviside = ufunc(np.heaviside, lambda: 0.0, lambda a: where(equal(a, 0), 1.0, 0.0))
+ldexp = ufunc(np.ldexp, lambda b: exp2(b * 1.0), None)
+nextafter = ufunc(np.nextafter, lambda: 1.0, lambda: 0.0)
+
+
+def _ratio(a: Value, y: Value) -> Value:
+    """``a / y``, zero where both are."""
+    zero = equal(y, 0)
+    return where(zero, 0.0, a / where(zero, 1.0, y))
+
+
+def _share(a: Value, b: Value) -> Value:
+    """1 where a is larger, 1/2 where they are equal, 0 elsewhere."""
+    return where(equal(a, b), 0.5, where(greater(a, b), 1.0, 0.0))
+
+
+def _valid_share(a: Value, b: Value, order: int = 1) -> Value:
+    """As ``_share`` where neither is nan; all of it where only ``b`` is."""
+    share = _share(a, b) if order > 0 else _share(b, a)
+    return where(isnan(a), 0.0, where(isnan(b), 1.0, share))
+
+
+# -- constant in pieces ---------------------------------------------------------------------------------
+
+floor = constant_ufunc(np.floor)
+ceil = constant_ufunc(np.ceil)
+trunc = constant_ufunc(np.trunc)
+rint = constant_ufunc(np.rint)
+sign = constant_ufunc(np.sign)
+floor_divide = constant_ufunc(np.floor_divide)
+spacing = constant_ufunc(np.spacing)
+isnan = constant_ufunc(np.isnan)
+isinf = constant_ufunc(np.isinf)
+isfinite = constant_ufunc(np.isfinite)
+signbit = constant_ufunc(np.signbit)
+logical_and = constant_ufunc(np.logical_and)
+logical_or = constant_ufunc(np.logical_or)
+logical_xor = constant_ufunc(np.logical_xor)
+logical_not = constant_ufunc(np.logical_not)
+for _name in ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"):
+    map_ufunc(getattr(np, _name), getattr(arithmetic, _name))
+# Of boxes only comparisons are boolean, and those of another library's arrays.
+bitwise_and = constant_ufunc(np.bitwise_and)
+bitwise_or = constant_ufunc(np.bitwise_or)
+bitwise_xor = constant_ufunc(np.bitwise_xor)
+invert = constant_ufunc(np.invert)
+
+# -- of complex numbers, where the derivative is not a multiple ------------------------------------------
+
+
+def _push_absolute(y: Value, tangents: tuple[Value, ...], x: Value) -> Value:
+    (t,) = tangents
+    if is_real(x):
+        return t * sign(x)
+    return arithmetic.real(t * conj(_ratio(x, y)))
+
+
+def _pull_absolute(y: Value, x: Value) -> object:
+    if is_real(x):
+        return lambda w: w * sign(x)
+    return lambda w: w * _ratio(x, y)
+
+
+absolute = general("absolute", np.absolute, _push_absolute, _pull_absolute, lazy=True)
+
+
+def _push_imag(y: Value, tangents: tuple[Value, ...], x: Value) -> Value:
+    return imag(tangents[0])
+
+
+imag = general(
+    "imag", np.imag, _push_imag, lambda y, x: lambda w: w * 0.0 if is_real(x) else w * 1j, lazy=True
+)
+
+
+def _power(a: Value, b: Value) -> Value:
+    return power(a, b)
+
+
+def float_power(a: Value, b: Value) -> Value:
+    """``power`` in double precision, the only one boxes of numbers have by default."""
+    return power(a * 1.0, b)
+
+
+def divmod_(a: Value, b: Value) -> tuple[Value, Value]:
+    """NumPy's ``divmod``."""
+    return floor_divide(a, b), remainder(a, b)
+
+
+def modf(x: Value) -> tuple[Value, Value]:
+    """NumPy's ``modf``."""
+    whole = trunc(x)
+    return x - whole, whole
+
+
+map_ufunc(np.absolute, absolute)
+map_ufunc(np.fabs, absolute)
+map_ufunc(np.positive, lambda x: x * 1.0)
+map_ufunc(np.float_power, float_power)
+map_ufunc(np.divmod, divmod_)
+map_ufunc(np.modf, modf)
+map_ufunc(np.degrees, rad2deg)
+map_ufunc(np.radians, deg2rad)

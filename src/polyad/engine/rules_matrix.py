@@ -1,0 +1,300 @@
+"""Rules of inverses, determinants and factorisations.
+
+Sources: Giles, Collected matrix derivative results for forward and reverse mode algorithmic
+differentiation (2008); for the factorisations Murray, Differentiation of the Cholesky
+decomposition (arXiv:1602.07527), Walter and Lehmann, Algorithmic differentiation of linear algebra
+functions (2010), and Golub and Pereyra, The differentiation of pseudo-inverses (1973). All work on
+stacks of matrices, and a batch of tangents is one stack more. Equal eigenvalues (singular values)
+have no differentiable vectors; the part of the derivative that would be infinite is left out, which
+is right for every function of them that is smooth.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.core import Value, is_real, ndim_of, shape_of
+from polyad.engine.kinds import fit, general
+from polyad.engine.refuse import refuse
+from polyad.engine.rules_arithmetic import equal, real, where
+from polyad.engine.rules_linalg import adjoint, lifted, matmul, swapped
+from polyad.engine.rules_structure import _Value as Like
+from polyad.engine.rules_structure import reshape, total
+
+__all__ = ["cholesky", "det", "eigh", "inv", "pinv", "qr", "slogdet", "solve", "svd"]
+
+
+def symmetric(a: Value) -> Value:
+    """The Hermitian part."""
+    return (a + adjoint(a)) * 0.5
+
+
+def diagonal(a: Value) -> Value:
+    """The diagonal of every matrix."""
+    return total(a * np.eye(a.shape[-2], a.shape[-1]), axis=(len(a.shape) - 1,), keepdims=False)
+
+
+def as_diagonal(d: Value) -> Value:
+    """Diagonal matrices."""
+    return reshape(d, shape=(*d.shape, 1)) * np.eye(d.shape[-1])
+
+
+def columns(d: Value) -> Value:
+    """Numbers that scale the columns of a matrix."""
+    return reshape(d, shape=(*d.shape[:-1], 1, d.shape[-1]))
+
+
+def rows(d: Value) -> Value:
+    """Numbers that scale its rows."""
+    return reshape(d, shape=(*d.shape, 1))
+
+
+def gaps(d: Value) -> Value:
+    """``1 / (d_j - d_i)``, zero where they are equal."""
+    difference = columns(d) - rows(d)
+    same = equal(difference, 0)
+    return where(same, 0.0, 1 / where(same, 1.0, difference))
+
+
+def product(*matrices: Value) -> Value:
+    """Several matrices multiplied from the left."""
+    result = matrices[0]
+    for m in matrices[1:]:
+        result = matmul(result, m)
+    return result
+
+
+def _expanded(w: Value) -> Value:
+    """Numbers, one for each matrix of a stack, as 1 x 1 matrices."""
+    return reshape(w, shape=(*shape_of(w), 1, 1)) if shape_of(w) else w
+
+
+# -- inverses -----------------------------------------------------------------------------------------
+
+inv = general(
+    "inv",
+    np.linalg.inv,
+    lambda y, tangents, a: -product(y, tangents[0], y),
+    lambda y, a: lambda w: -product(adjoint(y), w, adjoint(y)),
+)
+
+
+def _push_solve(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
+    ta, tb = tangents
+    right = None
+    if ta is not None:
+        right = -matmul(lifted(ta, ndim_of(a), ndim_of(y)), y)
+    if tb is not None:
+        tb = lifted(tb, ndim_of(b), ndim_of(y))
+        right = tb if right is None else right + tb
+    return solve(a, right)
+
+
+def _joint_solve(which: tuple[int, ...], y: Value, a: Value, b: Value) -> Any:
+    like_a, like_b = Like(a), Like(b)
+
+    def pull(w: Value) -> tuple[Value, ...]:
+        wb = solve(adjoint(a), w)
+        made = (lambda: fit(-matmul(wb, adjoint(y)), like_a), lambda: fit(wb, like_b))
+        return tuple(made[k]() for k in which)
+
+    return pull
+
+
+# ``b`` is a stack of matrices; ``numpy_linalg`` turns vectors into columns.
+solve = general("solve", np.linalg.solve, _push_solve, joint=_joint_solve)
+
+
+def _push_pinv(y: Value, tangents: tuple[Value, ...], a: Value, rcond: Any) -> Value:
+    (t,) = tangents
+    left, right = np.eye(y.shape[-2]) - matmul(y, a), np.eye(a.shape[-2]) - matmul(a, y)
+    th = adjoint(t)
+    return (
+        product(y, adjoint(y), th, right) + product(left, th, adjoint(y), y) - product(y, t, y)
+    )
+
+
+def _pull_pinv(y: Value, a: Value, rcond: Any) -> Any:
+    def pull(w: Value) -> Value:
+        left, right = np.eye(y.shape[-2]) - matmul(y, a), np.eye(a.shape[-2]) - matmul(a, y)
+        yh, wh = adjoint(y), adjoint(w)
+        return product(right, wh, y, yh) + product(yh, y, wh, left) - product(yh, w, yh)
+
+    return pull
+
+
+pinv = general("pinv", lambda a, rcond: np.linalg.pinv(a, rcond=rcond), _push_pinv, _pull_pinv)
+
+# -- determinants ---------------------------------------------------------------------------------------
+
+
+def _trace_of_product(a: Value, b: Value) -> Value:
+    both = a * swapped(b)
+    n = len(both.shape)
+    return total(both, axis=(n - 2, n - 1), keepdims=False)
+
+
+det = general(
+    "det",
+    np.linalg.det,
+    lambda y, tangents, a: _trace_of_product(inv(a), tangents[0]) * y,
+    lambda y, a: lambda w: _expanded(w * y) * adjoint(inv(a)),
+)
+
+
+def _push_slogdet(y: Value, tangents: tuple[Value, ...], a: Value) -> Value:
+    _only_real("slogdet", a)
+    return None, _trace_of_product(inv(a), tangents[0])
+
+
+def _pull_slogdet(y: Value, a: Value) -> Any:
+    _only_real("slogdet", a)
+    return lambda w: _expanded(w[1]) * adjoint(inv(a)) if w[1] is not None else 0.0 * a
+
+
+slogdet = general("slogdet", lambda a: tuple(np.linalg.slogdet(a)), _push_slogdet, _pull_slogdet, multiple=True)
+
+
+def _only_real(name: str, a: Value) -> None:
+    if not is_real(a):
+        raise refuse(f"np.linalg.{name} of a complex matrix has no rule", "use real matrices, or backend='jax'")
+
+
+# -- factorisations -------------------------------------------------------------------------------------
+
+
+def lower_half(a: Value) -> Value:
+    """The lower triangle with half of the diagonal."""
+    n = a.shape[-1]
+    return a * (np.tril(np.ones((n, n))) - 0.5 * np.eye(n))
+
+
+def _push_cholesky(y: Value, tangents: tuple[Value, ...], a: Value) -> Value:
+    inverse = inv(y)
+    return matmul(y, lower_half(product(inverse, symmetric(tangents[0]), adjoint(inverse))))
+
+
+def _pull_cholesky(y: Value, a: Value) -> Any:
+    def pull(w: Value) -> Value:
+        inverse = inv(y)
+        return symmetric(product(adjoint(inverse), lower_half(matmul(adjoint(y), w)), inverse))
+
+    return pull
+
+
+cholesky = general("cholesky", np.linalg.cholesky, _push_cholesky, _pull_cholesky)
+
+
+def _push_eigh(y: Value, tangents: tuple[Value, ...], a: Value) -> Any:
+    d, v = y
+    inner = product(adjoint(v), symmetric(tangents[0]), v)
+    values = diagonal(inner)
+    return (values if is_real(values) else real(values)), matmul(v, inner * gaps(d))
+
+
+def _pull_eigh(y: Value, a: Value) -> Any:
+    d, v = y
+
+    def pull(w: Value) -> Value:
+        wd, wv = w
+        inner = 0.0
+        if wd is not None:
+            inner = as_diagonal(wd)
+        if wv is not None:
+            inner = matmul(adjoint(v), wv) * gaps(d) + inner
+        return symmetric(product(v, inner, adjoint(v)))
+
+    return pull
+
+
+eigh = general("eigh", lambda a: tuple(np.linalg.eigh(a)), _push_eigh, _pull_eigh, multiple=True)
+
+
+def _push_svd(y: Value, tangents: tuple[Value, ...], a: Value) -> Any:
+    _only_real("svd", a)
+    u, s, vh = y
+    v = swapped(vh)
+    inner = product(swapped(u), tangents[0], v)
+    f = gaps(s * s)
+    du = matmul(u, f * (inner * columns(s) + rows(s) * swapped(inner)))
+    dv = matmul(v, f * (rows(s) * inner + swapped(inner) * columns(s)))
+    outer_u = matmul(tangents[0], v) - matmul(u, inner)
+    outer_v = matmul(swapped(tangents[0]), u) - matmul(v, swapped(inner))
+    return du + outer_u / columns(s), diagonal(inner), swapped(dv + outer_v / columns(s))
+
+
+def _pull_svd(y: Value, a: Value) -> Any:
+    _only_real("svd", a)
+    u, s, vh = y
+
+    def pull(w: Value) -> Value:
+        wu, ws, wvh = w
+        v, f = swapped(vh), gaps(s * s)
+        result = product(u, as_diagonal(ws), vh) if ws is not None else 0.0
+        if wu is not None:
+            inner = matmul(swapped(u), wu)
+            turned = matmul(u, f * (inner - swapped(inner)) * columns(s))
+            result = matmul(turned + (wu - matmul(u, inner)) / columns(s), vh) + result
+        if wvh is not None:
+            wv = swapped(wvh)
+            inner = matmul(vh, wv)
+            turned = matmul(rows(s) * (f * (inner - swapped(inner))), vh)
+            result = matmul(u, turned + swapped(wv - matmul(v, inner)) / rows(s)) + result
+        return result
+
+    return pull
+
+
+# The reduced form; the full one has vectors that are not determined.
+svd = general(
+    "svd",
+    lambda a: tuple(np.linalg.svd(a, full_matrices=False)),
+    _push_svd,
+    _pull_svd,
+    multiple=True,
+)
+
+
+def _push_qr(y: Value, tangents: tuple[Value, ...], a: Value) -> Any:
+    q, r = y
+    _tall("qr", a)
+    x = matmul(tangents[0], inv(r))
+    c = matmul(adjoint(q), x)
+    n = c.shape[-1]
+    below = c * np.tril(np.ones((n, n)), -1)
+    turn = below - adjoint(below)
+    return matmul(q, turn) + x - matmul(q, c), matmul(c - turn, r)
+
+
+def _pull_qr(y: Value, a: Value) -> Any:
+    q, r = y
+    _tall("qr", a)
+
+    def pull(w: Value) -> Value:
+        wq, wr = w
+        m = 0.0
+        if wr is not None:
+            m = matmul(r, adjoint(wr))
+        if wq is not None:
+            m = m - matmul(adjoint(wq), q)
+        n = r.shape[-1]
+        low = m * np.tril(np.ones((n, n)))
+        mirrored = low + adjoint(m * np.tril(np.ones((n, n)), -1))
+        inner = matmul(q, mirrored)
+        return matmul(inner if wq is None else wq + inner, adjoint(inv(r)))
+
+    return pull
+
+
+qr = general("qr", lambda a: tuple(np.linalg.qr(a)), _push_qr, _pull_qr, multiple=True)
+
+
+def _tall(name: str, a: Value) -> None:
+    if a.shape[-2] < a.shape[-1] or not is_real(a):
+        raise refuse(
+            f"np.linalg.{name} of a matrix with more columns than rows (or a complex one) has no rule",
+            "use at least as many rows as columns, or backend='jax'",
+        )
+

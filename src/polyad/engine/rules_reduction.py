@@ -1,0 +1,65 @@
+"""Rules of reductions that are not made of others: extrema and running sums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.core import Value, ndim_of, shape_of
+from polyad.engine.kinds import constant, general, linear
+from polyad.engine.rules_arithmetic import equal, where
+from polyad.engine.rules_structure import getitem, reshape, total
+
+__all__ = ["all_", "any_", "argmax", "argmin", "argsort", "count_nonzero", "cumsum", "maximum_of", "minimum_of"]
+
+Shape = tuple[int, ...]
+
+
+def kept(shape: Shape, axis: Shape | None) -> Shape:
+    """The shape of a reduction with keepdims."""
+    return tuple(1 if axis is None or k in axis else n for k, n in enumerate(shape))
+
+
+def _shares(y: Value, x: Value, axis: Shape | None) -> Value:
+    """How much of a change of each entry reaches the extremum: ties share equally."""
+    top = where(equal(x, reshape(y, shape=kept(shape_of(x), axis))), 1.0, 0.0)
+    return top / total(top, axis=axis, keepdims=True)
+
+
+def _push_extremum(y: Value, tangents: tuple[Value, ...], x: Value, axis: Shape | None, keepdims: bool) -> Value:
+    axes = tuple(range(1, ndim_of(x) + 1)) if axis is None else tuple(1 + k for k in axis)
+    return total(tangents[0] * _shares(y, x, axis), axis=axes, keepdims=keepdims)
+
+
+def _pull_extremum(y: Value, x: Value, axis: Shape | None, keepdims: bool) -> Any:
+    ones = kept(shape_of(x), axis)
+    return lambda w: reshape(w, shape=ones) * _shares(y, x, axis)
+
+
+maximum_of = general(
+    "max", lambda x, axis, keepdims: np.max(x, axis=axis, keepdims=keepdims), _push_extremum, _pull_extremum
+)
+minimum_of = general(
+    "min", lambda x, axis, keepdims: np.min(x, axis=axis, keepdims=keepdims), _push_extremum, _pull_extremum
+)
+
+
+def flipped(x: Value, axis: int) -> Value:
+    """The entries in reverse order along an axis."""
+    return getitem(x, index=(slice(None),) * axis + (slice(None, None, -1),))
+
+
+cumsum = linear(
+    "cumsum",
+    lambda x, axis: np.cumsum(x, axis=axis),
+    lambda t, s, axis: cumsum(t, axis=axis + 1),
+    lambda w, s, axis: flipped(cumsum(flipped(w, axis), axis=axis), axis),
+)
+
+argmax = constant("argmax", lambda x, axis, keepdims: np.argmax(x, axis=axis, keepdims=keepdims))
+argmin = constant("argmin", lambda x, axis, keepdims: np.argmin(x, axis=axis, keepdims=keepdims))
+argsort = constant("argsort", lambda x, axis: np.argsort(x, axis=axis, kind="stable"))
+all_ = constant("all", lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=keepdims))
+any_ = constant("any", lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims))
+count_nonzero = constant("count_nonzero", lambda x, axis, keepdims: np.count_nonzero(x, axis=axis, keepdims=keepdims))

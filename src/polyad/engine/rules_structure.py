@@ -1,0 +1,356 @@
+"""Rules of operations that move entries about: all linear, each with its transpose.
+
+* ``reshape``, ``transpose``, ``broadcast_to``, ``getitem`` and ``concatenate`` have rules of their
+  own because they are everywhere.
+* Every other rearrangement (flip, roll, tile, diag, pad, ...) is one ``gather``: NumPy's function is
+  run on the flat positions of the entries, which says where each entry of the result comes from.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.core import Tracer, Value, dtype_of, is_real, ndim_of, shape_of
+from polyad.engine.core import Primitive
+from polyad.engine.cotangents import Part
+from polyad.engine.kinds import fit, general, linear, zeros_batch, zeros_of
+from polyad.engine.rules_arithmetic import real
+
+__all__ = [
+    "astype",
+    "broadcast_to",
+    "concatenate",
+    "gather",
+    "getitem",
+    "reshape",
+    "scatter",
+    "setitem",
+    "stack",
+    "take_along_axis",
+    "total",
+    "transpose",
+    "written_once",
+]
+
+Shape = tuple[int, ...]
+
+
+# -- shapes -----------------------------------------------------------------------------------------
+
+zeros = Primitive("zeros", lambda like, shape: np.zeros(shape, dtype=like.dtype))
+
+reshape = linear(
+    "reshape",
+    lambda x, shape: np.reshape(x, shape),
+    lambda t, s, shape: reshape(t, shape=(t.shape[0], *shape)),
+    lambda w, s, shape: reshape(w, shape=s),
+)
+
+
+def _undo(axes: Shape) -> Shape:
+    inverse = [0] * len(axes)
+    for k, axis in enumerate(axes):
+        inverse[axis] = k
+    return tuple(inverse)
+
+
+transpose = linear(
+    "transpose",
+    lambda x, axes: np.transpose(x, axes),
+    lambda t, s, axes: transpose(t, axes=(0, *(1 + axis for axis in axes))),
+    lambda w, s, axes: transpose(w, axes=_undo(axes)),
+)
+
+
+def _sum_broadcast(w: Value, s: Shape) -> Value:
+    lead = len(w.shape) - len(s)
+    axes = tuple(range(lead)) + tuple(
+        lead + k for k, n in enumerate(s) if n == 1 and w.shape[lead + k] != 1
+    )
+    return reshape(total(w, axis=axes, keepdims=False), shape=s) if axes else w
+
+
+broadcast_to = linear(
+    "broadcast_to",
+    lambda x, shape: np.broadcast_to(x, shape),
+    lambda t, s, shape: broadcast_to(
+        reshape(t, shape=(t.shape[0], *(1,) * (len(shape) - len(s)), *s)), shape=(t.shape[0], *shape)
+    ),
+    lambda w, s, shape: _sum_broadcast(w, s),
+)
+
+
+def _axes(axis: Shape | None, ndim: int) -> Shape:
+    return tuple(range(1, ndim + 1)) if axis is None else tuple(1 + k for k in axis)
+
+
+def _pull_total(y: Value, x: Value, axis: Shape | None, keepdims: bool) -> Any:
+    shape = shape_of(x)
+    ones = tuple(1 if axis is None or k in axis else n for k, n in enumerate(shape))
+    if not shape:
+        return lambda w: w
+    # the cotangent stays small: it is broadcast where somebody needs it in full
+    return lambda w: reshape(w, shape=ones)
+
+
+total = general(
+    "sum",
+    lambda x, axis, keepdims: np.add.reduce(x, axis=axis, keepdims=keepdims),
+    lambda y, tangents, x, axis, keepdims: total(
+        tangents[0], axis=_axes(axis, ndim_of(x)), keepdims=keepdims
+    ),
+    _pull_total,
+)
+
+astype = linear(
+    "astype",
+    lambda x, dtype: x.astype(dtype),
+    lambda t, s, dtype: astype(t, dtype=dtype),
+    lambda w, s, dtype: w,
+)
+
+
+# -- indexing ---------------------------------------------------------------------------------------
+
+
+def is_basic(index: Any) -> bool:
+    """Whether an index is made of integers, slices, None and Ellipsis only."""
+    if type(index) is not tuple:
+        return isinstance(index, int | slice | np.integer) or index is None or index is Ellipsis
+    return all(isinstance(k, int | slice | np.integer) or k is None or k is Ellipsis for k in index)
+
+
+def _positions(shape: Shape, index: Any) -> np.ndarray:
+    """Flat positions of the entries that an index picks."""
+    size = 1
+    for n in shape:
+        size *= n
+    return np.arange(size).reshape(shape)[index]
+
+
+def _batch_getitem(t: Value, s: Shape, index: Any) -> Value:
+    if is_basic(index):
+        return getitem(t, index=(slice(None), *index) if type(index) is tuple else (slice(None), index))
+    if not isinstance(index, tuple) and not isinstance(index, Tracer) and index.dtype.kind in "iu":
+        return getitem(t, index=(slice(None), index))
+    if _has_tracer(index):
+        return transpose_batch_index(t, s, index)
+    flat = reshape(t, shape=(t.shape[0], -1))
+    return getitem(flat, index=(slice(None), _positions(s, index)))
+
+
+def _has_tracer(index: Any) -> bool:
+    return any(isinstance(k, Tracer) for k in (index if type(index) is tuple else (index,)))
+
+
+def transpose_batch_index(t: Value, s: Shape, index: Any) -> Value:
+    """An index computed by another library: the batch goes last, where no index reaches."""
+    n = len(s)
+    moved = transpose(t, axes=(*range(1, n + 1), 0))
+    picked = getitem(moved, index=index)
+    m = len(picked.shape) - 1
+    return transpose(picked, axes=(m, *range(m)))
+
+
+def _pull_getitem(y: Value, x: Value, index: Any) -> Part:
+    return Part(index, x.shape, x.dtype, scatter, unique=is_basic(index) or _is_mask(index))
+
+
+def _is_mask(index: Any) -> bool:
+    return isinstance(index, np.ndarray) and index.dtype.kind == "b"
+
+
+getitem = general(
+    "getitem",
+    lambda x, index: x[index],
+    lambda y, tangents, x, index: _batch_getitem(tangents[0], shape_of(x), index),
+    _pull_getitem,
+)
+
+
+def _scatter(w: Any, index: Any, shape: Shape) -> Any:
+    out = np.zeros(shape, dtype=w.dtype)
+    if is_basic(index) or _is_mask(index):
+        out[index] = w
+    else:
+        np.add.at(out, index, w)
+    return out
+
+
+def _batch_scatter(t: Value, s: Shape, index: Any, shape: Shape) -> Value:
+    if is_basic(index):
+        lead = (slice(None), *index) if type(index) is tuple else (slice(None), index)
+        return scatter(t, index=lead, shape=(t.shape[0], *shape))
+    if _has_tracer(index):
+        m = len(t.shape) - 1
+        moved = scatter(
+            transpose(t, axes=(*range(1, m + 1), 0)), index=index, shape=(*shape, t.shape[0])
+        )
+        return transpose(moved, axes=(len(shape), *range(len(shape))))
+    size = int(np.prod(shape))
+    flat = scatter(t, index=(slice(None), _positions(shape, index)), shape=(t.shape[0], size))
+    return reshape(flat, shape=(t.shape[0], *shape))
+
+
+# The adjoint of getitem: an array of zeros to which the entries of w are added at the index.
+scatter = linear(
+    "scatter", _scatter, _batch_scatter, lambda w, s, index, shape: getitem(w, index=index)
+)
+
+
+def _set(x: Any, v: Any, index: Any) -> Any:
+    out = np.array(x)
+    out[index] = v
+    return out
+
+
+def _push_setitem(y: Value, tangents: tuple[Value, ...], x: Value, v: Value, index: Any) -> Value:
+    tx, tv = tangents
+    if tx is None:
+        tx = zeros_batch(tv, x)
+    if tv is None:
+        tv = 0.0
+    if _has_tracer(index):
+        n = len(x.shape)
+        moved = transpose(tx, axes=(*range(1, n + 1), 0))
+        if isinstance(tv, Tracer | np.ndarray):
+            m = len(tv.shape) - 1
+            tv = transpose(tv, axes=(*range(1, m + 1), 0))
+        return transpose(setitem(moved, tv, index=index), axes=(n, *range(n)))
+    if not isinstance(tv, float):
+        # the axes of v are the last of those picked: the batch must stand before all of them
+        picked = getitem_shape(x.shape, index)
+        tv = reshape(tv, shape=(tv.shape[0], *(1,) * (len(picked) - ndim_of(v)), *shape_of(v)))
+    if is_basic(index):
+        lead = (slice(None), *index) if type(index) is tuple else (slice(None), index)
+        return setitem(tx, tv, index=lead)
+    flat = reshape(tx, shape=(tx.shape[0], -1))
+    done = setitem(flat, tv, index=(slice(None), _positions(x.shape, index)))
+    return reshape(done, shape=tx.shape)
+
+
+def getitem_shape(shape: Shape, index: Any) -> Shape:
+    """The shape that an index of an array of this shape picks."""
+    return np.broadcast_to(np.empty(()), shape)[index].shape
+
+
+def written_once(shape: Shape, index: Any, v: Value) -> tuple[Any, Value]:
+    """An index that names no entry twice, and the values for it: the last one written stays."""
+    if _has_tracer(index) or _is_mask(index):
+        return index, v
+    places = np.asarray(_positions(shape, index))
+    _, last = np.unique(places.ravel()[::-1], return_index=True)
+    if last.size == places.size:
+        return index, v
+    last = places.size - 1 - last
+    if shape_of(v):
+        extra = ndim_of(v) - places.ndim
+        v = reshape(v, shape=shape_of(v)[extra:]) if extra > 0 else v
+        v = getitem(reshape(broadcast_to(v, shape=places.shape), shape=(-1,)), index=last)
+    return np.unravel_index(places.ravel()[last], shape), v
+
+
+def _pull_set_array(y: Value, x: Value, v: Value, index: Any) -> Any:
+    return lambda w: setitem(w, 0.0, index=index)
+
+
+class _Value:
+    """What the cotangent of an assigned value is fitted to."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, v: Value) -> None:
+        self.shape, self.dtype = shape_of(v), dtype_of(v)
+
+
+def _pull_set_value(y: Value, x: Value, v: Value, index: Any) -> Any:
+    like = _Value(v)
+
+    def pull(w: Value) -> Value:
+        part = getitem(w, index=index)
+        lead = len(like.shape) - len(shape_of(part))
+        if lead > 0:  # v had axes of length one in front
+            part = reshape(part, shape=(1,) * lead + shape_of(part))
+        return fit(part, like)
+
+    return pull
+
+
+setitem = general("setitem", _set, _push_setitem, _pull_set_array, _pull_set_value)
+
+
+def _positioned(x: Value, positions: np.ndarray) -> Value:
+    return getitem(reshape(x, shape=(-1,)), index=positions)
+
+
+def gather(x: Value, positions: np.ndarray) -> Value:
+    """The entries at flat positions, in the positions' shape."""
+    return _positioned(x, positions) if shape_of(x) != () else broadcast_to(x, shape=positions.shape)
+
+
+def _along(x: Any, indices: np.ndarray, axis: int) -> Any:
+    grid = list(np.indices(indices.shape, sparse=True))
+    grid[axis] = indices
+    return tuple(grid)
+
+
+def take_along_axis(x: Value, indices: np.ndarray, axis: int) -> Value:
+    """NumPy's ``take_along_axis`` with a concrete index array."""
+    return getitem(x, index=_along(x, indices, axis))
+
+
+# -- joining ----------------------------------------------------------------------------------------
+
+
+def _push_concatenate(y: Value, tangents: tuple[Value, ...], *parts: Value, axis: int) -> Value:
+    known = next(t for t in tangents if t is not None)
+    full = [zeros_batch(known, p) if t is None else t for t, p in zip(tangents, parts, strict=True)]
+    return concatenate(*full, axis=axis + 1)
+
+
+def _joint_concatenate(which: Shape, y: Value, *parts: Value, axis: int) -> Any:
+    stops = np.cumsum([p.shape[axis] for p in parts])
+    lead = (slice(None),) * axis
+    places = [(*lead, slice(int(stops[k]) - parts[k].shape[axis], int(stops[k]))) for k in which]
+    reals = [is_real(parts[k]) and not is_real(y) for k in which]
+
+    def pull(w: Value) -> tuple[Value, ...]:
+        pieces = (getitem(w, index=place) for place in places)
+        return tuple(real(g) if r else g for g, r in zip(pieces, reals, strict=True))
+
+    return pull
+
+
+concatenate = general(
+    "concatenate",
+    lambda *parts, axis: np.concatenate(parts, axis=axis),
+    _push_concatenate,
+    joint=_joint_concatenate,
+)
+
+
+def _push_stack(y: Value, tangents: tuple[Value, ...], *parts: Value, axis: int) -> Value:
+    known = next(t for t in tangents if t is not None)
+    full = [zeros_batch(known, p) if t is None else t for t, p in zip(tangents, parts, strict=True)]
+    return stack(*full, axis=axis + 1)
+
+
+def _joint_stack(which: Shape, y: Value, *parts: Value, axis: int) -> Any:
+    lead = (slice(None),) * axis
+    reals = [is_real(parts[k]) and not is_real(y) for k in which]
+
+    def pull(w: Value) -> tuple[Value, ...]:
+        pieces = (getitem(w, index=(*lead, k)) for k in which)
+        return tuple(real(g) if r else g for g, r in zip(pieces, reals, strict=True))
+
+    return pull
+
+
+stack = general("stack", lambda *parts, axis: np.stack(parts, axis=axis), _push_stack, joint=_joint_stack)
+
+
+def zeros_like(x: Value, shape: Shape | None = None) -> Value:
+    """Zeros in the library and dtype of a value."""
+    return zeros_of(x, shape_of(x) if shape is None else shape)

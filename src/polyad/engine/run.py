@@ -1,0 +1,219 @@
+"""A function of leaves, differentiated: the door between backends and the engine.
+
+``f`` takes a tuple of boxes and returns ``(outputs, aux)``, tuples of whatever it makes. Leaves that
+come in may be NumPy's, or boxes of an outer differentiation; leaves that go out are NumPy's where no
+outer one is under way, boxes otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.engine import dispatch  # noqa: F401  (fills the table)
+from polyad.engine.box import Box, gathered, unbox
+from polyad.engine.core import Tracer, Value, new_level, shape_of
+from polyad.engine.dual import Dual
+from polyad.engine.kinds import zeros_of
+from polyad.engine.proxy import Proxy
+from polyad.engine.refuse import refuse
+from polyad.engine.rules_structure import broadcast_to, getitem, reshape
+from polyad.engine.tape import Node, Tape
+from polyad.errors import OperationNotSupportedError
+
+__all__ = ["Recorded", "evaluate", "push", "record"]
+
+Function = Callable[[tuple[Any, ...]], tuple[Sequence[Any], Sequence[Any]]]
+
+
+def enter(leaf: Any) -> Value:
+    """A leaf as a value: an array with axes, or a NumPy number."""
+    if type(leaf) is np.ndarray:
+        return leaf if leaf.shape else leaf[()]
+    value = unbox(leaf)
+    return value if hasattr(value, "shape") else np.result_type(value, 1.0).type(value)
+
+
+def leave(value: Value, level: int = 0) -> Any:
+    """A value as a leaf, of which nothing of that level may be left."""
+    if isinstance(value, Tracer):
+        if level and value.level >= level:
+            raise refuse(
+                "a value of an inner differentiation was kept beyond its end (in a list or an array of an outer one)",
+                "return it from the function that is differentiated, as its output or with has_aux=True",
+            )
+        return Box(value)
+    return value
+
+
+def outcome(leaf: Any) -> Value:
+    """An output of the user's function as a value."""
+    if isinstance(leaf, np.ndarray) and leaf.dtype == object:
+        leaf = gathered(leaf)
+    value = unbox(leaf)
+    if hasattr(value, "shape"):
+        return value
+    return np.result_type(value, 1.0).type(value)
+
+
+def called(f: Function, boxes: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The user's function; the named error out of NumPy's assignment, which hides it in another."""
+    try:
+        return f(boxes)
+    except ValueError as error:
+        if isinstance(error.__cause__, OperationNotSupportedError):
+            raise error.__cause__ from None
+        raise
+
+
+def lowered(leaf: Any, level: int) -> Any:
+    """A leaf of ``aux`` without what this level added to it."""
+    if not isinstance(leaf, Box):
+        return leaf
+    value = leaf._value
+    if isinstance(value, Tracer) and value.level == level:
+        value = value.lower()
+    return leave(value, level)
+
+
+def evaluate(f: Function, x: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The function itself, on boxes: what it writes to does not reach the caller's arrays."""
+    y, aux = called(f, tuple(Box(enter(leaf)) for leaf in x))
+    return tuple(leave(outcome(leaf)) for leaf in y), tuple(
+        leave(leaf._value) if isinstance(leaf, Box) else leaf for leaf in aux
+    )
+
+
+def push(
+    f: Function, x: Sequence[Any], tangents: Sequence[Any]
+) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+    """Forward mode along a batch of directions.
+
+    Parameters
+    ----------
+    f : callable
+        The function on boxes.
+    x : sequence
+        Its leaves.
+    tangents : sequence
+        A batch for each leaf, of shape ``(k, *leaf.shape)``.
+
+    Returns
+    -------
+    dy, y, aux : tuple
+        Batches of tangents of the outputs, the outputs, and what came with them.
+    """
+    level = new_level()
+    rows = [unbox(t) for t in tangents]
+    count = rows[0].shape[0]
+    boxes = tuple([Box(Dual(level, enter(leaf), t)) for leaf, t in zip(x, rows, strict=True)])
+    outputs, aux = called(f, boxes)
+    dy, y = [], []
+    for leaf in outputs:
+        value = outcome(leaf)
+        if type(value) is Dual and value.level == level:
+            primal, tangent = value.primal, value.tangent
+            if tangent.shape[1:] != primal.shape:
+                tangent = broadcast_to(tangent, shape=(count, *primal.shape))
+        else:
+            primal = value
+            tangent = zeros_of(value, (count, *shape_of(value)))
+        y.append(leave(primal, level))
+        dy.append(leave(tangent, level))
+    return tuple(dy), tuple(y), tuple([lowered(leaf, level) for leaf in aux])
+
+
+class Recorded:
+    """A function at a point, its tape kept: ``y``, ``aux`` and the way back."""
+
+    __slots__ = ("_inputs", "_outputs", "_tape", "_x", "aux", "y")
+
+    def __init__(self, f: Function, x: Sequence[Any]) -> None:
+        self._tape = tape = Tape()
+        self._x = values = [enter(leaf) for leaf in x]
+        self._inputs = [tape.enter(value) for value in values]
+        outputs, aux = called(f, tuple([Box(node) for node in self._inputs]))
+        self._outputs = [outcome(leaf) for leaf in outputs]
+        level = tape.level
+        self.y = tuple(
+            [
+                leave(v.value if type(v) is Node and v.level == level else v, level) for v in self._outputs
+            ]
+        )
+        self.aux = tuple([lowered(leaf, level) for leaf in aux])
+
+    def pull(self, w: Sequence[Any], *, free: bool = False) -> tuple[Any, ...]:
+        """The cotangents of the inputs; ``free`` drops the tape on the way."""
+        seeds = list(zip(self._outputs, [enter(leaf) for leaf in w], strict=True))
+        found = self._tape.pull(seeds, self._inputs, free=free)
+        return tuple(
+            [
+                leave(zeros_of(x, shape_of(x)) if g is None else g)
+                for x, g in zip(self._x, found, strict=True)
+            ]
+        )
+
+    def pull_batched(self, w: Sequence[Any]) -> tuple[Any, ...]:
+        """The pullback of every row of a batch at once.
+
+        The way back is linear, so its forward-mode derivative is itself: the rows travel as the
+        tangents of a zero cotangent.
+        """
+        level = new_level()
+        rows = [unbox(leaf) for leaf in w]
+        seeds = [
+            (out, Dual(level, zeros_of(t, shape_of(out)), t)) for out, t in zip(self._outputs, rows, strict=True)
+        ]
+        found = self._tape.pull(seeds, self._inputs, free=False)
+        count = rows[0].shape[0]
+        result = []
+        for x, g in zip(self._x, found, strict=True):
+            shape = (count, *shape_of(x))
+            if type(g) is Dual and g.level == level:
+                g = g.tangent if g.tangent.shape == shape else broadcast_to(g.tangent, shape=shape)
+            else:
+                g = zeros_of(x, shape)
+            result.append(leave(g))
+        return tuple(result)
+
+
+def record(f: Function, x: Sequence[Any]) -> Recorded:
+    """Reverse mode: run the function and keep its tape."""
+    return Recorded(f, x)
+
+
+def first_row(leaf: Any) -> Any:
+    """The only row of a batch of one."""
+    if type(leaf) is np.ndarray:
+        return leaf[0]
+    return leave(getitem(unbox(leaf), index=0))
+
+
+def as_row(leaf: Any) -> Any:
+    """A direction as a batch of one."""
+    if type(leaf) is np.ndarray:
+        return leaf[None]
+    value = enter(leaf)
+    return leave(reshape(value, shape=(1, *shape_of(value))))
+
+
+def lift(library: str, array: Any) -> Box:
+    """An array of another library as a box on which NumPy code runs."""
+    return Box(Proxy(library, array))
+
+
+def boxed(leaf: Any) -> Any:
+    """A leaf as a box, if it is not one."""
+    return leaf if isinstance(leaf, Box) else Box(enter(leaf))
+
+
+def unlift(leaf: Any) -> Any:
+    """What a lifted function returned, as its library's array; anything else as it is."""
+    if isinstance(leaf, np.ndarray) and leaf.dtype == object:
+        leaf = Box(gathered(leaf))
+    if isinstance(leaf, Box):
+        value = leaf._value
+        return value.array if type(value) is Proxy else value
+    return leaf

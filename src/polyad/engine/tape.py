@@ -1,0 +1,210 @@
+"""Reverse mode: operations recorded on a tape, and the way back.
+
+* The tape is a list in order of execution, so the way back is a loop from its end. An entry holds
+  the pullbacks of one operation and the places of its operands, and only what those need.
+* Values are immutable here: whatever the user's code may still write to has been copied before
+  it arrives (``hold``).
+* A cotangent may be smaller than its value as long as it broadcasts to it: the gradient of a sum
+  stays one number until something needs it in full.
+* Cotangents of indexed parts are added into one buffer, so that a loop over entries costs as
+  much as the loop and not as its square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.core import Primitive, Tracer, Value, new_level, shape_of
+from polyad.engine.cotangents import Part, Pick, expand
+from polyad.engine.refuse import no_rule
+from polyad.engine.rules_arithmetic import add
+
+__all__ = ["Node", "Tape"]
+
+Entry = tuple[Any, Any, Any]
+
+
+class Tape:
+    """One reverse-mode differentiation."""
+
+    __slots__ = ("_held", "entries", "level")
+
+    def __init__(self) -> None:
+        self.level = new_level()
+        self.entries: list[Entry | None] = []
+        self._held: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def enter(self, value: Value) -> Node:
+        """An input of the function."""
+        self.entries.append(None)
+        return Node(self, self.level, len(self.entries) - 1, value)
+
+    def hold(self, a: np.ndarray) -> np.ndarray:
+        """The array as it is now, whatever is written to it later.
+
+        A constant that is used again and again is copied once: comparing is cheap beside the
+        memory of a copy at every use.
+        """
+        known = self._held.get(id(a))
+        if known is not None and a.shape == known[1].shape and _same(a, known[1]):
+            return known[1]
+        copy = a.copy()
+        copy.flags.writeable = False
+        if a.size > 64:
+            self._held[id(a)] = (a, copy)  # the array too, lest its id be given to another
+        return copy
+
+    def pull(self, seeds: Sequence[tuple[Value, Value]], inputs: Sequence[Node], *, free: bool) -> list[Value]:
+        """Cotangents of the inputs; None where no output depends on one.
+
+        Parameters
+        ----------
+        seeds : sequence of (value, cotangent)
+            The outputs; what is no node of this tape has no part in it.
+        inputs : sequence of Node
+            What ``enter`` gave.
+        free : bool
+            Drop every entry when it has been used; the tape is then spent.
+        """
+        entries = self.entries
+        cotangents: list[Any] = [None] * len(entries)
+        last = -1
+        for value, w in seeds:
+            if type(value) is Node and value.tape is self:
+                k = value.index
+                last = max(last, k)
+                cotangents[k] = w if cotangents[k] is None else add(cotangents[k], w)
+        owned: set[int] = set()
+        for i in range(last, -1, -1):
+            w = cotangents[i]
+            entry = entries[i]
+            if w is None or entry is None:
+                continue
+            pulls, parents, shape = entry
+            cotangents[i] = None
+            if free:
+                entries[i] = None
+            if shape is not None and w.shape != shape:
+                w = expand(w, shape)
+            if type(parents) is int:
+                kind = type(pulls)
+                if kind is Part and type(w) is not Node and not isinstance(w, Tracer):
+                    _add_part(cotangents, owned, parents, pulls, w)
+                elif kind is Pick:
+                    _add_pick(cotangents, parents, pulls, w)
+                else:
+                    _accumulate(cotangents, owned, parents, pulls(w))
+            elif type(pulls) is tuple:
+                for parent, pull in zip(parents, pulls, strict=True):
+                    _accumulate(cotangents, owned, parent, pull(w))
+            else:
+                for parent, g in zip(parents, pulls(w), strict=True):
+                    _accumulate(cotangents, owned, parent, g)
+        return [None if (g := cotangents[node.index]) is None else expand(g, node.shape) for node in inputs]
+
+
+def _accumulate(cotangents: list[Any], owned: set[int], k: int, g: Value) -> None:
+    known = cotangents[k]
+    if known is None:
+        cotangents[k] = g
+    elif k in owned and type(g) is np.ndarray:
+        known += g
+    else:
+        cotangents[k] = add(known, g)
+        owned.discard(k)
+
+
+def _add_part(cotangents: list[Any], owned: set[int], k: int, part: Part, w: np.ndarray) -> None:
+    if k not in owned:
+        buffer = np.zeros(part.shape, dtype=part.dtype if w.dtype.kind != "c" else w.dtype)
+        known = cotangents[k]
+        if known is not None:
+            if isinstance(known, Tracer):
+                cotangents[k] = known + part(w)
+                return
+            if known.dtype != buffer.dtype:
+                buffer = buffer.astype(np.result_type(known, buffer))
+            buffer += known
+        cotangents[k] = buffer
+        owned.add(k)
+    part.add_to(cotangents[k], w)
+
+
+def _add_pick(cotangents: list[Any], k: int, pick: Pick, w: Value) -> None:
+    parts = cotangents[k]
+    if parts is None:
+        parts = cotangents[k] = [None] * pick.count
+    parts[pick.k] = w if parts[pick.k] is None else add(parts[pick.k], w)
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays are equal bit by bit, so that nan equals nan and 0.0 is not -0.0."""
+    if a.itemsize == 8 and a.flags.c_contiguous and b.flags.c_contiguous:
+        return bool((a.view(np.int64) == b.view(np.int64)).all())
+    return a.tobytes() == b.tobytes()
+
+
+class Node(Tracer):
+    """A value whose making is on a tape."""
+
+    __slots__ = ("index", "level", "tape", "value")
+
+    def __init__(self, tape: Tape, level: int, index: int, value: Value) -> None:
+        self.tape = tape
+        self.level = level
+        self.index = index
+        self.value = value
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self.value.shape
+
+    @property
+    def dtype(self) -> Any:  # type: ignore[override]
+        return self.value.dtype
+
+    def lower(self) -> Value:
+        return self.value
+
+    def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
+        level = self.level
+        values = []
+        which = []
+        parents = []
+        for k, a in enumerate(args):
+            if type(a) is Node and a.level == level:
+                values.append(a.value)
+                which.append(k)
+                parents.append(a.index)
+            else:
+                values.append(a)
+        y = primitive(*values, **params)
+        pulls = primitive.pulls
+        record: Any
+        where: Any = tuple(parents)
+        if primitive.joint is not None:
+            record = primitive.joint(tuple(which), y, *values, **params)
+        elif not pulls:
+            raise no_rule(primitive.name, "reverse")
+        elif len(which) == 1:
+            record, where = pulls[which[0]](y, *values, **params), parents[0]
+        else:
+            record = tuple([pulls[k](y, *values, **params) for k in which])
+        tape = self.tape
+        entries = tape.entries
+        if primitive.multiple:
+            entries.append((record, where, None))
+            source = len(entries) - 1
+            outputs = []
+            for k, part in enumerate(y):
+                entries.append((Pick(k, len(y)), source, shape_of(part)))
+                outputs.append(Node(tape, level, len(entries) - 1, part))
+            return tuple(outputs)
+        entries.append((record, where, None if primitive.lazy else y.shape))
+        return Node(tape, level, len(entries) - 1, y)
+
+    def __repr__(self) -> str:
+        return f"Node({self.value!r})"

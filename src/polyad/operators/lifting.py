@@ -1,0 +1,137 @@
+"""NumPy functions on the arrays of other frameworks.
+
+A function either knows the framework's own arrays or is lifted: it gets boxes (``engine.proxy``), on
+which NumPy code runs by the framework's functions. Which way is taken is decided at the first call,
+within preparation: what the function's code mentions says which is tried first, and the other is
+tried where that fails. It never changes afterwards, ``repr`` shows it, and the backend's option
+``lift`` forces it.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from polyad.arrays.libraries import library_of
+from polyad.arrays.trees import flatten
+from polyad.errors import PolyadError
+
+__all__ = ["Lifting"]
+
+Leaves = tuple[Any, ...]
+
+# What a function raises on arrays it was not written for.
+UNFIT = (TypeError, ValueError, AttributeError, RuntimeError, IndexError, NotImplementedError)
+GENERIC = frozenset({"namespace", "array_namespace", "__array_namespace__"})
+
+
+class Lifting:
+    """The user's function on a framework's arrays, by the way that suits it.
+
+    Parameters
+    ----------
+    f : callable
+        The user's function.
+    rebuild : callable
+        From active and constant leaves to its arguments.
+    library : str or None
+        The library to whose arrays NumPy code can be lifted; None where it needs no lift.
+    lift : bool or None
+        Force one way; None decides.
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], rebuild: Callable[..., Any], library: str | None, lift: bool | None
+    ) -> None:
+        self._f = f
+        self._rebuild = rebuild
+        self._library = library
+        self.lifted: bool | None = False if library is None else lift
+
+    def __call__(self, x: Leaves, c: Leaves) -> Any:
+        """What the function returns, in the framework's arrays."""
+        if self.lifted is None:
+            return self._decide(x, c)
+        return self._run(x, c, lifted=self.lifted)
+
+    def native(self, x: Leaves, c: Leaves) -> Any:
+        """What the function returns on the framework's own arrays."""
+        return self._f(*self._rebuild(x, c))
+
+    def _run(self, x: Leaves, c: Leaves, *, lifted: bool) -> Any:
+        if not lifted:
+            return self.native(x, c)
+        from polyad.engine import run
+
+        def enter(leaf: Any) -> Any:
+            owner = library_of(leaf)
+            return run.lift(self._library, leaf) if owner is not None and owner.name == self._library else leaf
+
+        boxes = tuple(run.boxed(leaf) for leaf in map(enter, x))
+        out = run.called(lambda b: self._f(*self._rebuild(b, tuple(map(enter, c)))), boxes)
+        leaves, structure = flatten(out)
+        return structure.unflatten(map(run.unlift, leaves))
+
+    def _decide(self, x: Leaves, c: Leaves) -> Any:
+        first = _is_for_numpy(self._f, str(self._library))
+        try:
+            out = self._run(x, c, lifted=first)
+            self.lifted = first
+        except UNFIT as error:
+            try:
+                out = self._run(x, c, lifted=not first)
+            except UNFIT as other:
+                # polyad's own error names the operation and the remedy; else the way meant counts
+                raise next((e for e in (error, other) if isinstance(e, PolyadError)), error) from None
+            self.lifted = not first
+        return out
+
+
+def _is_for_numpy(f: Any, library: str) -> bool:
+    """Whether the code of a function speaks of NumPy and not of the framework."""
+    names = set(_mentions(f, 4, set()))
+    return "numpy" in names and library not in names and not names & GENERIC
+
+
+def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
+    """Top-level packages that a function's code refers to, through the functions it calls."""
+    while isinstance(f, functools.partial):
+        f = f.func
+    f = getattr(f, "__wrapped__", f)
+    f = getattr(f, "__func__", f)
+    if not isinstance(f, types.FunctionType):
+        f = getattr(type(f), "__call__", None)
+    if not isinstance(f, types.FunctionType) or id(f) in seen or depth == 0:
+        return
+    seen.add(id(f))
+    codes = [f.__code__]
+    for code in codes:
+        codes.extend(k for k in code.co_consts if isinstance(k, types.CodeType))
+        for name in code.co_names:
+            if name in GENERIC:
+                yield name
+            yield from _packages(f.__globals__.get(name), depth, seen)
+    for cell in f.__closure__ or ():
+        try:
+            content = cell.cell_contents
+        except ValueError:  # not filled yet
+            continue
+        yield from _packages(content, depth, seen)
+
+
+def _packages(value: Any, depth: int, seen: set[int]) -> Iterator[str]:
+    if isinstance(value, types.ModuleType):
+        parts = value.__name__.split(".")
+        yield parts[0]
+    elif isinstance(value, types.FunctionType | functools.partial | types.MethodType):
+        package = (getattr(value, "__module__", None) or "").partition(".")[0]
+        if package in ("jax", "torch", "autograd", "numpy", "scipy"):
+            yield package
+        else:
+            yield from _mentions(value, depth - 1, seen)
+    elif value is not None:
+        package = (type(value).__module__ or "").partition(".")[0]
+        if package in ("numpy", "jax", "jaxlib", "torch", "autograd") and callable(value):
+            yield {"jaxlib": "jax"}.get(package, package)

@@ -1,0 +1,133 @@
+"""What backends there are: registered, installed, and what each can do."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+from polyad.backends.base import Backend
+from polyad.backends.registry import GROUP, describe, names
+
+__all__ = ["BackendInfo", "Overview", "backends"]
+
+FIRST_ORDER = ("derivative", "gradient", "jacobian", "jvp", "vjp")
+SECOND_ORDER = ("second_derivative", "hvp", "hessian")
+
+
+@dataclasses.dataclass(frozen=True)
+class BackendInfo:
+    """One registered backend.
+
+    Parameters
+    ----------
+    name : str
+        The word that selects it.
+    cls : type or None
+        Its class; None where the package that registered it is broken.
+    installed : bool
+        Whether its framework can be imported.
+    version : str or None
+        Version of the framework; None where it needs none or it is missing.
+    library : str
+        Array library it computes with.
+    modes : tuple of str
+        ``"forward"``, ``"reverse"``.
+    operators : tuple of str
+        What it can do.
+    native : tuple of str
+        Those that it does in its own way; the others are derived from these.
+    problem : str
+        What keeps it from working, with the remedy; empty where nothing does.
+    """
+
+    name: str
+    cls: type[Backend] | None
+    installed: bool
+    version: str | None
+    library: str
+    modes: tuple[str, ...]
+    operators: tuple[str, ...]
+    native: tuple[str, ...]
+    problem: str = ""
+
+
+class Overview(Sequence[BackendInfo]):
+    """A list of backends that prints as a table."""
+
+    def __init__(self, infos: Sequence[BackendInfo]) -> None:
+        self._infos = tuple(infos)
+
+    @overload
+    def __getitem__(self, index: int) -> BackendInfo: ...
+    @overload
+    def __getitem__(self, index: slice) -> Overview: ...
+    def __getitem__(self, index: int | slice) -> BackendInfo | Overview:
+        return Overview(self._infos[index]) if isinstance(index, slice) else self._infos[index]
+
+    def __len__(self) -> int:
+        return len(self._infos)
+
+    def __iter__(self) -> Iterator[BackendInfo]:
+        return iter(self._infos)
+
+    def __repr__(self) -> str:
+        if not self._infos:
+            return f"no backend is registered in the entry-point group {GROUP!r}"
+        rows = [("backend", "version", "modes", "operators", "of them native")]
+        for info in self:
+            operators = _span(info.operators)
+            version = (info.version or "built in") if info.installed else "missing"
+            native = " ".join(info.native) if info.installed else info.problem
+            rows.append((info.name, version, " ".join(info.modes), operators, native))
+        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+        return "\n".join(
+            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
+
+
+def _span(operators: tuple[str, ...]) -> str:
+    if operators == FIRST_ORDER + SECOND_ORDER:
+        return "all"
+    return "first order" if operators == FIRST_ORDER else " ".join(operators)
+
+
+def backends() -> Overview:
+    """All registered backends, installed or not; imports no framework.
+
+    Returns
+    -------
+    Overview
+        A sequence of ``BackendInfo`` that prints as a table.
+
+    Examples
+    --------
+    >>> from polyad.overview import backends
+    >>> [info.modes for info in backends() if info.name == "jax"]
+    [('forward', 'reverse')]
+    """
+    return Overview([_info(name) for name in names()])
+
+
+def _info(name: str) -> BackendInfo:
+    try:
+        known = describe(name)
+    except Exception as error:  # a third party's broken module must not hide the others
+        return BackendInfo(
+            name, None, False, None, "", (), (), (), f"broken: {type(error).__name__}: {error}"
+        )
+    cls: type[Backend] = known["class"]
+    native = tuple(op for op in FIRST_ORDER + SECOND_ORDER if getattr(cls, op) is not getattr(Backend, op))
+    second = tuple(op for op in SECOND_ORDER if cls.nestable or op in native)
+    package = f"'polyad[{cls.extra}]'" if cls.extra else " ".join(cls.requires)
+    return BackendInfo(
+        name=name,
+        cls=cls,
+        installed=known["installed"],
+        version=known["version"],
+        library=known["library"],
+        modes=known["modes"],
+        operators=FIRST_ORDER + second,
+        native=native,
+        problem="" if known["installed"] else f"pip install {package}",
+    )

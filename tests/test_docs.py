@@ -1,0 +1,150 @@
+"""Every Python block of the README and the documentation runs, and prints what the page says.
+
+* The blocks of a page share one namespace, in the order of the page.
+* A ``text`` block right after a ``python`` block is what it prints; ``...`` matches anything.
+* ``console`` blocks are not run; ``.ci/run`` runs those of the README's set-up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import io
+import re
+import runpy
+import sys
+import types
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^(?P=indent)```$", re.S | re.M)
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+@dataclass(frozen=True)
+class Block:
+    line: int
+    code: str
+    expected: str | None
+
+
+def blocks_of(text: str) -> list[Block]:
+    """The Python blocks of a page, each with the output that the page shows for it."""
+    found = list(FENCE.finditer(text))
+    blocks = []
+    for k, match in enumerate(found):
+        if match["language"] != "python":
+            continue
+        after = found[k + 1] if k + 1 < len(found) else None
+        shown = (
+            after is not None
+            and after["language"] == "text"
+            and not text[match.end() : after.start()].strip()
+        )
+        blocks.append(
+            Block(
+                text[: match.start("code")].count("\n"),
+                _dedent(match["code"], match["indent"]),
+                _dedent(after["code"], after["indent"]) if shown else None,
+            )
+        )
+    return blocks
+
+
+def _dedent(code: str, indent: str) -> str:
+    return re.sub(f"^{indent}", "", code, flags=re.M)
+
+
+def run(path: Path, blocks: list[Block]) -> None:
+    """Run the blocks of a page; traceback lines are those of the page."""
+    module = types.ModuleType("page")
+    sys.modules["page"] = module  # dataclasses look their module up
+    try:
+        for block in blocks:
+            printed = io.StringIO()
+            code = compile("\n" * block.line + block.code, str(path), "exec")
+            with contextlib.redirect_stdout(printed):
+                exec(code, module.__dict__)
+            if block.expected is not None:
+                got = printed.getvalue()
+                assert doctest.OutputChecker().check_output(block.expected, got, OPTIONS), (
+                    f"{path.relative_to(ROOT)}:{block.line} prints\n{got}\n"
+                    f"but the page says\n{block.expected}"
+                )
+    finally:
+        del sys.modules["page"]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_code_of_a_page_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = blocks_of(path.read_text())
+    monkeypatch.chdir(tmp_path)
+    run(path, blocks)
+
+
+def test_a_wrong_output_is_noticed(tmp_path: Path) -> None:
+    page = "```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n"
+    with pytest.raises(AssertionError, match="but the page says"):
+        run(ROOT / "page.md", blocks_of(page))
+
+
+def test_the_page_shows_the_backend_of_the_example() -> None:
+    page = (ROOT / "docs" / "writing-a-backend.md").read_text()
+    code = (ROOT / "examples" / "backend" / "polyad_torchvjp.py").read_text()
+    assert f"```python\n{code}```" in page
+
+
+def test_links_between_pages_hold() -> None:
+    broken = []
+    for path in PAGES:
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text()):
+            if not (path.parent / target).exists():
+                broken.append(f"{path.relative_to(ROOT)} -> {target}")
+    assert not broken, "\n".join(broken)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_page_stands_in_the_navigation(path: Path) -> None:
+    name = path.relative_to(ROOT / "docs" if path.name != "README.md" else ROOT).as_posix()
+    if path.name == "README.md" or name.startswith("_"):
+        return
+    assert name in (ROOT / "mkdocs.yml").read_text(), f"docs/{name} is missing from nav in mkdocs.yml"
+
+
+def test_the_generated_tables_are_current() -> None:
+    pytest.importorskip("jax")
+    pytest.importorskip("torch")
+    pytest.importorskip("autograd")
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        import generate_tables
+    finally:
+        sys.path.pop(0)
+    for name, table in generate_tables.TABLES.items():
+        shown = (generate_tables.FOLDER / name).read_text()
+        assert table() == shown, f"docs/_generated/{name} is out of date: python docs/generate_tables.py"
+
+
+def test_every_error_and_every_public_name_is_documented() -> None:
+    import polyad
+
+    errors = (ROOT / "docs" / "errors.md").read_text()
+    missing = [name for name in polyad.errors.__all__ if f"`{name}`" not in errors]
+    reference = "\n".join(p.read_text() for p in (ROOT / "docs" / "reference").glob("*.md"))
+    missing += [f"polyad.{name}" for name in polyad.__all__ if f"polyad.{name}\n" not in f"{reference}\n"]
+    assert not missing, f"undocumented: {', '.join(missing)}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
+def test_an_example_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jax")
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        runpy.run_path(str(path), run_name="__main__")
+    assert printed.getvalue().strip(), f"{path.name} prints nothing"
+    assert path.name in (ROOT / "examples" / "README.md").read_text()

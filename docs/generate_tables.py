@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import scipy.special
+
 from polyad.backends.registry import is_installed, load, names
 from polyad.testing import all_scenarios, support_table
 from polyad.testing.scenarios import count
@@ -32,7 +34,22 @@ def scenarios() -> str:
     return "\n".join(lines) + "\n"
 
 
-TABLES = {"support.md": support, "scenarios.md": scenarios}
+def numpy_functions() -> str:
+    """The functions of NumPy and SciPy that the engine follows and the lift forwards."""
+    from polyad.engine.dispatch import FUNCTIONS, STRUCTURAL, UFUNCS, VIEWS
+
+    special = {getattr(scipy.special, name, None): name for name in scipy.special.__all__}
+    groups: dict[str, set[str]] = {}
+    for f in (*UFUNCS, *FUNCTIONS, *VIEWS, *STRUCTURAL):
+        module = "scipy.special" if f in special else getattr(f, "__module__", "numpy") or "numpy"
+        name = special.get(f) or f.__name__
+        groups.setdefault(module.replace("numpy.linalg._linalg", "numpy.linalg"), set()).add(name)
+    lines = ["| module | functions |", "|---|---|"]
+    lines += [f"| `{m}` | {', '.join(f'`{n}`' for n in sorted(groups[m]))} |" for m in sorted(groups)]
+    return "\n".join(lines) + "\n"
+
+
+TABLES = {"support.md": support, "scenarios.md": scenarios, "numpy.md": numpy_functions}
 
 
 def main() -> None:

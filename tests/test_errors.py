@@ -237,7 +237,7 @@ def test_a_derivative_of_an_array(operator):
 
 @pytest.mark.parametrize(
     ("argnums", "words"),
-    [(2, "given 2 arguments"), (-3, "given 2"), ((), "empty"), ((0, 0), "twice"), ((0, -2), "twice"),
+    [(2, "out of range"), (-3, "arguments given: 2"), ((), "empty"), ((0, 0), "twice"), ((0, -2), "twice"),
      ("0", "int"), (1.0, "int"), (True, "int"), ((0, "a"), "int")],
 )  # fmt: skip
 def test_argnums(argnums, words):
@@ -417,20 +417,10 @@ def test_out_may_be_an_argument(backend):
 
 @pytest.mark.skipif("jax" not in EXACT, reason="jax is not installed")
 def test_jax_names_the_line_and_the_remedy():
-    def f(x):
-        return np.sin(x).sum()  # the line
-
-    error = raised(
-        errors.FunctionNotSupportedError, "test_errors.py", "np.sin(x).sum()", "namespace",
-        call=lambda: ad.gradient(f, X, backend="jax"),
-    )  # fmt: skip
-    assert isinstance(error, TypeError)
-    assert error.__cause__ is not None
-
     def g(x):
         return x.sum() if x[0] > 0 else -x.sum()
 
-    raised(errors.FunctionNotSupportedError, "x[0] > 0", "where", "jit=False",
+    raised(errors.FunctionNotSupportedError, "test_errors.py", "x[0] > 0", "where", "jit=False",
            call=lambda: ad.prepare_gradient(g, X, backend="jax"))  # fmt: skip
     np.testing.assert_array_equal(ad.gradient(g, X, backend=ad.JAX(jit=False)), np.ones(3))
     np.testing.assert_array_equal(ad.prepare_gradient(g, X, backend=ad.JAX(jit=False))(X), np.ones(3))

@@ -9,18 +9,14 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from polyad.errors import FunctionNotSupportedError, InputTypeError
 
-__all__ = ["ArraySpec", "Library", "converter", "is_leaf", "leaving", "library", "library_of", "spec_of"]
-
-Converter = Callable[[Any], Any]
+__all__ = ["ArraySpec", "Library", "is_leaf", "library", "library_of", "spec_of"]
 
 
 class ArraySpec(NamedTuple):
@@ -214,10 +210,11 @@ class Torch(Library):
         return ArraySpec(tuple(a.shape), _numpy_dtype(a.dtype))
 
     def to_numpy(self, a: Any) -> Any:
-        a = a.detach()
-        if a.device.type != "cpu":
-            a = a.cpu()
-        return a.resolve_conj().resolve_neg().contiguous().numpy()
+        try:
+            return a.numpy() if a.is_contiguous() else a.contiguous().numpy()
+        except (RuntimeError, TypeError):  # of a graph, on another device, lazily conjugated
+            a = a.detach().cpu()
+            return a.resolve_conj().resolve_neg().contiguous().numpy()
 
     def hand_over(self, a: Any) -> Any:
         torch = sys.modules["torch"]
@@ -235,7 +232,8 @@ class Torch(Library):
         torch = sys.modules["torch"]
         if not isinstance(a, np.ndarray):
             a = np.asarray(a)
-        if not a.flags.writeable or any(s < 0 for s in a.strides) or not a.dtype.isnative:
+        flags = a.flags
+        if not (flags.writeable and a.dtype.isnative and (flags.c_contiguous or min(a.strides) >= 0)):
             # torch shares writable, forward-strided, native memory only
             a = np.array(a, dtype=a.dtype.newbyteorder("="))
         try:
@@ -246,7 +244,10 @@ class Torch(Library):
     def fresh(self, a: Any, others: tuple[Any, ...]) -> Any:
         if not a.is_contiguous() and not all(a.stride()) and a.numel() > 1:
             return a.contiguous()
-        place = a.untyped_storage().data_ptr()
+        try:
+            place = a.untyped_storage().data_ptr()
+        except NotImplementedError:  # inside a transform of torch.func, where nobody writes
+            return a
         for other in others:
             if hasattr(other, "untyped_storage") and other.untyped_storage().data_ptr() == place:
                 return a.clone()
@@ -343,57 +344,3 @@ def spec_of(a: Any) -> ArraySpec:
     if lib is None:
         raise InputTypeError(f"{type(a).__name__} is no array and no number")
     return lib.spec(a)
-
-
-def converter(source: Library, target: Library) -> Converter | None:
-    """What turns ``source``'s arrays into ``target``'s; None where nothing is to do."""
-    if source is target:
-        return None
-    if source.name == "numpy":
-        if target.name == "jax":
-            return None
-        importlib.import_module(target.module)  # it is about to be used, and may not be loaded yet
-        return target.from_numpy
-    if target.name == "numpy":
-        return source.to_numpy if source.name == "autograd" else source.hand_over
-    return lambda a: target.from_numpy(np.array(source.hand_over(a)))
-
-
-def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None) -> Converter:
-    """What turns a framework's result into the caller's array.
-
-    Parameters
-    ----------
-    source, target : Library
-        The framework's arrays and the caller's.
-    scalar : bool
-        Give a 0-d result as a NumPy scalar, as NumPy's own functions do.
-    dtype : dtype, optional
-        What the result must have; None takes it as it comes.
-    """
-    if target.name == "jax" and source.name != "jax":
-        # a compiled function takes NumPy arrays as they are; the caller gets what he gave
-        as_jax, enter = sys.modules["jax"].numpy.asarray, source.to_numpy
-        return lambda a: as_jax(np.array(enter(a)))
-    if target.name != "numpy":
-        return converter(source, target) or (lambda a: a)
-    if source.name == "jax":
-        # A view would refuse writing; np.array(a) would wait for the result under a slower lock.
-        def to_numpy(a: Any) -> Any:
-            return np.asarray(a).copy()
-
-    elif source.name == "torch":
-        to_numpy = source.to_numpy
-    else:
-        to_numpy = np.asarray
-    if dtype is not None and not source.immutable:
-        # eager NumPy code may have widened the result on its way; compiled code has not
-        plain = to_numpy
-
-        def to_numpy(a: Any) -> Any:
-            result = plain(a)
-            return result if result.dtype is dtype else result.astype(dtype, copy=False)
-
-    if scalar:
-        return lambda a: to_numpy(a)[()]
-    return to_numpy

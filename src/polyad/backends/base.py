@@ -267,7 +267,7 @@ class Backend:
 
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         """The function at ``x``: its value and the products with its Jacobian."""
-        return derive.linearize(self, problem, x, c)
+        return linearizing.linearize(self, problem, x, c)
 
     def value(self, problem: Problem) -> Kernel:
         """``kernel(x, c)`` giving ``(y, y, aux)``: the function itself, finished like the rest."""
@@ -324,4 +324,4 @@ def scalar_output(backend: Backend, y: Leaves) -> None:
         raise BackendContractError(f"{backend!r}: a gradient kernel met a non-scalar output")
 
 
-from polyad.backends import derive  # noqa: E402  (derive needs the classes above)
+from polyad.backends import derive, linearizing  # noqa: E402  (they need the classes above)

@@ -12,7 +12,7 @@ from polyad.arrays.libraries import ArraySpec, library_of
 if TYPE_CHECKING:
     from polyad.backends.base import Backend
 
-__all__ = ["as_block", "basis", "chunk_of", "conj", "device", "dtype", "is_complex", "size"]
+__all__ = ["as_block", "as_dtype", "basis", "chunk_of", "conj", "device", "dtype", "is_complex", "size"]
 
 Leaves = tuple[Any, ...]
 
@@ -102,7 +102,11 @@ def conj(xp: Any, a: Any) -> Any:
 
 def as_block(xp: Any, a: Any, out: ArraySpec, spec: ArraySpec) -> Any:
     """A block of a Jacobian in the dtype that an output and an input leaf have together."""
-    if out.dtype == spec.dtype:
-        return a
-    wanted = np.result_type(out.dtype, spec.dtype)
-    return a if str(a.dtype).endswith(wanted.name) else xp.astype(a, getattr(xp, wanted.name, wanted))
+    return a if out.dtype == spec.dtype else as_dtype(xp, a, np.result_type(out.dtype, spec.dtype))
+
+
+def as_dtype(xp: Any, a: Any, wanted: Any) -> Any:
+    """The array in that dtype."""
+    name = str(wanted)
+    # torch writes "torch.float32"
+    return a if str(a.dtype).endswith(name) else xp.astype(a, getattr(xp, name, wanted))

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from polyad.arrays.libraries import ArraySpec
-from polyad.backends.base import Kernel, Leaves, Linearized, Problem, strategy, strategy_of
-from polyad.backends.basis import as_block, basis, chunk_of, conj, device, dtype, is_complex, size
+from polyad.backends.base import Kernel, Leaves, Problem, strategy, strategy_of
+from polyad.backends.basis import as_block, as_dtype, basis, chunk_of, conj, device, dtype, is_complex, size
 from polyad.errors import UnsupportedOperatorError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _assemble(xp: Any, spec: ArraySpec, parts: list[Any], count: int) -> Any:
     flat = parts[0] if len(parts) == 1 else xp.concat(parts, axis=1)
     if spec.is_complex:
         flat = flat[:, : spec.size] + 1j * flat[:, spec.size :]
-    return xp.reshape(flat, (count, *spec.shape))
+    return as_dtype(xp, xp.reshape(flat, (count, *spec.shape)), spec.dtype)
 
 
 def jvp_batched(backend: Backend, problem: Problem) -> Kernel:
@@ -338,60 +338,6 @@ def second_derivative(backend: Backend, problem: Problem) -> Kernel:
         return d2y, aux[:count], aux[count:], dy
 
     return kernel
-
-
-# -- at one point -------------------------------------------------------------------------------
-
-
-def linearize(backend: Backend, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
-    """Products with the Jacobian computed once; for backends that keep nothing of a call."""
-    xp, ins, outs = backend.xp, problem.inputs, problem.outputs
-
-    def scoped(kernel: Kernel) -> Kernel:
-        """Within whatever the backend's computations need around them."""
-        return backend.finish(kernel, problem, (), prepared=False).full
-
-    blocks, y, aux = scoped(backend.jacobian(problem))(x, c)
-
-    def block(j: int, i: int) -> Any:
-        return xp.reshape(blocks[j * len(ins) + i], (outs[j].size, ins[i].size))
-
-    @scoped
-    def push(x: Leaves, c: Leaves, v: Leaves) -> Any:
-        flat = [xp.reshape(leaf, (-1, spec.size)) for leaf, spec in zip(v, ins, strict=True)]
-        products = tuple(
-            xp.reshape(sum(flat[i] @ block(j, i).T for i in range(len(ins))), (-1, *out.shape))
-            for j, out in enumerate(outs)
-        )
-        return products, (), ()
-
-    @scoped
-    def pull(x: Leaves, c: Leaves, w: Leaves) -> Any:
-        flat = [xp.reshape(leaf, (-1, spec.size)) for leaf, spec in zip(w, outs, strict=True)]
-        products = tuple(
-            _match(
-                xp,
-                xp.reshape(sum(flat[j] @ conj(xp, block(j, i)) for j in range(len(outs))), (-1, *spec.shape)),
-                spec,
-            )
-            for i, spec in enumerate(ins)
-        )
-        return products, (), ()
-
-    def batched(product: Kernel) -> Kernel:
-        return lambda seeds: product(x, c, seeds)[0]
-
-    def single(product: Kernel) -> Kernel:
-        return lambda seed: tuple(leaf[0] for leaf in product(x, c, tuple(s[None] for s in seed))[0])
-
-    return Linearized(
-        y, aux, single(push), single(pull), batched(push), batched(pull), "products with the dense Jacobian"
-    )
-
-
-def _match(xp: Any, a: Any, spec: ArraySpec) -> Any:
-    """Real inputs have real cotangents, whatever the output."""
-    return xp.real(a) if is_complex(a) and not spec.is_complex else a
 
 
 # -- guards -------------------------------------------------------------------------------------

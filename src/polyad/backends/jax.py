@@ -28,6 +28,7 @@ from polyad.backends.base import (
     strategy,
     strategy_of,
 )
+from polyad.errors import OperationNotSupportedError
 
 __all__ = ["JAX"]
 
@@ -163,11 +164,16 @@ class JAX(Backend):
         with _precision(_is_wide((*problem.x, *problem.c))):
             try:
                 y, _ = jax.eval_shape(problem.f, problem.x, problem.c)
-            except jax.errors.ConcretizationTypeError:
+            except (jax.errors.ConcretizationTypeError, OperationNotSupportedError):
                 # a branch on a value: right where nothing is compiled, and ``finish`` traces the rest
                 x, c = (tuple(map(jax.numpy.asarray, leaves)) for leaves in (problem.x, problem.c))
                 y = tuple(map(jax.numpy.asarray, problem.f(x, c)[0]))
         return tuple(ArraySpec(tuple(leaf.shape), np.dtype(leaf.dtype)) for leaf in y)
+
+    def output(self, leaf: Any) -> Any:
+        import jax.numpy
+
+        return leaf if hasattr(leaf, "shape") else jax.numpy.asarray(leaf)
 
     def finish(
         self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool

@@ -117,7 +117,7 @@ class NumPy(Backend):
         """All partial derivatives as one row of tangents."""
         jacobian = derive.jacobian_by_columns(self, problem)
 
-        @strategy(f"forward, {derive.size(problem.inputs)} tangents")
+        @strategy(f"forward, {size(problem.inputs)} tangents")
         def kernel(x: Leaves, c: Leaves) -> Any:
             return jacobian(x, c)  # the blocks of a scalar's Jacobian are shaped like the input
 

@@ -18,8 +18,9 @@ import functools
 from typing import Any, ClassVar
 
 from polyad.arrays.libraries import ArraySpec
-from polyad.backends import derive
+from polyad.backends import linearizing
 from polyad.backends.base import Backend, Executable, Kernel, Leaves, Linearized, Problem, strategy_of
+from polyad.backends.torch_direct import direct_gradient, direct_hvp
 from polyad.backends.torch_finish import as_tensor, compiled, eager, explanation, output_specs
 from polyad.backends.torch_func import TorchFunc
 from polyad.backends.torch_graph import (
@@ -101,7 +102,15 @@ class Torch(Backend):
 
     # -- routes -----------------------------------------------------------------------------
 
-    def _route(self, operator: str, problem: Problem, native: Kernel, choice: Choice) -> Kernel:
+    def _route(
+        self,
+        operator: str,
+        problem: Problem,
+        native: Kernel,
+        choice: Choice,
+        *,
+        direct: Kernel | None = None,
+    ) -> Kernel:
         """The native kernel, and inside ``torch.func``'s transforms the one that works there."""
         # second order forced forward is forward over reverse: forward mode cannot be differentiated
         mode = "reverse" if self.mode != "forward" else None if operator in SECOND_ORDER else "forward"
@@ -119,7 +128,7 @@ class Torch(Backend):
         if self.mode == "forward":
             problem.outputs  # noqa: B018  (learned under the watch, which forward mode cannot have)
             return other()
-        kernel.choice = choice  # type: ignore[attr-defined]
+        kernel.choice, kernel.direct = choice, direct  # type: ignore[attr-defined]
         kernel.strategy = choice.strategy  # type: ignore[attr-defined]
         return kernel
 
@@ -139,8 +148,10 @@ class Torch(Backend):
 
         def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
             create = self._attached()
-            graph = record(problem, x, c)
-            dy = twice(choice, lambda: push(transposed(graph), v, choice, batched=batched, create=create))
+            graph = record(problem, x, c, create)
+            dy = twice(
+                choice, lambda: push(transposed(graph, choice), v, choice, batched=batched, create=create)
+            )
             if dy is None:
                 dy = push_by_rows(graph, v, choice, batched=batched, create=create)
             return dy, graph.y, graph.aux
@@ -149,8 +160,9 @@ class Torch(Backend):
 
     def vjp(self, problem: Problem) -> Kernel:
         def kernel(x: Leaves, c: Leaves, w: Leaves) -> Any:
-            graph = record(problem, x, c)
-            return pull(graph.y, graph.x, w, create=self._attached()), graph.y, graph.aux
+            create = self._attached()
+            graph = record(problem, x, c, create)
+            return pull(graph.y, graph.x, w, create=create), graph.y, graph.aux
 
         return self._route("vjp", problem, kernel, Choice("torch.autograd.grad", None))
 
@@ -158,8 +170,8 @@ class Torch(Backend):
         choice = Choice("torch.autograd.grad, batched", self.chunk_size)
 
         def kernel(x: Leaves, c: Leaves, w: Leaves) -> Any:
-            graph = record(problem, x, c)
             create = self._attached()
+            graph = record(problem, x, c, create)
             product = functools.partial(_pull_star, graph, create)
             return sweep(product, w, graph.x, choice), graph.y, graph.aux
 
@@ -167,10 +179,12 @@ class Torch(Backend):
 
     def gradient(self, problem: Problem) -> Kernel:
         def kernel(x: Leaves, c: Leaves) -> Any:
-            graph = record(problem, x, c)
-            return pull(graph.y, graph.x, None, create=self._attached()), graph.y, graph.aux
+            create = self._attached()
+            graph = record(problem, x, c, create)
+            return pull(graph.y, graph.x, None, create=create), graph.y, graph.aux
 
-        return self._route("gradient", problem, kernel, Choice("reverse, torch.autograd.grad", None))
+        choice = Choice("reverse, torch.autograd.grad", None)
+        return self._route("gradient", problem, kernel, choice, direct=direct_gradient(problem))
 
     def derivative(self, problem: Problem) -> Kernel:
         return self._jacobian("derivative", problem)
@@ -183,7 +197,7 @@ class Torch(Backend):
 
         def kernel(x: Leaves, c: Leaves) -> Any:
             create = self._attached()
-            graph = record(problem, x, c)
+            graph = record(problem, x, c, create)
             m, n = (sum(a.numel() for a in leaves) for leaves in (graph.y, graph.x))
             if m >= FEW_ROWS and 2 * n <= m:
                 choice.words = f"{n} pullbacks of the pullback in a batch, by columns"
@@ -192,7 +206,7 @@ class Torch(Backend):
                     return _flat(blocks), graph.y, graph.aux
             choice.words = f"{m} pullback{'s in a batch' * (m > 1)}, by rows"
             blocks = rows(graph.y, graph.x, choice, create=create)
-            return tuple(a.conj() for a in _flat(blocks)), graph.y, graph.aux
+            return tuple(a.conj().resolve_conj() for a in _flat(blocks)), graph.y, graph.aux
 
         return self._route(operator, problem, kernel, choice)
 
@@ -200,13 +214,10 @@ class Torch(Backend):
 
     def _gradient_graph(self, problem: Problem, x: Leaves, c: Leaves, choice: Choice) -> tuple[Graph, Graph]:
         """The graph of the function and that of its gradient."""
-        graph = record(problem, x, c)
-        if choice.checked:
-            g = pull(graph.y, graph.x, None, create=True)
-        else:
-            # a seed of one that requires grad shows a backward pass that forgets its seed
-            g = transposed(graph).y
-            choice.checked = True
+        graph = record(problem, x, c, self._attached())
+        # the first time through the transposed graph, which shows a backward pass without derivative
+        plain = choice.checked
+        g = pull(graph.y, graph.x, None, create=True) if plain else transposed(graph, choice).y
         return graph, Graph(graph.x, g, graph.aux)
 
     def hvp(self, problem: Problem) -> Kernel:
@@ -217,7 +228,7 @@ class Torch(Backend):
             hv = pull(second.y, second.x, v, create=self._attached())
             return hv, graph.y, graph.aux, second.y
 
-        return self._route("hvp", problem, kernel, choice)
+        return self._route("hvp", problem, kernel, choice, direct=direct_hvp(problem))
 
     def hvp_batched(self, problem: Problem) -> Kernel:
         choice = Choice("double backward, batched", self.chunk_size)
@@ -244,9 +255,9 @@ class Torch(Backend):
         choice = Choice("pushforward of the pushforward, each the pullback of a pullback", None)
 
         def kernel(x: Leaves, c: Leaves) -> Any:
-            graph = record(problem, x, c)
+            graph = record(problem, x, c, self._attached())
             ones = tuple(a.new_ones(a.shape) for a in graph.x)
-            dy = push(transposed(graph), ones, choice, batched=False, create=True)
+            dy = push(transposed(graph, choice), ones, choice, batched=False, create=True)
             first = transposed(Graph(graph.x, dy, ()))
             d2y = push(first, ones, choice, batched=False, create=self._attached())
             return d2y, graph.y, graph.aux, dy
@@ -258,7 +269,7 @@ class Torch(Backend):
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         if self.mode == "forward" or functional():
             general = TorchFunc(mode=self.mode or "reverse", chunk_size=self.chunk_size)
-            return derive.linearize(general, problem, x, c)
+            return linearizing.linearize(general, problem, x, c)
         return linearized(problem, x, c, chunk=self.chunk_size, attached=self._attached())
 
     def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
@@ -270,11 +281,16 @@ class Torch(Backend):
     def finish(
         self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
     ) -> Executable:
-        full, result = eager(kernel, attached=self.create_graph, watch=not prepared)
+        full, result = eager(
+            kernel,
+            attached=self.create_graph,
+            watch=not prepared,
+            direct=getattr(kernel, "direct", None),
+        )
         if prepared and self.compile:
             return compiled(kernel, full, (problem.x, problem.c, *seeds))
         if prepared:
-            result(problem.x, problem.c, *seeds)  # finds out what works, and says now what does not
+            full(problem.x, problem.c, *seeds)  # finds out what works, and says now what does not
         choice = getattr(kernel, "choice", None)
         return Executable(full, result, strategy_of(kernel) if choice is None else choice.strategy)
 

@@ -42,23 +42,41 @@ def _recordable(arg: Any) -> Any:
     return tuple(a.clone() if isinstance(a, torch.Tensor) and a.is_inference() else a for a in arg)
 
 
-def eager(kernel: Kernel, *, attached: bool, watch: bool) -> tuple[Kernel, Kernel]:
-    """The full form of a kernel and the form that gives the result alone."""
+def eager(
+    kernel: Kernel, *, attached: bool, watch: bool, direct: Kernel | None = None
+) -> tuple[Kernel, Kernel]:
+    """The full form of a kernel and the form that gives the result alone.
+
+    ``direct`` is a shorter way to the result, for calls from outside of any derivative.
+    """
+    import torch
+
+    def outcome(*args: Leaves) -> Any:
+        return watched(lambda: kernel(*args)) if watch else kernel(*args)
 
     def full(*args: Leaves) -> Any:
-        outcome = watched(lambda: kernel(*args)) if watch else kernel(*args)
+        whole = outcome(*args)
         if attached or STATE.depth or functional():
-            return outcome
-        return tuple([_detached(leaves) for leaves in outcome])
+            return whole
+        return tuple([_detached(leaves) for leaves in whole])
 
     def result(*args: Leaves) -> Leaves:
-        leaves = (watched(lambda: kernel(*args)) if watch else kernel(*args))[0]
-        for leaf in leaves:
-            if leaf.requires_grad and not (attached or STATE.depth or functional()):
-                return _detached(leaves)
-        return leaves
+        leaves = outcome(*args)[0]
+        return leaves if attached or STATE.depth or functional() else _detached(leaves)
 
-    return scoped(full), scoped(result)
+    result = scoped(result)
+    if direct is None or attached or watch:
+        return scoped(full), result
+    short, general, state = direct, result, STATE
+    recording, inference = torch.is_grad_enabled, torch.is_inference_mode_enabled
+    transforming = torch._C._are_functorch_transforms_active
+
+    def shortest(*args: Leaves) -> Leaves:
+        if state.depth or transforming() or inference() or not recording():
+            return general(*args)
+        return short(*args)
+
+    return scoped(full), shortest
 
 
 def _detached(leaves: Leaves) -> Leaves:
@@ -255,10 +273,6 @@ REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
         ("generate_vmap_rule",),
         "a custom autograd.Function in it cannot be followed by torch.func: give it "
         "generate_vmap_rule = True, or leave out compile=True and mode='forward'",
-    ),
-    (
-        ("once_differentiable",),
-        "an operation in it is marked as differentiable once: use backend='jax', or finite differences",
     ),
     (
         ("is being used in an in-place operation",),

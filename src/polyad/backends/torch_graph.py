@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from polyad.backends.base import Leaves, Problem
 from polyad.backends.basis import BATCH_ENTRIES
-from polyad.backends.torch_state import STATE, evaluate
+from polyad.backends.torch_state import depends, evaluate, nodes
 from polyad.errors import FunctionNotSupportedError
 
 __all__ = [
@@ -64,10 +64,10 @@ class Choice:
         return text
 
 
-def record(problem: Problem, x: Leaves, c: Leaves) -> Graph:
-    """Evaluate the function on leaves of a new graph, or of the graph that we are inside of."""
+def record(problem: Problem, x: Leaves, c: Leaves, attached: bool) -> Graph:
+    """Evaluate the function on leaves of a new graph, or attached to the graph that they are in."""
     # Inside of a graph the leaves are aliases, because x may be among the constants as well.
-    leaves = tuple([a.view_as(a) for a in x] if STATE.depth else [a.detach() for a in x])
+    leaves = tuple([a.view_as(a) for a in x] if attached else [a.detach() for a in x])
     for leaf in leaves:
         if not leaf.requires_grad:
             leaf.requires_grad_()
@@ -95,27 +95,33 @@ class NotTwice(FunctionNotSupportedError):
     """A backward pass that cannot be differentiated."""
 
 
-def check_twice(g: Leaves) -> None:
+def check_twice(g: Leaves, w: Leaves) -> None:
     """Refuse cotangents that should depend on their seed and do not.
 
-    A custom ``autograd.Function`` whose backward leaves torch gives a constant, whose derivative
-    would be zero without a word.
+    The pullback is linear in its seed, so that what does not depend on it is zero. A custom
+    ``autograd.Function`` whose backward leaves torch gives a constant instead, and one that is
+    marked as ``once_differentiable`` a graph that leads nowhere: zero derivatives, without a word.
     """
     for a in g:
-        if not a.requires_grad and bool(a.any()):
+        blocked = any("DelayedError" in node.name() for node in nodes(a))
+        forgotten = not (a.requires_grad and depends(a, w))
+        if blocked or (forgotten and bool(a.any())):
             raise NotTwice(
                 "the backward pass of an autograd.Function in it cannot be differentiated: compute its "
-                "backward with torch operations on tensors that were saved with ctx.save_for_backward"
+                "backward with torch operations on tensors that were saved with ctx.save_for_backward, "
+                "and without once_differentiable"
             )
 
 
-def transposed(graph: Graph) -> Graph:
+def transposed(graph: Graph, choice: Choice | None = None) -> Graph:
     """The graph of the pullback as a function of the cotangent, at any cotangent (it is linear)."""
     import torch
 
     w = tuple([torch.ones_like(a).detach().requires_grad_() for a in graph.y])
     g = pull(graph.y, graph.x, w, create=True)
-    check_twice(g)
+    if choice is not None and not choice.checked:
+        check_twice(g, w)
+        choice.checked = True
     return Graph(w, g, ())
 
 
@@ -133,11 +139,11 @@ def sweep(product: Callable[..., Leaves], seeds: Leaves, like: Leaves, choice: C
         chunk = choice.chunk or max(1, BATCH_ENTRIES // max(1, entries))
         try:
             return torch.func.vmap(product, chunk_size=chunk if chunk < count else None)(*seeds)
-        except RuntimeError as error:
-            if "vmap" not in str(error) and "atching rule" not in str(error):
-                raise
-            choice.batched = False
+        except RuntimeError:
+            # there are many words for what vmap cannot do; if the reason is another, it comes again
+            pass
     each = [product(*[s[k] for s in seeds]) for k in range(count)]
+    choice.batched = False
     return tuple(torch.stack(parts) for parts in zip(*each, strict=True))
 
 
@@ -172,7 +178,7 @@ def rows(y: Leaves, x: Leaves, choice: Choice, *, create: bool = False) -> list[
 
 def columns(graph: Graph, choice: Choice, *, create: bool = False) -> list[list[Any]]:
     """The Jacobian in blocks ``[output][input]``, by one pushforward per input entry."""
-    dual = transposed(graph)
+    dual = transposed(graph, choice)
     blocks = rows(dual.y, dual.x, choice, create=create)
     return [
         [
@@ -198,7 +204,7 @@ def twice(choice: Choice, compute: Callable[[], Any]) -> Any:
 def _is_not_twice(error: Exception) -> bool:
     text = str(error)
     missing = isinstance(error, NotImplementedError) and "the derivative for" in text
-    return missing or isinstance(error, NotTwice) or "once_differentiable" in text
+    return missing or isinstance(error, NotTwice)
 
 
 def push(dual: Graph, v: Leaves, choice: Choice, *, batched: bool, create: bool = False) -> Leaves:

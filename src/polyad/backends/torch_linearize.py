@@ -33,7 +33,7 @@ def linearized(problem: Problem, x: Leaves, c: Leaves, *, chunk: int | None, att
     def result(leaves: Leaves) -> Leaves:
         return leaves if attached else tuple(a.detach() for a in leaves)
 
-    graph: Graph = scoped(lambda: watched(lambda: record(problem, x, c)))()
+    graph: Graph = scoped(lambda x, c: watched(lambda: record(problem, x, c, attached)))(x, c)
     choice = Choice("", chunk)
     lock = threading.Lock()
     built: list[Graph] = []
@@ -41,7 +41,7 @@ def linearized(problem: Problem, x: Leaves, c: Leaves, *, chunk: int | None, att
     def dual() -> Graph:
         with lock:
             if not built:
-                built.append(transposed(graph))
+                built.append(transposed(graph, choice))
         return built[0]
 
     @scoped

@@ -11,13 +11,17 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from polyad.backends.base import Leaves, Problem
 from polyad.errors import FunctionNotSupportedError
 
 __all__ = ["FORWARD_LOCK", "STATE", "depends", "evaluate", "functional", "transforming", "watched"]
+
+ROOT = str(Path(__file__).parents[1])
 
 # Two threads in torch's forward mode give each other wrong numbers without an error.
 FORWARD_LOCK = threading.RLock()
@@ -59,31 +63,33 @@ def evaluate(problem: Problem, x: Leaves, c: Leaves) -> tuple[Leaves, Leaves]:
     state.depth += 1
     try:
         if state.watch:
-            with _watch_class()(x):
+            with _watch_class()(problem.label, x):
                 return problem.f(x, c)
         return problem.f(x, c)
     finally:
         state.depth -= 1
 
 
-def depends(result: Any, leaves: Leaves) -> bool:
-    """Whether the graph of a tensor reaches one of the leaves."""
-    if any(result is leaf for leaf in leaves):
-        return True
-    # a leaf stands in graphs as the node that accumulates into it, a derived tensor as its own
-    wanted = {id(leaf) for leaf in leaves}
-    nodes = {leaf.grad_fn for leaf in leaves if leaf.grad_fn is not None}
+def nodes(result: Any) -> Iterator[Any]:
+    """The nodes of the graph of a tensor."""
     seen = set()
     todo = [result.grad_fn]
     while todo:
         node = todo.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if node in nodes or id(getattr(node, "variable", None)) in wanted:
-            return True
-        todo.extend(parent for parent, _ in node.next_functions)
-    return False
+        if node is not None and node not in seen:
+            seen.add(node)
+            yield node
+            todo.extend(parent for parent, _ in node.next_functions)
+
+
+def depends(result: Any, leaves: Leaves) -> bool:
+    """Whether the graph of a tensor reaches one of the leaves."""
+    # a leaf stands in graphs as the node that accumulates into it, an alias as its own
+    aliases = {leaf.grad_fn for leaf in leaves if leaf.grad_fn is not None}
+    wanted = {id(leaf) for leaf in leaves}
+    return id(result) in wanted or any(
+        node in aliases or id(getattr(node, "variable", None)) in wanted for node in nodes(result)
+    )
 
 
 def _tensors(value: Any) -> Iterator[Any]:
@@ -105,6 +111,13 @@ NUMBERS = {
     "__int__": "int(t)",
     "__complex__": "complex(t)",
 }
+# conversions of lists to tensors, by way of Python numbers
+COPIES = frozenset({"tensor", "new_tensor", "as_tensor", "asarray"})
+REMEDY = (
+    "drops the derivative of a tensor that depends on the input: keep to tensor operations (torch.sin "
+    "instead of math.sin, torch.stack instead of torch.tensor of a list), or say t.detach() where a "
+    "constant is meant"
+)
 # float results without a derivative that nobody takes for a function of the argument
 CONSTANTS = frozenset(
     {
@@ -114,6 +127,15 @@ CONSTANTS = frozenset(
         *("__get__", "__set__", "bernoulli", "normal", "poisson", "requires_grad_"),
     }
 )
+
+
+def _user_line() -> str:
+    """Where in the user's code we are, as ``file:line``."""
+    frames = traceback.extract_stack()
+    for frame in reversed(frames):
+        if not frame.filename.startswith(ROOT) and "site-packages" not in frame.filename:
+            return f"{Path(frame.filename).name}:{frame.lineno} `{frame.line}`"
+    return "an unknown line"
 
 
 def _watch_class() -> Any:
@@ -132,9 +154,9 @@ def _make_watch_class() -> Any:
     from torch.overrides import TorchFunctionMode
 
     class Watch(TorchFunctionMode):
-        def __init__(self, leaves: Leaves) -> None:
+        def __init__(self, label: str, leaves: Leaves) -> None:
             super().__init__()
-            self.leaves = leaves
+            self.label, self.leaves = label, leaves
 
         def __torch_function__(
             self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -142,6 +164,8 @@ def _make_watch_class() -> Any:
             name = getattr(func, "__name__", "")
             if name in NUMBERS:
                 self.refuse(args[:1], NUMBERS[name])
+            elif name in COPIES and args and (name in ("tensor", "new_tensor") or isinstance(args[-1], list)):
+                self.refuse(args[name == "new_tensor" :], f"torch.{name}(...)")
             result = func(*args, **(kwargs or {}))
             if (
                 isinstance(result, torch.Tensor)
@@ -158,9 +182,7 @@ def _make_watch_class() -> Any:
             for t in _tensors(list(values)):
                 if t.requires_grad and depends(t, self.leaves):
                     raise FunctionNotSupportedError(
-                        f"{what} drops the derivative of a tensor that depends on the input: keep to "
-                        "tensor operations (torch.sin instead of math.sin, torch.stack instead of "
-                        "torch.tensor of a list), or say t.detach() where a constant is meant"
+                        f"Torch() cannot follow {self.label} at {_user_line()}: {what} {REMEDY}"
                     )
 
     return Watch

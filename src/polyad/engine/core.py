@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PRIMITIVES", "Primitive", "Tracer", "Value", "base", "is_real", "new_level", "ndim_of", "shape_of"]
+__all__ = ["PRIMITIVES", "Binary", "Primitive", "Tracer", "Value", "base", "is_real", "new_level", "ndim_of", "shape_of"]
 
 Value = Any
 
@@ -61,9 +61,21 @@ class Tracer:
             size *= n
         return size
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        from polyad.engine.refuse import refuse
+
+        raise refuse(
+            "an operation that needs values met an array that has none yet",
+            "use backend='numpy', or write this part in the framework's own functions",
+        )
+
     def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         """The primitive's result under the interpretation; this tracer has the highest level."""
         raise NotImplementedError
+
+    def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
+        """``process`` where the operand on the right (``side`` 0) or left (1) is a Python number."""
+        return self.process(primitive, (a, b), {})
 
     def lower(self) -> Value:
         """The value one level down."""
@@ -92,9 +104,11 @@ class Primitive:
         Whether the result is a tuple; ``y``, tangent and cotangent then are tuples as well.
     lazy : bool
         Whether the pullback accepts a cotangent that only broadcasts to the shape of the result.
+    home : {"numpy", "scipy.special"}
+        Whose name it is: other libraries' namesakes elsewhere are other functions.
     """
 
-    __slots__ = ("compute", "joint", "lazy", "multiple", "name", "pulls", "push")
+    __slots__ = ("compute", "home", "joint", "lazy", "multiple", "name", "pulls", "push")
 
     def __init__(
         self,
@@ -106,8 +120,10 @@ class Primitive:
         joint: Callable[..., Any] | None = None,
         multiple: bool = False,
         lazy: bool = False,
+        home: str = "numpy",
     ) -> None:
         self.name = name
+        self.home = home
         self.compute = compute
         self.push = push
         self.pulls = pulls
@@ -117,6 +133,9 @@ class Primitive:
         PRIMITIVES[name] = self
 
     def __call__(self, *args: Value, **params: Any) -> Value:
+        if len(args) == 1:
+            a = args[0]
+            return a.process(self, args, params) if isinstance(a, Tracer) else self.compute(a, **params)
         top: Tracer | None = None
         for a in args:
             if isinstance(a, Tracer) and (top is None or a.level > top.level):
@@ -127,6 +146,43 @@ class Primitive:
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
+
+
+class Binary(Primitive):
+    """A primitive of two operands without parameters: the way that must be short.
+
+    Parameters
+    ----------
+    numbers : tuple of callable
+        The rules where one operand is a Python number, for which nothing broadcasts:
+        ``push(y, t, a, b)`` and ``pull(y, a, b)`` for a number on the right, then on the left.
+    """
+
+    __slots__ = ("numbers",)
+
+    def __init__(
+        self,
+        name: str,
+        compute: Callable[..., Any],
+        push: Callable[..., Any],
+        pulls: tuple[Callable[..., Any], ...],
+        numbers: tuple[Callable[..., Any], ...],
+    ) -> None:
+        super().__init__(name, compute, push, pulls, lazy=True)
+        self.numbers = numbers
+
+    def __call__(self, a: Value, b: Value) -> Value:  # type: ignore[override]
+        if isinstance(a, Tracer):
+            if isinstance(b, Tracer):
+                if a.level >= b.level:
+                    return a.process(self, (a, b), {})
+                return b.process(self, (a, b), {})
+            kind = type(b)
+            return a.with_number(self, a, b, 0) if kind is float or kind is int else a.process(self, (a, b), {})
+        if isinstance(b, Tracer):
+            kind = type(a)
+            return b.with_number(self, a, b, 1) if kind is float or kind is int else b.process(self, (a, b), {})
+        return self.compute(a, b)
 
 
 PRIMITIVES: dict[str, Primitive] = {}

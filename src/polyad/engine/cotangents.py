@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core import PRIMITIVES, Tracer, Value, shape_of
+from polyad.engine.dual import Dual
 
 __all__ = ["Part", "Pick", "expand"]
 
@@ -24,23 +25,55 @@ class Pick:
 class Part:
     """The pullback of indexing: the cotangent belongs at ``index`` of an array of this shape.
 
-    Calling it gives that array; the tape adds into an existing one where it can.
+    Calling it gives that array; the tape adds into an existing one where it can, also with tangents.
     """
 
-    __slots__ = ("dtype", "index", "scatter", "shape", "unique")
+    __slots__ = ("basic", "dtype", "index", "scatter", "shape", "unique")
 
     def __init__(
-        self, index: Any, shape: tuple[int, ...], dtype: Any, scatter: Callable[..., Value], *, unique: bool
+        self,
+        index: Any,
+        shape: tuple[int, ...],
+        dtype: Any,
+        scatter: Callable[..., Value],
+        *,
+        basic: bool,
+        unique: bool,
     ) -> None:
         self.index, self.shape, self.dtype = index, shape, dtype
-        self.scatter, self.unique = scatter, unique
+        self.scatter, self.basic, self.unique = scatter, basic, unique
 
     def __call__(self, w: Value) -> Value:
         return self.scatter(w, index=self.index, shape=self.shape)
 
-    def add_to(self, buffer: np.ndarray, w: np.ndarray) -> None:
+    def can_add(self, w: Value) -> bool:
+        """Whether the entries can be added in place, without a rule."""
+        if not isinstance(w, Tracer):
+            return True
+        return (
+            self.basic and type(w) is Dual and not isinstance(w.primal, Tracer) and not isinstance(w.tangent, Tracer)
+        )
+
+    def buffer(self, w: Value) -> Value:
+        """Zeros for cotangents like this one."""
+        if type(w) is Dual:
+            tangent = np.zeros((w.tangent.shape[0], *self.shape), dtype=w.tangent.dtype)
+            return Dual(w.level, np.zeros(self.shape, dtype=w.primal.dtype), tangent)
+        return np.zeros(self.shape, dtype=w.dtype)
+
+    def accepts(self, buffer: Value, w: Value) -> bool:
+        """Whether a buffer can take this cotangent."""
+        if type(w) is Dual:
+            return type(buffer) is Dual and buffer.level == w.level and buffer.dtype == w.dtype
+        return type(buffer) is np.ndarray and buffer.dtype == w.dtype
+
+    def add_to(self, buffer: Value, w: Value) -> None:
         """Add to a buffer that nobody else holds."""
-        if self.unique:
+        if type(w) is Dual:
+            lead = (slice(None), *self.index) if type(self.index) is tuple else (slice(None), self.index)
+            buffer.primal[self.index] += w.primal
+            buffer.tangent[lead] += w.tangent
+        elif self.unique:
             buffer[self.index] += w
         else:
             np.add.at(buffer, self.index, w)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine import (  # noqa: F401  (importing them fills the table)
+    numpy_calculus,
     numpy_linalg,
     numpy_reduction,
     numpy_structure,
@@ -21,7 +22,7 @@ from polyad.engine import rules_elementwise as elementary
 from polyad.engine.box import METHODS_OF_OBJECTS, Box, Rearranged, contains_box, recorder, unbox, wrap
 from polyad.engine.core import PRIMITIVES, Tracer, Value, ndim_of, shape_of
 from polyad.engine.refuse import refuse
-from polyad.engine.rules_arithmetic import add, multiply, subtract, where
+from polyad.engine.rules_arithmetic import add, subtract, where
 from polyad.engine.rules_structure import astype, reshape, scatter
 from polyad.engine.table import FUNCTIONS, UFUNCS
 
@@ -33,10 +34,13 @@ __all__ = ["apply_function", "apply_ufunc"]
 
 def apply_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A NumPy function on boxes among other things."""
-    own = VIEWS.get(func)
-    if own is not None:
-        return own(*args, **kwargs)
     own = FUNCTIONS.get(func)
+    if own is not None and not kwargs and len(args) == 1 and type(args[0]) is Box:
+        return rewrap(own(args[0]._value))
+    if own is None:
+        own = VIEWS.get(func)
+        if own is not None:
+            return own(*args, **kwargs)
     if own is None:
         if func in STRUCTURAL:
             return STRUCTURAL[func](*args, **kwargs)
@@ -88,6 +92,8 @@ def _enter(a: Any, tape: Any) -> Any:
 
 def rewrap(result: Any) -> Any:
     """Values of a result as the user's objects."""
+    if isinstance(result, Tracer):
+        return Box(result)
     if isinstance(result, tuple | list):
         parts = [rewrap(part) for part in result]
         return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
@@ -122,6 +128,8 @@ def write_out(out: Any, result: Any) -> Any:
 def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A universal function, or one of its methods, on boxes among other things."""
     own = UFUNCS.get(ufunc)
+    if own is not None and len(inputs) == 1 and not kwargs and method == "__call__":
+        return rewrap(own(inputs[0]._value))
     if own is None:
         raise refuse(
             f"{ufunc.__name__} has no derivative rule",
@@ -132,7 +140,7 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     if method != "__call__":
         return _ufunc_method(ufunc, method, inputs, kwargs, out)
     tape = _recorder(inputs)
-    values = [_enter(a, tape) for a in inputs]
+    values = [a._value if type(a) is Box else _enter(a, tape) for a in inputs]
     if kwargs:
         result = _with_options(own, values, out, **kwargs)
     else:
@@ -214,12 +222,12 @@ def _outer(a: Value, ndim: int) -> Value:
     return reshape(a, shape=(*shape_of(a), *(1,) * ndim)) if ndim and hasattr(a, "shape") else a
 
 
-AT: dict[Any, Callable[..., Value]] = {np.add: add, np.subtract: subtract, np.negative: multiply}
+AT: dict[Any, Callable[..., Value]] = {np.add: add, np.subtract: subtract}
 
 
 def _at(ufunc: Any, target: Any, index: Any, item: Any = None) -> None:
     """``np.add.at``: unbuffered addition at an index."""
-    if not isinstance(target, Box) or ufunc is np.negative:
+    if not isinstance(target, Box):
         raise refuse(
             f"np.{ufunc.__name__}.at on this array would drop the derivative",
             "make the array with np.zeros_like(x)",
@@ -428,6 +436,14 @@ def _parts(name: str) -> property:
     return property(get, put)
 
 
+def _array_ufunc(self: Box, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    return apply_ufunc(ufunc, method, inputs, kwargs)
+
+
+def _array_function(self: Box, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    return apply_function(func, args, kwargs)
+
+
 _ADDITIONS: dict[str, Any] = {
     "reshape": _box_reshape,
     "transpose": _box_transpose,
@@ -447,8 +463,8 @@ _ADDITIONS: dict[str, Any] = {
     "flat": property(lambda self: _reshape(self, -1)),
     "real": _parts("real"),
     "imag": _parts("imag"),
-    "__array_ufunc__": lambda self, ufunc, method, *inputs, **kwargs: apply_ufunc(ufunc, method, inputs, kwargs),
-    "__array_function__": lambda self, func, types, args, kwargs: apply_function(func, args, kwargs),
+    "__array_ufunc__": _array_ufunc,
+    "__array_function__": _array_function,
     "__round__": lambda self, decimals=0: np.round(self, decimals),
 }
 for _name, _member in _ADDITIONS.items():

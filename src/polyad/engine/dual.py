@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from polyad.engine.core import Primitive, Tracer, Value
+from polyad.engine.core import Binary, Primitive, Tracer, Value
 from polyad.engine.refuse import no_rule
 
 __all__ = ["Dual"]
@@ -38,6 +38,14 @@ class Dual(Tracer):
 
     def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         level = self.level
+        push = primitive.push
+        if push is None:
+            raise no_rule(primitive.name, "forward")
+        if len(args) == 1:
+            primal = self.primal
+            y = primitive(primal, **params)
+            t = push(y, (self.tangent,), primal, **params)
+            return _joined(level, y, t) if primitive.multiple else Dual(level, y, t)
         primals = []
         tangents = []
         for a in args:
@@ -48,23 +56,25 @@ class Dual(Tracer):
                 primals.append(a)
                 tangents.append(None)
         y = primitive(*primals, **params)
-        push = primitive.push
-        if push is None:
-            raise no_rule(primitive.name, "forward")
         t = push(y, tangents, *primals, **params)
-        if primitive.multiple:
-            return tuple(
-                part if tangent is None else Dual(level, part, tangent)
-                for part, tangent in zip(y, t, strict=True)
-            )
-        return y if t is None else Dual(level, y, t)
+        return _joined(level, y, t) if primitive.multiple else Dual(level, y, t)
+
+    def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
+        level = self.level
+        if side:
+            b = b.primal
+            y = primitive(a, b)
+        else:
+            a = a.primal
+            y = primitive(a, b)
+        return Dual(level, y, primitive.numbers[2 * side](y, self.tangent, a, b))
 
     def __repr__(self) -> str:
         return f"Dual({self.primal!r}, {self.tangent!r})"
 
 
-def split(value: Value, level: int) -> tuple[Value, Value | None]:
-    """Primal and tangents of a value at a level."""
-    if type(value) is Dual and value.level == level:
-        return value.primal, value.tangent
-    return value, None
+def _joined(level: int, y: tuple[Value, ...], t: tuple[Value, ...]) -> tuple[Value, ...]:
+    """Several results, each with its tangents where it has any."""
+    return tuple(
+        part if tangent is None else Dual(level, part, tangent) for part, tangent in zip(y, t, strict=True)
+    )

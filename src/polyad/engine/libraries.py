@@ -50,22 +50,26 @@ class Adapter:
     def __init__(self) -> None:
         self._found: dict[str, Callable[..., Any] | None] = {}
 
-    def namespaces(self) -> tuple[Any, ...]:
-        """Where its functions are, under NumPy's and SciPy's names."""
+    def main(self) -> Any:
+        """Its counterpart of ``numpy``."""
+        raise NotImplementedError
+
+    def namespaces(self, home: str) -> tuple[Any, ...]:
+        """Where its functions are, under the names of ``home``: ``"numpy"`` or ``"scipy.special"``."""
         raise NotImplementedError
 
     def compute(self, primitive: Primitive) -> Callable[..., Any] | None:
         """The library's own version of a primitive, or None."""
         name = primitive.name
         if name not in self._found:
-            self._found[name] = self._search(name)
+            self._found[name] = self._search(name, primitive.home)
         return self._found[name]
 
-    def _search(self, name: str) -> Callable[..., Any] | None:
+    def _search(self, name: str, home: str) -> Callable[..., Any] | None:
         own = getattr(self, f"own_{name}", None) or OPERATORS.get(name)
         if own is not None:
             return own
-        for place in self.namespaces():
+        for place in self.namespaces(home):
             found = getattr(place, name, None)
             if found is not None:
                 return self.adapted(found)
@@ -104,19 +108,37 @@ class Adapter:
     # -- what has other names or forms nearly everywhere ---------------------------------------------
 
     def own_concatenate(self, *parts: Any, axis: int) -> Any:
-        return self.namespaces()[0].concatenate(list(parts), axis=axis)
+        return self.main().concatenate(list(parts), axis=axis)
 
     def own_stack(self, *parts: Any, axis: int) -> Any:
-        return self.namespaces()[0].stack(list(parts), axis=axis)
+        return self.main().stack(list(parts), axis=axis)
 
     def own_einsum(self, *operands: Any, subscripts: str) -> Any:
-        return self.namespaces()[0].einsum(subscripts, *operands)
+        return self.main().einsum(subscripts, *operands)
 
     def own_zeros(self, like: Any, shape: tuple[int, ...]) -> Any:
-        return self.namespaces()[0].zeros(shape, dtype=like.dtype)
+        return self.main().zeros(shape, dtype=like.dtype)
+
+    def own_svd(self, a: Any) -> Any:
+        return tuple(self._linalg().svd(a, full_matrices=False))
+
+    def _linalg(self) -> Any:
+        return self.main().linalg
+
+    def own_searchsorted(self, nodes: Any, points: Any, side: str) -> Any:
+        return self.main().searchsorted(nodes, points, side=side)
+
+    def own_pinv(self, a: Any, rcond: Any) -> Any:
+        return self._linalg().pinv(a, rcond)
+
+    def own_fft(self, x: Any, axis: int) -> Any:
+        return self.main().fft.fft(x, axis=axis)
+
+    def own_ifft(self, x: Any, axis: int) -> Any:
+        return self.main().fft.ifft(x, axis=axis)
 
     def own_argsort(self, x: Any, axis: int) -> Any:
-        return self.namespaces()[0].argsort(x, axis=axis)
+        return self.main().argsort(x, axis=axis)
 
     def own_truncate_to(self, x: Any, dtype: Any) -> Any:
         return self.own_astype(x, dtype)
@@ -130,27 +152,40 @@ class JAX(Adapter):
 
     name = "jax"
 
-    def namespaces(self) -> tuple[Any, ...]:
-        import jax.numpy as jnp
-        import jax.scipy.linalg
+    def main(self) -> Any:
+        import jax.numpy
+
+        return jax.numpy
+
+    def namespaces(self, home: str) -> tuple[Any, ...]:
         import jax.scipy.special
 
-        return jnp, jnp.linalg, jax.scipy.special, jax.scipy.linalg
+        return (self.main(), self.main().linalg) if home == "numpy" else (jax.scipy.special,)
 
     def constant(self, a: Any, beside: Any) -> Any:
-        return self.namespaces()[0].asarray(a) if isinstance(a, np.ndarray) else a
+        return self.main().asarray(a) if isinstance(a, np.ndarray) else a
 
     def stop(self, a: Any) -> Any:
         return sys.modules["jax"].lax.stop_gradient(a)
 
     def own_setitem(self, x: Any, v: Any, index: Any) -> Any:
-        return self.namespaces()[0].asarray(x).at[index].set(v)
+        return self.main().asarray(x).at[index].set(v)
 
     def own_scatter(self, w: Any, index: Any, shape: tuple[int, ...]) -> Any:
-        return self.namespaces()[0].zeros(shape, dtype=w.dtype).at[index].add(w)
+        return self.main().zeros(shape, dtype=w.dtype).at[index].add(w)
 
-    def own_power(self, a: Any, b: Any) -> Any:
-        return a**b
+    def own_getitem(self, x: Any, index: Any) -> Any:
+        tracer = sys.modules["jax"].core.Tracer
+        for k in index if type(index) is tuple else (index,):
+            if isinstance(k, tracer) and k.dtype == bool:
+                raise refuse(
+                    "a mask that JAX is still tracing picks entries, whose number is not known",
+                    "use np.where(mask, x, 0)",
+                )
+        return x[index]
+
+    def own_pinv(self, a: Any, rcond: Any) -> Any:
+        return self._linalg().pinv(a, rtol=rcond)
 
 
 class Torch(Adapter):
@@ -158,11 +193,16 @@ class Torch(Adapter):
 
     name = "torch"
 
-    def namespaces(self) -> tuple[Any, ...]:
-        import array_api_compat.torch as xp
+    def main(self) -> Any:
+        import array_api_compat.torch
+
+        return array_api_compat.torch
+
+    def namespaces(self, home: str) -> tuple[Any, ...]:
         import torch
 
-        return xp, torch, torch.linalg, torch.special
+        # torch.solve is a relic and torch.kl_div another function: each name from its own place only
+        return (torch.linalg, self.main()) if home == "numpy" else (torch.special,)
 
     def adapted(self, f: Callable[..., Any]) -> Callable[..., Any]:
         import torch
@@ -262,6 +302,29 @@ class Torch(Adapter):
     def own_cumsum(self, x: Any, axis: int) -> Any:
         return x.cumsum(axis)
 
+    def own_fft(self, x: Any, axis: int) -> Any:
+        import torch
+
+        return torch.fft.fft(x, dim=axis)
+
+    def own_ifft(self, x: Any, axis: int) -> Any:
+        import torch
+
+        return torch.fft.ifft(x, dim=axis)
+
+    def own_heaviside(self, x: Any, h: Any) -> Any:
+        return self.own_where(x == 0, h, self.own_where(x > 0, 1.0, 0.0))
+
+    def own_svd(self, a: Any) -> Any:
+        import torch
+
+        return tuple(torch.linalg.svd(a, full_matrices=False))
+
+    def own_pinv(self, a: Any, rcond: Any) -> Any:
+        import torch
+
+        return torch.linalg.pinv(a, rtol=rcond)
+
     def own_astype(self, x: Any, dtype: Any) -> Any:
         import torch
 
@@ -301,12 +364,15 @@ class Autograd(Adapter):
 
     name = "autograd"
 
-    def namespaces(self) -> tuple[Any, ...]:
-        import autograd.numpy as anp
-        import autograd.scipy.linalg
+    def main(self) -> Any:
+        import autograd.numpy
+
+        return autograd.numpy
+
+    def namespaces(self, home: str) -> tuple[Any, ...]:
         import autograd.scipy.special
 
-        return anp, anp.linalg, autograd.scipy.special, autograd.scipy.linalg
+        return (self.main(), self.main().linalg) if home == "numpy" else (autograd.scipy.special,)
 
     def is_own(self, a: Any) -> bool:
         return not isinstance(a, np.ndarray | np.generic | float | int)
@@ -322,16 +388,16 @@ class Autograd(Adapter):
         return a
 
     def own_reshape(self, x: Any, shape: tuple[int, ...]) -> Any:
-        return self.namespaces()[0].reshape(x, shape)
+        return self.main().reshape(x, shape)
 
     def own_transpose(self, x: Any, axes: tuple[int, ...]) -> Any:
-        return self.namespaces()[0].transpose(x, axes)
+        return self.main().transpose(x, axes)
 
     def own_broadcast_to(self, x: Any, shape: tuple[int, ...]) -> Any:
         return x * np.ones(shape)
 
     def own_setitem(self, x: Any, v: Any, index: Any) -> Any:
-        anp = self.namespaces()[0]
+        anp = self.main()
         size = int(np.prod(x.shape))
         where = np.arange(size).reshape(x.shape)[index]
         source = np.arange(size)
@@ -340,7 +406,7 @@ class Autograd(Adapter):
         return anp.reshape(anp.concatenate([anp.reshape(x, (-1,)), values])[source], x.shape)
 
     def own_scatter(self, w: Any, index: Any, shape: tuple[int, ...]) -> Any:
-        anp = self.namespaces()[0]
+        anp = self.main()
         size = int(np.prod(shape))
         where = np.ravel(np.arange(size).reshape(shape)[index])
         flat = anp.concatenate([anp.reshape(w, (-1,)), np.zeros(1)])
@@ -356,8 +422,11 @@ class Autograd(Adapter):
             total = total + flat[source]
         return anp.reshape(total, shape)
 
+    def own_pinv(self, a: Any, rcond: Any) -> Any:
+        return self._linalg().pinv(a)
+
     def own_round(self, x: Any, decimals: int) -> Any:
-        return self.namespaces()[0].round(x, decimals)
+        return self.main().round(x, decimals)
 
 
 _ADAPTERS: dict[str, type[Adapter]] = {"jax": JAX, "torch": Torch, "autograd": Autograd}

@@ -94,19 +94,6 @@ def copy(a: Value, order: str = "K", subok: bool = False) -> Value:
     return a
 
 
-@function(np.nan_to_num)
-def nan_to_num(x: Value, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Value:
-    limits = np.finfo(x.dtype)
-    values = base(x)
-    if isinstance(values, Proxy):
-        from polyad.engine.refuse import refuse
-
-        raise refuse("nan_to_num of another library's array", "use np.where(np.isnan(x), 0, x)")
-    x = where(np.isnan(values), nan, x)
-    x = where(np.isposinf(values), limits.max if posinf is None else posinf, x)
-    return where(np.isneginf(values), limits.min if neginf is None else neginf, x)
-
-
 # -- choice -------------------------------------------------------------------------------------------
 
 
@@ -407,6 +394,8 @@ def insert(arr: Value, obj: Any, values: Any, axis: int | None = None) -> Value:
 
 function(np.real)(lambda val: real(val))
 function(np.imag)(lambda val: imag(val))
+for _f in (np.fft.fftshift, np.fft.ifftshift):
+    function(_f)(rearranged(_f))
 
 
 @function(np.diff)

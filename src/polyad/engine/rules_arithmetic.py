@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import PRIMITIVES, Tracer, Value, is_real, ndim_of, shape_of
+from polyad.engine.core import PRIMITIVES, Binary, Tracer, Value, is_real, ndim_of, shape_of
 from polyad.engine.cotangents import expand
 from polyad.engine.kinds import aligned, conj, constant, elementwise, filled, fit, general
 
@@ -81,12 +81,14 @@ def _push_subtract(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) ->
 
 def _push_multiply(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
     ta, tb = tangents
-    ndim = ndim_of(y)
+    ndim = y.ndim
     if ta is None:
         return aligned(tb, ndim) * a
     if tb is None:
         return aligned(ta, ndim) * b
-    return aligned(ta, ndim) * b + aligned(tb, ndim) * a
+    if ndim:
+        return aligned(ta, ndim) * b + aligned(tb, ndim) * a
+    return ta * b + tb * a
 
 
 def _push_divide(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
@@ -107,31 +109,63 @@ def _pull_divisor(y: Value, a: Value, b: Value) -> Pull:
     return _operand(b, y, lambda w: w * conj(-y / b))
 
 
-add = general(
+def _keep(y: Value, t: Value, a: Value, b: Value) -> Value:
+    return t
+
+
+def _turn(y: Value, t: Value, a: Value, b: Value) -> Value:
+    return -t
+
+
+def _keep_back(y: Value, a: Value, b: Value) -> Pull:
+    return _same
+
+
+def _turn_back(y: Value, a: Value, b: Value) -> Pull:
+    return operator.neg
+
+
+add = Binary(
     "add",
     operator.add,
     _push_add,
-    lambda y, a, b: _operand(a, y, _same),
-    lambda y, a, b: _operand(b, y, _same),
-    lazy=True,
+    (lambda y, a, b: _operand(a, y, _same), lambda y, a, b: _operand(b, y, _same)),
+    (_keep, _keep_back, _keep, _keep_back),
 )
-subtract = general(
+subtract = Binary(
     "subtract",
     operator.sub,
     _push_subtract,
-    lambda y, a, b: _operand(a, y, _same),
-    lambda y, a, b: _operand(b, y, operator.neg),
-    lazy=True,
+    (lambda y, a, b: _operand(a, y, _same), lambda y, a, b: _operand(b, y, operator.neg)),
+    (_keep, _keep_back, _turn, _turn_back),
 )
-multiply = general(
+multiply = Binary(
     "multiply",
     operator.mul,
     _push_multiply,
-    lambda y, a, b: _operand(a, y, lambda w: w * conj(b)),
-    lambda y, a, b: _operand(b, y, lambda w: w * conj(a)),
-    lazy=True,
+    (
+        lambda y, a, b: _operand(a, y, lambda w: w * conj(b)),
+        lambda y, a, b: _operand(b, y, lambda w: w * conj(a)),
+    ),
+    (
+        lambda y, t, a, b: t * b,
+        lambda y, a, b: lambda w: w * b,
+        lambda y, t, a, b: t * a,
+        lambda y, a, b: lambda w: w * a,
+    ),
 )
-divide = general("divide", operator.truediv, _push_divide, _pull_divided, _pull_divisor, lazy=True)
+divide = Binary(
+    "divide",
+    operator.truediv,
+    _push_divide,
+    (_pull_divided, _pull_divisor),
+    (
+        lambda y, t, a, b: t / b,
+        lambda y, a, b: lambda w: w / b,
+        lambda y, t, a, b: t * (-y / b),
+        lambda y, a, b: lambda w: w * conj(-y / b),
+    ),
+)
 negative = general(
     "negative",
     operator.neg,
@@ -221,13 +255,20 @@ def _push_power(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Va
     return filled(t, y)
 
 
-power = general(
+power = Binary(
     "power",
     _power,
     _push_power,
-    lambda y, a, b: _operand(a, y, lambda w: w * conj(_exponent_partial(a, b))),
-    lambda y, a, b: _operand(b, y, lambda w: w * conj(_base_partial(y, a, b))),
-    lazy=True,
+    (
+        lambda y, a, b: _operand(a, y, lambda w: w * conj(_exponent_partial(a, b))),
+        lambda y, a, b: _operand(b, y, lambda w: w * conj(_base_partial(y, a, b))),
+    ),
+    (
+        lambda y, t, a, b: t * _exponent_partial(a, b),
+        lambda y, a, b: lambda w: w * conj(_exponent_partial(a, b)),
+        lambda y, t, a, b: t * _base_partial(y, a, b),
+        lambda y, a, b: lambda w: w * conj(_base_partial(y, a, b)),
+    ),
 )
 
 

@@ -11,7 +11,18 @@ from polyad.engine.kinds import constant, general, linear
 from polyad.engine.rules_arithmetic import equal, where
 from polyad.engine.rules_structure import getitem, reshape, total
 
-__all__ = ["all_", "any_", "argmax", "argmin", "argsort", "count_nonzero", "cumsum", "maximum_of", "minimum_of"]
+__all__ = [
+    "all_",
+    "any_",
+    "argmax",
+    "argmin",
+    "argsort",
+    "count_nonzero",
+    "cumsum",
+    "maximum_of",
+    "minimum_of",
+    "searchsorted",
+]
 
 Shape = tuple[int, ...]
 
@@ -63,3 +74,4 @@ argsort = constant("argsort", lambda x, axis: np.argsort(x, axis=axis, kind="sta
 all_ = constant("all", lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=keepdims))
 any_ = constant("any", lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims))
 count_nonzero = constant("count_nonzero", lambda x, axis, keepdims: np.count_nonzero(x, axis=axis, keepdims=keepdims))
+searchsorted = constant("searchsorted", lambda nodes, points, side: np.searchsorted(nodes, points, side=side))

@@ -155,7 +155,8 @@ def transpose_batch_index(t: Value, s: Shape, index: Any) -> Value:
 
 
 def _pull_getitem(y: Value, x: Value, index: Any) -> Part:
-    return Part(index, x.shape, x.dtype, scatter, unique=is_basic(index) or _is_mask(index))
+    basic = is_basic(index)
+    return Part(index, x.shape, x.dtype, scatter, basic=basic, unique=basic or _is_mask(index))
 
 
 def _is_mask(index: Any) -> bool:

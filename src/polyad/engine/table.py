@@ -40,8 +40,13 @@ def ufunc(f: Any, *partials: Callable[..., Value] | None, name: str | None = Non
     <primitive sin>
     """
     primitive = elementwise(name or f.__name__, f, *partials)
+    primitive.home = _home(f)
     UFUNCS[f] = primitive
     return primitive
+
+
+def _home(f: Any) -> str:
+    return "numpy" if getattr(np, f.__name__, None) is f else "scipy.special"
 
 
 def map_ufunc(f: Any, to: Callable[..., Value]) -> None:

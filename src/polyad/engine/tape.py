@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import Primitive, Tracer, Value, new_level, shape_of
+from polyad.engine.core import Binary, Primitive, Tracer, Value, new_level, shape_of
 from polyad.engine.cotangents import Part, Pick, expand
 from polyad.engine.refuse import no_rule
 from polyad.engine.rules_arithmetic import add
@@ -91,7 +91,7 @@ class Tape:
                 w = expand(w, shape)
             if type(parents) is int:
                 kind = type(pulls)
-                if kind is Part and type(w) is not Node and not isinstance(w, Tracer):
+                if kind is Part and pulls.can_add(w):
                     _add_part(cotangents, owned, parents, pulls, w)
                 elif kind is Pick:
                     _add_pick(cotangents, parents, pulls, w)
@@ -110,27 +110,27 @@ def _accumulate(cotangents: list[Any], owned: set[int], k: int, g: Value) -> Non
     known = cotangents[k]
     if known is None:
         cotangents[k] = g
-    elif k in owned and type(g) is np.ndarray:
+    elif k in owned and type(g) is np.ndarray and type(known) is np.ndarray and g.shape == known.shape:
         known += g
     else:
         cotangents[k] = add(known, g)
         owned.discard(k)
 
 
-def _add_part(cotangents: list[Any], owned: set[int], k: int, part: Part, w: np.ndarray) -> None:
-    if k not in owned:
-        buffer = np.zeros(part.shape, dtype=part.dtype if w.dtype.kind != "c" else w.dtype)
-        known = cotangents[k]
-        if known is not None:
-            if isinstance(known, Tracer):
-                cotangents[k] = known + part(w)
-                return
-            if known.dtype != buffer.dtype:
-                buffer = buffer.astype(np.result_type(known, buffer))
-            buffer += known
+def _add_part(cotangents: list[Any], owned: set[int], k: int, part: Part, w: Value) -> None:
+    known = cotangents[k]
+    if k in owned and part.accepts(known, w):
+        part.add_to(known, w)
+        return
+    buffer = part.buffer(w)
+    part.add_to(buffer, w)
+    if known is None:
         cotangents[k] = buffer
         owned.add(k)
-    part.add_to(cotangents[k], w)
+    else:
+        cotangents[k] = add(known, buffer)
+        # an array that add has just made is nobody else's
+        owned.add(k) if type(cotangents[k]) is np.ndarray else owned.discard(k)
 
 
 def _add_pick(cotangents: list[Any], k: int, pick: Pick, w: Value) -> None:
@@ -171,6 +171,10 @@ class Node(Tracer):
 
     def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         level = self.level
+        if len(args) == 1 and primitive.pulls:
+            value = self.value
+            y = primitive(value, **params)
+            return self._recorded(primitive, y, primitive.pulls[0](y, value, **params), self.index)
         values = []
         which = []
         parents = []
@@ -193,7 +197,22 @@ class Node(Tracer):
             record, where = pulls[which[0]](y, *values, **params), parents[0]
         else:
             record = tuple([pulls[k](y, *values, **params) for k in which])
-        tape = self.tape
+        return self._recorded(primitive, y, record, where)
+
+    def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
+        if side:
+            b = b.value
+            y = primitive(a, b)
+        else:
+            a = a.value
+            y = primitive(a, b)
+        entries = self.tape.entries
+        entries.append((primitive.numbers[2 * side + 1](y, a, b), self.index, None))
+        return Node(self.tape, self.level, len(entries) - 1, y)
+
+    def _recorded(self, primitive: Primitive, y: Value, record: Any, where: Any) -> Value:
+        """The result, its pullbacks written down."""
+        tape, level = self.tape, self.level
         entries = tape.entries
         if primitive.multiple:
             entries.append((record, where, None))

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import ArraySpec, Library, converter, library_of
+from polyad.arrays.conversion import converter
+from polyad.arrays.libraries import ArraySpec, Library, library_of
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.backends.registry import names
 from polyad.errors import ArgumentError, InputTypeError

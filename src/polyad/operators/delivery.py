@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import ArraySpec, Library, leaving, library_of
+from polyad.arrays.conversion import leaving
+from polyad.arrays.libraries import ArraySpec, Library, library_of
 from polyad.arrays.trees import Structure, flatten
 from polyad.backends.base import Problem
 from polyad.errors import OutMismatchError
@@ -114,6 +115,11 @@ class Delivery:
         if self.gives == "output":
             return [ArraySpec(s.shape, s.dtype) for s in y]
         return [ArraySpec(a.shape + b.shape, np.result_type(a.dtype, b.dtype)) for a in y for b in x]
+
+    def nbytes(self, problem: Problem) -> int:
+        """Bytes of the result; those of one direction where the number of directions is the call's."""
+        specs = self.expected(problem) or self.signature.x_specs
+        return sum(spec.size * np.dtype(spec.dtype).itemsize for spec in specs)
 
     def places(self, out: Any, problem: Problem) -> Leaves:
         """The leaves of ``out``, after every check that can be made before anything runs."""

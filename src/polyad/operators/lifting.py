@@ -16,7 +16,6 @@ from typing import Any
 
 from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
-from polyad.errors import PolyadError
 
 __all__ = ["Lifting"]
 
@@ -67,7 +66,8 @@ class Lifting:
 
         def enter(leaf: Any) -> Any:
             owner = library_of(leaf)
-            return run.lift(self._library, leaf) if owner is not None and owner.name == self._library else leaf
+            mine = owner is not None and owner.name == self._library
+            return run.lift(str(self._library), leaf) if mine else leaf
 
         boxes = tuple(run.boxed(leaf) for leaf in map(enter, x))
         out = run.called(lambda b: self._f(*self._rebuild(b, tuple(map(enter, c)))), boxes)
@@ -82,9 +82,9 @@ class Lifting:
         except UNFIT as error:
             try:
                 out = self._run(x, c, lifted=not first)
-            except UNFIT as other:
-                # polyad's own error names the operation and the remedy; else the way meant counts
-                raise next((e for e in (error, other) if isinstance(e, PolyadError)), error) from None
+            except UNFIT:
+                # the way that the function is written for tells what is in its way
+                raise error from None
             self.lifted = not first
         return out
 
@@ -102,7 +102,7 @@ def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
     f = getattr(f, "__wrapped__", f)
     f = getattr(f, "__func__", f)
     if not isinstance(f, types.FunctionType):
-        f = getattr(type(f), "__call__", None)
+        f = type(f).__call__ if callable(f) else None
     if not isinstance(f, types.FunctionType) or id(f) in seen or depth == 0:
         return
     seen.add(id(f))

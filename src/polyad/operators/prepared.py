@@ -29,6 +29,7 @@ from polyad.errors import (
 )
 from polyad.operators.arguments import Mismatch
 from polyad.operators.delivery import Delivery
+from polyad.operators.direct import direct
 from polyad.operators.function import FlatFunction, label_of, user_line
 from polyad.operators.seeds import Seeds
 from polyad.operators.signature import Signature
@@ -146,30 +147,16 @@ class Prepared:
             self.gives == "output" or any(self.signature.x_scalars)
         )
         if self._executable.exclusive and arrays:
-            leave = self._source.take
-        self._fast = self._fast_with(leave)
+            small = not self._once and self._delivery.nbytes(self.problem) <= 2**11
+            # np.array is the quickest copy of what is there at once, and the slowest to wait with
+            leave = np.array if small else self._source.take
+        parts = (self.signature, self._source, self._executable, self._seeds)
+        self._fast = direct(*parts, leave)
         if self.signature.library.name == "numpy" and not self.batched and not self._once:
             expected = self._delivery.expected(self.problem)
             assert expected is not None
             self._out_spec = expected[0]
-            self._fast_view = self._fast_with(self._source.to_numpy, view=True)
-
-    def _fast_with(self, leave: Callable[[Any], Any], *, view: bool = False) -> Callable[..., Any]:
-        """A call that ends in ``leave``; a view of the result may share memory with the arguments."""
-        seeds, fresh = self._seeds, self.signature.library.fresh
-        bare, row = self._executable.bare, self.signature.enter_row(self._source)
-        if bare is not None and row is not None and self._source.immutable:
-            if seeds is None:
-                return lambda args: leave(bare(*row(args)))
-            return lambda args, seed: leave(bare(*row(args), *seeds.enter(seed)))
-        enter, run = self._enter, self._executable.result
-        if seeds is None:
-            if view:
-                return lambda args: leave(run(*enter(args))[0])
-            return lambda args: fresh(leave(run(*enter(args))[0]), args)
-        if view:
-            return lambda args, seed: leave(run(*enter(args), seeds.enter(seed))[0])
-        return lambda args, seed: fresh(leave(run(*enter(args), seeds.enter(seed))[0]), (*args, seed))
+            self._fast_view = direct(*parts, self._source.to_numpy, view=True)
 
     def _takes(self, out: Any) -> bool:
         """Whether ``out`` is exactly the plain array that the result fills."""

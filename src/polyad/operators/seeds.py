@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import ArraySpec, Library, converter, library, library_of
+from polyad.arrays.conversion import converter
+from polyad.arrays.libraries import ArraySpec, Library, library, library_of
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.errors import TangentMismatchError
 from polyad.operators.arguments import describe_value
@@ -130,4 +131,6 @@ class Seeds:
 
 def _native(spec: ArraySpec) -> ArraySpec:
     """The spec in the machine's own byte order, in which frameworks compute."""
-    return spec if getattr(spec.dtype, "isnative", True) else spec._replace(dtype=spec.dtype.newbyteorder("="))
+    return (
+        spec if getattr(spec.dtype, "isnative", True) else spec._replace(dtype=spec.dtype.newbyteorder("="))
+    )

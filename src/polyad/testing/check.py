@@ -101,7 +101,7 @@ class _Check:
     ) -> None:
         self.backend, self.scenario, self.rtol, self.scale = backend, scenario, rtol, scale
         self.library = backend.library if native else "numpy"
-        self.enter = _native(backend) if native else lambda tree: tree
+        self.native = native
         kinds = {np.result_type(leaf).name for _, leaf in leaves(scenario.points[0].args)}
         self.single = bool(kinds & {"float32", "complex64"})
         self.options: dict[str, Any] = {
@@ -116,7 +116,7 @@ class _Check:
         """All of it."""
         scenario = self.scenario
         points = [
-            Point(self.enter(p.args), p.result, p.value, self.enter(p.seed), p.lower, p.aux)
+            Point(self.arguments(p.args), p.result, p.value, self.direction(p.seed), p.lower, p.aux)
             for p in scenario.points
         ]
         inputs = Snapshot(*(p.args for p in points), *(p.seed for p in points))
@@ -153,9 +153,21 @@ class _Check:
         """The prepared object, from other values than those of the points."""
         scenario = self.scenario
         assert scenario.prepare_args is not None
-        options = {**self.options, **self.seed(self.enter(scenario.prepare_seed))}
+        options = {**self.options, **self.seed(self.direction(scenario.prepare_seed))}
         prepare = getattr(ad, f"prepare_{scenario.operator}")
-        return prepare(scenario.f, *self.enter(scenario.prepare_args), **options)
+        return prepare(scenario.f, *self.arguments(scenario.prepare_args), **options)
+
+    def arguments(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments in the library under test: active numbers are arrays there, others adapt."""
+        if not self.native:
+            return args
+        argnums = self.scenario.argnums
+        active = {k % len(args) for k in ((argnums,) if isinstance(argnums, int) else argnums)}
+        return tuple(_native(self.backend, numbers=k in active)(arg) for k, arg in enumerate(args))
+
+    def direction(self, seed: Any) -> Any:
+        """A direction in the library under test."""
+        return _native(self.backend, numbers=True)(seed) if self.native else seed
 
     def seed(self, seed: Any) -> dict[str, Any]:
         """The keyword of a product."""
@@ -310,21 +322,22 @@ def misfits(args: tuple[Any, ...], argnums: int | tuple[int, ...]) -> list[tuple
     return [tuple(changed), (*args, 1.0)]
 
 
-def _native(backend: Backend) -> Convert:
-    """From NumPy trees to trees of the backend's own arrays; numbers stay."""
+def _native(backend: Backend, *, numbers: bool) -> Convert:
+    """From NumPy trees to trees of the backend's own arrays; numbers too, or arrays only."""
 
     def convert(leaf: Any) -> Any:
-        if not isinstance(leaf, np.ndarray):
+        number = not isinstance(leaf, np.ndarray)
+        if number and (not numbers or np.result_type(leaf).kind not in "fc"):
             return leaf
         if backend.library == "jax":
             import jax
 
             with jax.enable_x64(True):
-                return jax.numpy.array(leaf)
+                return jax.numpy.array(np.asarray(leaf))
         if backend.library == "torch":
             import torch
 
-            return torch.from_numpy(leaf.copy())
-        return leaf.copy()
+            return torch.from_numpy(np.array(leaf))
+        return np.array(leaf)
 
     return lambda tree: map_leaves(convert, tree)

@@ -1,0 +1,101 @@
+"""The shortest way of a call: one array in, one array of a result out.
+
+What a general call decides leaf by leaf is decided here once, and the closures that come out ask
+only whether the arguments are what they were at preparation. A microsecond is the budget for
+everything between the caller and the kernel, so what reads as repetition is frames saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.arrays.conversion import converter
+from polyad.arrays.libraries import Library
+from polyad.backends.base import Executable
+from polyad.operators.seeds import Seeds
+from polyad.operators.signature import Signature
+
+__all__ = ["direct"]
+
+Call = Callable[..., Any]
+
+
+def direct(
+    signature: Signature,
+    source: Library,
+    executable: Executable,
+    seeds: Seeds | None,
+    leave: Callable[[Any], Any],
+    *,
+    view: bool = False,
+) -> Call:
+    """From ``(args)`` or ``(args, seed)`` to the result.
+
+    Parameters
+    ----------
+    signature : Signature
+        The arguments, whose active one is a single array.
+    source : Library
+        The library of the kernel's leaves.
+    executable : Executable
+        The finished kernel.
+    seeds : Seeds or None
+        The check of the direction, for products.
+    leave : callable
+        From the framework's array to the caller's.
+    view : bool
+        The result is copied at once, so it may share memory with the arguments.
+    """
+    if executable.bare is not None and source.immutable:
+        row = signature.enter_row(source)
+        if row is not None:
+            return _bare(signature, source, executable.bare, row, seeds, leave)
+    enter, run = signature.enter(source), executable.result
+    fresh = (lambda a, _: a) if view else signature.library.fresh
+    if seeds is None:
+        return lambda args: fresh(leave(run(*enter(args))[0]), args)
+    return lambda args, seed: fresh(leave(run(*enter(args), seeds.enter(seed))[0]), (*args, seed))
+
+
+def _bare(
+    signature: Signature,
+    source: Library,
+    bare: Call,
+    row: Callable[[tuple[Any, ...]], tuple[Any, ...]],
+    seeds: Seeds | None,
+    leave: Callable[[Any], Any],
+) -> Call:
+    """For a kernel that takes and gives arrays without tuples, and never shares their memory."""
+    first = signature.arguments[0]
+    example, shape = first.leaves[0], first.specs[0].shape
+    plain = converter(first.owners[0], source) is None and hasattr(example, "dtype") and shape != ()
+    if not (plain and signature.count == 1):
+        if seeds is None:
+            return lambda args: leave(bare(*row(args)))
+        return lambda args, seed: leave(bare(*row(args), *seeds.enter(seed)))
+    kind, dtype = type(example), example.dtype
+    if isinstance(example, np.ndarray) and not dtype.isnative:
+        kind = None  # always the way that swaps the bytes
+
+    if seeds is None:
+
+        def call(args: tuple[Any, ...]) -> Any:
+            if len(args) == 1:
+                a = args[0]
+                if type(a) is kind and a.dtype is dtype and a.shape == shape:
+                    return leave(bare(a))
+            return leave(bare(*row(args)))
+
+        return call
+
+    def product(args: tuple[Any, ...], seed: Any) -> Any:
+        if len(args) == 1:
+            a = args[0]
+            if type(a) is kind and a.dtype is dtype and a.shape == shape:
+                return leave(bare(a, *seeds.enter(seed)))
+        return leave(bare(*row(args), *seeds.enter(seed)))
+
+    return product

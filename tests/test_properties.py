@@ -227,7 +227,7 @@ CHUNKED = [name for name in EXACT if hasattr(eager(name), "chunk_size")]
 
 @pytest.mark.parametrize("name", CHUNKED)
 @pytest.mark.parametrize("mode", [None, "forward", "reverse"])
-@pytest.mark.parametrize("chunk", [1, 2, 3, 5, 100])
+@pytest.mark.parametrize("chunk", [1, 3, 100])
 def test_chunks_change_nothing(name, mode, chunk):
     rng = np.random.default_rng(chunk)
     f, reference = random_map(rng, (5,), (4,))
@@ -239,7 +239,7 @@ def test_chunks_change_nothing(name, mode, chunk):
     np.testing.assert_allclose(ad.hessian(g, x, backend=backend), whole, atol=1e-11)
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(st.sampled_from(AVAILABLE), full_shapes, full_shapes, seeds)
 def test_linearize_is_the_jacobian(name, shape_in, shape_out, seed):
     rng = np.random.default_rng(seed)

@@ -58,7 +58,10 @@ def derivatives(f, x, v):
             first, second = along(f, x, v, kind)
         except (TypeError, ValueError):  # no loop for extended precision
             continue
-        if kind is np.longdouble and np.asarray(f(x.astype(kind))).dtype not in (np.longdouble, np.clongdouble):
+        if kind is np.longdouble and np.asarray(f(x.astype(kind))).dtype not in (
+            np.longdouble,
+            np.clongdouble,
+        ):
             continue  # the function fell back to double precision
         return first, second, TOLERANCE[kind]
     raise AssertionError("the function computes in no precision")

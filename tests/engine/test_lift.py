@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from cases import CASES
 
 import polyad as ad
-from cases import CASES
 from polyad.engine import run
 from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
 
 X = np.arange(1.0, 6.0)
 V = np.arange(6.0, 11.0)
-HVP = np.array([1164.881764812144, 1749.5486430921133, 2346.2155213720825, 2942.8823996520514, 6431.86668789933])
+HVP = np.array(
+    [1164.881764812144, 1749.5486430921133, 2346.2155213720825, 2942.8823996520514, 6431.86668789933]
+)
 
 
 def known(x):
@@ -61,7 +63,11 @@ def test_everything_at_once(backend):
 def test_rules_lifted(name, library):
     f, x = CASES[name]
     expected = f(np.array(x))
-    backend = ad.Autograd(lift=True) if library == "autograd" else {"jax": ad.JAX, "torch": ad.Torch}[library](lift=True)
+    backend = (
+        ad.Autograd(lift=True)
+        if library == "autograd"
+        else {"jax": ad.JAX, "torch": ad.Torch}[library](lift=True)
+    )
     try:
         found = ad.value_and_jacobian(f, np.array(x), backend=backend)
     except FunctionNotSupportedError:
@@ -116,6 +122,7 @@ def test_inside_jax():
         np.testing.assert_allclose(jax.jvp(jax.jit(tape("jax")), (X,), (V,))[1], HVP, rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch imports its own relics
 def test_inside_torch():
     import torch
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from cases import CASES
 from oracle import derivatives
 
-from cases import CASES
 from polyad.engine import run
 
 
@@ -50,7 +50,9 @@ def test_rule(name):
     np.testing.assert_allclose(
         columns.reshape(x.size, -1).T, rows.reshape(-1, x.size), atol=1e-11 * scale, rtol=1e-11
     )
-    np.testing.assert_allclose(v.ravel() @ columns.reshape(x.size, -1), np.float64(first).ravel(), atol=loose * scale)
+    np.testing.assert_allclose(
+        v.ravel() @ columns.reshape(x.size, -1), np.float64(first).ravel(), atol=loose * scale
+    )
     dx = pulled(f, x, w)
     np.testing.assert_allclose(np.sum(dx * v), np.sum(w * dy), rtol=1e-10, atol=1e-11 * scale)
 

@@ -16,6 +16,7 @@ import numpy as np
 from polyad.arrays.libraries import ArraySpec, spec_of
 from polyad.backends import derive
 from polyad.backends.base import Backend, Kernel, Leaves, Linearized, Problem, strategy
+from polyad.backends.basis import size
 
 __all__ = ["NumPy"]
 

@@ -17,9 +17,6 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import library_of
-from polyad.engine import rules_arithmetic as arithmetic
-from polyad.engine import rules_elementwise as elementary
-from polyad.engine import rules_linalg as linalg
 from polyad.engine.core import Tracer, Value, base, shape_of
 from polyad.engine.dual import Dual
 from polyad.engine.proxy import Proxy
@@ -130,12 +127,12 @@ class Box:
     # -- where the derivative would be lost -----------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if not self._value.shape and (dtype is None or dtype == object):
+        if not self._value.shape and (dtype is None or np.dtype(dtype) == np.dtype(object)):
             place = np.empty((), dtype=object)
             place[()] = self
             return place
         raise refuse(
-            "turning a traced array into a plain one (np.asarray, np.array, or writing it into a plain array) "
+            "turning a traced array into a plain one (np.asarray, np.array, writing it into a plain array) "
             "would drop its derivative",
             "leave x as it is, np.stack([...]) for arrays in a list, np.zeros_like(x) instead of np.zeros(n) "
             "for a buffer, polyad.stop_gradient(x) where dropping it is meant",
@@ -144,8 +141,8 @@ class Box:
     def __float__(self) -> float:
         raise refuse(
             "float(x), a math function, or writing x into a plain array would drop the derivative",
-            "keep x as it is, np.sin instead of math.sin, np.zeros_like(x) instead of np.zeros(n) for a buffer, "
-            "polyad.stop_gradient(x) where dropping it is meant",
+            "keep x as it is, np.sin instead of math.sin, np.zeros_like(x) instead of np.zeros(n) for a "
+            "buffer, polyad.stop_gradient(x) where dropping it is meant",
         )
 
     def __complex__(self) -> complex:
@@ -153,7 +150,8 @@ class Box:
 
     def __int__(self) -> int:
         raise refuse(
-            "int(x) would drop the derivative", "use np.floor(x), or int(polyad.stop_gradient(x)) for an index"
+            "int(x) would drop the derivative",
+            "use np.floor(x), or int(polyad.stop_gradient(x)) for an index",
         )
 
     __index__ = __int__
@@ -239,7 +237,7 @@ def _keeps_array(index: Any) -> bool:
 class View(Box):
     """A box whose entries are some of another's."""
 
-    __slots__ = ("_cache", "_source", "_seen")
+    __slots__ = ("_cache", "_seen", "_source")
 
     def __init__(self, source: Box, value: Value) -> None:
         self._source = source
@@ -247,7 +245,7 @@ class View(Box):
         self._cache = value
 
     @property
-    def _value(self) -> Value:  # type: ignore[override]
+    def _value(self) -> Value:
         now = self._source._value
         if now is not self._seen:
             self._cache = self._read(now)
@@ -379,7 +377,9 @@ def _unbox_key(k: Any, beside: Value) -> Any:
     if kind in _BOXES:
         value = base(k._value)
         if value.dtype.kind not in "iub":
-            raise IndexError("only integers, slices, None, Ellipsis, integer and boolean arrays are valid indices")
+            raise IndexError(
+                "only integers, slices, None, Ellipsis, integer and boolean arrays are valid indices"
+            )
         return value
     owner = library_of(k)
     if owner is not None and owner.name != "numpy":
@@ -412,100 +412,3 @@ def contains_box(items: Any) -> bool:
     return any(
         isinstance(item, Box) or (isinstance(item, list | tuple) and contains_box(item)) for item in items
     )
-
-
-# -- operators ----------------------------------------------------------------------------------------
-
-
-def _operator(primitive: Callable[..., Value]) -> Callable[[Box, Any], Any]:
-    def operate(self: Box, other: Any) -> Any:
-        kind = type(other)
-        value = self._value
-        if kind is Box:
-            other = other._value
-        elif kind is not float and kind is not int:
-            if other is None or kind is str:
-                return NotImplemented
-            other = unbox(other, value)
-        return wrap(primitive(value, other))
-
-    return operate
-
-
-def _reflected(primitive: Callable[..., Value]) -> Callable[[Box, Any], Any]:
-    def operate(self: Box, other: Any) -> Any:
-        value = self._value
-        if type(other) is not float and type(other) is not int:
-            if other is None or type(other) is str:
-                return NotImplemented
-            other = unbox(other, value)
-        return wrap(primitive(other, value))
-
-    return operate
-
-
-def _augmented(primitive: Callable[..., Value]) -> Callable[[Box, Any], Any]:
-    def operate(self: Box, other: Any) -> Any:
-        value = self._value
-        result = primitive(value, unbox(other, value))
-        if not value.shape and type(base(value)) is not np.ndarray:
-            return wrap(result)  # numbers are not written to, they are replaced
-        return self._replace(result)
-
-    return operate
-
-
-for _name, _primitive in {
-    "add": arithmetic.add,
-    "sub": arithmetic.subtract,
-    "mul": arithmetic.multiply,
-    "truediv": arithmetic.divide,
-    "pow": arithmetic.power,
-    "matmul": linalg.matmul,
-    "floordiv": elementary.floor_divide,
-    "mod": elementary.remainder,
-    "and": elementary.bitwise_and,
-    "or": elementary.bitwise_or,
-    "xor": elementary.bitwise_xor,
-}.items():
-    setattr(Box, f"__{_name}__", _operator(_primitive))
-    setattr(Box, f"__r{_name}__", _reflected(_primitive))
-    setattr(Box, f"__i{_name}__", _augmented(_primitive))
-
-for _name, _comparison in {
-    "lt": arithmetic.less,
-    "le": arithmetic.less_equal,
-    "gt": arithmetic.greater,
-    "ge": arithmetic.greater_equal,
-    "eq": arithmetic.equal,
-    "ne": arithmetic.not_equal,
-}.items():
-    setattr(Box, f"__{_name}__", _operator(_comparison))
-
-
-def _unary(primitive: Callable[..., Value]) -> Callable[[Box], Any]:
-    return lambda self: wrap(primitive(self._value))
-
-
-for _name, _function in {
-    "neg": arithmetic.negative,
-    "pos": lambda x: x * 1.0,
-    "abs": elementary.absolute,
-    "invert": elementary.invert,
-    "floor": elementary.floor,
-    "ceil": elementary.ceil,
-    "trunc": elementary.trunc,
-}.items():
-    setattr(Box, f"__{_name}__", _unary(_function))
-
-
-def _divmod(self: Box, other: Any) -> tuple[Any, Any]:
-    return self // other, self % other
-
-
-def _rdivmod(self: Box, other: Any) -> tuple[Any, Any]:
-    return other // self, other % self
-
-
-Box.__divmod__ = _divmod  # type: ignore[attr-defined]
-Box.__rdivmod__ = _rdivmod  # type: ignore[attr-defined]

@@ -21,7 +21,18 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PRIMITIVES", "Binary", "Primitive", "Tracer", "Value", "base", "is_real", "new_level", "ndim_of", "shape_of"]
+__all__ = [
+    "PRIMITIVES",
+    "Binary",
+    "Primitive",
+    "Tracer",
+    "Value",
+    "base",
+    "is_real",
+    "ndim_of",
+    "new_level",
+    "shape_of",
+]
 
 Value = Any
 
@@ -171,17 +182,21 @@ class Binary(Primitive):
         super().__init__(name, compute, push, pulls, lazy=True)
         self.numbers = numbers
 
-    def __call__(self, a: Value, b: Value) -> Value:  # type: ignore[override]
+    def __call__(self, a: Value, b: Value) -> Value:
         if isinstance(a, Tracer):
             if isinstance(b, Tracer):
                 if a.level >= b.level:
                     return a.process(self, (a, b), {})
                 return b.process(self, (a, b), {})
             kind = type(b)
-            return a.with_number(self, a, b, 0) if kind is float or kind is int else a.process(self, (a, b), {})
+            return (
+                a.with_number(self, a, b, 0) if kind is float or kind is int else a.process(self, (a, b), {})
+            )
         if isinstance(b, Tracer):
             kind = type(a)
-            return b.with_number(self, a, b, 1) if kind is float or kind is int else b.process(self, (a, b), {})
+            return (
+                b.with_number(self, a, b, 1) if kind is float or kind is int else b.process(self, (a, b), {})
+            )
         return self.compute(a, b)
 
 

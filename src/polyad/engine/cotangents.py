@@ -51,7 +51,10 @@ class Part:
         if not isinstance(w, Tracer):
             return True
         return (
-            self.basic and type(w) is Dual and not isinstance(w.primal, Tracer) and not isinstance(w.tangent, Tracer)
+            self.basic
+            and type(w) is Dual
+            and not isinstance(w.primal, Tracer)
+            and not isinstance(w.tangent, Tracer)
         )
 
     def buffer(self, w: Value) -> Value:

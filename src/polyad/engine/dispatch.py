@@ -1,4 +1,4 @@
-"""From NumPy's functions to the table, and the box's methods.
+"""From NumPy's functions to the table.
 
 What is in neither ``UFUNCS`` nor ``FUNCTIONS`` is refused: nothing is ever treated as constant
 because it is unknown. The exception is what asks about structure only (``STRUCTURAL``).
@@ -14,19 +14,46 @@ import numpy as np
 from polyad.engine import (  # noqa: F401  (importing them fills the table)
     numpy_calculus,
     numpy_linalg,
+    numpy_rearrange,
     numpy_reduction,
-    numpy_structure,
     rules_special,
 )
 from polyad.engine import rules_elementwise as elementary
-from polyad.engine.box import METHODS_OF_OBJECTS, Box, Rearranged, contains_box, recorder, unbox, wrap
-from polyad.engine.core import PRIMITIVES, Tracer, Value, ndim_of, shape_of
+from polyad.engine.box import Box, contains_box, recorder, unbox, unbox_index, wrap
+from polyad.engine.core import Tracer, Value, ndim_of, shape_of
+from polyad.engine.numpy_views import VIEWS
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import add, subtract, where
-from polyad.engine.rules_structure import astype, reshape, scatter
+from polyad.engine.rules_structure import astype, broadcast_to, getitem_shape, reshape, scatter
 from polyad.engine.table import FUNCTIONS, UFUNCS
 
 __all__ = ["apply_function", "apply_ufunc"]
+
+
+STRUCTURAL: dict[Any, Callable[..., Any]] = {
+    np.shape: lambda a: a.shape,
+    np.ndim: lambda a: a.ndim,
+    np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
+    np.iscomplexobj: lambda a: a.dtype.kind == "c",
+    np.isrealobj: lambda a: a.dtype.kind != "c",
+    np.result_type: lambda *a: np.result_type(*(k.dtype if isinstance(k, Box) else k for k in a)),
+    np.common_type: lambda *a: np.common_type(*(np.empty(0, dtype=k.dtype) for k in a)),
+    np.can_cast: lambda a, to, casting="safe": np.can_cast(a.dtype if isinstance(a, Box) else a, to, casting),
+    np.min_scalar_type: lambda a: a.dtype,
+    np.shares_memory: lambda a, b, max_work=None: a is b,
+    np.may_share_memory: lambda a, b, max_work=None: a is b,
+    np.array_repr: lambda a, *args, **kwargs: repr(a),
+    np.array_str: lambda a, *args, **kwargs: str(a),
+    np.copyto: lambda dst, src, casting="same_kind", where=True: _copyto(dst, src, where),
+}
+
+
+def _copyto(dst: Any, src: Any, where: Any) -> None:
+    if not isinstance(dst, Box):
+        raise refuse(
+            "np.copyto into a plain array would drop the derivative", "create the array with np.zeros_like(x)"
+        )
+    dst[...] = src if where is True else np.where(where, src, dst)
 
 
 # -- functions ----------------------------------------------------------------------------------------
@@ -166,7 +193,9 @@ def _with_options(
         values = [choose(mask, v, 1.0) if isinstance(v, Tracer) or _is_float(v) else v for v in values]
     result = own(*values)
     if dtype is not None:
-        result = result.astype(dtype) if not isinstance(result, Tracer) else astype(result, dtype=np.dtype(dtype))
+        result = (
+            result.astype(dtype) if not isinstance(result, Tracer) else astype(result, dtype=np.dtype(dtype))
+        )
     if where is not True:
         target = out[0] if isinstance(out, tuple) else out
         result = choose(mask, result, 0.0 if target is None else unbox(target))
@@ -214,7 +243,8 @@ def _ufunc_method(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict
     if method == "at" and ufunc in AT:
         return _at(ufunc, *inputs)
     raise refuse(
-        f"np.{ufunc.__name__}.{method} of a traced array is not supported", "use a function of the whole array"
+        f"np.{ufunc.__name__}.{method} of a traced array is not supported",
+        "use a function of the whole array",
     )
 
 
@@ -232,9 +262,6 @@ def _at(ufunc: Any, target: Any, index: Any, item: Any = None) -> None:
             f"np.{ufunc.__name__}.at on this array would drop the derivative",
             "make the array with np.zeros_like(x)",
         )
-    from polyad.engine.box import unbox_index
-    from polyad.engine.rules_structure import broadcast_to, getitem_shape
-
     old = target._value
     place = unbox_index(index, old)
     value = unbox(item, old)
@@ -243,232 +270,3 @@ def _at(ufunc: Any, target: Any, index: Any, item: Any = None) -> None:
         value = np.asarray(value, dtype=old.dtype)
     value = broadcast_to(value, shape=shape)
     target._replace(AT[ufunc](old, scatter(value, index=place, shape=old.shape)))
-
-
-# -- views --------------------------------------------------------------------------------------------
-
-
-def _view(x: Any, value: Value, reader: Callable[[Value], Value], writer: Callable[[Value, Value], Value]) -> Any:
-    return Rearranged(x, value, reader, writer) if isinstance(x, Box) else wrap(value)
-
-
-def _reshape(a: Any, /, shape: Any = None, order: str = "C", *, newshape: Any = None, copy: Any = None) -> Any:
-    """``np.reshape``; the result shares memory with a box, as with an array in C order."""
-    shape = newshape if shape is None else shape
-    shape = (shape,) if not isinstance(shape, tuple | list) else tuple(shape)
-    shape = tuple(int(n) for n in shape)
-    if order != "C":
-        if order != "F":
-            raise refuse(f"reshape with order={order!r}", "use order='C' or 'F'")
-        return _transpose(_reshape(_transpose(a), shape[::-1]))
-    value = unbox(a)
-    here = shape_of(value)
-    shape = np.empty(0).reshape(_solve(here, shape)).shape if 0 in here else _solve(here, shape)
-    result = reshape(value, shape=shape)
-    if copy:
-        return wrap(result)
-    return _view(a, result, lambda v: reshape(v, shape=shape), lambda v, w: reshape(w, shape=here))
-
-
-def _solve(here: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape with -1 filled in."""
-    if -1 not in shape:
-        return shape
-    return np.broadcast_to(np.empty(()), here).reshape(shape).shape if 0 in here else _fill(here, shape)
-
-
-def _fill(here: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-    known = 1
-    for n in shape:
-        known *= 1 if n == -1 else n
-    size = 1
-    for n in here:
-        size *= n
-    if known == 0 or size % known:
-        raise ValueError(f"cannot reshape array of size {size} into shape {shape}")
-    return tuple(size // known if n == -1 else n for n in shape)
-
-
-def _transpose(a: Any, axes: Any = None) -> Any:
-    value = unbox(a)
-    n = ndim_of(value)
-    axes = tuple(range(n))[::-1] if axes is None else tuple(int(k) % n for k in axes)
-    return _permuted(a, value, axes)
-
-
-def _permuted(a: Any, value: Value, axes: tuple[int, ...]) -> Any:
-    permute = PRIMITIVES["transpose"]
-    inverse = tuple(int(k) for k in np.argsort(axes))
-    return _view(
-        a,
-        permute(value, axes=axes),
-        lambda v: permute(v, axes=axes),
-        lambda v, w: permute(w, axes=inverse),
-    )
-
-
-def _like_numpy(f: Callable[..., Any], kind: str) -> Callable[..., Any]:
-    """A function that only changes the shape or the order of axes: NumPy is asked what it does."""
-
-    def apply(a: Any, *args: Any, **kwargs: Any) -> Any:
-        shape = np.shape(a) if not isinstance(a, Box) else a.shape
-        if kind == "axes":
-            numbered = np.empty(tuple(range(2, 2 + len(shape))), dtype=bool)
-            axes = tuple(n - 2 for n in f(numbered, *args, **kwargs).shape)
-            return _permuted(a, unbox(a), axes)
-        return _reshape(a, f(np.broadcast_to(np.empty(()), shape), *args, **kwargs).shape)
-
-    return apply
-
-
-VIEWS: dict[Any, Callable[..., Any]] = {
-    np.reshape: _reshape,
-    np.transpose: _transpose,
-    np.permute_dims: _transpose,
-    np.ravel: lambda a, order="C": _reshape(a, -1, order="C" if order in "KA" else order),
-    np.matrix_transpose: lambda a: _permuted(a, unbox(a), (*range(a.ndim - 2), a.ndim - 1, a.ndim - 2)),
-    np.swapaxes: _like_numpy(np.swapaxes, "axes"),
-    np.moveaxis: _like_numpy(np.moveaxis, "axes"),
-    np.rollaxis: _like_numpy(np.rollaxis, "axes"),
-    np.squeeze: _like_numpy(np.squeeze, "shape"),
-    np.expand_dims: _like_numpy(np.expand_dims, "shape"),
-}
-
-STRUCTURAL: dict[Any, Callable[..., Any]] = {
-    np.shape: lambda a: a.shape,
-    np.ndim: lambda a: a.ndim,
-    np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
-    np.iscomplexobj: lambda a: a.dtype.kind == "c",
-    np.isrealobj: lambda a: a.dtype.kind != "c",
-    np.result_type: lambda *a: np.result_type(*(k.dtype if isinstance(k, Box) else k for k in a)),
-    np.common_type: lambda *a: np.common_type(*(np.empty(0, dtype=k.dtype) for k in a)),
-    np.can_cast: lambda a, to, casting="safe": np.can_cast(a.dtype if isinstance(a, Box) else a, to, casting),
-    np.min_scalar_type: lambda a: a.dtype,
-    np.shares_memory: lambda a, b, max_work=None: a is b,
-    np.may_share_memory: lambda a, b, max_work=None: a is b,
-    np.array_repr: lambda a, *args, **kwargs: repr(a),
-    np.array_str: lambda a, *args, **kwargs: str(a),
-    np.copyto: lambda dst, src, casting="same_kind", where=True: _copyto(dst, src, where),
-}
-
-
-def _copyto(dst: Any, src: Any, where: Any) -> None:
-    if not isinstance(dst, Box):
-        raise refuse(
-            "np.copyto into a plain array would drop the derivative", "create the array with np.zeros_like(x)"
-        )
-    dst[...] = src if where is True else np.where(where, src, dst)
-
-
-# -- the box's methods --------------------------------------------------------------------------------
-
-
-def _method(f: Any) -> Callable[..., Any]:
-    own = FUNCTIONS[f]
-
-    def method(self: Box, *args: Any, **kwargs: Any) -> Any:
-        return call(own, (self, *args), kwargs)
-
-    method.__name__ = f.__name__
-    return method
-
-
-for _name in (
-    "sum prod mean std var max min argmax argmin argsort cumsum cumprod all any dot clip round take repeat "
-    "diagonal trace choose compress searchsorted ptp copy nonzero"
-).split():
-    if getattr(np, _name) in FUNCTIONS:
-        setattr(Box, _name, _method(getattr(np, _name)))
-
-
-def _box_reshape(self: Box, *shape: Any, order: str = "C", copy: Any = None) -> Any:
-    return _reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
-
-
-def _box_transpose(self: Box, *axes: Any) -> Any:
-    if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], tuple | list)):
-        return _transpose(self, axes[0])
-    return _transpose(self, axes or None)
-
-
-def _box_astype(
-    self: Box, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
-) -> Any:
-    return wrap(numpy_structure.cast(self._value, np.dtype(dtype)))
-
-
-def _box_fill(self: Box, item: Any) -> None:
-    self[...] = item
-
-
-def _box_sort(self: Box, axis: int = -1, kind: Any = None, order: Any = None) -> None:
-    self._replace(FUNCTIONS[np.sort](self._value, axis=axis))
-
-
-def _box_item(self: Box, *index: Any) -> Any:
-    if index:
-        where = index[0] if len(index) == 1 else index
-        return self.ravel()[where] if isinstance(where, int) else self[where]
-    if self.size != 1:
-        raise ValueError("can only convert an array of size 1 to a Python scalar")
-    return self.reshape(-1)[0]
-
-
-def _box_tolist(self: Box) -> Any:
-    return [part.tolist() if isinstance(part, Box) and part.ndim else part for part in self] if self.ndim else self
-
-
-def _parts(name: str) -> property:
-    part = PRIMITIVES[name]
-
-    def write(v: Value, w: Value) -> Value:
-        other = PRIMITIVES["imag" if name == "real" else "real"](v)
-        return w + other * 1j if name == "real" else other + w * 1j
-
-    def get(self: Box) -> Any:
-        if self.dtype.kind != "c":
-            return self if name == "real" else wrap(part(self._value))
-        return Rearranged(self, part(self._value), part, write)
-
-    def put(self: Box, item: Any) -> None:
-        get(self)[...] = item
-
-    return property(get, put)
-
-
-def _array_ufunc(self: Box, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    return apply_ufunc(ufunc, method, inputs, kwargs)
-
-
-def _array_function(self: Box, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-    return apply_function(func, args, kwargs)
-
-
-_ADDITIONS: dict[str, Any] = {
-    "reshape": _box_reshape,
-    "transpose": _box_transpose,
-    "astype": _box_astype,
-    "fill": _box_fill,
-    "sort": _box_sort,
-    "item": _box_item,
-    "tolist": _box_tolist,
-    "ravel": lambda self, order="C": VIEWS[np.ravel](self, order),
-    "flatten": lambda self, order="C": wrap(unbox(VIEWS[np.ravel](self, order))),
-    "squeeze": lambda self, axis=None: VIEWS[np.squeeze](self, axis),
-    "swapaxes": lambda self, a, b: VIEWS[np.swapaxes](self, a, b),
-    "conj": lambda self: np.conjugate(self),
-    "conjugate": lambda self: np.conjugate(self),
-    "T": property(_transpose),
-    "mT": property(VIEWS[np.matrix_transpose]),
-    "flat": property(lambda self: _reshape(self, -1)),
-    "real": _parts("real"),
-    "imag": _parts("imag"),
-    "__array_ufunc__": _array_ufunc,
-    "__array_function__": _array_function,
-    "__round__": lambda self, decimals=0: np.round(self, decimals),
-}
-for _name, _member in _ADDITIONS.items():
-    setattr(Box, _name, _member)
-
-for _ufunc in UFUNCS:
-    METHODS_OF_OBJECTS[_ufunc.__name__] = _ufunc

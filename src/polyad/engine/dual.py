@@ -30,7 +30,7 @@ class Dual(Tracer):
         return self.primal.shape
 
     @property
-    def dtype(self) -> Any:  # type: ignore[override]
+    def dtype(self) -> Any:
         return self.primal.dtype
 
     def lower(self) -> Value:

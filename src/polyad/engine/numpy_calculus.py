@@ -51,7 +51,7 @@ def gradient(f: Value, *varargs: Any, axis: Any = None, edge_order: int = 1) -> 
     results = []
     for k, step in zip(axes, spacings, strict=True):
         n = shape_of(f)[k]
-        matrix = np.gradient(np.eye(n), step, axis=0, edge_order=edge_order)
+        matrix: Any = np.gradient(np.eye(n), step, axis=0, edge_order=edge_order)  # type: ignore[call-overload]
         order = (*(j for j in range(ndim_of(f)) if j != k), k)
         inverse = tuple(int(j) for j in np.argsort(order))
         results.append(transpose(matmul(transpose(f, axes=order), matrix.T), axes=inverse))
@@ -312,4 +312,3 @@ for _f, _one, _default in (
 ):
     function(_f)(_several(_one, _default))
 del _f
-

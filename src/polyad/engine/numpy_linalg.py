@@ -12,9 +12,9 @@ from polyad.engine.core import Value, base, is_real, ndim_of, shape_of
 from polyad.engine.kinds import conj
 from polyad.engine.numpy_reduction import axes_of, max_, min_, sum_
 from polyad.engine.numpy_structure import array_of
+from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import equal, power, real, where
 from polyad.engine.rules_elementwise import absolute, sqrt
-from polyad.engine.refuse import refuse
 from polyad.engine.rules_linalg import swapped
 from polyad.engine.rules_structure import broadcast_to, getitem, reshape, transpose
 from polyad.engine.table import FUNCTIONS, function, map_ufunc
@@ -110,9 +110,7 @@ def norm(x: Value, ord: Any = None, axis: Any = None, keepdims: bool = False) ->
         if keepdims:
             return result
         return reshape(result, shape=tuple(n for k, n in enumerate(shape_of(x)) if k not in (rows, columns)))
-    moved = transpose(
-        x, axes=(*(k for k in range(ndim_of(x)) if k not in (rows, columns)), rows, columns)
-    )
+    moved = transpose(x, axes=(*(k for k in range(ndim_of(x)) if k not in (rows, columns)), rows, columns))
     s = svdvals(moved)
     result = sum_(s, -1) if ord == "nuc" else (max_ if ord > 0 else min_)(s, -1)
     if not keepdims:
@@ -136,7 +134,9 @@ def _root(s: Value) -> Value:
 
 
 @function(np.einsum)
-def einsum(*operands: Any, optimize: Any = False, dtype: Any = None, order: str = "K", casting: str = "safe") -> Value:
+def einsum(
+    *operands: Any, optimize: Any = False, dtype: Any = None, order: str = "K", casting: str = "safe"
+) -> Value:
     """Explicit output, no ellipsis, no letter twice in an operand: then the rule's form holds."""
     if not isinstance(operands[0], str):
         subscripts, arrays = _from_lists(operands)
@@ -174,7 +174,9 @@ def _from_lists(operands: tuple[Any, ...]) -> tuple[str, list[Value]]:
 def _without_ellipsis(terms: list[str], output: str | None, ndims: list[int]) -> tuple[list[str], str]:
     """Letters in place of ``...``, and the output that NumPy implies where none is given."""
     free = [c for c in rules.LETTERS if c not in "".join(terms)]
-    longest = max((n - len(t.replace("...", "")) for t, n in zip(terms, ndims, strict=True) if "..." in t), default=0)
+    longest = max(
+        (n - len(t.replace("...", "")) for t, n in zip(terms, ndims, strict=True) if "..." in t), default=0
+    )
     named = "".join(free[:longest])
     spelled = [
         t.replace("...", named[longest - (n - len(t) + 3) :]) if "..." in t else t
@@ -199,6 +201,12 @@ def _diagonal_of(a: Value, term: str) -> tuple[Value, str]:
     return getitem(moved, index=(np.arange(n), np.arange(n))), c + "".join(term[k] for k in rest)
 
 
+# the named tuples of NumPy's results
+SLOGDET: Any = type(np.linalg.slogdet(np.eye(1)))
+EIGH: Any = type(np.linalg.eigh(np.eye(1)))
+QR: Any = type(np.linalg.qr(np.eye(1)))
+SVD: Any = type(np.linalg.svd(np.eye(1)))
+
 # -- matrices -----------------------------------------------------------------------------------------
 
 
@@ -214,21 +222,20 @@ def solve(a: Value, b: Value) -> Value:
 function(np.linalg.inv)(lambda a: matrix.inv(array_of(a)))
 function(np.linalg.det)(lambda a: matrix.det(array_of(a)))
 function(np.linalg.cholesky)(
-    lambda a, /, *, upper=False: swapped(matrix.cholesky(array_of(a))) if upper else matrix.cholesky(array_of(a))
+    lambda a, /, *, upper=False: (
+        swapped(matrix.cholesky(array_of(a))) if upper else matrix.cholesky(array_of(a))
+    )
 )
 function(np.linalg.slogdet)(lambda a: SLOGDET(*matrix.slogdet(array_of(a))))
 function(np.linalg.eigh)(lambda a, UPLO="L": EIGH(*matrix.eigh(_triangle(array_of(a), UPLO))))
 function(np.linalg.eigvalsh)(lambda a, UPLO="L": matrix.eigh(_triangle(array_of(a), UPLO))[0])
 function(np.linalg.svdvals)(lambda x, /: svdvals(array_of(x)))
 function(np.linalg.matrix_transpose)(lambda x, /: swapped(array_of(x)))
-function(np.linalg.diagonal)(lambda x, /, *, offset=0: FUNCTIONS[np.diagonal](x, offset=offset, axis1=-2, axis2=-1))
+function(np.linalg.diagonal)(
+    lambda x, /, *, offset=0: FUNCTIONS[np.diagonal](x, offset=offset, axis1=-2, axis2=-1)
+)
 function(np.linalg.trace)(lambda x, /, *, offset=0, dtype=None: trace(x, offset, -2, -1))
 function(np.linalg.matmul)(lambda x1, x2, /: rules.matmul(array_of(x1), array_of(x2)))
-
-SLOGDET = type(np.linalg.slogdet(np.eye(1)))
-EIGH = type(np.linalg.eigh(np.eye(1)))
-QR = type(np.linalg.qr(np.eye(1)))
-SVD = type(np.linalg.svd(np.eye(1)))
 
 
 def _triangle(a: Value, uplo: str) -> Value:
@@ -323,7 +330,9 @@ def kron(a: Value, b: Value) -> Value:
 
 
 @function(np.cross)
-def cross(a: Value, b: Value, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Value:
+def cross(
+    a: Value, b: Value, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Value:
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = _last(array_of(a), axisa), _last(array_of(b), axisb)
@@ -352,7 +361,10 @@ def vecdot(x1: Value, x2: Value, /, axis: int = -1) -> Value:
 
 map_ufunc(np.vecdot, vecdot)
 map_ufunc(np.matvec, lambda a, b: _vector(rules.matmul(a, reshape(b, shape=(*shape_of(b), 1)))))
-map_ufunc(np.vecmat, lambda a, b: _vector(rules.matmul(rules.adjoint(b), conj(reshape(a, shape=(*shape_of(a), 1)))), True))
+map_ufunc(
+    np.vecmat,
+    lambda a, b: _vector(rules.matmul(rules.adjoint(b), conj(reshape(a, shape=(*shape_of(a), 1)))), True),
+)
 
 
 def _vector(column: Value, conjugated: bool = False) -> Value:

@@ -14,8 +14,7 @@ from polyad.engine.rules_arithmetic import conjugate, log, multiply, real, where
 from polyad.engine.rules_elementwise import exp, isnan, sqrt
 from polyad.engine.rules_elementwise import maximum as pair_maximum
 from polyad.engine.rules_elementwise import minimum as pair_minimum
-from polyad.engine.rules_structure import concatenate, getitem, reshape, take_along_axis
-from polyad.engine.rules_structure import total
+from polyad.engine.rules_structure import concatenate, getitem, reshape, take_along_axis, total
 from polyad.engine.table import function
 
 __all__ = ["axes_of", "logaddexp_reduce", "running"]
@@ -54,7 +53,12 @@ def _typed(x: Value, dtype: Any) -> Value:
 
 @function(np.sum)
 def sum_(
-    a: Value, axis: Axis = None, dtype: Any = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE
+    a: Value,
+    axis: Axis = None,
+    dtype: Any = None,
+    keepdims: Any = False,
+    initial: Any = _NONE,
+    where: Any = _NONE,
 ) -> Value:
     a = _masked(_typed(_array(a), dtype), where, 0.0)
     result = total(a, axis=None if axis is None else axes_of(axis, ndim_of(a)), keepdims=keepdims is True)
@@ -76,7 +80,9 @@ def nansum(a: Value, axis: Axis = None, dtype: Any = None, keepdims: Any = False
 
 
 @function(np.mean)
-def mean(a: Value, axis: Axis = None, dtype: Any = None, keepdims: Any = False, *, where: Any = _NONE) -> Value:
+def mean(
+    a: Value, axis: Axis = None, dtype: Any = None, keepdims: Any = False, *, where: Any = _NONE
+) -> Value:
     a = _array(a)
     summed = sum_(a, axis, dtype, keepdims, where=where)
     if where is _NONE or where is True:
@@ -117,7 +123,9 @@ def std(a: Value, axis: Axis = None, **options: Any) -> Value:
 
 
 @function(np.average)
-def average(a: Value, axis: Axis = None, weights: Value = None, returned: bool = False, *, keepdims: Any = False) -> Any:
+def average(
+    a: Value, axis: Axis = None, weights: Value = None, returned: bool = False, *, keepdims: Any = False
+) -> Any:
     if weights is None:
         result = mean(a, axis, keepdims=keepdims)
         scale: Value = np.full(shape_of(result), float(count_of(shape_of(a), axes_of(axis, ndim_of(a)))))
@@ -131,14 +139,18 @@ def average(a: Value, axis: Axis = None, weights: Value = None, returned: bool =
 
 
 @function(np.max, np.amax)
-def max_(a: Value, axis: Axis = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE) -> Value:
+def max_(
+    a: Value, axis: Axis = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE
+) -> Value:
     a = _masked(_array(a), where, -np.inf)
     result = rules.maximum_of(a, axis=axes_of(axis, ndim_of(a)), keepdims=keepdims is True)
     return result if initial is _NONE else pair_maximum(result, initial)
 
 
 @function(np.min, np.amin)
-def min_(a: Value, axis: Axis = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE) -> Value:
+def min_(
+    a: Value, axis: Axis = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE
+) -> Value:
     a = _masked(_array(a), where, np.inf)
     result = rules.minimum_of(a, axis=axes_of(axis, ndim_of(a)), keepdims=keepdims is True)
     return result if initial is _NONE else pair_minimum(result, initial)
@@ -167,7 +179,12 @@ def ptp(a: Value, axis: Axis = None, keepdims: Any = False) -> Value:
 
 @function(np.prod)
 def prod(
-    a: Value, axis: Axis = None, dtype: Any = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE
+    a: Value,
+    axis: Axis = None,
+    dtype: Any = None,
+    keepdims: Any = False,
+    initial: Any = _NONE,
+    where: Any = _NONE,
 ) -> Value:
     """A tree of products: exact where entries are zero, to any order of derivative."""
     a = _masked(_typed(_array(a), dtype), where, 1.0)
@@ -175,9 +192,15 @@ def prod(
     a = moved_last(a, axes)
     while shape_of(a)[-1] > 1:
         half = shape_of(a)[-1] // 2
-        pairs = multiply(getitem(a, index=(..., slice(0, half))), getitem(a, index=(..., slice(half, 2 * half))))
+        pairs = multiply(
+            getitem(a, index=(..., slice(0, half))), getitem(a, index=(..., slice(half, 2 * half)))
+        )
         rest = shape_of(a)[-1] - 2 * half
-        a = concatenate(pairs, getitem(a, index=(..., slice(-1, None))), axis=ndim_of(a) - 1) if rest else pairs
+        a = (
+            concatenate(pairs, getitem(a, index=(..., slice(-1, None))), axis=ndim_of(a) - 1)
+            if rest
+            else pairs
+        )
     result = getitem(a, index=(..., 0)) if shape_of(a)[-1] else np.ones(shape_of(a)[:-1])
     if keepdims is True:
         result = reshape(result, shape=rules.kept(shape, axes))
@@ -221,7 +244,10 @@ def running(pair: Callable[[Value, Value], Value]) -> Callable[..., Value]:
         step, count = 1, shape_of(a)[k]
         while step < count:
             head = getitem(a, index=(*lead, slice(0, step)))
-            late, early = getitem(a, index=(*lead, slice(step, None))), getitem(a, index=(*lead, slice(0, -step)))
+            late, early = (
+                getitem(a, index=(*lead, slice(step, None))),
+                getitem(a, index=(*lead, slice(0, -step))),
+            )
             a = concatenate(head, pair(early, late), axis=k)
             step *= 2
         return a
@@ -255,7 +281,12 @@ def median(a: Value, axis: Axis = None, keepdims: bool = False, overwrite_input:
 
 @function(np.quantile)
 def quantile(
-    a: Value, q: Any, axis: Axis = None, overwrite_input: bool = False, method: str = "linear", keepdims: bool = False
+    a: Value,
+    q: Any,
+    axis: Axis = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: bool = False,
 ) -> Value:
     """Linear interpolation between sorted entries."""
     if method != "linear":

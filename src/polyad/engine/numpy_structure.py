@@ -60,15 +60,24 @@ def stacked(items: Any) -> Value:
 
 
 def _same_dtype(parts: list[Value]) -> list[Value]:
-    return [p if getattr(p, "dtype", None) is None or p.dtype.kind in "fc" else np.asarray(p, dtype=float) for p in parts]
+    return [
+        p if getattr(p, "dtype", None) is None or p.dtype.kind in "fc" else np.asarray(p, dtype=float)
+        for p in parts
+    ]
 
 
 # -- creation -----------------------------------------------------------------------------------------
 
 
-def _like(fill: Callable[[Value], Any]) -> Callable[..., Value]:
+def _like(fill: Callable[..., Any]) -> Callable[..., Value]:
     def create(
-        a: Value, *given: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, **named: Any
+        a: Value,
+        *given: Any,
+        dtype: Any = None,
+        order: str = "K",
+        subok: bool = True,
+        shape: Any = None,
+        **named: Any,
     ) -> Value:
         size = shape_of(a) if shape is None else shape if isinstance(shape, tuple) else (shape,)
         kind = a.dtype if dtype is None else np.dtype(dtype)
@@ -157,7 +166,9 @@ def _join(parts: list[Value], axis: int) -> Value:
 
 
 @function(np.concatenate, np.concat)
-def concatenate(arrays: Any, /, axis: int | None = 0, *, dtype: Any = None, casting: str = "same_kind") -> Value:
+def concatenate(
+    arrays: Any, /, axis: int | None = 0, *, dtype: Any = None, casting: str = "same_kind"
+) -> Value:
     parts = [array_of(a) for a in arrays]
     if axis is None:
         parts, axis = [rules.reshape(a, shape=(-1,)) for a in parts], 0
@@ -246,7 +257,9 @@ def block(arrays: Any) -> Value:
 
 @function(np.broadcast_to)
 def broadcast_to(array: Value, shape: Any, subok: bool = False) -> Value:
-    return rules.broadcast_to(array_of(array), shape=tuple(shape) if isinstance(shape, tuple | list) else (shape,))
+    return rules.broadcast_to(
+        array_of(array), shape=tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    )
 
 
 @function(np.broadcast_arrays)
@@ -256,146 +269,11 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Value, ...]:
     return tuple(rules.broadcast_to(a, shape=shape) for a in parts)
 
 
-# -- rearranging: NumPy is run on the positions of the entries -------------------------------------------
-
-
-def positions_of(x: Value) -> np.ndarray:
-    """The flat position of every entry."""
-    return np.arange(x.size).reshape(shape_of(x))
-
-
-def rearranged(f: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that only moves entries about, or leaves some out, or repeats them."""
-
-    def apply(x: Value, *args: Any, **kwargs: Any) -> Any:
-        x = array_of(x)
-        found = f(positions_of(x), *args, **kwargs)
-        if isinstance(found, list | tuple):
-            return type(found)([rules.gather(x, np.asarray(p)) for p in found])
-        return rules.gather(x, np.asarray(found))
-
-    return apply
-
-
-for _f in (
-    np.flip,
-    np.fliplr,
-    np.flipud,
-    np.roll,
-    np.rot90,
-    np.tile,
-    np.repeat,
-    np.diagonal,
-    np.resize,
-    np.delete,
-    np.array_split,
-    np.split,
-    np.hsplit,
-    np.vsplit,
-    np.dsplit,
-    np.unstack,
-    np.trim_zeros,
-    np.lib.stride_tricks.sliding_window_view,
-):
-    function(_f)(rearranged(_f))
-
-
-def spread(f: Callable[..., Any]) -> Callable[..., Any]:
-    """As ``rearranged``, for functions that also put zeros: position 0 stands for one."""
-
-    def apply(x: Value, *args: Any, **kwargs: Any) -> Value:
-        x = array_of(x)
-        found = f(positions_of(x) + 1, *args, **kwargs)
-        return where(found > 0, rules.gather(x, np.maximum(found - 1, 0)), 0.0)
-
-    return apply
-
-
-for _f in (np.diag, np.diagflat, np.tril, np.triu):
-    function(_f)(spread(_f))
-
-
-@function(np.pad)
-def pad(array: Value, pad_width: Any, mode: Any = "constant", **options: Any) -> Value:
-    array = array_of(array)
-    if mode in ("edge", "reflect", "symmetric", "wrap") and not options:
-        return rules.gather(array, np.pad(positions_of(array), pad_width, mode=mode))
-    if mode != "constant":
-        from polyad.engine.refuse import refuse
-
-        raise refuse(f"np.pad with mode={mode!r}", "use mode 'constant', 'edge', 'reflect', 'symmetric' or 'wrap'")
-    found = np.pad(positions_of(array) + 1, pad_width)
-    fill = options.get("constant_values", 0)
-    rest = np.pad(np.zeros(shape_of(array)), pad_width, constant_values=fill)
-    return where(found > 0, rules.gather(array, np.maximum(found - 1, 0)), rest)
-
-
-@function(np.take)
-def take(a: Value, indices: Any, axis: int | None = None, mode: str = "raise") -> Value:
-    indices = base(indices) if isinstance(indices, Tracer) else np.asarray(indices)
-    a = array_of(a)
-    if axis is None:
-        a, axis = rules.reshape(a, shape=(-1,)), 0
-    axis = axis % ndim_of(a)
-    n = shape_of(a)[axis]
-    if mode == "wrap":
-        indices = indices % n
-    elif mode == "clip":
-        indices = np.clip(indices, 0, n - 1)
-    return rules.getitem(a, index=(*(slice(None),) * axis, indices))
-
-
-@function(np.take_along_axis)
-def take_along_axis(arr: Value, indices: Any, axis: int | None = -1) -> Value:
-    if axis is None:
-        arr, axis = rules.reshape(arr, shape=(-1,)), 0
-    axis = axis % ndim_of(arr)
-    shape = list(shape_of(indices))
-    grid = [
-        indices if k == axis else np.arange(n).reshape([-1 if j == k else 1 for j in range(len(shape))])
-        for k, n in enumerate(shape_of(arr))
-    ]
-    return rules.getitem(arr, index=tuple(grid))
-
-
-@function(np.compress)
-def compress(condition: Any, a: Value, axis: int | None = None) -> Value:
-    return take(a, np.flatnonzero(np.asarray(condition)), axis)
-
-
-@function(np.extract)
-def extract(condition: Any, arr: Value) -> Value:
-    return take(arr, np.flatnonzero(np.asarray(condition)))
-
-
-@function(np.meshgrid)
-def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
-    parts = [rules.reshape(array_of(a), shape=(-1,)) for a in xi]
-    grids = np.meshgrid(*(np.arange(shape_of(a)[0]) for a in parts), sparse=sparse, indexing=indexing)  # type: ignore[call-overload]
-    return tuple(rules.gather(a, np.asarray(g)) for a, g in zip(parts, grids, strict=True))
-
-
-@function(np.insert)
-def insert(arr: Value, obj: Any, values: Any, axis: int | None = None) -> Value:
-    arr = array_of(arr)
-    if axis is None:
-        arr, axis = rules.reshape(arr, shape=(-1,)), 0
-    found = np.insert(positions_of(arr) + 1, obj, 0, axis=axis)
-    kept = rules.gather(arr, np.maximum(found - 1, 0))
-    if axis == 0 and ndim_of(arr) == 1:
-        return rules.setitem(kept, values, index=found == 0)
-    moved = np.moveaxis(found, axis, 0) == 0
-    rows = np.flatnonzero(moved.reshape(moved.shape[0], -1).all(axis=1))
-    return rules.setitem(kept, values, index=(*(slice(None),) * (axis % ndim_of(arr)), rows))
-
-
 # -- parts and differences ------------------------------------------------------------------------------
 
 
 function(np.real)(lambda val: real(val))
 function(np.imag)(lambda val: imag(val))
-for _f in (np.fft.fftshift, np.fft.ifftshift):
-    function(_f)(rearranged(_f))
 
 
 @function(np.diff)
@@ -403,7 +281,9 @@ def diff(a: Value, n: int = 1, axis: int = -1, prepend: Any = None, append: Any 
     axis = axis % ndim_of(a)
     lead = (slice(None),) * axis
     ends = [
-        p if p is None else rules.broadcast_to(q, shape=tuple(1 if k == axis else m for k, m in enumerate(shape_of(a))))
+        p
+        if p is None
+        else rules.broadcast_to(q, shape=tuple(1 if k == axis else m for k, m in enumerate(shape_of(a))))
         if not shape_of(q := array_of(p))
         else q
         for p in (prepend, append)
@@ -418,9 +298,7 @@ def diff(a: Value, n: int = 1, axis: int = -1, prepend: Any = None, append: Any 
 @function(np.ediff1d)
 def ediff1d(ary: Value, to_end: Any = None, to_begin: Any = None) -> Value:
     steps = diff(rules.reshape(ary, shape=(-1,)))
-    parts = [
-        rules.reshape(array_of(p), shape=(-1,)) for p in (to_begin, steps, to_end) if p is not None
-    ]
+    parts = [rules.reshape(array_of(p), shape=(-1,)) for p in (to_begin, steps, to_end) if p is not None]
     return _join(parts, 0) if len(parts) > 1 else steps
 
 

@@ -32,7 +32,7 @@ class Proxy(Tracer):
         return tuple(self.array.shape)
 
     @property
-    def dtype(self) -> Any:  # type: ignore[override]
+    def dtype(self) -> Any:
         return adapter(self.library).dtype(self.array)
 
     def lower(self) -> Value:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import PRIMITIVES, Binary, Tracer, Value, is_real, ndim_of, shape_of
+from polyad.engine.core import PRIMITIVES, Binary, Primitive, Tracer, Value, is_real, ndim_of, shape_of
 from polyad.engine.cotangents import expand
 from polyad.engine.kinds import aligned, conj, constant, elementwise, filled, fit, general
 
@@ -166,7 +165,7 @@ divide = Binary(
         lambda y, a, b: lambda w: w * conj(-y / b),
     ),
 )
-negative = general(
+negative: Primitive = general(
     "negative",
     operator.neg,
     lambda y, tangents, x: -tangents[0],
@@ -176,14 +175,14 @@ negative = general(
 
 # -- complex parts ----------------------------------------------------------------------------------
 
-conjugate = general(
+conjugate: Primitive = general(
     "conjugate",
     np.conjugate,
     lambda y, tangents, x: conj(tangents[0]),
     lambda y, x: conj,
     lazy=True,
 )
-real = general(
+real: Primitive = general(
     "real",
     np.real,
     lambda y, tangents, x: real(tangents[0]),
@@ -209,7 +208,7 @@ def _push_where(y: Value, tangents: tuple[Value, ...], condition: Value, a: Valu
     return filled(where(condition, ta, tb), y)
 
 
-where = general(
+where: Primitive = general(
     "where",
     np.where,
     _push_where,
@@ -309,6 +308,5 @@ def _negative(self: Tracer) -> Value:
     return negative(self)
 
 
-Tracer.__matmul__ = _matmul  # type: ignore[attr-defined]
-Tracer.__rmatmul__ = _rmatmul  # type: ignore[attr-defined]
-Tracer.__neg__ = _negative  # type: ignore[attr-defined]
+for _name, _method in {"matmul": _matmul, "rmatmul": _rmatmul, "neg": _negative}.items():
+    setattr(Tracer, f"__{_name}__", _method)

@@ -7,62 +7,64 @@ is constant in pieces has derivative 0 everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from polyad.engine import rules_arithmetic as arithmetic
-from polyad.engine.core import Value, is_real, ndim_of, shape_of
-from polyad.engine.kinds import aligned, conj, elementwise, filled, fit, general
-from polyad.engine.rules_arithmetic import equal, greater, greater_equal, less, log, power, where
-from polyad.engine.table import UFUNCS, constant_ufunc, map_ufunc, ufunc
+from polyad.engine.core import Primitive, Value, is_real
+from polyad.engine.kinds import conj, general
+from polyad.engine.rules_arithmetic import equal, greater, power, where
+from polyad.engine.table import constant_ufunc, map_ufunc, ufunc
 
 LN2, LN10 = float(np.log(2)), float(np.log(10))
 
 # -- exponentials, logarithms, roots ------------------------------------------------------------------
 
-exp = ufunc(np.exp, lambda y: y)
-exp2 = ufunc(np.exp2, lambda y: y * LN2)
-expm1 = ufunc(np.expm1, lambda y: y + 1)
-log2 = ufunc(np.log2, lambda x: 1 / (x * LN2))
-log10 = ufunc(np.log10, lambda x: 1 / (x * LN10))
-log1p = ufunc(np.log1p, lambda x: 1 / (1 + x))
-sqrt = ufunc(np.sqrt, lambda y: 0.5 / y)
-cbrt = ufunc(np.cbrt, lambda x, y: y / (3 * x))
-square = ufunc(np.square, lambda x: x * 2)
-reciprocal = ufunc(np.reciprocal, lambda y: -y * y)
+exp: Primitive = ufunc(np.exp, lambda y: y)
+exp2: Primitive = ufunc(np.exp2, lambda y: y * LN2)
+expm1: Primitive = ufunc(np.expm1, lambda y: y + 1)
+log2: Primitive = ufunc(np.log2, lambda x: 1 / (x * LN2))
+log10: Primitive = ufunc(np.log10, lambda x: 1 / (x * LN10))
+log1p: Primitive = ufunc(np.log1p, lambda x: 1 / (1 + x))
+sqrt: Primitive = ufunc(np.sqrt, lambda y: 0.5 / y)
+cbrt: Primitive = ufunc(np.cbrt, lambda x, y: y / (3 * x))
+square: Primitive = ufunc(np.square, lambda x: x * 2)
+reciprocal: Primitive = ufunc(np.reciprocal, lambda y: -y * y)
 
 # -- trigonometric and hyperbolic ---------------------------------------------------------------------
 
-sin = ufunc(np.sin, lambda x: cos(x))
-cos = ufunc(np.cos, lambda x: -sin(x))
-tan = ufunc(np.tan, lambda y: 1 + y * y)
-arcsin = ufunc(np.arcsin, lambda x: 1 / sqrt(1 - x * x))
-arccos = ufunc(np.arccos, lambda x: -1 / sqrt(1 - x * x))
-arctan = ufunc(np.arctan, lambda x: 1 / (1 + x * x))
-sinh = ufunc(np.sinh, lambda x: cosh(x))
-cosh = ufunc(np.cosh, lambda x: sinh(x))
-tanh = ufunc(np.tanh, lambda y: 1 - y * y)
-arcsinh = ufunc(np.arcsinh, lambda x: 1 / sqrt(x * x + 1))
-arccosh = ufunc(np.arccosh, lambda x: 1 / (sqrt(x - 1) * sqrt(x + 1)))
-arctanh = ufunc(np.arctanh, lambda x: 1 / (1 - x * x))
-deg2rad = ufunc(np.deg2rad, lambda: np.pi / 180)
-rad2deg = ufunc(np.rad2deg, lambda: 180 / np.pi)
+sin: Primitive = ufunc(np.sin, lambda x: cos(x))
+cos: Primitive = ufunc(np.cos, lambda x: -sin(x))
+tan: Primitive = ufunc(np.tan, lambda y: 1 + y * y)
+arcsin: Primitive = ufunc(np.arcsin, lambda x: 1 / sqrt(1 - x * x))
+arccos: Primitive = ufunc(np.arccos, lambda x: -1 / sqrt(1 - x * x))
+arctan: Primitive = ufunc(np.arctan, lambda x: 1 / (1 + x * x))
+sinh: Primitive = ufunc(np.sinh, lambda x: cosh(x))
+cosh: Primitive = ufunc(np.cosh, lambda x: sinh(x))
+tanh: Primitive = ufunc(np.tanh, lambda y: 1 - y * y)
+arcsinh: Primitive = ufunc(np.arcsinh, lambda x: 1 / sqrt(x * x + 1))
+arccosh: Primitive = ufunc(np.arccosh, lambda x: 1 / (sqrt(x - 1) * sqrt(x + 1)))
+arctanh: Primitive = ufunc(np.arctanh, lambda x: 1 / (1 - x * x))
+deg2rad: Primitive = ufunc(np.deg2rad, lambda: np.pi / 180)
+rad2deg: Primitive = ufunc(np.rad2deg, lambda: 180 / np.pi)
 
 # -- of two operands ----------------------------------------------------------------------------------
 
-arctan2 = ufunc(np.arctan2, lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b))
-hypot = ufunc(np.hypot, lambda a, y: _ratio(a, y), lambda b, y: _ratio(b, y))
-logaddexp = ufunc(np.logaddexp, lambda a, y: exp(a - y), lambda b, y: exp(b - y))
-logaddexp2 = ufunc(np.logaddexp2, lambda a, y: exp2(a - y), lambda b, y: exp2(b - y))
-maximum = ufunc(np.maximum, lambda a, b: _share(a, b), lambda a, b: _share(b, a))
-minimum = ufunc(np.minimum, lambda a, b: _share(b, a), lambda a, b: _share(a, b))
-fmax = ufunc(np.fmax, lambda a, b: _valid_share(a, b), lambda a, b: _valid_share(b, a))
-fmin = ufunc(np.fmin, lambda a, b: _valid_share(a, b, -1), lambda a, b: _valid_share(b, a, -1))
-copysign = ufunc(np.copysign, lambda a, b: sign(a) * copysign(1.0, b), lambda: 0.0)
-remainder = ufunc(np.remainder, lambda: 1.0, lambda a, b: -floor_divide(a, b))
-fmod = ufunc(np.fmod, lambda: 1.0, lambda a, b: -trunc(a / b))
-heaviside = ufunc(np.heaviside, lambda: 0.0, lambda a: where(equal(a, 0), 1.0, 0.0))
-ldexp = ufunc(np.ldexp, lambda b: exp2(b * 1.0), None)
-nextafter = ufunc(np.nextafter, lambda: 1.0, lambda: 0.0)
+arctan2: Primitive = ufunc(np.arctan2, lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b))
+hypot: Primitive = ufunc(np.hypot, lambda a, y: _ratio(a, y), lambda b, y: _ratio(b, y))
+logaddexp: Primitive = ufunc(np.logaddexp, lambda a, y: exp(a - y), lambda b, y: exp(b - y))
+logaddexp2: Primitive = ufunc(np.logaddexp2, lambda a, y: exp2(a - y), lambda b, y: exp2(b - y))
+maximum: Primitive = ufunc(np.maximum, lambda a, b: _share(a, b), lambda a, b: _share(b, a))
+minimum: Primitive = ufunc(np.minimum, lambda a, b: _share(b, a), lambda a, b: _share(a, b))
+fmax: Primitive = ufunc(np.fmax, lambda a, b: _valid_share(a, b), lambda a, b: _valid_share(b, a))
+fmin: Primitive = ufunc(np.fmin, lambda a, b: _valid_share(a, b, -1), lambda a, b: _valid_share(b, a, -1))
+copysign: Primitive = ufunc(np.copysign, lambda a, b: sign(a) * copysign(1.0, b), lambda: 0.0)
+remainder: Primitive = ufunc(np.remainder, lambda: 1.0, lambda a, b: -floor_divide(a, b))
+fmod: Primitive = ufunc(np.fmod, lambda: 1.0, lambda a, b: -trunc(a / b))
+heaviside: Primitive = ufunc(np.heaviside, lambda: 0.0, lambda a: where(equal(a, 0), 1.0, 0.0))
+ldexp: Primitive = ufunc(np.ldexp, lambda b: exp2(b * 1.0), None)
+nextafter: Primitive = ufunc(np.nextafter, lambda: 1.0, lambda: 0.0)
 
 
 def _ratio(a: Value, y: Value) -> Value:
@@ -84,14 +86,14 @@ def _valid_share(a: Value, b: Value, order: int = 1) -> Value:
 
 # -- constant in pieces ---------------------------------------------------------------------------------
 
-floor = constant_ufunc(np.floor)
-ceil = constant_ufunc(np.ceil)
-trunc = constant_ufunc(np.trunc)
-rint = constant_ufunc(np.rint)
-sign = constant_ufunc(np.sign)
-floor_divide = constant_ufunc(np.floor_divide)
+floor: Callable[..., Value] = constant_ufunc(np.floor)
+ceil: Callable[..., Value] = constant_ufunc(np.ceil)
+trunc: Callable[..., Value] = constant_ufunc(np.trunc)
+rint: Callable[..., Value] = constant_ufunc(np.rint)
+sign: Callable[..., Value] = constant_ufunc(np.sign)
+floor_divide: Callable[..., Value] = constant_ufunc(np.floor_divide)
 spacing = constant_ufunc(np.spacing)
-isnan = constant_ufunc(np.isnan)
+isnan: Callable[..., Value] = constant_ufunc(np.isnan)
 isinf = constant_ufunc(np.isinf)
 isfinite = constant_ufunc(np.isfinite)
 signbit = constant_ufunc(np.signbit)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import Value, is_real, ndim_of, shape_of
+from polyad.engine.core import Primitive, Value, is_real, ndim_of, shape_of
 from polyad.engine.cotangents import expand
 from polyad.engine.kinds import conj, fit, general
 from polyad.engine.rules_structure import _Value as Like
@@ -120,7 +120,7 @@ def _pull_right(y: Value, a: Value, b: Value) -> Pull:
     return pull
 
 
-matmul = general("matmul", np.matmul, _push_matmul, _pull_left, _pull_right)
+matmul: Primitive = general("matmul", np.matmul, _push_matmul, _pull_left, _pull_right)
 
 
 # -- sums of products over named axes -------------------------------------------------------------------
@@ -135,7 +135,9 @@ def _push_einsum(y: Value, tangents: tuple[Value, ...], *operands: Value, subscr
         if t is None:
             continue
         named = ",".join(batch + term if j == k else term for j, term in enumerate(terms))
-        part = einsum(*(t if j == k else o for j, o in enumerate(operands)), subscripts=f"{named}->{batch}{output}")
+        part = einsum(
+            *(t if j == k else o for j, o in enumerate(operands)), subscripts=f"{named}->{batch}{output}"
+        )
         result = part if result is None else result + part
     return result
 
@@ -173,7 +175,7 @@ class Real:
 
 
 # Every operand's letters are distinct, and the output is explicit: ``numpy_linalg.einsum`` sees to it.
-einsum = general(
+einsum: Primitive = general(
     "einsum",
     lambda *operands, subscripts: np.einsum(subscripts, *operands, optimize=len(operands) > 2),
     _push_einsum,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import Value, is_real, ndim_of, shape_of
+from polyad.engine.core import Primitive, Value, is_real, ndim_of, shape_of
 from polyad.engine.kinds import fit, general
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import equal, real, where
@@ -73,7 +73,7 @@ def _expanded(w: Value) -> Value:
 
 # -- inverses -----------------------------------------------------------------------------------------
 
-inv = general(
+inv: Primitive = general(
     "inv",
     np.linalg.inv,
     lambda y, tangents, a: -product(y, tangents[0], y),
@@ -104,16 +104,14 @@ def _joint_solve(which: tuple[int, ...], y: Value, a: Value, b: Value) -> Any:
 
 
 # ``b`` is a stack of matrices; ``numpy_linalg`` turns vectors into columns.
-solve = general("solve", np.linalg.solve, _push_solve, joint=_joint_solve)
+solve: Primitive = general("solve", np.linalg.solve, _push_solve, joint=_joint_solve)
 
 
 def _push_pinv(y: Value, tangents: tuple[Value, ...], a: Value, rcond: Any) -> Value:
     (t,) = tangents
     left, right = np.eye(y.shape[-2]) - matmul(y, a), np.eye(a.shape[-2]) - matmul(a, y)
     th = adjoint(t)
-    return (
-        product(y, adjoint(y), th, right) + product(left, th, adjoint(y), y) - product(y, t, y)
-    )
+    return product(y, adjoint(y), th, right) + product(left, th, adjoint(y), y) - product(y, t, y)
 
 
 def _pull_pinv(y: Value, a: Value, rcond: Any) -> Any:
@@ -125,7 +123,7 @@ def _pull_pinv(y: Value, a: Value, rcond: Any) -> Any:
     return pull
 
 
-pinv = general("pinv", lambda a, rcond: np.linalg.pinv(a, rcond=rcond), _push_pinv, _pull_pinv)
+pinv: Primitive = general("pinv", lambda a, rcond: np.linalg.pinv(a, rcond=rcond), _push_pinv, _pull_pinv)
 
 # -- determinants ---------------------------------------------------------------------------------------
 
@@ -136,7 +134,7 @@ def _trace_of_product(a: Value, b: Value) -> Value:
     return total(both, axis=(n - 2, n - 1), keepdims=False)
 
 
-det = general(
+det: Primitive = general(
     "det",
     np.linalg.det,
     lambda y, tangents, a: _trace_of_product(inv(a), tangents[0]) * y,
@@ -154,12 +152,16 @@ def _pull_slogdet(y: Value, a: Value) -> Any:
     return lambda w: _expanded(w[1]) * adjoint(inv(a)) if w[1] is not None else 0.0 * a
 
 
-slogdet = general("slogdet", lambda a: tuple(np.linalg.slogdet(a)), _push_slogdet, _pull_slogdet, multiple=True)
+slogdet: Primitive = general(
+    "slogdet", lambda a: tuple(np.linalg.slogdet(a)), _push_slogdet, _pull_slogdet, multiple=True
+)
 
 
 def _only_real(name: str, a: Value) -> None:
     if not is_real(a):
-        raise refuse(f"np.linalg.{name} of a complex matrix has no rule", "use real matrices, or backend='jax'")
+        raise refuse(
+            f"np.linalg.{name} of a complex matrix has no rule", "use real matrices, or backend='jax'"
+        )
 
 
 # -- factorisations -------------------------------------------------------------------------------------
@@ -184,7 +186,7 @@ def _pull_cholesky(y: Value, a: Value) -> Any:
     return pull
 
 
-cholesky = general("cholesky", np.linalg.cholesky, _push_cholesky, _pull_cholesky)
+cholesky: Primitive = general("cholesky", np.linalg.cholesky, _push_cholesky, _pull_cholesky)
 
 
 def _push_eigh(y: Value, tangents: tuple[Value, ...], a: Value) -> Any:
@@ -209,7 +211,7 @@ def _pull_eigh(y: Value, a: Value) -> Any:
     return pull
 
 
-eigh = general("eigh", lambda a: tuple(np.linalg.eigh(a)), _push_eigh, _pull_eigh, multiple=True)
+eigh: Primitive = general("eigh", lambda a: tuple(np.linalg.eigh(a)), _push_eigh, _pull_eigh, multiple=True)
 
 
 def _push_svd(y: Value, tangents: tuple[Value, ...], a: Value) -> Any:
@@ -248,7 +250,7 @@ def _pull_svd(y: Value, a: Value) -> Any:
 
 
 # The reduced form; the full one has vectors that are not determined.
-svd = general(
+svd: Primitive = general(
     "svd",
     lambda a: tuple(np.linalg.svd(a, full_matrices=False)),
     _push_svd,
@@ -288,7 +290,7 @@ def _pull_qr(y: Value, a: Value) -> Any:
     return pull
 
 
-qr = general("qr", lambda a: tuple(np.linalg.qr(a)), _push_qr, _pull_qr, multiple=True)
+qr: Primitive = general("qr", lambda a: tuple(np.linalg.qr(a)), _push_qr, _pull_qr, multiple=True)
 
 
 def _tall(name: str, a: Value) -> None:
@@ -297,4 +299,3 @@ def _tall(name: str, a: Value) -> None:
             f"np.linalg.{name} of a matrix with more columns than rows (or a complex one) has no rule",
             "use at least as many rows as columns, or backend='jax'",
         )
-

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import Value, ndim_of, shape_of
+from polyad.engine.core import Primitive, Value, ndim_of, shape_of
 from polyad.engine.kinds import constant, general, linear
 from polyad.engine.rules_arithmetic import equal, where
 from polyad.engine.rules_structure import getitem, reshape, total
@@ -38,7 +38,9 @@ def _shares(y: Value, x: Value, axis: Shape | None) -> Value:
     return top / total(top, axis=axis, keepdims=True)
 
 
-def _push_extremum(y: Value, tangents: tuple[Value, ...], x: Value, axis: Shape | None, keepdims: bool) -> Value:
+def _push_extremum(
+    y: Value, tangents: tuple[Value, ...], x: Value, axis: Shape | None, keepdims: bool
+) -> Value:
     axes = tuple(range(1, ndim_of(x) + 1)) if axis is None else tuple(1 + k for k in axis)
     return total(tangents[0] * _shares(y, x, axis), axis=axes, keepdims=keepdims)
 
@@ -48,10 +50,10 @@ def _pull_extremum(y: Value, x: Value, axis: Shape | None, keepdims: bool) -> An
     return lambda w: reshape(w, shape=ones) * _shares(y, x, axis)
 
 
-maximum_of = general(
+maximum_of: Primitive = general(
     "max", lambda x, axis, keepdims: np.max(x, axis=axis, keepdims=keepdims), _push_extremum, _pull_extremum
 )
-minimum_of = general(
+minimum_of: Primitive = general(
     "min", lambda x, axis, keepdims: np.min(x, axis=axis, keepdims=keepdims), _push_extremum, _pull_extremum
 )
 
@@ -61,7 +63,7 @@ def flipped(x: Value, axis: int) -> Value:
     return getitem(x, index=(slice(None),) * axis + (slice(None, None, -1),))
 
 
-cumsum = linear(
+cumsum: Primitive = linear(
     "cumsum",
     lambda x, axis: np.cumsum(x, axis=axis),
     lambda t, s, axis: cumsum(t, axis=axis + 1),
@@ -73,5 +75,7 @@ argmin = constant("argmin", lambda x, axis, keepdims: np.argmin(x, axis=axis, ke
 argsort = constant("argsort", lambda x, axis: np.argsort(x, axis=axis, kind="stable"))
 all_ = constant("all", lambda x, axis, keepdims: np.all(x, axis=axis, keepdims=keepdims))
 any_ = constant("any", lambda x, axis, keepdims: np.any(x, axis=axis, keepdims=keepdims))
-count_nonzero = constant("count_nonzero", lambda x, axis, keepdims: np.count_nonzero(x, axis=axis, keepdims=keepdims))
+count_nonzero = constant(
+    "count_nonzero", lambda x, axis, keepdims: np.count_nonzero(x, axis=axis, keepdims=keepdims)
+)
 searchsorted = constant("searchsorted", lambda nodes, points, side: np.searchsorted(nodes, points, side=side))

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import Tracer, Value, dtype_of, is_real, ndim_of, shape_of
-from polyad.engine.core import Primitive
+from polyad.engine.core import Primitive, Tracer, Value, dtype_of, is_real, ndim_of, shape_of
 from polyad.engine.cotangents import Part
 from polyad.engine.kinds import fit, general, linear, zeros_batch, zeros_of
 from polyad.engine.rules_arithmetic import real
@@ -41,7 +40,7 @@ Shape = tuple[int, ...]
 
 zeros = Primitive("zeros", lambda like, shape: np.zeros(shape, dtype=like.dtype))
 
-reshape = linear(
+reshape: Primitive = linear(
     "reshape",
     lambda x, shape: np.reshape(x, shape),
     lambda t, s, shape: reshape(t, shape=(t.shape[0], *shape)),
@@ -56,7 +55,7 @@ def _undo(axes: Shape) -> Shape:
     return tuple(inverse)
 
 
-transpose = linear(
+transpose: Primitive = linear(
     "transpose",
     lambda x, axes: np.transpose(x, axes),
     lambda t, s, axes: transpose(t, axes=(0, *(1 + axis for axis in axes))),
@@ -66,13 +65,11 @@ transpose = linear(
 
 def _sum_broadcast(w: Value, s: Shape) -> Value:
     lead = len(w.shape) - len(s)
-    axes = tuple(range(lead)) + tuple(
-        lead + k for k, n in enumerate(s) if n == 1 and w.shape[lead + k] != 1
-    )
+    axes = tuple(range(lead)) + tuple(lead + k for k, n in enumerate(s) if n == 1 and w.shape[lead + k] != 1)
     return reshape(total(w, axis=axes, keepdims=False), shape=s) if axes else w
 
 
-broadcast_to = linear(
+broadcast_to: Primitive = linear(
     "broadcast_to",
     lambda x, shape: np.broadcast_to(x, shape),
     lambda t, s, shape: broadcast_to(
@@ -95,7 +92,7 @@ def _pull_total(y: Value, x: Value, axis: Shape | None, keepdims: bool) -> Any:
     return lambda w: reshape(w, shape=ones)
 
 
-total = general(
+total: Primitive = general(
     "sum",
     lambda x, axis, keepdims: np.add.reduce(x, axis=axis, keepdims=keepdims),
     lambda y, tangents, x, axis, keepdims: total(
@@ -104,7 +101,7 @@ total = general(
     _pull_total,
 )
 
-astype = linear(
+astype: Primitive = linear(
     "astype",
     lambda x, dtype: x.astype(dtype),
     lambda t, s, dtype: astype(t, dtype=dtype),
@@ -163,7 +160,7 @@ def _is_mask(index: Any) -> bool:
     return isinstance(index, np.ndarray) and index.dtype.kind == "b"
 
 
-getitem = general(
+getitem: Primitive = general(
     "getitem",
     lambda x, index: x[index],
     lambda y, tangents, x, index: _batch_getitem(tangents[0], shape_of(x), index),
@@ -186,9 +183,7 @@ def _batch_scatter(t: Value, s: Shape, index: Any, shape: Shape) -> Value:
         return scatter(t, index=lead, shape=(t.shape[0], *shape))
     if _has_tracer(index):
         m = len(t.shape) - 1
-        moved = scatter(
-            transpose(t, axes=(*range(1, m + 1), 0)), index=index, shape=(*shape, t.shape[0])
-        )
+        moved = scatter(transpose(t, axes=(*range(1, m + 1), 0)), index=index, shape=(*shape, t.shape[0]))
         return transpose(moved, axes=(len(shape), *range(len(shape))))
     size = int(np.prod(shape))
     flat = scatter(t, index=(slice(None), _positions(shape, index)), shape=(t.shape[0], size))
@@ -196,7 +191,7 @@ def _batch_scatter(t: Value, s: Shape, index: Any, shape: Shape) -> Value:
 
 
 # The adjoint of getitem: an array of zeros to which the entries of w are added at the index.
-scatter = linear(
+scatter: Primitive = linear(
     "scatter", _scatter, _batch_scatter, lambda w, s, index, shape: getitem(w, index=index)
 )
 
@@ -279,7 +274,7 @@ def _pull_set_value(y: Value, x: Value, v: Value, index: Any) -> Any:
     return pull
 
 
-setitem = general("setitem", _set, _push_setitem, _pull_set_array, _pull_set_value)
+setitem: Primitive = general("setitem", _set, _push_setitem, _pull_set_array, _pull_set_value)
 
 
 def _positioned(x: Value, positions: np.ndarray) -> Value:
@@ -292,7 +287,7 @@ def gather(x: Value, positions: np.ndarray) -> Value:
 
 
 def _along(x: Any, indices: np.ndarray, axis: int) -> Any:
-    grid = list(np.indices(indices.shape, sparse=True))
+    grid: list[Any] = list(np.indices(indices.shape, sparse=True))
     grid[axis] = indices
     return tuple(grid)
 
@@ -324,7 +319,7 @@ def _joint_concatenate(which: Shape, y: Value, *parts: Value, axis: int) -> Any:
     return pull
 
 
-concatenate = general(
+concatenate: Primitive = general(
     "concatenate",
     lambda *parts, axis: np.concatenate(parts, axis=axis),
     _push_concatenate,
@@ -349,7 +344,9 @@ def _joint_stack(which: Shape, y: Value, *parts: Value, axis: int) -> Any:
     return pull
 
 
-stack = general("stack", lambda *parts, axis: np.stack(parts, axis=axis), _push_stack, joint=_joint_stack)
+stack: Primitive = general(
+    "stack", lambda *parts, axis: np.stack(parts, axis=axis), _push_stack, joint=_joint_stack
+)
 
 
 def zeros_like(x: Value, shape: Shape | None = None) -> Value:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine import dispatch  # noqa: F401  (fills the table)
+from polyad.engine import methods  # noqa: F401  (fills the table and gives the box its methods)
 from polyad.engine.box import Box, gathered, unbox
 from polyad.engine.core import Tracer, Value, new_level, shape_of
 from polyad.engine.dual import Dual
@@ -41,7 +41,7 @@ def leave(value: Value, level: int = 0) -> Any:
     if isinstance(value, Tracer):
         if level and value.level >= level:
             raise refuse(
-                "a value of an inner differentiation was kept beyond its end (in a list or an array of an outer one)",
+                "a value of an inner differentiation was kept beyond its end (in an array of an outer one)",
                 "return it from the function that is differentiated, as its output or with has_aux=True",
             )
         return Box(value)
@@ -138,9 +138,7 @@ class Recorded:
         self._outputs = [outcome(leaf) for leaf in outputs]
         level = tape.level
         self.y = tuple(
-            [
-                leave(v.value if type(v) is Node and v.level == level else v, level) for v in self._outputs
-            ]
+            [leave(v.value if type(v) is Node and v.level == level else v, level) for v in self._outputs]
         )
         self.aux = tuple([lowered(leaf, level) for leaf in aux])
 
@@ -149,10 +147,7 @@ class Recorded:
         seeds = list(zip(self._outputs, [enter(leaf) for leaf in w], strict=True))
         found = self._tape.pull(seeds, self._inputs, free=free)
         return tuple(
-            [
-                leave(zeros_of(x, shape_of(x)) if g is None else g)
-                for x, g in zip(self._x, found, strict=True)
-            ]
+            [leave(zeros_of(x, shape_of(x)) if g is None else g) for x, g in zip(self._x, found, strict=True)]
         )
 
     def pull_batched(self, w: Sequence[Any]) -> tuple[Any, ...]:
@@ -164,7 +159,8 @@ class Recorded:
         level = new_level()
         rows = [unbox(leaf) for leaf in w]
         seeds = [
-            (out, Dual(level, zeros_of(t, shape_of(out)), t)) for out, t in zip(self._outputs, rows, strict=True)
+            (out, Dual(level, zeros_of(t, shape_of(out)), t))
+            for out, t in zip(self._outputs, rows, strict=True)
         ]
         found = self._tape.pull(seeds, self._inputs, free=False)
         count = rows[0].shape[0]

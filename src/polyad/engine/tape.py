@@ -57,7 +57,9 @@ class Tape:
             self._held[id(a)] = (a, copy)  # the array too, lest its id be given to another
         return copy
 
-    def pull(self, seeds: Sequence[tuple[Value, Value]], inputs: Sequence[Node], *, free: bool) -> list[Value]:
+    def pull(
+        self, seeds: Sequence[tuple[Value, Value]], inputs: Sequence[Node], *, free: bool
+    ) -> list[Value]:
         """Cotangents of the inputs; None where no output depends on one.
 
         Parameters
@@ -163,7 +165,7 @@ class Node(Tracer):
         return self.value.shape
 
     @property
-    def dtype(self) -> Any:  # type: ignore[override]
+    def dtype(self) -> Any:
         return self.value.dtype
 
     def lower(self) -> Value:

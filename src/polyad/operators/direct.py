@@ -76,9 +76,9 @@ def _bare(
         if seeds is None:
             return lambda args: leave(bare(*row(args)))
         return lambda args, seed: leave(bare(*row(args), *seeds.enter(seed)))
-    kind, dtype = type(example), example.dtype
-    if isinstance(example, np.ndarray) and not dtype.isnative:
-        kind = None  # always the way that swaps the bytes
+    dtype = example.dtype
+    swapped = isinstance(example, np.ndarray) and not dtype.isnative
+    kind = None if swapped else type(example)  # no array is of no type: bytes are swapped on the long way
 
     if seeds is None:
 

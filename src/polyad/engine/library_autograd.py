@@ -1,0 +1,90 @@
+"""NumPy code on ``autograd.numpy``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.libraries import Adapter
+
+__all__ = ["Autograd"]
+
+
+class Autograd(Adapter):
+    """``autograd.numpy``; what does not depend on the input stays NumPy's."""
+
+    name = "autograd"
+
+    def main(self) -> Any:
+        import autograd.numpy
+
+        return autograd.numpy
+
+    def namespaces(self, home: str) -> tuple[Any, ...]:
+        import autograd.scipy.special
+
+        return (self.main(), self.main().linalg) if home == "numpy" else (autograd.scipy.special,)
+
+    def is_own(self, a: Any) -> bool:
+        return not isinstance(a, np.ndarray | np.generic | float | int)
+
+    def constant(self, a: Any, beside: Any) -> Any:
+        return a.copy() if isinstance(a, np.ndarray) else a
+
+    def stop(self, a: Any) -> Any:
+        from autograd.tracer import getval
+
+        while (value := getval(a)) is not a:
+            a = value
+        return a
+
+    def own_reshape(self, x: Any, shape: tuple[int, ...]) -> Any:
+        return self.main().reshape(x, shape)
+
+    def own_transpose(self, x: Any, axes: tuple[int, ...]) -> Any:
+        return self.main().transpose(x, axes)
+
+    def own_broadcast_to(self, x: Any, shape: tuple[int, ...]) -> Any:
+        return x * np.ones(shape)
+
+    def own_where(self, condition: Any, a: Any, b: Any) -> Any:
+        # autograd's own rule does not sum over the axes along which an operand was broadcast
+        ones = np.ones(np.broadcast_shapes(np.shape(condition), self._shape(a), self._shape(b)))
+        a, b = (v if self._shape(v) == ones.shape or not self.is_own(v) else v * ones for v in (a, b))
+        return self.main().where(condition, a, b)
+
+    def _shape(self, a: Any) -> tuple[int, ...]:
+        return a.shape if hasattr(a, "shape") else ()
+
+    def own_setitem(self, x: Any, v: Any, index: Any) -> Any:
+        anp = self.main()
+        size = int(np.prod(x.shape))
+        where = np.arange(size).reshape(x.shape)[index]
+        source = np.arange(size)
+        source[np.ravel(where)] = size + np.arange(where.size)
+        values = anp.reshape(v * np.ones(np.shape(where)), (-1,))
+        return anp.reshape(anp.concatenate([anp.reshape(x, (-1,)), values])[source], x.shape)
+
+    def own_scatter(self, w: Any, index: Any, shape: tuple[int, ...]) -> Any:
+        anp = self.main()
+        size = int(np.prod(shape))
+        where = np.ravel(np.arange(size).reshape(shape)[index])
+        flat = anp.concatenate([anp.reshape(w, (-1,)), np.zeros(1)])
+        # entries that share a place come one round after the other
+        order = np.argsort(where, kind="stable")
+        starts = np.searchsorted(where[order], where[order])
+        rounds = np.arange(where.size) - starts
+        total: Any = 0.0
+        for r in range(int(rounds.max(initial=0)) + 1):
+            source = np.full(size, where.size)
+            mine = order[rounds == r]
+            source[where[mine]] = mine
+            total = total + flat[source]
+        return anp.reshape(total, shape)
+
+    def own_pinv(self, a: Any, rcond: Any) -> Any:
+        return self._linalg().pinv(a)
+
+    def own_round(self, x: Any, decimals: int) -> Any:
+        return self.main().round(x, decimals)

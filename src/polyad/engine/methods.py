@@ -1,0 +1,135 @@
+"""The box's methods and attributes, out of the same functions as NumPy's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.engine import (
+    numpy_structure,
+    operators,  # noqa: F401  (gives the box its operators)
+)
+from polyad.engine.box import METHODS_OF_OBJECTS, Box, Rearranged, unbox, wrap
+from polyad.engine.core import PRIMITIVES, Value
+from polyad.engine.dispatch import apply_function, apply_ufunc, call
+from polyad.engine.numpy_views import VIEWS, reshaped, transposed
+from polyad.engine.table import FUNCTIONS, UFUNCS
+
+__all__: list[str] = []
+
+
+def _method(f: Any) -> Callable[..., Any]:
+    own = FUNCTIONS[f]
+
+    def method(self: Box, *args: Any, **kwargs: Any) -> Any:
+        return call(own, (self, *args), kwargs)
+
+    method.__name__ = f.__name__
+    return method
+
+
+for _name in (
+    "sum prod mean std var max min argmax argmin argsort cumsum cumprod all any dot clip round take repeat "
+    "diagonal trace choose compress searchsorted ptp copy nonzero"
+).split():
+    if getattr(np, _name) in FUNCTIONS:
+        setattr(Box, _name, _method(getattr(np, _name)))
+
+
+def _box_reshape(self: Box, *shape: Any, order: str = "C", copy: Any = None) -> Any:
+    return reshaped(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
+
+
+def _box_transpose(self: Box, *axes: Any) -> Any:
+    if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], tuple | list)):
+        return transposed(self, axes[0])
+    return transposed(self, axes or None)
+
+
+def _box_astype(
+    self: Box, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+) -> Any:
+    return wrap(numpy_structure.cast(self._value, np.dtype(dtype)))
+
+
+def _box_fill(self: Box, item: Any) -> None:
+    self[...] = item
+
+
+def _box_sort(self: Box, axis: int = -1, kind: Any = None, order: Any = None) -> None:
+    self._replace(FUNCTIONS[np.sort](self._value, axis=axis))
+
+
+def _box_item(self: Box, *index: Any) -> Any:
+    if index:
+        where = index[0] if len(index) == 1 else index
+        return self.ravel()[where] if isinstance(where, int) else self[where]
+    if self.size != 1:
+        raise ValueError("can only convert an array of size 1 to a Python scalar")
+    return self.reshape(-1)[0]
+
+
+def _box_tolist(self: Box) -> Any:
+    return (
+        [part.tolist() if isinstance(part, Box) and part.ndim else part for part in self]
+        if self.ndim
+        else self
+    )
+
+
+def _parts(name: str) -> property:
+    part = PRIMITIVES[name]
+
+    def write(v: Value, w: Value) -> Value:
+        other = PRIMITIVES["imag" if name == "real" else "real"](v)
+        return w + other * 1j if name == "real" else other + w * 1j
+
+    def get(self: Box) -> Any:
+        if self.dtype.kind != "c":
+            return self if name == "real" else wrap(part(self._value))
+        return Rearranged(self, part(self._value), part, write)
+
+    def put(self: Box, item: Any) -> None:
+        get(self)[...] = item
+
+    return property(get, put)
+
+
+def _array_ufunc(self: Box, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    return apply_ufunc(ufunc, method, inputs, kwargs)
+
+
+def _array_function(self: Box, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    return apply_function(func, args, kwargs)
+
+
+_ADDITIONS: dict[str, Any] = {
+    "reshape": _box_reshape,
+    "transpose": _box_transpose,
+    "astype": _box_astype,
+    "fill": _box_fill,
+    "sort": _box_sort,
+    "item": _box_item,
+    "tolist": _box_tolist,
+    "ravel": lambda self, order="C": VIEWS[np.ravel](self, order),
+    "flatten": lambda self, order="C": wrap(unbox(VIEWS[np.ravel](self, order))),
+    "squeeze": lambda self, axis=None: VIEWS[np.squeeze](self, axis),
+    "swapaxes": lambda self, a, b: VIEWS[np.swapaxes](self, a, b),
+    "conj": lambda self: np.conjugate(self),
+    "conjugate": lambda self: np.conjugate(self),
+    "T": property(transposed),
+    "mT": property(VIEWS[np.matrix_transpose]),
+    "flat": property(lambda self: reshaped(self, -1)),
+    "real": _parts("real"),
+    "imag": _parts("imag"),
+    "__array_ufunc__": _array_ufunc,
+    "__array_function__": _array_function,
+    "__round__": lambda self, decimals=0: np.round(self, decimals),
+}
+for _name, _member in _ADDITIONS.items():
+    setattr(Box, _name, _member)
+
+for _ufunc in UFUNCS:
+    METHODS_OF_OBJECTS[_ufunc.__name__] = _ufunc

@@ -1,0 +1,118 @@
+"""No operation is silently taken as constant: a walk through NumPy's and SciPy's public functions.
+
+Every function is called in a few ways. Where NumPy accepts a call, the engine either refuses it by
+the named error, or gives the value and a derivative that differences confirm.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+
+import numpy as np
+import pytest
+import scipy.special as sp
+from oracle import along
+
+from polyad.engine import run
+from polyad.errors import OperationNotSupportedError
+
+V = np.array([0.34, 0.47, 0.61, 0.82])
+M = np.array([[2.1, 0.3, 0.2], [0.3, 1.7, 0.4], [0.2, 0.4, 1.4]])
+W = np.array([0.9, 0.2, 0.4, 0.7])
+
+# how a function is called, with x the active array
+WAYS = {
+    "f(x)": (V, lambda f, x: f(x)),
+    "f(matrix)": (M, lambda f, x: f(x)),
+    "f(x, x)": (V, lambda f, x: f(x, x * x)),
+    "f(c, x)": (V, lambda f, x: f(W, x)),
+    "f(x, c)": (V, lambda f, x: f(x, W)),
+    "f(matrix, matrix)": (M, lambda f, x: f(x, x * x)),
+    "f(x, 2)": (V, lambda f, x: f(x, 2)),
+    "f(matrix, 1)": (M, lambda f, x: f(x, 1)),
+    "f([x, x])": (V, lambda f, x: f([x, x * x])),
+    "f(1.5, x)": (V, lambda f, x: f(1.5, x)),
+    "f(1.5, 2.5, x)": (V, lambda f, x: f(1.5, 2.5, x)),
+    "f(c, c, x)": (V, lambda f, x: f(W, W, x)),
+    "f(x > 0.5, x, x)": (V, lambda f, x: f(x > 0.5, x, x * x)),
+    "f(x, [0, 1])": (V, lambda f, x: f(x, [0, 1])),
+}
+
+# what does not compute, or whose result depends on something else than its arguments
+LEFT_OUT = frozenset(
+    "save savetxt savez savez_compressed printoptions set_printoptions setbufsize seterr seterrcall errstate test "
+    "get_include info show_config show_runtime einsum_path empty_like lookfor".split()
+)
+
+
+def names():
+    for module, prefix in ((np, "np."), (np.linalg, "np.linalg."), (np.fft, "np.fft."), (sp, "scipy.special.")):
+        for name in sorted(dir(module)):
+            f = getattr(module, name)
+            if name.startswith("_") or name in LEFT_OUT or inspect.isclass(f):
+                continue
+            if isinstance(f, np.ufunc) or (module is not sp and hasattr(f, "_implementation")):
+                yield prefix + name, f
+
+
+def leaves(out):
+    if isinstance(out, (tuple, list)):
+        return [leaf for part in out for leaf in leaves(part)]
+    return [out]
+
+
+def floats(out):
+    found = [np.asarray(leaf) for leaf in leaves(out)]
+    return [leaf for leaf in found if leaf.dtype.kind in "fc"]
+
+
+FUNCTIONS = dict(names())
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.filterwarnings("ignore")
+def test_supported_and_right_or_refused(name):
+    f = FUNCTIONS[name]
+    for way, (x, call) in WAYS.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                expected = floats(call(f, x.copy()))
+            except Exception:  # not a way to call this function
+                continue
+            if not all(np.isfinite(part).all() for part in expected):
+                continue
+            check(name, way, f, x, call, expected)
+
+
+def check(name, way, f, x, call, expected):
+    v = np.cos(np.arange(x.size)).reshape(x.shape)
+    if x is M:
+        v = v + v.T  # functions of symmetric matrices read one triangle
+
+    def function(boxes):
+        out = call(f, boxes[0])
+        return [leaf for leaf in leaves(out) if getattr(leaf, "dtype", np.dtype(float)).kind in "fcO"], ()
+
+    try:
+        dy, y, _ = run.push(function, (x.copy(),), (v[None],))
+        recorded = run.record(function, (x.copy(),))
+        pulled = recorded.pull_batched([np.ones((1, *part.shape)) for part in y])[0][0] if y else None
+    except OperationNotSupportedError as error:
+        assert "test_walk.py" in str(error)  # the user's line
+        return
+    assert len(y) == len(expected), f"{name}: {way} lost an output"
+    total = 0.0
+    for k, part in enumerate(expected):
+        np.testing.assert_allclose(y[k], part, rtol=1e-10, atol=1e-10, err_msg=f"{name}: {way}")
+        first, _ = along(lambda a, k=k: floats(call(f, a))[k], x, v, np.float64)
+        if not np.isfinite(first).all():
+            return
+        scale = 1 + np.max(np.abs(first), initial=0)
+        np.testing.assert_allclose(dy[k][0], first, atol=1e-6 * scale, rtol=0, err_msg=f"{name}: {way}")
+        total = total + np.real(np.sum(first))
+    if expected:
+        np.testing.assert_allclose(
+            np.sum(pulled * v), total, atol=1e-5 * (1 + abs(total)), err_msg=f"{name}: {way}, reverse"
+        )

@@ -48,7 +48,9 @@ def timed(call: Call, count: int) -> float:
     return (time.perf_counter() - start) / count
 
 
-def compare(native: Call, polyad: Call, rounds: int = 41, seconds: float = 0.01) -> tuple[float, float, float]:
+def compare(
+    native: Call, polyad: Call, rounds: int = 41, seconds: float = 0.01
+) -> tuple[float, float, float]:
     """Medians of both, and the median of the ratios of neighbours in time."""
     for call in (native, polyad):
         for _ in range(3):

@@ -98,7 +98,7 @@ def native_torch(f: Callable[..., Any], operator: str, args: tuple[Any, ...], v:
 
 
 def native_autograd(f: Callable[..., Any], operator: str, args: tuple[Any, ...], v: Any, own: bool) -> Any:
-    """autograd's own operators."""
+    """The package's own operators."""
     if operator == "gradient":
         call = autograd.grad(f)
         return lambda: call(*args)
@@ -118,7 +118,7 @@ def to_own(system: str, a: Any) -> Any:
 
 
 def ours(f: Callable[..., Any], operator: str, args: tuple[Any, ...], v: Any, system: str, own: bool) -> Any:
-    """polyad's prepared call."""
+    """The prepared call of polyad."""
     p: Any = getattr(ad, f"prepare_{operator}")(f, *args, backend=system)
     if operator == "hvp":
         call = lambda: p(*args, v=v)  # noqa: E731
@@ -135,7 +135,11 @@ def cases(quick: bool) -> Iterator[tuple[str, str, str, bool, int]]:
         for n in (10, 1000) if quick else (2, 10, 1000, 100_000):
             for system in SYSTEMS:
                 for operator in ("gradient", "hvp", "hessian"):
-                    if operator == "hessian" and n not in (10, 100) and not (n == 1000 and system != "autograd"):
+                    if (
+                        operator == "hessian"
+                        and n not in (10, 100)
+                        and not (n == 1000 and system != "autograd")
+                    ):
                         continue
                     for own in (False, True):
                         if not (own and system == "autograd"):

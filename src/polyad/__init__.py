@@ -60,6 +60,7 @@ __all__ = [
     "prepare_second_derivative",
     "prepare_vjp",
     "second_derivative",
+    "stop_gradient",
     "value_and_derivative",
     "value_and_gradient",
     "value_and_jacobian",
@@ -68,6 +69,5 @@ __all__ = [
     "value_derivative_and_second_derivative",
     "value_gradient_and_hessian",
     "value_gradient_and_hvp",
-    "stop_gradient",
     "vjp",
 ]

@@ -12,42 +12,46 @@ import warnings
 import numpy as np
 import pytest
 import scipy.special as sp
-from oracle import along
 
 from polyad.engine import run
+from polyad.engine.box import Box
 from polyad.errors import OperationNotSupportedError
 
 V = np.array([0.34, 0.47, 0.61, 0.82])
-M = np.array([[2.1, 0.3, 0.2], [0.3, 1.7, 0.4], [0.2, 0.4, 1.4]])
-W = np.array([0.9, 0.2, 0.4, 0.7])
+M = np.array([[2.1, 0.31, 0.23], [0.31, 1.7, 0.43], [0.23, 0.43, 1.4]])
+W = np.array([0.2, 0.4, 0.7, 0.9])
+
+STEP = 1e-6  # short: many functions have jumps
 
 # how a function is called, with x the active array
 WAYS = {
     "f(x)": (V, lambda f, x: f(x)),
     "f(matrix)": (M, lambda f, x: f(x)),
     "f(x, x)": (V, lambda f, x: f(x, x * x)),
-    "f(c, x)": (V, lambda f, x: f(W, x)),
-    "f(x, c)": (V, lambda f, x: f(x, W)),
+    "f(c, x)": (V, lambda f, x: f(W.copy(), x)),
+    "f(x, c)": (V, lambda f, x: f(x, W.copy())),
     "f(matrix, matrix)": (M, lambda f, x: f(x, x * x)),
     "f(x, 2)": (V, lambda f, x: f(x, 2)),
     "f(matrix, 1)": (M, lambda f, x: f(x, 1)),
     "f([x, x])": (V, lambda f, x: f([x, x * x])),
     "f(1.5, x)": (V, lambda f, x: f(1.5, x)),
     "f(1.5, 2.5, x)": (V, lambda f, x: f(1.5, 2.5, x)),
-    "f(c, c, x)": (V, lambda f, x: f(W, W, x)),
+    "f(c, c, x)": (V, lambda f, x: f(W.copy(), W.copy(), x)),
     "f(x > 0.5, x, x)": (V, lambda f, x: f(x > 0.5, x, x * x)),
     "f(x, [0, 1])": (V, lambda f, x: f(x, [0, 1])),
 }
 
 # what does not compute, or whose result depends on something else than its arguments
-LEFT_OUT = frozenset(
-    "save savetxt savez savez_compressed printoptions set_printoptions setbufsize seterr seterrcall errstate test "
-    "get_include info show_config show_runtime einsum_path empty_like lookfor".split()
-)
+LEFT_OUT = frozenset("save savetxt savez savez_compressed einsum_path empty_like".split())
 
 
 def names():
-    for module, prefix in ((np, "np."), (np.linalg, "np.linalg."), (np.fft, "np.fft."), (sp, "scipy.special.")):
+    for module, prefix in (
+        (np, "np."),
+        (np.linalg, "np.linalg."),
+        (np.fft, "np.fft."),
+        (sp, "scipy.special."),
+    ):
         for name in sorted(dir(module)):
             f = getattr(module, name)
             if name.startswith("_") or name in LEFT_OUT or inspect.isclass(f):
@@ -93,7 +97,7 @@ def check(name, way, f, x, call, expected):
 
     def function(boxes):
         out = call(f, boxes[0])
-        return [leaf for leaf in leaves(out) if getattr(leaf, "dtype", np.dtype(float)).kind in "fcO"], ()
+        return [leaf for leaf in leaves(out) if isinstance(leaf, Box) or floats(leaf)], ()
 
     try:
         dy, y, _ = run.push(function, (x.copy(),), (v[None],))
@@ -106,7 +110,8 @@ def check(name, way, f, x, call, expected):
     total = 0.0
     for k, part in enumerate(expected):
         np.testing.assert_allclose(y[k], part, rtol=1e-10, atol=1e-10, err_msg=f"{name}: {way}")
-        first, _ = along(lambda a, k=k: floats(call(f, a))[k], x, v, np.float64)
+        ahead, behind = (floats(call(f, x + step * v))[k] for step in (STEP, -STEP))
+        first = (ahead - behind) / (2 * STEP)
         if not np.isfinite(first).all():
             return
         scale = 1 + np.max(np.abs(first), initial=0)

@@ -184,6 +184,11 @@ class Autograd(Backend):
             rule = text.partition(" wrt")[0]
             other = "'autograd:reverse' or 'jax'" if text.startswith("JVP") else "'jax' or 'torch'"
             return f"autograd has no {rule}: use backend={other}"
+        if isinstance(error, TypeError) and "polyad.engine.box" in text:
+            return (
+                "its argument is being differentiated by polyad's own engine, which autograd cannot follow: "
+                "use backend='numpy' inside as well"
+            )
         boxed = ("ArrayBox", "must be real number", "setting an array element", "not supported for the input")
         if isinstance(error, TypeError | ValueError) and any(words in text for words in boxed):
             return (

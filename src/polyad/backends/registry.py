@@ -26,6 +26,7 @@ DEFAULTS: dict[str, tuple[str, ...]] = {
     "numpy": ("numpy", "finite"),
     "jax": ("jax",),
     "torch": ("torch",),
+    "engine": ("numpy",),  # within a function that the engine differentiates
 }
 
 

@@ -83,21 +83,6 @@ class Box:
         """NumPy's dtype of the entries."""
         return self._value.dtype
 
-    @property
-    def itemsize(self) -> int:
-        """Bytes of an entry."""
-        return self.dtype.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all entries."""
-        return self.size * self.itemsize
-
-    @property
-    def flags(self) -> Any:
-        """NumPy's flags of a fresh array of this shape."""
-        return np.empty(self.shape, dtype=self.dtype).flags
-
     def __len__(self) -> int:
         shape = self._value.shape
         if not shape:
@@ -325,7 +310,8 @@ def unbox(a: Any, beside: Value = None) -> Value:
     if kind in _BOXES:
         return a._value
     if kind in _PLAIN:
-        return a
+        # Python's complex times a NumPy number would be Python's again
+        return np.complex128(a) if kind is complex and not shape_of(beside) else a
     if isinstance(a, np.ndarray):
         if a.dtype == object:
             return gathered(a)

@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,15 @@ class Tracer:
             "an operation that needs values met an array that has none yet",
             "use backend='numpy', or write this part in the framework's own functions",
         )
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Value]:
+        part = PRIMITIVES["getitem"]
+        return (part(self, index=k) for k in range(len(self)))
 
     def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         """The primitive's result under the interpretation; this tracer has the highest level."""

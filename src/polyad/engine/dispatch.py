@@ -6,6 +6,8 @@ because it is unknown. The exception is what asks about structure only (``STRUCT
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +22,7 @@ from polyad.engine import (  # noqa: F401  (importing them fills the table)
 )
 from polyad.engine import rules_elementwise as elementary
 from polyad.engine.box import Box, contains_box, recorder, unbox, unbox_index, wrap
-from polyad.engine.core import Tracer, Value, ndim_of, shape_of
+from polyad.engine.core import Primitive, Tracer, Value, ndim_of, shape_of
 from polyad.engine.numpy_views import VIEWS
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import add, subtract, where
@@ -77,7 +79,29 @@ def apply_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
             "write it with supported functions (polyad's documentation lists them), "
             "or polyad.stop_gradient(x) where no derivative is meant to pass",
         )
+    if len(args) > 2:
+        args, kwargs = out_named(func, args, kwargs)
     return call(own, args, kwargs)
+
+
+@functools.cache
+def _parameters(func: Any) -> tuple[str, ...]:
+    try:
+        found = inspect.signature(func).parameters
+    except ValueError:  # one of those in C, which tell nothing; they take out as a keyword
+        return ()
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(name for name, p in found.items() if p.kind in positional)
+
+
+def out_named(
+    func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """``out`` and what follows it as keywords, for functions on values do not have it."""
+    names = _parameters(func)
+    if "out" not in names or len(args) <= (place := names.index("out")):
+        return args, kwargs
+    return args[:place], {**kwargs, **dict(zip(names[place:], args[place:], strict=False))}
 
 
 def call(own: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -145,7 +169,10 @@ def write_out(out: Any, result: Any) -> Any:
         )
     value = unbox(result)
     if shape_of(value) != out.shape:
-        raise ValueError(f"output has shape {out.shape}, the result {shape_of(value)}")
+        if np.broadcast_shapes(shape_of(value), out.shape) != out.shape:
+            raise ValueError(f"output has shape {out.shape}, the result {shape_of(value)}")
+        value = value if hasattr(value, "shape") else np.asarray(value, dtype=out.dtype)
+        value = broadcast_to(value, shape=out.shape)
     return out._replace(value)
 
 
@@ -167,13 +194,20 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     if method != "__call__":
         return _ufunc_method(ufunc, method, inputs, kwargs, out)
     tape = _recorder(inputs)
-    values = [a._value if type(a) is Box else _enter(a, tape) for a in inputs]
+    values = [a._value if type(a) is Box else _number(_enter(a, tape), own) for a in inputs]
     if kwargs:
         result = _with_options(own, values, out, **kwargs)
     else:
         result = own(*values)
     result = rewrap(result)
     return result if out is None else write_out(out, result)
+
+
+def _number(a: Value, own: Any) -> Value:
+    """Truth values as numbers for what computes with them: the rules negate and subtract."""
+    if isinstance(a, np.ndarray | np.bool_) and a.dtype.kind == "b" and isinstance(own, Primitive):
+        return a * 1.0
+    return a
 
 
 def _with_options(

@@ -21,9 +21,13 @@ import numpy as np
 from polyad.engine.core import PRIMITIVES, Primitive, Tracer, Value, base, is_real, ndim_of, shape_of
 from polyad.engine.cotangents import expand
 
-__all__ = ["aligned", "constant", "elementwise", "fit", "general", "linear"]
+__all__ = ["PARTIALS", "aligned", "constant", "elementwise", "fit", "general", "linear"]
 
 Partial = Callable[..., Value]
+
+# Of every elementwise primitive the partials, as functions of ``(y, *operands)``, and whether any of
+# them needs the result: for interpretations beyond the first order.
+PARTIALS: dict[str, tuple[tuple[Partial | None, ...], bool]] = {}
 
 
 # -- helpers of rules -----------------------------------------------------------------------------
@@ -89,6 +93,8 @@ def elementwise(name: str, compute: Callable[..., Any], *partials: Partial | Non
     """
     operands = ("x",) if len(partials) == 1 else ("a", "b", "c", "d")[: len(partials)]
     uniform = tuple(None if d is None else _uniform(d, operands) for d in partials)
+    of_result = any(d is not None and "y" in inspect.signature(d).parameters for d in partials)
+    PARTIALS[name] = uniform, of_result
     push = _push_one(uniform[0]) if len(partials) == 1 else _push_many(name, uniform)
     pulls = tuple(_pull(name, d, k, operands) for k, d in enumerate(partials))
     return Primitive(name, compute, push, pulls, lazy=True)
@@ -117,11 +123,11 @@ def _push_many(name: str, partials: tuple[Partial | None, ...]) -> Callable[...,
     def push(y: Value, tangents: tuple[Value, ...], *args: Value, **params: Any) -> Value:
         ndim = ndim_of(y)
         total = None
-        for t, d in zip(tangents, partials, strict=True):
+        for k, (t, d) in enumerate(zip(tangents, partials, strict=True)):
             if t is None:
                 continue
             if d is None:
-                raise missing_partial(name, tangents.index(t))
+                raise missing_partial(name, k)
             term = aligned(t, ndim) * d(y, *args, **params)
             total = term if total is None else total + term
         return filled(total, y)

@@ -13,7 +13,7 @@ from polyad.engine import (
 )
 from polyad.engine.box import METHODS_OF_OBJECTS, Box, Rearranged, unbox, wrap
 from polyad.engine.core import PRIMITIVES, Value
-from polyad.engine.dispatch import apply_function, apply_ufunc, call
+from polyad.engine.dispatch import apply_function, apply_ufunc, call, out_named
 from polyad.engine.numpy_views import VIEWS, reshaped, transposed
 from polyad.engine.table import FUNCTIONS, UFUNCS
 
@@ -24,6 +24,8 @@ def _method(f: Any) -> Callable[..., Any]:
     own = FUNCTIONS[f]
 
     def method(self: Box, *args: Any, **kwargs: Any) -> Any:
+        if len(args) > 1:
+            return call(own, *out_named(f, (self, *args), kwargs))
         return call(own, (self, *args), kwargs)
 
     method.__name__ = f.__name__
@@ -119,6 +121,9 @@ _ADDITIONS: dict[str, Any] = {
     "swapaxes": lambda self, a, b: VIEWS[np.swapaxes](self, a, b),
     "conj": lambda self: np.conjugate(self),
     "conjugate": lambda self: np.conjugate(self),
+    "itemsize": property(lambda self: self.dtype.itemsize),
+    "nbytes": property(lambda self: self.size * self.dtype.itemsize),
+    "flags": property(lambda self: np.empty(self.shape, dtype=self.dtype).flags),
     "T": property(transposed),
     "mT": property(VIEWS[np.matrix_transpose]),
     "flat": property(lambda self: reshaped(self, -1)),

@@ -199,7 +199,7 @@ def real_if_close(a: Value, tol: float = 100) -> Value:
 
 
 @function(np.fix)
-def fix(x: Value) -> Value:
+def fix(x: Value, out: None = None) -> Value:
     return np.fix(base(x))
 
 

@@ -283,7 +283,7 @@ def lstsq(a: Value, b: Value, rcond: Any = None) -> Any:
     """By the pseudo-inverse: the matrix must have full rank."""
     a, b = array_of(a), array_of(b)
     values = [np.asarray(base(v)) for v in (a, b)]
-    _, _, rank, s = np.linalg.lstsq(values[0], values[1], rcond=rcond)
+    _, _, rank, _ = np.linalg.lstsq(values[0], values[1], rcond=rcond)
     if rank < min(a.shape):
         raise refuse("np.linalg.lstsq of a matrix without full rank", "add a regularisation")
     x = rules.matmul(matrix.pinv(a, rcond=1e-15), b)
@@ -292,7 +292,7 @@ def lstsq(a: Value, b: Value, rcond: Any = None) -> Any:
     if not shape_of(squares):
         squares = reshape(squares, shape=(1,))
     tall = a.shape[0] > a.shape[1]
-    return x, squares if tall else np.zeros(0), rank, s
+    return x, squares if tall else np.zeros(0), rank, svdvals(a)
 
 
 @function(np.linalg.matrix_power)

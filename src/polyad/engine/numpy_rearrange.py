@@ -52,7 +52,6 @@ REARRANGED: tuple[Callable[..., Any], ...] = (
     np.vsplit,
     np.dsplit,
     np.unstack,
-    np.trim_zeros,
     np.lib.stride_tricks.sliding_window_view,
     np.fft.fftshift,
     np.fft.ifftshift,

@@ -9,7 +9,7 @@ import numpy as np
 
 from polyad.engine import rules_reduction as rules
 from polyad.engine.core import Value, is_real, ndim_of, shape_of
-from polyad.engine.numpy_structure import cast, moved_last
+from polyad.engine.numpy_structure import array_of, cast, moved_last
 from polyad.engine.rules_arithmetic import conjugate, log, multiply, real, where
 from polyad.engine.rules_elementwise import exp, isnan, sqrt
 from polyad.engine.rules_elementwise import maximum as pair_maximum
@@ -67,11 +67,7 @@ def sum_(
 
 def _array(a: Any) -> Value:
     """What may be a list of values as one value."""
-    if isinstance(a, list):
-        from polyad.engine.numpy_structure import stacked
-
-        return stacked(a)
-    return a if hasattr(a, "shape") else np.asarray(a)
+    return a if hasattr(a, "shape") else array_of(a)
 
 
 @function(np.nansum)

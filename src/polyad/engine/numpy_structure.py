@@ -49,8 +49,14 @@ def moved_last(a: Value, axes: tuple[int, ...] | None) -> Value:
 def array_of(a: Any) -> Value:
     """A value, or a nesting of lists of values, as one value with axes."""
     if isinstance(a, list | tuple):
-        return stacked(a)
+        return stacked(a) if _has_tracer(a) else np.asarray(a)
     return a if hasattr(a, "shape") else np.asarray(a)
+
+
+def _has_tracer(items: Any) -> bool:
+    return any(
+        isinstance(item, Tracer) or (isinstance(item, list | tuple) and _has_tracer(item)) for item in items
+    )
 
 
 def stacked(items: Any) -> Value:
@@ -137,7 +143,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Value:
 
 @function(np.choose)
 def choose(a: Any, choices: Any, mode: str = "raise") -> Value:
-    parts = list(choices) if isinstance(choices, list | tuple) else [choices[k] for k in range(len(choices))]
+    parts = list(choices)
     index = np.asarray(base(a))
     if mode == "raise" and (index.min(initial=0) < 0 or index.max(initial=0) >= len(parts)):
         raise ValueError("invalid entry in choice array")

@@ -153,6 +153,7 @@ def divmod_(a: Value, b: Value) -> tuple[Value, Value]:
 
 def modf(x: Value) -> tuple[Value, Value]:
     """NumPy's ``modf``."""
+    x = x * 1.0
     whole = trunc(x)
     return x - whole, whole
 

@@ -10,8 +10,8 @@ import numpy as np
 import scipy.special as sp
 
 from polyad.engine.core import Primitive, Value
-from polyad.engine.rules_arithmetic import equal, log, where
-from polyad.engine.rules_elementwise import cos, cosh, exp, log1p, sign, sin, sinh, sqrt
+from polyad.engine.rules_arithmetic import equal, less, log, where
+from polyad.engine.rules_elementwise import cos, cosh, exp, log1p, maximum, minimum, sign, sin, sinh, sqrt
 from polyad.engine.table import constant_ufunc, map_ufunc, ufunc
 
 PI, ROOT_PI, LN2 = float(np.pi), float(np.sqrt(np.pi)), float(np.log(2))
@@ -77,7 +77,7 @@ poch: Primitive = ufunc(
 
 exp1: Primitive = ufunc(sp.exp1, lambda x: -exp(-x) / x)
 expi: Primitive = ufunc(sp.expi, lambda x: exp(x) / x)
-expn: Primitive = ufunc(sp.expn, None, lambda a, b: -expn(a - 1, b))
+expn: Primitive = ufunc(sp.expn, None, lambda a, b: _expn_slope(a, b))
 spence: Primitive = ufunc(sp.spence, lambda x: log(x) / (1 - x))
 
 # -- Bessel functions (DLMF 10) ---------------------------------------------------------------------
@@ -151,9 +151,13 @@ def _log_unless_zero(a: Value, b: Value) -> Value:
 
 
 def _clipped(a: Value, b: Value) -> Value:
-    from polyad.engine.rules_elementwise import maximum, minimum
-
     return maximum(minimum(b, a), -a)
+
+
+def _expn_slope(a: Value, b: Value) -> Value:
+    """``-E(n - 1)``, of which SciPy has no ``E(-1)``."""
+    lowest = -exp(-b) * (1 + b) / (b * b)
+    return where(less(a, 1), lowest, -expn(maximum(a - 1, 0), b))
 
 
 def _exprel_slope(x: Value, y: Value) -> Value:

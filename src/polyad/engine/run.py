@@ -36,6 +36,18 @@ def enter(leaf: Any) -> Value:
     return value if hasattr(value, "shape") else np.result_type(value, 1.0).type(value)
 
 
+def is_bare(leaf: Any) -> bool:
+    """Whether a leaf is another library's array itself, not in a box: so then are the results."""
+    return not isinstance(leaf, np.ndarray | np.generic | Box | float | int | complex)
+
+
+def stripped(leaves: Sequence[Any], x: Sequence[Any]) -> tuple[Any, ...]:
+    """Results as their library's arrays where the inputs were: an outer framework must know its own."""
+    if any(map(is_bare, x)):
+        return tuple(map(unlift, leaves))
+    return tuple(leaves)
+
+
 def leave(value: Value, level: int = 0) -> Any:
     """A value as a leaf, of which nothing of that level may be left."""
     if isinstance(value, Tracer):
@@ -81,9 +93,9 @@ def lowered(leaf: Any, level: int) -> Any:
 def evaluate(f: Function, x: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """The function itself, on boxes: what it writes to does not reach the caller's arrays."""
     y, aux = called(f, tuple(Box(enter(leaf)) for leaf in x))
-    return tuple(leave(outcome(leaf)) for leaf in y), tuple(
-        leave(leaf._value) if isinstance(leaf, Box) else leaf for leaf in aux
-    )
+    outputs = [leave(outcome(leaf)) for leaf in y]
+    rest = [leave(leaf._value) if isinstance(leaf, Box) else leaf for leaf in aux]
+    return stripped(outputs, x), stripped(rest, x)
 
 
 def push(
@@ -122,16 +134,17 @@ def push(
             tangent = zeros_of(value, (count, *shape_of(value)))
         y.append(leave(primal, level))
         dy.append(leave(tangent, level))
-    return tuple(dy), tuple(y), tuple([lowered(leaf, level) for leaf in aux])
+    return stripped(dy, x), stripped(y, x), stripped([lowered(leaf, level) for leaf in aux], x)
 
 
 class Recorded:
     """A function at a point, its tape kept: ``y``, ``aux`` and the way back."""
 
-    __slots__ = ("_inputs", "_outputs", "_tape", "_x", "aux", "y")
+    __slots__ = ("_inputs", "_leaves", "_outputs", "_tape", "_x", "aux", "y")
 
     def __init__(self, f: Function, x: Sequence[Any]) -> None:
         self._tape = tape = Tape()
+        self._leaves = x
         self._x = values = [enter(leaf) for leaf in x]
         self._inputs = [tape.enter(value) for value in values]
         outputs, aux = called(f, tuple([Box(node) for node in self._inputs]))

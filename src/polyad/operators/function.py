@@ -63,12 +63,25 @@ class FlatFunction:
         self._has_aux = has_aux
         self._operator = operator
         self._scalar = scalar
+        self._plain = False
         self.y_structure: Structure | None = None
         self.aux_structure: Structure | None = None
 
     def __call__(self, x: Leaves, c: Leaves) -> tuple[Leaves, Leaves]:
         """Output and aux leaves for active and constant leaves."""
-        return self.read(self._call(x, c))
+        out = self._call(x, c)
+        # one array, as at the call before: nothing is left to find out
+        if (
+            self._plain
+            and (not self._scalar or getattr(out, "shape", None) == ())
+            and library_of(out) is not None
+        ):
+            return (self._output(out),), ()
+        if self._lifting.lifted is False:  # decided, so that the question need not be asked again
+            self._call = self._lifting.native
+        leaves = self.read(out)
+        self._plain = self.y_structure is LEAF and not self._has_aux
+        return leaves
 
     @property
     def lifted(self) -> bool:
@@ -99,13 +112,6 @@ class FlatFunction:
         return self._checked(out[0]), aux
 
     def _checked(self, out: Any) -> Leaves:
-        # one array, as at the call before: nothing is left to find out
-        if (
-            self.y_structure is LEAF
-            and (not self._scalar or getattr(out, "shape", None) == ())
-            and library_of(out) is not None
-        ):
-            return (self._output(out),)
         leaves, structure = flatten(out)
         if self.y_structure is None:
             self.y_structure = structure

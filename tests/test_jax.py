@@ -1,0 +1,90 @@
+"""What the JAX backend promises beyond the scenarios: settings, memory, tracing, direction."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+import polyad as ad
+
+jax = pytest.importorskip("jax", reason="JAX is not installed: pip install 'polyad[jax]'")
+
+
+def cubes(x):
+    return ad.namespace(x).sum(x**3)
+
+
+def test_float64_without_touching_the_setting():
+    before = jax.config.jax_enable_x64
+    x = np.array([1.0, 2.0]) + 1e-12
+    prepared = ad.prepare_gradient(cubes, x, backend="jax")
+    for g in (ad.gradient(cubes, x, backend="jax"), prepared(x)):
+        assert type(g) is np.ndarray and g.dtype == np.float64
+        np.testing.assert_allclose(g, 3 * x**2, rtol=1e-15)
+    assert jax.config.jax_enable_x64 == before
+    assert jax.numpy.ones(1).dtype == (np.float64 if before else np.float32)
+
+
+def test_float64_in_a_thread_that_has_no_setting():
+    x = np.array([1.0, 2.0]) + 1e-12
+    prepared = ad.prepare_gradient(cubes, x, backend="jax")
+    found = []
+    thread = threading.Thread(target=lambda: found.append(prepared(x)))
+    thread.start()
+    thread.join()
+    np.testing.assert_allclose(found[0], 3 * x**2, rtol=1e-15)
+
+
+@pytest.mark.parametrize(("m", "n", "words"), [(7, 3, "by columns"), (3, 7, "by rows")])
+def test_the_direction_of_a_jacobian_follows_its_shape(m, n, words):
+    a = np.random.default_rng(0).standard_normal((m, n))
+    prepared = ad.prepare_jacobian(lambda x, a: a @ x**2, np.ones(n), a, backend="jax")
+    assert words in prepared.strategy
+    x = np.arange(1.0, n + 1)
+    np.testing.assert_allclose(prepared(x, a), 2 * a * x, rtol=1e-14)
+
+
+def test_value_and_result_come_from_one_trace():
+    scale = [2.0]
+    prepared = ad.prepare_gradient(lambda x: scale[0] * cubes(x), np.ones(2), backend="jax")
+    scale[0] = 5.0  # after preparation: frozen in both forms
+    y, g = prepared.value_and(np.ones(2))
+    assert y == 4.0
+    np.testing.assert_array_equal(g, prepared(np.ones(2)))
+    np.testing.assert_array_equal(g, [6.0, 6.0])
+
+
+@pytest.mark.parametrize("n", [10, 100_000])
+@pytest.mark.parametrize("constant", ["passed", "captured"])
+def test_a_result_can_be_overwritten_without_harm(n, constant):
+    c = np.full(n, 3.0)
+    if constant == "passed":
+        f, args = (lambda x, c: (c * x).sum()), (np.ones(n), c)
+    else:
+        f, args = (lambda x: (c * x).sum()), (np.ones(n),)
+    prepared = ad.prepare_gradient(f, *args, backend="jax")
+    first = prepared(*args)
+    kept = first.copy()
+    first[:] = -1.0
+    np.testing.assert_array_equal(prepared(*args), kept)
+    np.testing.assert_array_equal(c, np.full(n, 3.0))
+    np.testing.assert_array_equal(args[0], np.ones(n))
+
+
+def test_an_input_handed_through_is_not_shared():
+    n = 100_000
+    c = jax.numpy.full(n, 3.0, dtype=np.float32)
+
+    @jax.custom_vjp
+    def f(x, c):
+        return (c * x).sum()
+
+    f.defvjp(lambda x, c: (f(x, c), c), lambda c, w: (c, c))  # the gradient is the very constant
+    x = np.ones(n, dtype=np.float32)
+    prepared = ad.prepare_gradient(f, x, c, backend="jax")
+    g = prepared(x, c)
+    g[:] = -1.0
+    assert float(c.min()) == 3.0
+    np.testing.assert_array_equal(prepared(x, c), np.full(n, 3.0, dtype=np.float32))

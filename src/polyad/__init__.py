@@ -27,6 +27,7 @@ from polyad.operators.second_derivative import (
     second_derivative,
     value_derivative_and_second_derivative,
 )
+from polyad.operators.taylor import prepare_taylor, taylor
 from polyad.operators.vjp import prepare_vjp, value_and_vjp, vjp
 from polyad.overview import backends
 
@@ -58,9 +59,11 @@ __all__ = [
     "prepare_jacobian",
     "prepare_jvp",
     "prepare_second_derivative",
+    "prepare_taylor",
     "prepare_vjp",
     "second_derivative",
     "stop_gradient",
+    "taylor",
     "value_and_derivative",
     "value_and_gradient",
     "value_and_jacobian",

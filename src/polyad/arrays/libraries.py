@@ -245,12 +245,18 @@ class Torch(Library):
         if not a.is_contiguous() and not all(a.stride()) and a.numel() > 1:
             return a.contiguous()
         try:
-            place = a.untyped_storage().data_ptr()
-        except NotImplementedError:  # inside a transform of torch.func, where nobody writes
+            start = a.data_ptr()
+        except RuntimeError:  # inside a transform of torch.func, where nobody writes
             return a
         for other in others:
-            if hasattr(other, "untyped_storage") and other.untyped_storage().data_ptr() == place:
-                return a.clone()
+            if hasattr(other, "untyped_storage"):
+                distance = start - other.data_ptr()
+                # one allocation may hold both: only near addresses are worth the longer question
+                if -a.nbytes <= distance <= other.nbytes or not other.is_contiguous():
+                    storage = other.untyped_storage()
+                    begin = storage.data_ptr()
+                    if begin <= start < begin + storage.nbytes():
+                        return a.clone()
         return a
 
     def cast(self, a: Any, dtype: Any) -> Any:
@@ -297,6 +303,19 @@ class Engine(NumPy):
         return a.astype(dtype)
 
 
+class SymPy(NumPy):
+    """Arrays of SymPy expressions, which exist only while the SymPy backend runs a function."""
+
+    name = "sympy"
+    module = "polyad.arrays.expressions"
+
+    def array_types(self) -> tuple[type, ...]:
+        return (sys.modules[self.module].Expressions,)
+
+    def spec(self, a: Any) -> ArraySpec:
+        return ArraySpec(a.shape, a.dtype)
+
+
 def _numpy_dtype(dtype: Any) -> Any:
     try:
         return np.dtype(str(dtype).removeprefix("torch."))
@@ -304,7 +323,9 @@ def _numpy_dtype(dtype: Any) -> Any:
         return dtype  # bfloat16 and quantised types have no NumPy counterpart
 
 
-LIBRARIES: dict[str, Library] = {lib.name: lib for lib in (NumPy(), JAX(), Torch(), Autograd(), Engine())}
+LIBRARIES: dict[str, Library] = {
+    lib.name: lib for lib in (NumPy(), JAX(), Torch(), Autograd(), Engine(), SymPy())
+}
 
 
 def library(name: str) -> Library:

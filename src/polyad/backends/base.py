@@ -265,6 +265,10 @@ class Backend:
         """``kernel(x, c)`` giving ``(blocks, y, aux, g)`` for one scalar output leaf."""
         return derive.hessian(self, problem)
 
+    def taylor(self, problem: Problem, order: int) -> Kernel:
+        """``kernel(x, c, v)``: leaves like the output's with ``order + 1`` Taylor coefficients in front."""
+        return nesting.taylor(self, problem, order)
+
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         """The function at ``x``: its value and the products with its Jacobian."""
         return linearizing.linearize(self, problem, x, c)
@@ -324,4 +328,4 @@ def scalar_output(backend: Backend, y: Leaves) -> None:
         raise BackendContractError(f"{backend!r}: a gradient kernel met a non-scalar output")
 
 
-from polyad.backends import derive, linearizing  # noqa: E402  (they need the classes above)
+from polyad.backends import derive, linearizing, nesting  # noqa: E402  (they need the classes above)

@@ -126,6 +126,11 @@ class JAX(Backend):
 
         return kernel
 
+    def taylor(self, problem: Problem, order: int) -> Kernel:
+        from polyad.backends.jax_taylor import taylor
+
+        return taylor(self, problem, order)
+
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         import jax
 

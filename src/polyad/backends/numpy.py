@@ -124,6 +124,17 @@ class NumPy(Backend):
 
         return kernel
 
+    def taylor(self, problem: Problem, order: int) -> Kernel:
+        from polyad.engine import taylor
+
+        f = problem.f
+
+        @strategy(f"Taylor mode to order {order}")
+        def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
+            return taylor.expand(lambda boxes: f(boxes, c), x, v, order)
+
+        return kernel
+
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         from polyad.engine import run
 

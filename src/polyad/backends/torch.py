@@ -276,7 +276,7 @@ class Torch(Backend):
         return output_specs(problem)
 
     def output(self, leaf: Any) -> Any:
-        return as_tensor(leaf)
+        return leaf if hasattr(leaf, "requires_grad") else as_tensor(leaf)
 
     def finish(
         self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool

@@ -18,6 +18,7 @@ from polyad.engine.rules_elementwise import arctan2, imag, maximum, minimum, sin
 from polyad.engine.rules_linalg import matmul, swapped
 from polyad.engine.rules_reduction import searchsorted
 from polyad.engine.rules_structure import getitem, reshape, transpose
+from polyad.engine.series import order_of
 from polyad.engine.table import function
 
 # -- sampled functions --------------------------------------------------------------------------------
@@ -178,7 +179,9 @@ def sinc(x: Value) -> Value:
     small = np.abs(np.asarray(base(z))) < 0.05 if not isinstance(base(z), Tracer) else equal(z, 0)
     safe = where(small, 1.0, z)
     s = where(small, z, 0.0) ** 2
-    series = 1 - s / 6 * (1 - s / 20 * (1 - s / 42 * (1 - s / 72)))
+    series = 1.0
+    for k in range(4 + order_of(z) // 2, 0, -1):
+        series = 1 - s / (2 * k * (2 * k + 1)) * series
     return where(small, series, sin(safe) / safe)
 
 

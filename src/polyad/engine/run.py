@@ -150,18 +150,18 @@ class Recorded:
         outputs, aux = called(f, tuple([Box(node) for node in self._inputs]))
         self._outputs = [outcome(leaf) for leaf in outputs]
         level = tape.level
-        self.y = tuple(
-            [leave(v.value if type(v) is Node and v.level == level else v, level) for v in self._outputs]
-        )
-        self.aux = tuple([lowered(leaf, level) for leaf in aux])
+        y = [leave(v.value if type(v) is Node and v.level == level else v, level) for v in self._outputs]
+        self.y = stripped(y, x)
+        self.aux = stripped([lowered(leaf, level) for leaf in aux], x)
 
     def pull(self, w: Sequence[Any], *, free: bool = False) -> tuple[Any, ...]:
         """The cotangents of the inputs; ``free`` drops the tape on the way."""
         seeds = list(zip(self._outputs, [enter(leaf) for leaf in w], strict=True))
         found = self._tape.pull(seeds, self._inputs, free=free)
-        return tuple(
-            [leave(zeros_of(x, shape_of(x)) if g is None else g) for x, g in zip(self._x, found, strict=True)]
-        )
+        result = [
+            leave(zeros_of(x, shape_of(x)) if g is None else g) for x, g in zip(self._x, found, strict=True)
+        ]
+        return stripped(result, self._leaves)
 
     def pull_batched(self, w: Sequence[Any]) -> tuple[Any, ...]:
         """The pullback of every row of a batch at once.
@@ -185,7 +185,7 @@ class Recorded:
             else:
                 g = zeros_of(x, shape)
             result.append(leave(g))
-        return tuple(result)
+        return stripped(result, self._leaves)
 
 
 def record(f: Function, x: Sequence[Any]) -> Recorded:

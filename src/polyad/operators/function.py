@@ -73,7 +73,7 @@ class FlatFunction:
         # one array, as at the call before: nothing is left to find out
         if (
             self._plain
-            and (not self._scalar or getattr(out, "shape", None) == ())
+            and (not self._scalar or getattr(out, "ndim", None) == 0)
             and library_of(out) is not None
         ):
             return (self._output(out),), ()

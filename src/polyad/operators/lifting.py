@@ -10,6 +10,7 @@ tried where that fails. It never changes afterwards, ``repr`` shows it, and the 
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -61,7 +62,11 @@ class Lifting:
 
     def _run(self, x: Leaves, c: Leaves, *, lifted: bool) -> Any:
         if not lifted:
-            return self.native(x, c)
+            out = self.native(x, c)
+            if "polyad.engine.run" not in sys.modules:
+                return out
+            # an inner differentiation by the engine may have left its boxes in the output
+            return _unlifted(out)
         from polyad.engine import run
 
         def enter(leaf: Any) -> Any:
@@ -71,8 +76,7 @@ class Lifting:
 
         boxes = tuple(run.boxed(leaf) for leaf in map(enter, x))
         out = run.called(lambda b: self._f(*self._rebuild(b, tuple(map(enter, c)))), boxes)
-        leaves, structure = flatten(out)
-        return structure.unflatten(map(run.unlift, leaves))
+        return _unlifted(out)
 
     def _decide(self, x: Leaves, c: Leaves) -> Any:
         first = _is_for_numpy(self._f, str(self._library))
@@ -87,6 +91,14 @@ class Lifting:
                 raise error from None
             self.lifted = not first
         return out
+
+
+def _unlifted(out: Any) -> Any:
+    """The output with the framework's own arrays in place of boxes."""
+    from polyad.engine import run
+
+    leaves, structure = flatten(out)
+    return structure.unflatten(map(run.unlift, leaves))
 
 
 def _is_for_numpy(f: Any, library: str) -> bool:

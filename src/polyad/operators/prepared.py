@@ -74,6 +74,8 @@ class Prepared:
     seed_name: ClassVar[str | None] = None
     scalar_input: ClassVar[bool] = False
     scalar_output: ClassVar[bool] = False
+    # whether the result has a leading axis of its own
+    rows: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -108,7 +110,9 @@ class Prepared:
             operator=self.operator,
             scalar=self.scalar_output,
         )
-        self._delivery = Delivery(self.signature, self._flat, self._source, self.gives, batched=batched)
+        self._delivery = Delivery(
+            self.signature, self._flat, self._source, self.gives, batched=batched or self.rows
+        )
         self._lock = threading.Lock()
         self._others: dict[Any, Prepared] = {}
         try:
@@ -142,7 +146,7 @@ class Prepared:
         )
         if self.has_aux or not single:
             return
-        leave = self._delivery.converts(self.gives, 1, batched=self.batched)[0]
+        leave = self._delivery.converts(self.gives, 1, batched=self._delivery.batched)[0]
         arrays = self.signature.library.name == "numpy" and not (
             self.gives == "output" or any(self.signature.x_scalars)
         )
@@ -152,7 +156,7 @@ class Prepared:
             leave = np.array if small else self._source.take
         parts = (self.signature, self._source, self._executable, self._seeds)
         self._fast = direct(*parts, leave)
-        if self.signature.library.name == "numpy" and not self.batched and not self._once:
+        if self.signature.library.name == "numpy" and not self._delivery.batched and not self._once:
             expected = self._delivery.expected(self.problem)
             assert expected is not None
             self._out_spec = expected[0]

@@ -47,6 +47,8 @@ class Profile:
 
 TRACED = "compiled code cannot branch on values: use xp.where, or JAX(jit=False)"
 NO_RULES = "autograd has no forward rules for linear algebra: use 'autograd' or 'autograd:reverse'"
+GRAPH = "casadi's graph is built without values: use np.where, or 'numpy'"
+REAL = "casadi computes with real numbers only: use 'numpy' or 'jax'"
 
 # keyed by the name of the backend, with its mode where that matters
 PROFILES: dict[str, Profile] = {
@@ -54,6 +56,7 @@ PROFILES: dict[str, Profile] = {
     "torch": Profile(),
     "autograd": Profile(),
     "autograd:forward": Profile(refuses={"linear algebra": NO_RULES}),
+    "casadi": Profile(refuses={"branch": GRAPH, "complex": REAL}),
     "finite": Profile(rtol=(1e-7, 1e-4)),
 }
 

@@ -1,0 +1,305 @@
+"""A kernel as a program of CasADi: run once on symbols, called through preallocated buffers.
+
+* The kernel runs once on boxes over symbols; what it returns becomes the outputs of a
+  ``casadi.Function``. Its inputs are the active leaves, the real constants and the seeds.
+* Integer and boolean constants are part of the graph (they may be indices): other values, like seeds
+  of another batch size, get a graph of their own, and the last few are kept.
+* Arguments and results of a call lie in arrays whose addresses CasADi knows. One set of them, a
+  **slot**, holds the arrays, the buffer and its trigger together, for the trigger of a buffer that
+  is gone would read freed memory. A slot serves one call at a time: each thread takes one from the
+  pool, or makes another.
+* Expressions are built under one lock: their reference counts are not made for several threads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.arrays.casadi_symbolic import Symbolic
+from polyad.backends.base import Kernel, Leaves, Problem
+from polyad.errors import DomainError, FunctionNotSupportedError
+
+__all__ = ["Program"]
+
+BUILDING = threading.RLock()
+KEPT = 8  # graphs of one program for other integers and batch sizes
+SCALARS = 5000  # entries of input up to which "auto" expands everything into scalar expressions
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """How a leaf of the outcome is read: computed, with structural zeros, or fixed."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+    places: Any = None  # flat positions of the entries that are not structurally zero
+    fixed: Any = None
+
+    def read(self, values: Any) -> Any:
+        """A fresh array of the values."""
+        if self.places is None:
+            return values.copy() if self.dtype == np.float64 else values.astype(self.dtype)
+        full = np.zeros(self.shape, dtype=self.dtype)
+        full.reshape(-1)[self.places] = values
+        return full
+
+
+class Call:
+    """A compiled function with its pool of slots; ``call(leaves)`` gives fresh arrays."""
+
+    def __init__(
+        self, inputs: Sequence[Symbolic], outputs: Sequence[tuple[Any, Output]], label: str
+    ) -> None:
+        import casadi
+
+        self._label = label
+        self._shapes = [x.shape for x in inputs]
+        self._outputs = [output for _, output in outputs]
+        columns = [x.raw for x in inputs]
+        self._function = casadi.Function("polyad", columns, [expression for expression, _ in outputs])
+        self._pool: list[Any] = [self._slot()]
+
+    def _slot(self) -> Any:
+        with BUILDING:
+            buffer, trigger = self._function.buffer()
+            arguments = [np.zeros(shape) for shape in self._shapes]
+            results = [
+                np.zeros(output.shape if output.places is None else len(output.places))
+                for output in self._outputs
+            ]
+            for k, array in enumerate(arguments):
+                if array.size:
+                    buffer.set_arg(k, memoryview(array))
+            for k, array in enumerate(results):
+                if array.size:
+                    buffer.set_res(k, memoryview(array))
+        return arguments, results, trigger, buffer
+
+    def _take(self) -> Any:
+        try:
+            return self._pool.pop()
+        except IndexError:
+            return self._slot()
+
+    def __call__(self, leaves: Sequence[Any]) -> list[Any]:
+        slot = self._take()
+        arguments, results, trigger, buffer = slot
+        for place, leaf in zip(arguments, leaves, strict=True):
+            place[...] = leaf
+        trigger()
+        if buffer.ret():
+            raise self._failed()
+        found = [output.read(values) for output, values in zip(self._outputs, results, strict=True)]
+        self._pool.append(slot)
+        return found
+
+    def bare(self) -> Callable[..., Any]:
+        """The call for leaves in a row and one result."""
+        pool, take, read, failed = self._pool, self._take, self._outputs[0].read, self._failed
+
+        def call(*leaves: Any) -> Any:
+            slot = take()
+            arguments, results, trigger, buffer = slot
+            for place, leaf in zip(arguments, leaves, strict=True):
+                place[...] = leaf
+            trigger()
+            if buffer.ret():
+                raise failed()
+            found = read(results[0])
+            pool.append(slot)
+            return found
+
+        return call
+
+    def _failed(self) -> DomainError:
+        return DomainError(
+            f"casadi could not evaluate {self._label} at these arguments (a singular matrix, say): "
+            "backend='numpy' tells where"
+        )
+
+
+class Graph:
+    """The kernel on symbols of one kind: the form with everything, and the result alone."""
+
+    def __init__(
+        self, kernel: Kernel, problem: Problem, c: Leaves, seeds: tuple[Leaves, ...], kind: Any
+    ) -> None:
+        groups = (problem.x, c, *seeds)
+        symbols: list[tuple[Any, ...]] = []
+        for g, leaves in enumerate(groups):
+            symbols.append(tuple(_symbol(leaf, f"s{g}_{k}", kind) for k, leaf in enumerate(leaves)))
+        arguments = [
+            tuple(_boxed(s, leaf) for s, leaf in zip(some, leaves, strict=True))
+            for some, leaves in zip(symbols, groups, strict=True)
+        ]
+        outcome = kernel(*arguments)
+        inputs = [s for some in symbols for s in some if s is not None]
+        self._counts = [len(group) for group in outcome]
+        readings = [_output(leaf, kind) for group in outcome for leaf in group]
+        self._places = [
+            (g, k) for g, some in enumerate(symbols) for k, s in enumerate(some) if s is not None
+        ]
+        self._readings = readings
+        first = readings[: self._counts[0]]
+        self._full = Call(inputs, [r for r in readings if r[1].fixed is None], problem.label)
+        self._result = (
+            self._full
+            if len(first) == len(readings)
+            else Call(inputs, [r for r in first if r[1].fixed is None], problem.label)
+        )
+        computed = len(first) == 1 and first[0][1].fixed is None and len(self._places) == sum(
+            len(leaves) for leaves in groups
+        )  # fmt: skip
+        self.bare = self._result.bare() if computed else None
+        self.kind = kind.__name__
+
+    def _run(self, call: Call, readings: Sequence[Any], args: tuple[Leaves, ...]) -> list[Any]:
+        found = iter(call([args[g][k] for g, k in self._places]))
+        return [next(found) if r.fixed is None else _copied(r.fixed) for _, r in readings]
+
+    def full(self, args: tuple[Leaves, ...]) -> tuple[Leaves, ...]:
+        """All groups of leaves of the outcome."""
+        found = self._run(self._full, self._readings, args)
+        groups, start = [], 0
+        for count in self._counts:
+            groups.append(tuple(found[start : start + count]))
+            start += count
+        return tuple(groups)
+
+    def result(self, args: tuple[Leaves, ...]) -> Leaves:
+        """The first group alone."""
+        return tuple(self._run(self._result, self._readings[: self._counts[0]], args))
+
+
+def _is_symbolic(leaf: Any) -> bool:
+    """Whether a leaf becomes symbols: real numbers do, integers are part of the graph."""
+    return np.result_type(leaf).kind == "f"
+
+
+def _symbol(leaf: Any, name: str, kind: Any) -> Symbolic | None:
+    if not _is_symbolic(leaf):
+        return None
+    weak = not hasattr(leaf, "dtype")
+    return Symbolic(kind.sym(name, int(np.size(leaf))), np.shape(leaf), np.result_type(leaf), weak)
+
+
+def _boxed(symbol: Symbolic | None, leaf: Any) -> Any:
+    from polyad.engine import run
+
+    if symbol is not None:
+        return run.lift("casadi", symbol)
+    return np.array(leaf) if isinstance(leaf, np.ndarray) else leaf
+
+
+def _output(leaf: Any, kind: Any) -> tuple[Any, Output]:
+    """An expression and how its values are read."""
+    from polyad.engine import run
+
+    value = run.unlift(leaf)
+    if not isinstance(value, Symbolic):
+        return None, Output((), None, fixed=(value,))
+    if value.size == 0:
+        return None, Output((), None, fixed=(np.zeros(value.shape, dtype=value.dtype),))
+    raw = value.raw
+    if 4 * raw.nnz() <= value.size:
+        return raw, Output(value.shape, value.dtype, places=np.array(raw.sparsity().row(), dtype=np.intp))
+    return value.column, Output(value.shape, value.dtype)
+
+
+def _copied(fixed: tuple[Any]) -> Any:
+    (value,) = fixed
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+class Program:
+    """A kernel with the graphs that it has needed so far.
+
+    Parameters
+    ----------
+    kernel : callable
+        What an operator of the backend returned.
+    problem : Problem
+        Its problem.
+    seeds : tuple
+        Examples of the seeds.
+    symbols : {"auto", "SX", "MX"}
+        What to build the graph of.
+    """
+
+    def __init__(self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], symbols: str) -> None:
+        self._kernel = kernel
+        self._problem = problem
+        self._symbols = symbols
+        self._integers = [k for k, leaf in enumerate(problem.c) if not _is_symbolic(leaf)]
+        self._graphs: OrderedDict[Any, Graph] = OrderedDict()
+        self._shapes = self._of_seeds(seeds)
+        self.first = self._graph(problem.c, seeds)
+        self.bare: Callable[..., Any] | None = None
+        if self.first.bare is not None and not self._integers:
+            self.bare = self._guarded(self.first.bare, len(problem.x) + len(problem.c), seeds)
+
+    def _guarded(self, bare: Callable[..., Any], count: int, seeds: tuple[Leaves, ...]) -> Callable[..., Any]:
+        """``bare`` where seeds have the shape they had at preparation; a batch may be another."""
+        if not seeds:
+            return bare
+        shape = np.shape(seeds[0][0])
+        ins = len(self._problem.x)
+
+        def call(*leaves: Any) -> Any:
+            if np.shape(leaves[count]) == shape:
+                return bare(*leaves)
+            return self.result(leaves[:ins], leaves[ins:count], leaves[count:])[0]
+
+        return call
+
+    def _of_seeds(self, seeds: tuple[Leaves, ...]) -> tuple[Any, ...]:
+        return tuple([leaf.shape for leaves in seeds for leaf in leaves if hasattr(leaf, "shape")])
+
+    def _graph(self, c: Leaves, seeds: tuple[Leaves, ...]) -> Graph:
+        shapes = self._of_seeds(seeds)
+        if not self._integers and shapes == self._shapes and self._graphs:
+            return self.first
+        key = (shapes, *[(np.asarray(c[k]).tobytes(), np.shape(c[k])) for k in self._integers])
+        with BUILDING:
+            found = self._graphs.get(key)
+            if found is None:
+                found = self._graphs[key] = self._built(c, seeds)
+                if len(self._graphs) > KEPT:
+                    self._graphs.popitem(last=False)
+            self._graphs.move_to_end(key)
+        return found
+
+    def _built(self, c: Leaves, seeds: tuple[Leaves, ...]) -> Graph:
+        import casadi
+
+        from polyad.engine.casadi_arrays import NeedsMatrices
+
+        for leaf in (*self._problem.x, *c, *(leaf for leaves in seeds for leaf in leaves)):
+            if np.result_type(leaf).kind not in "fiub":
+                raise FunctionNotSupportedError(
+                    f"casadi computes with real numbers only, {self._problem.label} was given "
+                    f"{np.result_type(leaf)}: use backend='numpy'"
+                )
+        arguments = (self._kernel, self._problem, c, seeds)
+        if self._symbols != "auto":
+            return Graph(*arguments, getattr(casadi, self._symbols))
+        if sum(int(np.size(leaf)) for leaf in (*self._problem.x, *c)) <= SCALARS:
+            try:
+                return Graph(*arguments, casadi.SX)
+            except NeedsMatrices:
+                pass  # matrices stay whole in the other kind
+        return Graph(*arguments, casadi.MX)
+
+    def full(self, x: Leaves, c: Leaves, *seeds: Leaves) -> tuple[Leaves, ...]:
+        """All that the kernel gives."""
+        return self._graph(c, seeds).full((x, c, *seeds))
+
+    def result(self, x: Leaves, c: Leaves, *seeds: Leaves) -> Leaves:
+        """Its result alone."""
+        return self._graph(c, seeds).result((x, c, *seeds))

@@ -1,0 +1,95 @@
+"""JAX's own Taylor mode, ``jax.experimental.jet``.
+
+It knows fewer primitives than JAX's other modes. Where it meets one it does not know, the first few
+orders are nested pushforwards, and higher ones are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from polyad.backends import nesting
+from polyad.backends.base import Kernel, Leaves, Problem, strategy
+from polyad.errors import OperationNotSupportedError, UnsupportedOperatorError
+
+if TYPE_CHECKING:
+    from polyad.backends.jax import JAX
+
+__all__ = ["taylor"]
+
+WRONG: frozenset[str] = frozenset()
+
+
+def taylor(backend: JAX, problem: Problem, order: int) -> Kernel:
+    """``kernel(x, c, v)`` giving the coefficients, the value and ``aux``."""
+    if order == 0:
+        return nesting.taylor(backend, problem, 0)
+    missing = _missing(problem)
+    if missing is None:
+        return _by_jet(problem, order)
+    if order > nesting.MAX_ORDER:
+        raise UnsupportedOperatorError(
+            f"jax.experimental.jet cannot expand the function ({missing}); nested nested derivatives to order "
+            f"{order} cost 2**{order} times the function: up to order {nesting.MAX_ORDER} they are taken, "
+            "for more use backend='numpy'"
+        )
+    return nesting.taylor(backend, problem, order)
+
+
+def _by_jet(problem: Problem, order: int) -> Kernel:
+    import jax.numpy as jnp
+    from jax.experimental import jet
+
+    @strategy(f"jax.experimental.jet to order {order}")
+    def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
+        series = [[direction] + [jnp.zeros_like(direction)] * (order - 1) for direction in v]
+        count = 0
+
+        def outputs(*leaves: Any) -> Leaves:
+            nonlocal count
+            y, aux = problem.f(leaves, c)
+            count = len(aux)
+            return y
+
+        y, rows = jet.jet(outputs, x, series, factorial_scaled=False)
+        # aux is no function of t, and jet has no way around the expansion
+        aux = problem.f(x, c)[1] if count else ()
+        coefficients = tuple(
+            jnp.stack([value, *(jnp.broadcast_to(term, value.shape) for term in row)])
+            for value, row in zip(y, rows, strict=True)
+        )
+        return coefficients, y, aux
+
+    return kernel
+
+
+def _missing(problem: Problem) -> str | None:
+    """What is in jet's way, in words; found in the function's own trace."""
+    import jax
+
+    from polyad.backends.jax import _is_wide, _precision
+
+    with _precision(_is_wide((*problem.x, *problem.c))):
+        try:
+            closed = jax.make_jaxpr(lambda x, c: problem.f(x, c)[0])(problem.x, problem.c)
+        except (jax.errors.ConcretizationTypeError, OperationNotSupportedError):
+            return "a branch depends on a value"
+    names = sorted(set(_primitives(closed.jaxpr)) - _known())
+    return f"it has no rule for {', '.join(names)}" if names else None
+
+
+def _primitives(jaxpr: Any) -> Iterator[str]:
+    """Names of the primitives of a trace and of the traces in it."""
+    for equation in jaxpr.eqns:
+        inner = equation.params.get("jaxpr") if equation.primitive.name == "jit" else None
+        if inner is None:
+            yield equation.primitive.name
+        else:
+            yield from _primitives(inner.jaxpr)
+
+
+def _known() -> set[str]:
+    from jax.experimental import jet
+
+    return {primitive.name for primitive in jet.jet_rules} - WRONG

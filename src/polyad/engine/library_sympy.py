@@ -1,0 +1,394 @@
+"""NumPy code on SymPy expressions: what every primitive is on arrays of them.
+
+* Entries are real numbers; what has no real expression is refused. An operation on plain numbers is
+  computed by NumPy, so that constants have NumPy's value (``np.sqrt(-1.0)`` is NaN, not ``I``).
+* Numbers of integral value become integers, halves in exponents become fractions; every other number
+  is a 53-bit float, the same as NumPy's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.arrays.expressions import Expressions
+from polyad.engine import sympy_linalg
+from polyad.engine.core import Primitive
+from polyad.engine.libraries import Adapter
+from polyad.engine.refuse import refuse
+from polyad.engine.sympy_functions import PARTIALS, condition, is_number, named, select
+
+__all__ = ["SymPy", "entry"]
+
+COMPARISONS = {
+    "less": "Lt",
+    "less_equal": "Le",
+    "greater": "Gt",
+    "greater_equal": "Ge",
+    "equal": "Eq",
+    "not_equal": "Ne",
+}
+LOGICAL = {
+    "logical_and": "And",
+    "logical_or": "Or",
+    "logical_xor": "Xor",
+    "logical_not": "Not",
+    "bitwise_and": "And",
+    "bitwise_or": "Or",
+    "bitwise_xor": "Xor",
+    "invert": "Not",
+}
+# NumPy's or SciPy's name -> SymPy's own function
+NATIVE: dict[str, str] = {
+    **{name: name for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    **{name: name for name in ("erf", "erfc", "erfi", "erfinv", "gamma", "loggamma", "beta")},
+    **{"jv": "besselj", "yv": "bessely", "iv": "besseli", "kv": "besselk"},
+    **{"ellipk": "elliptic_k", "ellipe": "elliptic_e"},
+    **{"sici_0": "Si", "sici_1": "Ci", "shichi_0": "Shi", "shichi_1": "Chi"},
+}
+# functions of one operand that are made of others
+MADE: dict[str, Callable[[Any, Any], Any]] = {
+    "absolute": lambda sp, x: sp.Abs(x, evaluate=False),
+    "square": lambda sp, x: x**2,
+    "reciprocal": lambda sp, x: 1 / x,
+    "negative": lambda sp, x: -x,
+    "deg2rad": lambda sp, x: x * sp.pi / 180,
+    "rad2deg": lambda sp, x: x * 180 / sp.pi,
+    "digamma": lambda sp, x: sp.polygamma(0, x),
+    "j0": lambda sp, x: sp.besselj(0, x),
+    "j1": lambda sp, x: sp.besselj(1, x),
+    "y0": lambda sp, x: sp.bessely(0, x),
+    "y1": lambda sp, x: sp.bessely(1, x),
+    "i0": lambda sp, x: sp.besseli(0, x),
+    "i1": lambda sp, x: sp.besseli(1, x),
+    "k0": lambda sp, x: sp.besselk(0, x),
+    "k1": lambda sp, x: sp.besselk(1, x),
+    "round": lambda sp, x: named("rint")(x),
+}
+# what only moves entries is NumPy's own, on arrays of objects
+MOVING = ("reshape", "transpose", "broadcast_to", "concatenate", "stack", "setitem", "scatter", "cumsum")
+
+
+def entry(value: Any) -> Any:
+    """A number as SymPy has it."""
+    import sympy
+
+    if isinstance(value, bool | np.bool_):
+        return sympy.true if value else sympy.false
+    if isinstance(value, complex | np.complexfloating):
+        raise refuse("a complex number met SymPy's real symbols", "use backend='numpy', 'jax' or 'torch'")
+    if isinstance(value, int | np.integer):
+        return sympy.Integer(int(value))
+    number = float(value)
+    if not np.isfinite(number):
+        return sympy.nan if np.isnan(number) else (sympy.oo if number > 0 else -sympy.oo)
+    return sympy.Integer(int(number)) if number.is_integer() and abs(number) < 2**53 else sympy.Float(number)
+
+
+def numeric(e: Any) -> Any:
+    """An entry as a number: conditions count one or zero."""
+    import sympy
+
+    if not isinstance(e, sympy.logic.boolalg.Boolean) or e.is_Symbol:
+        return e
+    return select((sympy.S.One, e), (sympy.S.Zero, sympy.true))
+
+
+def boolean(e: Any) -> Any:
+    """An entry as a condition."""
+    import sympy
+
+    if isinstance(e, sympy.logic.boolalg.Boolean) and not e.is_Symbol:
+        return e
+    return condition("Ne", e, sympy.S.Zero)
+
+
+class SymPy(Adapter):
+    """SymPy's functions under NumPy's names."""
+
+    name = "sympy"
+
+    def constant(self, a: Any, beside: Any) -> Any:
+        a = np.asarray(a)
+        return Expressions(_objects([entry(v) for v in a.ravel()], a.shape), a.dtype)
+
+    def is_own(self, a: Any) -> bool:
+        return isinstance(a, Expressions)
+
+    def truth(self, a: Any) -> bool:
+        item = a.array[()]
+        if item in (True, False) or is_number(item):
+            return bool(item)
+        raise refuse(
+            "a branch depends on a value that SymPy does not have: the function is run on symbols",
+            "use np.where, or a backend that runs the function on values: 'numpy'",
+        )
+
+    def stop(self, a: Any) -> Any:
+        return self._map(a.dtype, named("constant"), a)
+
+    def _search(self, name: str, home: str) -> Callable[..., Any] | None:
+        import sympy
+
+        own: Callable[..., Any] | None = getattr(self, f"own_{name}", None)
+        if own is not None:
+            return own
+        if name in MOVING:
+            return self._moving(name)
+        if name in COMPARISONS:
+            return lambda a, b: self._map(bool, lambda x, y: condition(COMPARISONS[name], x, y), a, b)
+        if name in LOGICAL:
+            return self._logical(getattr(sympy, LOGICAL[name]))
+        if name in NATIVE:
+            return self._ufunc(name, getattr(sympy, NATIVE[name]))
+        if name in MADE:
+            make = MADE[name]
+            return self._ufunc(name, lambda x: make(sympy, x))
+        if name in ("maximum", "minimum") or name in PARTIALS:
+            return self._ufunc(name, named(name))
+        return sympy_linalg.FUNCTIONS.get(name)
+
+    # -- entry by entry -----------------------------------------------------------------------------------
+
+    def _map(self, dtype: Any, f: Callable[..., Any], *args: Any, conditions: bool = False) -> Expressions:
+        """``f`` on every tuple of entries, which broadcast."""
+        as_entry = boolean if conditions else numeric
+        arrays = [a.array if isinstance(a, Expressions) else _objects([entry(a)], ()) for a in args]
+        if len(arrays) == 1:
+            (a,) = arrays
+            return Expressions(_objects([f(as_entry(e)) for e in a.flat], a.shape), dtype)
+        grid = np.broadcast(*arrays)
+        items = [f(*map(as_entry, es)) for es in grid]
+        return Expressions(_objects(items, grid.shape), dtype)
+
+    def _ufunc(self, name: str, f: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of numbers; plain numbers go through NumPy's, so that domains are NumPy's."""
+        from polyad.engine.core import PRIMITIVES
+
+        compute = PRIMITIVES[name].compute
+
+        def of_entries(*es: Any) -> Any:
+            if all(map(is_number, es)):
+                with np.errstate(all="ignore"):
+                    return entry(compute(*(np.float64(float(e)) for e in es)))
+            return _checked(name, f(*es))
+
+        def call(*args: Any, **params: Any) -> Any:
+            if name in ("isnan", "isinf", "isfinite", "signbit"):
+                return self._map(bool, lambda e: boolean(of_entries(e)), *args)
+            return self._map(_floating(args, keep=name in _KEEP), of_entries, *args)
+
+        return call
+
+    def _logical(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            if any(_dtype(a) != bool for a in args):
+                raise refuse("a bitwise operation on symbols", "compare them first, or use backend='numpy'")
+            return self._map(bool, f, *args, conditions=True)
+
+        return call
+
+    def _arithmetic(self, f: Callable[..., Any], a: Any, b: Any) -> Expressions:
+        return self._map(_result(a, b), f, a, b)
+
+    def own_add(self, a: Any, b: Any) -> Any:
+        return self._arithmetic(lambda x, y: x + y, a, b)
+
+    def own_subtract(self, a: Any, b: Any) -> Any:
+        return self._arithmetic(lambda x, y: x - y, a, b)
+
+    def own_multiply(self, a: Any, b: Any) -> Any:
+        return self._arithmetic(lambda x, y: x * y, a, b)
+
+    def own_divide(self, a: Any, b: Any) -> Any:
+        return self._map(_floating((a, b)), _quotient, a, b)
+
+    def own_power(self, a: Any, b: Any) -> Any:
+        return self._map(_result(a, b), _power, a, b)
+
+    def own_where(self, test: Any, a: Any, b: Any) -> Any:
+        import sympy
+
+        def pick(c: Any, x: Any, y: Any) -> Any:
+            return select((numeric(x), boolean(c)), (numeric(y), sympy.true))
+
+        arrays = [v if isinstance(v, Expressions) else self.constant(v, None) for v in (test, a, b)]
+        grid = np.broadcast(*(v.array for v in arrays))
+        return Expressions(_objects([pick(*es) for es in grid], grid.shape), _result(a, b))
+
+    def own_conjugate(self, x: Any) -> Any:
+        return x
+
+    own_real = own_conjugate
+
+    def own_imag(self, x: Any) -> Any:
+        return self.own_zeros(x, x.shape)
+
+    def own_zeros(self, like: Any, shape: tuple[int, ...]) -> Any:
+        return self.constant(np.zeros(shape, dtype=like.dtype), like)
+
+    def own_astype(self, x: Any, dtype: Any) -> Any:
+        wanted = np.dtype(dtype)
+        if wanted.kind == "c":
+            raise refuse("complex numbers over SymPy's real symbols", "use backend='numpy', 'jax' or 'torch'")
+        if wanted.kind == "b":
+            return self._map(wanted, boolean, x)
+        if wanted.kind in "iu" and x.dtype.kind == "f":
+            x = self._ufunc("trunc", named("trunc"))(x)
+        return self._map(wanted, lambda e: e, x)
+
+    # -- moving entries -----------------------------------------------------------------------------------
+
+    def _moving(self, name: str) -> Callable[..., Any]:
+        from polyad.engine.core import PRIMITIVES
+
+        compute = PRIMITIVES[name].compute
+
+        def call(*args: Any, **params: Any) -> Any:
+            if "index" in params and _symbolic(params["index"]):
+                raise refuse("writing at a place that is a symbol", "use np.where, or make the index Static")
+            arrays = [
+                a if isinstance(a, Expressions) else self.constant(a, None) for a in args
+            ]
+            dtype = arrays[0].dtype if name == "setitem" else _result(*arrays)
+            plain = dtype.kind != "b"
+            objects = [_mapped(numeric, a.array) if plain and a.dtype.kind == "b" else a.array for a in arrays]
+            return Expressions(np.asarray(compute(*objects, **params), dtype=object), dtype)
+
+        return call
+
+    def own_getitem(self, x: Any, index: Any) -> Any:
+        if not _symbolic(index):
+            picked = x.array[index]
+            if not isinstance(picked, np.ndarray):
+                picked = _objects([picked], ())
+            return Expressions(picked, x.dtype)
+        key = index[0] if type(index) is tuple and len(index) == 1 else index
+        if not isinstance(key, Expressions) or key.dtype.kind not in "iu":
+            raise refuse(
+                "an index with symbols beside other keys, or a mask of symbols",
+                "use np.where(mask, x, 0), pass the index as polyad.Static, or index one axis at a time",
+            )
+        rows = x.array.reshape(x.shape[0], -1)
+        picked = [named("pick")(i, *column) for i in key.array.flat for column in rows.T]
+        return Expressions(_objects(picked, (*key.shape, *x.shape[1:])), x.dtype)
+
+    # -- reductions -------------------------------------------------------------------------------------
+
+    def _reduced(self, f: Callable[[list[Any]], Any], dtype: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+        axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+        axes = tuple(k % x.ndim for k in axes) if x.ndim else ()
+        rest = tuple(k for k in range(x.ndim) if k not in axes)
+        kept = tuple(x.shape[k] for k in rest)
+        moved = x.array.transpose((*rest, *axes))
+        count = int(np.prod([x.shape[k] for k in axes], dtype=int))
+        rows = moved.reshape(int(np.prod(kept, dtype=int)), count)
+        shape = tuple(1 if k in axes else n for k, n in enumerate(x.shape)) if keepdims else kept
+        return Expressions(_objects([f(list(row)) for row in rows], shape), dtype)
+
+    def own_sum(self, x: Any, axis: Any, keepdims: bool) -> Any:
+        import sympy
+
+        dtype = np.dtype(np.int64) if x.dtype.kind == "b" else x.dtype
+        return self._reduced(lambda es: sympy.Add(*map(numeric, es)), dtype, x, axis, keepdims)
+
+    def _extremum(self, name: str, x: Any, axis: Any, keepdims: bool) -> Any:
+        f = named(name)
+
+        def of_row(es: list[Any]) -> Any:
+            if not es:
+                raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
+            return es[0] if len(es) == 1 else f(*es)
+
+        return self._reduced(of_row, x.dtype, x, axis, keepdims)
+
+    def own_max(self, x: Any, axis: Any, keepdims: bool) -> Any:
+        return self._extremum("maximum", x, axis, keepdims)
+
+    def own_min(self, x: Any, axis: Any, keepdims: bool) -> Any:
+        return self._extremum("minimum", x, axis, keepdims)
+
+    def own_all(self, x: Any, axis: Any, keepdims: bool) -> Any:
+        import sympy
+
+        return self._reduced(lambda es: sympy.And(*map(boolean, es)), bool, x, axis, keepdims)
+
+    def own_any(self, x: Any, axis: Any, keepdims: bool) -> Any:
+        import sympy
+
+        return self._reduced(lambda es: sympy.Or(*map(boolean, es)), bool, x, axis, keepdims)
+
+    def compute(self, primitive: Primitive) -> Callable[..., Any] | None:
+        """SymPy's version of a primitive, or None, which is refused with the named error."""
+        return super().compute(primitive)
+
+
+# ufuncs that leave integers integers
+_KEEP = frozenset({"absolute", "square", "negative", "sign", "maximum", "minimum", "remainder", "fmod"})
+
+
+def _objects(items: list[Any], shape: tuple[int, ...]) -> np.ndarray:
+    out = np.empty(len(items), dtype=object)
+    out[:] = items
+    return out.reshape(shape)
+
+
+def _mapped(f: Callable[[Any], Any], a: np.ndarray) -> np.ndarray:
+    return _objects([f(e) for e in a.flat], a.shape)
+
+
+def _dtype(a: Any) -> Any:
+    return a.dtype if isinstance(a, Expressions) else np.dtype(type(a))
+
+
+def _result(*args: Any) -> np.dtype[Any]:
+    """NumPy's dtype of a result; Python numbers adapt."""
+    kinds = [a.dtype.type(0).item() if getattr(a, "weak", False) else getattr(a, "dtype", a) for a in args]
+    found = np.result_type(*kinds)
+    if found.kind == "c":
+        raise refuse("a complex number met SymPy's real symbols", "use backend='numpy', 'jax' or 'torch'")
+    return found
+
+
+def _floating(args: Any, *, keep: bool = False) -> np.dtype[Any]:
+    found = _result(*args)
+    return found if found.kind == "f" or keep else np.dtype(np.float64)
+
+
+def _symbolic(index: Any) -> bool:
+    return any(isinstance(k, Expressions) for k in (index if type(index) is tuple else (index,)))
+
+
+def _quotient(a: Any, b: Any) -> Any:
+    if is_number(b) and (is_number(a) or b == 0):
+        if not is_number(a):
+            raise refuse("division of a symbol by the constant zero", "divide by what is not zero")
+        with np.errstate(all="ignore"):
+            return entry(np.float64(float(a)) / np.float64(float(b)))
+    return a / b
+
+
+def _power(a: Any, b: Any) -> Any:
+    import sympy
+
+    if is_number(a) and is_number(b):
+        with np.errstate(all="ignore"):
+            return entry(np.float64(float(a)) ** np.float64(float(b)))
+    if b.is_Float and float(2 * b).is_integer():
+        b = sympy.Rational(int(2 * b), 2)
+    return _checked("power", a**b)
+
+
+def _checked(name: str, e: Any) -> Any:
+    """An expression that is real wherever NumPy's value is a number."""
+    import sympy
+
+    parts = (e, *e.args, *(inner for part in e.args[:3] for inner in part.args))
+    if any(part is sympy.I or part is sympy.zoo for part in parts):
+        raise refuse(
+            f"{name} has no real value here whatever its symbols are (SymPy finds {e})", "correct its argument"
+        )
+    return e

@@ -1,0 +1,425 @@
+"""Rules of Taylor mode: a primitive and how the coefficients of its result come about.
+
+The recurrences are those of Griewank and Walther, Evaluating Derivatives (2nd ed., 2008), tables 13.1
+and 13.2. A primitive without a line here follows from its partial derivatives as the differential
+equation ``y' = sum(partial * operand')``. It is refused where that would not end in polynomial time
+(the derivatives of Bessel functions are two more each), or where a partial is known as a limit at one
+point only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.core import PRIMITIVES, Primitive, Value, is_real, new_level, shape_of
+from polyad.engine.kinds import PARTIALS, missing_partial, zeros_of
+from polyad.engine.refuse import refuse
+from polyad.engine.rules_arithmetic import (
+    _exponent_partial,
+    divide,
+    equal,
+    log,
+    multiply,
+    real,
+    where,
+)
+from polyad.engine.rules_elementwise import cos, cosh, exp, sign, sin, sinh, sqrt
+from polyad.engine.rules_linalg import einsum, matmul
+from polyad.engine.rules_reduction import _shares
+from polyad.engine.rules_structure import broadcast_to, getitem, reshape, total
+from polyad.engine.series import RULES, Series
+
+__all__ = ["rule_of"]
+
+Row = list[Value]
+Rule = Callable[..., Any]
+
+# Derivatives of these are several functions of the same family each, without end.
+_BRANCHING = frozenset(
+    "j0 j1 jv y0 y1 yv i0 i1 iv k0 k1 kv i0e i1e ive k0e k1e kve ellipk ellipe".split()  # noqa: SIM905
+)
+# The partial of these is a limit at zero, written as a constant: right to first order only.
+_LIMITS = frozenset({"exprel", "sici_0", "shichi_0"})
+
+
+def rule_of(primitive: Primitive) -> Rule:
+    """The rule of a primitive, or the named error."""
+    name = primitive.name
+    found = RULES.get(name)
+    if found is not None:
+        return found
+    if name in PARTIALS and name not in _BRANCHING and name not in _LIMITS:
+        return _by_partials
+    why = "no Taylor rule of polynomial cost" if name in _BRANCHING else "no Taylor rule"
+    raise refuse(f"{name} has {why}", "nest polyad.jvp for the first few orders, or use other functions")
+
+
+# -- helpers --------------------------------------------------------------------------------------------
+
+
+def _zeroth(a: Any) -> Value:
+    return a[0] if type(a) is list else a
+
+
+def _filled(c: Value, y: Value) -> Value:
+    """A coefficient in the shape of the value; zeros where there is none."""
+    shape = shape_of(y)
+    if c is None:
+        return zeros_of(y, shape)
+    return c if shape_of(c) == shape else broadcast_to(c, shape=shape)
+
+
+def _convolved(a: Row, b: Row, j: int, first: int, last: int, product: Rule = multiply) -> Value:
+    """``sum(a[i] * b[j - i])`` for i from ``first`` to ``last``; None where there is no term."""
+    result = None
+    for i in range(first, last + 1):
+        if b[j - i] is not None:
+            term = product(a[i], b[j - i])
+            result = term if result is None else result + term
+    return result
+
+
+def _slopes(a: Row) -> Row:
+    """``i * a[i]``, as the recurrences want them; the first is not used."""
+    return [None, *(c * i for i, c in enumerate(a[1:], 1))]
+
+
+def _minus(a: Value, b: Value) -> Value:
+    """A difference of which either may be None, for nothing."""
+    if b is None:
+        return a
+    return -b if a is None else a - b
+
+
+def _get(a: Any, j: int) -> Value:
+    """The coefficient of an operand that may be constant."""
+    if type(a) is list:
+        return a[j]
+    return None if j else a
+
+
+def _series(rows: Any, n: int, level: int) -> Value:
+    """The first ``n`` coefficients as one value; a constant as it is."""
+    if type(rows) is not list:
+        return rows
+    return rows[0] if n == 1 else Series(level, rows[:n])
+
+
+def _row(value: Value, n: int, level: int) -> Row:
+    """The coefficients of a value; None for those of a constant."""
+    if type(value) is Series and value.level == level:
+        return value.coefficients
+    return [value] + [None] * (n - 1)
+
+
+# -- what everything without a rule of its own follows from -------------------------------------------------
+
+
+def _by_partials(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    """``y' = sum(partial * operand')`` for elementwise functions."""
+    partials, of_result = PARTIALS[primitive.name]
+    y = [primitive(*map(_zeroth, operands), **params)]
+    active = [k for k, a in enumerate(operands) if type(a) is list]
+    for k in active:
+        if partials[k] is None:
+            raise missing_partial(primitive.name, k)
+    slopes = {k: _slopes(operands[k]) for k in active}
+    level = new_level()
+
+    def expanded(k: int, n: int) -> Row:
+        """Coefficients of a partial, from the first ``n`` of operands and, if it needs it, result."""
+        values = [_series(a, n, level) for a in operands]
+        known = _series(y, n, level) if of_result else y[0]
+        return _row(partials[k](known, *values, **params), n, level)  # type: ignore[misc]
+
+    rows = {k: [] if of_result else expanded(k, order) for k in active} if order else {}
+    for j in range(1, order + 1):
+        rise = None
+        for k in active:
+            if of_result:
+                rows[k].append(expanded(k, j)[j - 1])
+            term = _convolved(slopes[k], rows[k], j, 1, j)
+            rise = term if rise is None else rise if term is None else rise + term
+        y.append(_filled(rise if rise is None else rise / j, y[0]))
+    return y
+
+
+def _by_push(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Any:
+    """The forward rule as a differential equation, for factorisations of matrices."""
+    assert primitive.push is not None
+    found = primitive(*map(_zeroth, operands), **params)
+    ys: list[Row] = [[part] for part in found] if primitive.multiple else [[found]]
+    for j in range(1, order + 1):
+        level = new_level()
+        tangents = [_tangent(a, j, level) for a in operands]
+        values = [_series(a, j, level) for a in operands]
+        known = [_series(y, j, level) for y in ys]
+        pushed = primitive.push(
+            tuple(known) if primitive.multiple else known[0], tangents, *values, **params
+        )
+        for y, t in zip(ys, pushed if primitive.multiple else (pushed,), strict=True):
+            rise = None if t is None else _row(t, j, level)[j - 1]
+            y.append(_filled(None if rise is None else getitem(rise, index=0) / j, y[0]))
+    return ys if primitive.multiple else ys[0]
+
+
+def _tangent(a: Any, n: int, level: int) -> Value:
+    """The derivative of an operand by t as a batch of one tangent, ``n`` coefficients of it."""
+    if type(a) is not list:
+        return None
+    rise = [reshape(c * i, shape=(1, *shape_of(c))) for i, c in enumerate(a[1 : n + 1], 1)]
+    return _series(rise, n, level)
+
+
+def _through(f: Rule) -> Rule:
+    """A rule in terms of other primitives."""
+
+    def rule(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+        level = new_level()
+        made = f(*(_series(a, order + 1, level) for a in operands), **params)
+        row = _row(made, order + 1, level)
+        return [_filled(c, row[0]) for c in row]
+
+    return rule
+
+
+# -- linear and bilinear --------------------------------------------------------------------------------------
+
+
+def _linear(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    return [primitive(c, **params) for c in operands[0]]
+
+
+def _sum(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    """Addition and subtraction: constants count once."""
+    y = primitive(*map(_zeroth, operands))
+    a, b = operands
+    if type(a) is list and type(b) is list:
+        return [y, *(primitive(a[j], b[j]) for j in range(1, order + 1))]
+    if type(a) is list:
+        return [y, *(_filled(c, y) for c in a[1:])]
+    return [y, *(_filled(primitive(0.0, c), y) for c in b[1:])]
+
+
+def _together(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    """Linear in all operands at once: joined, assigned."""
+    y = [primitive(*map(_zeroth, operands), **params)]
+    for j in range(1, order + 1):
+        parts = [a[j] if type(a) is list else zeros_of(a, shape_of(a)) for a in map(_array, operands)]
+        y.append(primitive(*parts, **params))
+    return y
+
+
+def _array(a: Any) -> Any:
+    """An operand with a dtype, which Python's numbers lack."""
+    return a if type(a) is list or hasattr(a, "dtype") else np.asarray(a)
+
+
+def _choice(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    condition, a, b = operands
+    y = primitive(condition, _zeroth(a), _zeroth(b))
+    rest = (
+        primitive(
+            condition, a[j] if type(a) is list else 0.0, b[j] if type(b) is list else 0.0
+        )
+        for j in range(1, order + 1)
+    )
+    return [y, *(_filled(c, y) for c in rest)]
+
+
+def _bilinear(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    a, b = operands
+
+    def product(u: Value, v: Value) -> Value:
+        return primitive(u, v, **params)
+
+    if type(a) is list and type(b) is list:
+        return [_convolved(a, b, j, 0, j, product) for j in range(order + 1)]
+    row = [product(c, b) for c in a] if type(a) is list else [product(a, c) for c in b]
+    return [_filled(c, row[0]) for c in row]
+
+
+def _einsum(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    """A sum of products: two operands at once, the others one after the other."""
+    active = [k for k, a in enumerate(operands) if type(a) is list]
+    if len(active) == 1:
+        (k,) = active
+        return [primitive(*operands[:k], c, *operands[k + 1 :], **params) for c in operands[k]]
+    if len(operands) == 2:
+        return _bilinear(primitive, order, operands, params)
+    return _through(_pairwise)(primitive, order, operands, params)
+
+
+def _pairwise(*operands: Value, subscripts: str) -> Value:
+    inputs, output = subscripts.split("->")
+    terms = inputs.split(",")
+    made, term = operands[0], terms[0]
+    for k in range(1, len(terms)):
+        wanted = set(output).union(*terms[k + 1 :])
+        letters = dict.fromkeys(term + terms[k])
+        kept = output if k == len(terms) - 1 else "".join(c for c in letters if c in wanted)
+        made = einsum(made, operands[k], subscripts=f"{term},{terms[k]}->{kept}")
+        term = kept
+    return made
+
+
+def _extremum(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    """The coefficients where the extremum is; ties share equally, as in all modes."""
+    (x,) = operands
+    y = primitive(x[0], **params)
+    shares = _shares(y, x[0], params["axis"])
+    return [y, *(total(c * shares, **params) for c in x[1:])]
+
+
+for _name in (
+    "negative conjugate real imag reshape transpose broadcast_to sum astype getitem scatter cumsum fft ifft"
+).split():
+    RULES[_name] = _linear
+RULES["add"] = RULES["subtract"] = _sum
+RULES["concatenate"] = RULES["stack"] = RULES["setitem"] = _together
+RULES["where"] = _choice
+RULES["multiply"] = RULES["matmul"] = _bilinear
+RULES["einsum"] = _einsum
+RULES["max"] = RULES["min"] = _extremum
+
+# -- quotients and powers -------------------------------------------------------------------------------------
+
+
+def _divide(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    a, b = operands
+    y = [divide(_zeroth(a), _zeroth(b))]
+    if type(b) is not list:
+        return [_filled(c, y[0]) for c in (y[0], *(divide(c, b) for c in a[1:]))]
+    for j in range(1, order + 1):
+        y.append(_filled(_minus(_get(a, j), _convolved(b, y, j, 1, j)) / b[0], y[0]))
+    return y
+
+
+def _power(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    """A constant exponent loses one at every order, which stays right at zero; others are exponentials."""
+    a, b = operands
+    y = [primitive(_zeroth(a), _zeroth(b))]
+    if not order:
+        return y
+    level = new_level()
+    if type(b) is list:
+        if type(a) is not list:
+            # 0**b is zero for every positive b, and so are its derivatives
+            a = where(equal(a, 0), 1.0, a)
+        base = log(_series(a, order + 1, level))
+        exponent = _row(multiply(_series(b, order + 1, level), base), order + 1, level)
+        return _growing(y[0], exponent, order)
+    partial = _row(_exponent_partial(_series(a, order, level), b), order, level)
+    slopes = _slopes(a)
+    for j in range(1, order + 1):
+        rise = _convolved(slopes, partial, j, 1, j)
+        y.append(_filled(None if rise is None else rise / j, y[0]))
+    return y
+
+
+def _growing(y0: Value, u: Row, order: int) -> Row:
+    """``y' = y u'``, from its value."""
+    y, slopes = [y0], _slopes(u)
+    for j in range(1, order + 1):
+        y.append(_filled(_convolved(slopes, y, j, 1, j) / j, y0))
+    return y
+
+
+def _sqrt(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    (x,) = operands
+    y = [sqrt(x[0])]
+    for j in range(1, order + 1):
+        y.append(_minus(x[j], _convolved(y, y, j, 1, j - 1)) / (y[0] * 2))
+    return y
+
+
+def _log(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    (x,) = operands
+    y, slopes = [log(x[0])], [None]
+    for j in range(1, order + 1):
+        slopes.append((_minus(x[j] * j, _convolved(slopes, x, j, 1, j - 1))) / x[0])
+        y.append(slopes[j] / j)
+    return y
+
+
+def _absolute(x: Value) -> Value:
+    if is_real(x):
+        return x * sign(x)
+    a, b = real(x), PRIMITIVES["imag"](x)
+    return sqrt(a * a + b * b)
+
+
+RULES["divide"] = _divide
+RULES["power"] = _power
+RULES["sqrt"] = _sqrt
+RULES["log"] = _log
+RULES["square"] = _through(lambda x: x * x)
+RULES["reciprocal"] = _through(lambda x: 1.0 / x)
+RULES["absolute"] = _through(_absolute)
+RULES["exp"] = lambda primitive, order, operands, params: _growing(exp(operands[0][0]), operands[0], order)
+
+# -- pairs that are each other's derivative, and functions with a quadratic equation --------------------------
+
+
+def _pair(f: Primitive, g: Primitive, turn: int, which: int) -> Rule:
+    """``f' = g``, ``g' = turn * f``; the rule of the one or the other."""
+
+    def rule(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+        (x,) = operands
+        a, b, slopes = [f(x[0])], [g(x[0])], _slopes(x)
+        for j in range(1, order + 1):
+            rise, fall = (_convolved(slopes, other, j, 1, j) / j for other in (b, a))
+            a.append(rise)
+            b.append(fall * turn)
+        return (a, b)[which]
+
+    return rule
+
+
+def _quadratic(turn: int) -> Rule:
+    """``y' = (1 + turn * y**2) x'``."""
+
+    def rule(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+        (x,) = operands
+        y, slopes = [primitive(x[0])], _slopes(x)
+        q = [1 + turn * y[0] * y[0]]
+        for j in range(1, order + 1):
+            y.append(_convolved(slopes, q, j, 1, j) / j)
+            q.append(turn * _convolved(y, y, j, 0, j))
+        return y
+
+    return rule
+
+
+RULES["sin"], RULES["cos"] = _pair(sin, cos, -1, 0), _pair(sin, cos, -1, 1)
+RULES["sinh"], RULES["cosh"] = _pair(sinh, cosh, 1, 0), _pair(sinh, cosh, 1, 1)
+RULES["tan"], RULES["tanh"] = _quadratic(1), _quadratic(-1)
+
+# -- matrices -------------------------------------------------------------------------------------------------
+
+
+def _solve(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    """``a[0] y[j] = b[j] - sum(a[i] y[j - i])``."""
+    a, b = operands
+    y = [primitive(_zeroth(a), _zeroth(b))]
+    for j in range(1, order + 1):
+        known = _convolved(a, y, j, 1, j, matmul) if type(a) is list else None
+        y.append(_filled(primitive(_zeroth(a), _minus(_get(b, j), known)), y[0]))
+    return y
+
+
+def _inv(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    (a,) = operands
+    y = [primitive(a[0])]
+    for j in range(1, order + 1):
+        y.append(matmul(-y[0], _convolved(a, y, j, 1, j, matmul)))
+    return y
+
+
+RULES["solve"] = _solve
+RULES["inv"] = _inv
+for _name in ("det", "slogdet", "pinv", "cholesky", "eigh", "svd", "qr"):
+    RULES[_name] = _by_push

@@ -1,0 +1,56 @@
+"""A function of leaves, expanded along a direction: the door of Taylor mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from polyad.engine.box import Box
+from polyad.engine.core import new_level, shape_of
+from polyad.engine.kinds import zeros_of
+from polyad.engine.rules_structure import stack
+from polyad.engine.run import Function, called, enter, leave, lowered, outcome
+from polyad.engine.series import Series
+
+__all__ = ["expand"]
+
+Leaves = tuple[Any, ...]
+
+
+def expand(
+    f: Function, x: Sequence[Any], v: Sequence[Any], order: int
+) -> tuple[Leaves, Leaves, Leaves]:
+    """The Taylor coefficients of ``f(x + t v)`` in ``t``.
+
+    Parameters
+    ----------
+    f : callable
+        The function on boxes.
+    x, v : sequence
+        Its leaves and the direction.
+    order : int
+        The highest power.
+
+    Returns
+    -------
+    coefficients, y, aux : tuple
+        Of every output the ``order + 1`` coefficients along a leading axis, the outputs, and what came
+        with them.
+    """
+    level = new_level()
+    boxes = []
+    for leaf, direction in zip(x, v, strict=True):
+        value = enter(leaf)
+        rest = [enter(direction)] + [zeros_of(value, shape_of(value))] * (order - 1)
+        boxes.append(Box(Series(level, [value, *rest][: order + 1])))
+    outputs, aux = called(f, tuple(boxes))
+    found, y = [], []
+    for leaf in outputs:
+        value = outcome(leaf)
+        if type(value) is Series and value.level == level:
+            row = value.coefficients
+        else:
+            row = [value] + [zeros_of(value, shape_of(value))] * order
+        y.append(leave(row[0], level))
+        found.append(leave(stack(*row, axis=0), level))
+    return tuple(found), tuple(y), tuple([lowered(leaf, level) for leaf in aux])

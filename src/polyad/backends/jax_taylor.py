@@ -18,19 +18,20 @@ if TYPE_CHECKING:
 
 __all__ = ["taylor"]
 
-WRONG: frozenset[str] = frozenset()
+# Rules of jet that are there and give wrong coefficients (JAX 0.10).
+WRONG = frozenset({"rem"})
 
 
 def taylor(backend: JAX, problem: Problem, order: int) -> Kernel:
     """``kernel(x, c, v)`` giving the coefficients, the value and ``aux``."""
     if order == 0:
         return nesting.taylor(backend, problem, 0)
-    missing = _missing(problem)
+    missing = _missing(problem) or _failure(problem, order)
     if missing is None:
         return _by_jet(problem, order)
     if order > nesting.MAX_ORDER:
         raise UnsupportedOperatorError(
-            f"jax.experimental.jet cannot expand the function ({missing}); nested nested derivatives to order "
+            f"jax.experimental.jet cannot expand the function ({missing}); nested derivatives to order "
             f"{order} cost 2**{order} times the function: up to order {nesting.MAX_ORDER} they are taken, "
             "for more use backend='numpy'"
         )
@@ -38,23 +39,25 @@ def taylor(backend: JAX, problem: Problem, order: int) -> Kernel:
 
 
 def _by_jet(problem: Problem, order: int) -> Kernel:
+    import jax
+    import jax.extend
     import jax.numpy as jnp
     from jax.experimental import jet
 
     @strategy(f"jax.experimental.jet to order {order}")
     def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
         series = [[direction] + [jnp.zeros_like(direction)] * (order - 1) for direction in v]
-        count = 0
+        kept: list[Leaves] = []
 
-        def outputs(*leaves: Any) -> Leaves:
-            nonlocal count
-            y, aux = problem.f(leaves, c)
-            count = len(aux)
+        def outputs(x: Leaves) -> Leaves:
+            y, aux = problem.f(x, c)
+            kept.append(aux)
             return y
 
-        y, rows = jet.jet(outputs, x, series, factorial_scaled=False)
-        # aux is no function of t, and jet has no way around the expansion
-        aux = problem.f(x, c)[1] if count else ()
+        # jet sees the trace, so that its tracers never meet code that takes them for arrays
+        f = jax.extend.core.jaxpr_as_fun(jax.make_jaxpr(outputs)(x))
+        y, rows = jet.jet(f, x, series, factorial_scaled=False)
+        aux = problem.f(x, c)[1] if kept[0] else ()
         coefficients = tuple(
             jnp.stack([value, *(jnp.broadcast_to(term, value.shape) for term in row)])
             for value, row in zip(y, rows, strict=True)
@@ -77,6 +80,21 @@ def _missing(problem: Problem) -> str | None:
             return "a branch depends on a value"
     names = sorted(set(_primitives(closed.jaxpr)) - _known())
     return f"it has no rule for {', '.join(names)}" if names else None
+
+
+def _failure(problem: Problem, order: int) -> str | None:
+    """What jet itself stumbles over: some of its rules refuse shapes or complex numbers."""
+    import jax
+
+    from polyad.backends.jax import _is_wide, _precision
+
+    leaves = (problem.x, problem.c, problem.x)
+    with _precision(_is_wide([leaf for part in leaves for leaf in part])):
+        try:
+            jax.eval_shape(_by_jet(problem, order), *leaves)
+        except (TypeError, NotImplementedError) as error:  # the function's own were met in its trace
+            return str(error).partition("\n")[0]
+    return None
 
 
 def _primitives(jaxpr: Any) -> Iterator[str]:

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from polyad.arrays.libraries import ArraySpec
 from polyad.backends import linearizing
 from polyad.backends.base import Backend, Executable, Kernel, Leaves, Linearized, Problem, strategy_of
-from polyad.backends.torch_direct import direct_gradient, direct_hvp
+from polyad.backends.torch_direct import bare_gradient, bare_hvp, direct_gradient, direct_hvp
 from polyad.backends.torch_finish import as_tensor, compiled, eager, explanation, output_specs
 from polyad.backends.torch_func import TorchFunc
 from polyad.backends.torch_graph import (
@@ -110,6 +111,7 @@ class Torch(Backend):
         choice: Choice,
         *,
         direct: Kernel | None = None,
+        bare: Callable[[Problem, Kernel], Kernel] | None = None,
     ) -> Kernel:
         """The native kernel, and inside ``torch.func``'s transforms the one that works there."""
         # second order forced forward is forward over reverse: forward mode cannot be differentiated
@@ -128,7 +130,7 @@ class Torch(Backend):
         if self.mode == "forward":
             problem.outputs  # noqa: B018  (learned under the watch, which forward mode cannot have)
             return other()
-        kernel.choice, kernel.direct = choice, direct  # type: ignore[attr-defined]
+        kernel.choice, kernel.direct, kernel.bare = choice, direct, bare  # type: ignore[attr-defined]
         kernel.strategy = choice.strategy  # type: ignore[attr-defined]
         return kernel
 
@@ -184,7 +186,9 @@ class Torch(Backend):
             return pull(graph.y, graph.x, None, create=create), graph.y, graph.aux
 
         choice = Choice("reverse, torch.autograd.grad", None)
-        return self._route("gradient", problem, kernel, choice, direct=direct_gradient(problem))
+        return self._route(
+            "gradient", problem, kernel, choice, direct=direct_gradient(problem), bare=bare_gradient
+        )
 
     def derivative(self, problem: Problem) -> Kernel:
         return self._jacobian("derivative", problem)
@@ -228,7 +232,7 @@ class Torch(Backend):
             hv = pull(second.y, second.x, v, create=self._attached())
             return hv, graph.y, graph.aux, second.y
 
-        return self._route("hvp", problem, kernel, choice, direct=direct_hvp(problem))
+        return self._route("hvp", problem, kernel, choice, direct=direct_hvp(problem), bare=bare_hvp)
 
     def hvp_batched(self, problem: Problem) -> Kernel:
         choice = Choice("double backward, batched", self.chunk_size)
@@ -292,7 +296,13 @@ class Torch(Backend):
         if prepared:
             full(problem.x, problem.c, *seeds)  # finds out what works, and says now what does not
         choice = getattr(kernel, "choice", None)
-        return Executable(full, result, strategy_of(kernel) if choice is None else choice.strategy)
+        bare = getattr(kernel, "bare", None) if len(problem.x) == 1 else None
+        return Executable(
+            full,
+            result,
+            strategy_of(kernel) if choice is None else choice.strategy,
+            None if bare is None or not prepared or self.create_graph else bare(problem, result),
+        )
 
     def explain(self, error: Exception) -> str | None:
         return explanation(error)

@@ -12,7 +12,7 @@ from typing import Any
 from polyad.backends.base import Kernel, Leaves, Problem
 from polyad.backends.torch_state import STATE
 
-__all__ = ["direct_gradient", "direct_hvp"]
+__all__ = ["bare_gradient", "bare_hvp", "direct_gradient", "direct_hvp"]
 
 
 def direct_gradient(problem: Problem) -> Kernel:
@@ -61,6 +61,68 @@ def direct_hvp(problem: Problem) -> Kernel:
         return _whole(grad(g, leaves, v, allow_unused=True), x)
 
     return kernel
+
+
+def bare_gradient(problem: Problem, general: Kernel) -> Kernel:
+    """``call(a, *c)`` for a single active leaf; ``general(x, c)`` where anything is out of the way."""
+    import torch
+
+    f, state, grad = problem.f, STATE, torch.autograd.grad
+
+    def call(a: Any, *c: Any) -> Any:
+        if state.depth or _unusual():
+            return general((a,), c)[0]
+        x = (a.detach().requires_grad_(),)
+        state.depth = 1
+        try:
+            y = f(x, c)[0][0]
+        finally:
+            state.depth = 0
+        if y.requires_grad:
+            g = grad(y, x, allow_unused=True)[0]
+            if g is not None and not g.requires_grad:
+                return g
+        return general((a,), c)[0]
+
+    _unusual = _circumstances()
+    return call
+
+
+def bare_hvp(problem: Problem, general: Kernel) -> Kernel:
+    """``call(a, *c, v)`` for a single active leaf."""
+    import torch
+
+    f, state, grad = problem.f, STATE, torch.autograd.grad
+
+    def call(a: Any, *rest: Any) -> Any:
+        c, v = rest[:-1], rest[-1:]
+        if state.depth or _unusual():
+            return general((a,), c, v)[0]
+        x = (a.detach().requires_grad_(),)
+        state.depth = 1
+        try:
+            y = f(x, c)[0][0]
+        finally:
+            state.depth = 0
+        if y.requires_grad:
+            g = grad(y, x, create_graph=True, allow_unused=True)
+            if g[0] is not None and g[0].requires_grad:
+                product = grad(g, x, v, allow_unused=True)[0]
+                if product is not None and not product.requires_grad:
+                    return product
+        return general((a,), c, v)[0]
+
+    _unusual = _circumstances()
+    return call
+
+
+def _circumstances() -> Any:
+    """Whether a call comes from where the short way does not hold: no recording, a transform."""
+    import torch
+
+    recording, inference = torch.is_grad_enabled, torch.is_inference_mode_enabled
+    transforming = torch._C._are_functorch_transforms_active
+    return lambda: transforming() or inference() or not recording()
 
 
 def _whole(found: tuple[Any, ...], x: Leaves) -> Leaves:

@@ -147,7 +147,7 @@ class Adapter:
 
 
 # library -> the class in the module ``library_<name>``
-ADAPTERS = {"jax": "JAX", "torch": "Torch", "autograd": "Autograd", "casadi": "CasADi"}
+ADAPTERS = {"jax": "JAX", "torch": "Torch", "autograd": "Autograd", "casadi": "CasADi", "sympy": "SymPy"}
 
 
 @functools.cache

@@ -49,15 +49,28 @@ def direct(
     view : bool
         The result is copied at once, so it may share memory with the arguments.
     """
-    if executable.bare is not None and source.immutable:
-        row = signature.enter_row(source)
-        if row is not None:
+    row = signature.enter_row(source)
+    if executable.bare is not None and row is not None:
+        if source.immutable or view:
             return _bare(signature, source, executable.bare, row, seeds, leave)
+        finish = _bare(signature, source, executable.bare, row, seeds, leave)
+        return _apart(finish, signature.library.fresh, seeds)
     enter, run = signature.enter(source), executable.result
-    fresh = (lambda a, _: a) if view else signature.library.fresh
+    if view:
+        if seeds is None:
+            return lambda args: leave(run(*enter(args))[0])
+        return lambda args, seed: leave(run(*enter(args), seeds.enter(seed))[0])
+    fresh = signature.library.fresh
     if seeds is None:
         return lambda args: fresh(leave(run(*enter(args))[0]), args)
     return lambda args, seed: fresh(leave(run(*enter(args), seeds.enter(seed))[0]), (*args, seed))
+
+
+def _apart(call: Call, fresh: Call, seeds: Seeds | None) -> Call:
+    """The call with a result that shares no memory with what went in."""
+    if seeds is None:
+        return lambda args: fresh(call(args), args)
+    return lambda args, seed: fresh(call(args, seed), (*args, seed))
 
 
 def _bare(
@@ -68,11 +81,12 @@ def _bare(
     seeds: Seeds | None,
     leave: Callable[[Any], Any],
 ) -> Call:
-    """For a kernel that takes and gives arrays without tuples, and never shares their memory."""
+    """For a kernel that takes and gives arrays without tuples around them."""
     first = signature.arguments[0]
     example, shape = first.leaves[0], first.specs[0].shape
-    plain = converter(first.owners[0], source) is None and hasattr(example, "dtype") and shape != ()
-    if not (plain and signature.count == 1):
+    usual = hasattr(example, "dtype") and shape != () and signature.count == 1
+    convert = converter(first.owners[0], source)
+    if not usual or convert is not None:
         if seeds is None:
             return lambda args: leave(bare(*row(args)))
         return lambda args, seed: leave(bare(*row(args), *seeds.enter(seed)))

@@ -1,0 +1,289 @@
+"""SymPy expressions as one Python function of numbers, every shared part computed once.
+
+The same code runs in two ways: on Python's floats by the functions of ``math``, which is fastest, and,
+where that raises (a pole, a domain, an overflow), once more on NumPy's floats by NumPy's functions,
+whose infinities and NaNs are then the result, as they are of the NumPy function.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.backends.sympy_calculus import ordered
+from polyad.engine.refuse import refuse
+from polyad.engine.sympy_functions import PARTIALS
+
+__all__ = ["compiled"]
+
+# Deeper expressions get a name in between: Python's parser nests no deeper than a hundred brackets.
+DEEPEST = 25
+INFIX = {"Lt": "<", "Le": "<=", "Gt": ">", "Ge": ">=", "Eq": "==", "Ne": "!="}
+RELATIONS = {
+    "StrictLessThan": "<",
+    "LessThan": "<=",
+    "StrictGreaterThan": ">",
+    "GreaterThan": ">=",
+    "Equality": "==",
+    "Unequality": "!=",
+}
+# SymPy's name -> the name in ``math`` and NumPy's own
+BOTH = {
+    **{name: name for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    **{f"a{name}": f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    **{name: name for name in ("expm1", "log1p", "log2", "log10", "exp2", "cbrt", "floor", "ceil", "trunc")},
+}
+# SymPy's name -> the name in ``scipy.special``
+SPECIAL = {
+    **{name: name for name in ("erf", "erfc", "erfi", "erfinv", "gamma", "loggamma", "beta")},
+    **{"besselj": "jv", "bessely": "yv", "besseli": "iv", "besselk": "kv"},
+    **{"elliptic_k": "ellipk", "elliptic_e": "ellipe"},
+}
+PAIRS = {"Si": ("sici", 0), "Ci": ("sici", 1), "Shi": ("shichi", 0), "Chi": ("shichi", 1)}
+
+
+# -- the functions that the code calls ----------------------------------------------------------------
+
+
+def _sign(x: Any) -> Any:
+    return 1.0 if x > 0 else -1.0 if x < 0 else 0.0 * x
+
+
+def _largest(*xs: Any) -> Any:
+    best = xs[0]
+    for x in xs[1:]:
+        if x > best or x != x:
+            best = x
+    return best
+
+
+def _smallest(*xs: Any) -> Any:
+    best = xs[0]
+    for x in xs[1:]:
+        if x < best or x != x:
+            best = x
+    return best
+
+
+def _pick(index: Any, *entries: Any) -> Any:
+    return entries[int(index)]
+
+
+def _polygamma(n: Any, x: Any) -> Any:
+    import scipy.special
+
+    return scipy.special.digamma(x) if n == 0 else scipy.special.polygamma(int(n), x)[()]
+
+
+def _part(name: str, k: int) -> Callable[[Any], Any]:
+    import scipy.special
+
+    f = getattr(scipy.special, name)
+    return lambda x: f(x)[k]
+
+
+@functools.cache
+def _names(fast: bool) -> dict[str, Any]:
+    """What the code's names mean."""
+    import scipy.special
+
+    found: dict[str, Any] = {
+        "abs": abs,
+        "Abs": abs,
+        "sign": _sign,
+        "maximum": _largest,
+        "minimum": _smallest,
+        "pick": _pick,
+        "polygamma": _polygamma,
+        "constant": lambda x: x,
+        "inf": math.inf,
+        "nan": math.nan,
+        "power": math.pow if fast else np.power,
+    }
+    for name in PARTIALS:
+        if name not in found:
+            found[name] = getattr(np, name, None) or getattr(scipy.special, name)
+    for name, other in SPECIAL.items():
+        found[name] = getattr(scipy.special, other)
+    for name, (other, k) in PAIRS.items():
+        found[name] = _part(other, k)
+    for name, other in BOTH.items():
+        # floor and its like give integers in ``math``
+        in_math = getattr(math, name, None) if name not in ("floor", "ceil", "trunc") else None
+        found[name] = in_math if fast and in_math is not None else getattr(np, other)
+    return found
+
+
+# -- writing the code -----------------------------------------------------------------------------------
+
+
+class _Writer:
+    """Names and lines for the expressions of one function."""
+
+    def __init__(self, groups: Sequence[Sequence[Any]]) -> None:
+        self.known: dict[Any, str] = {}
+        self.lines: list[str] = []
+        self.depth: dict[Any, int] = {}
+        for g, symbols in enumerate(groups):
+            names = [f"s{g}_{k}" for k in range(len(symbols))]
+            self.known.update(zip(symbols, names, strict=True))
+            if names:
+                self.lines.append(f"{', '.join(names)}, = g{g}")
+
+    def write(self, roots: Sequence[Any]) -> None:
+        """Lines for every part that is used more than once."""
+        order = ordered(roots)
+        uses: dict[Any, int] = {}
+        for node in order:
+            for arg in _parts(node):
+                uses[arg] = uses.get(arg, 0) + 1
+        for root in roots:
+            uses[root] = uses.get(root, 0) + 1
+        pieces = {arg for node in order if node.is_Piecewise for arg in node.args}
+        for node in order:
+            if not node.args or node in pieces:
+                continue
+            text = self.text(node)
+            depth = 1 + max((self.depth.get(arg, 0) for arg in _parts(node)), default=0)
+            if uses.get(node, 0) > 1 or depth > DEEPEST:
+                name = f"t{len(self.lines)}"
+                self.lines.append(f"{name} = {text}")
+                text, depth = name, 0
+            self.known[node] = text
+            self.depth[node] = depth
+
+    def of(self, node: Any) -> str:
+        """An expression that has been written, or an atom."""
+        found = self.known.get(node) if not (node.is_Atom and not node.is_Symbol) else None
+        return found if found is not None else self.text(node)
+
+    def text(self, node: Any) -> str:
+        """The code of one expression in terms of its parts."""
+        import sympy
+
+        if not node.args:
+            return _atom(node)
+        kind = type(node).__name__
+        if node.is_Add:
+            return f"({' + '.join(map(self.of, node.args))})"
+        if node.is_Mul:
+            return self._product(node)
+        if node.is_Pow:
+            return self._power(node)
+        if node.is_Piecewise:
+            return self._choice(node)
+        args = [self.of(arg) for arg in node.args]
+        if kind in RELATIONS:
+            return f"({args[0]} {RELATIONS[kind]} {args[1]})"
+        if isinstance(node, sympy.And | sympy.Or):
+            return f"({(' and ' if isinstance(node, sympy.And) else ' or ').join(args)})"
+        if isinstance(node, sympy.Not):
+            return f"(not {args[0]})"
+        if isinstance(node, sympy.Xor):
+            return f"({' ^ '.join(f'bool({a})' for a in args)})"
+        if kind == "erfcinv" or kind not in _names(True):
+            raise refuse(f"{kind} has no numerical counterpart", "use backend='numpy', 'jax' or 'torch'")
+        return f"{kind}({', '.join(args)})"
+
+    def _product(self, node: Any) -> str:
+        above, below = [], []
+        for arg in node.args:
+            # a power with other uses has its own line, which is not to be computed again
+            if arg.is_Pow and arg.exp.is_Number and arg.exp < 0 and not self._named(arg):
+                below.append(self._raised(arg.base, -arg.exp))
+            elif arg.is_Rational and not arg.is_Integer and arg.p == 1:
+                below.append(_atom(type(arg.q)(arg.q)) if not isinstance(arg.q, int) else repr(float(arg.q)))
+            else:
+                above.append(self.of(arg))
+        if above[:1] == ["-1.0"] and len(above) > 1:
+            above = [f"-{above[1]}", *above[2:]]
+        text = "*".join(above) or "1.0"
+        if below:
+            text = f"{text}/{below[0]}" if len(below) == 1 else f"{text}/({'*'.join(below)})"
+        return f"({text})"
+
+    def _named(self, node: Any) -> bool:
+        return self.known.get(node, "(").isidentifier()
+
+    def _power(self, node: Any) -> str:
+        import sympy
+
+        base, exponent = node.args
+        if base is sympy.E:
+            return f"exp({self.of(exponent)})"
+        if exponent.is_Number and exponent < 0:
+            return f"(1.0/{self._raised(base, -exponent)})"
+        return self._raised(base, exponent)
+
+    def _raised(self, base: Any, exponent: Any) -> str:
+        text = self.of(base)
+        if exponent == 1:
+            return text
+        if exponent.is_Integer:
+            if exponent == 2 and text.isidentifier():
+                return f"({text}*{text})"
+            return f"({text}**{int(exponent)})" if not text.startswith("-") else f"(({text})**{int(exponent)})"
+        if exponent.is_Number and exponent * 2 == 1:
+            return f"sqrt({text})"
+        return f"power({text}, {self.of(exponent)})"
+
+    def _choice(self, node: Any) -> str:
+        import sympy
+
+        text = "nan"
+        for value, test in reversed(node.args):
+            text = self.of(value) if test is sympy.true else f"({self.of(value)} if {self.of(test)} else {text})"
+        return text
+
+
+def _parts(node: Any) -> tuple[Any, ...]:
+    """What an expression is written in terms of; a choice has pairs in between."""
+    return tuple(part for pair in node.args for part in pair.args) if node.is_Piecewise else node.args
+
+
+def _atom(node: Any) -> str:
+    import sympy
+
+    if node is sympy.true or node is sympy.false:
+        return str(bool(node))
+    if node is sympy.nan:
+        return "nan"
+    if node in (sympy.oo, -sympy.oo):
+        return "inf" if node is sympy.oo else "(-inf)"
+    if node.is_number and node.is_real:
+        try:
+            value = repr(float(node))
+        except OverflowError:
+            return "inf" if node > 0 else "(-inf)"
+        return f"({value})" if value.startswith("-") and value != "-1.0" else value
+    if node.is_Symbol:
+        raise refuse(f"{node} is a symbol of another function", "return it from the function that made it")
+    raise refuse(f"SymPy's result contains {node}, which is no real number", "use backend='numpy'")
+
+
+def compiled(groups: Sequence[Sequence[Any]], roots: Sequence[Any]) -> Callable[..., list[Any]]:
+    """A function of lists of numbers, one for each group of symbols, giving the roots' values."""
+    writer = _Writer(groups)
+    writer.write(roots)
+    args = ", ".join(f"g{k}" for k in range(len(groups)))
+    body = [*writer.lines, f"return [{', '.join(map(writer.of, roots))}]"]
+    source = f"def program({args}):\n" + "".join(f"    {line}\n" for line in body)
+    code = compile(source, "<polyad SymPy>", "exec")
+    spaces = []
+    for fast in (True, False):
+        space = dict(_names(fast))
+        exec(code, space)
+        spaces.append(space["program"])
+    quick, careful = spaces
+
+    def call(*lists: list[Any]) -> list[Any]:
+        try:
+            return quick(*lists)  # type: ignore[no-any-return]
+        except (ValueError, ZeroDivisionError, OverflowError):
+            return careful(*([np.float64(v) for v in values] for values in lists))  # type: ignore[no-any-return]
+
+    return call

@@ -1,6 +1,6 @@
 """polyad's prepared call beside the best hand-written native call, in the same run.
 
-    python benchmarks/prepared.py [--quick] [--out benchmarks/results/prepared.md]
+    python benchmarks/prepared.py [--quick] [--problem Rosenbrock] [--out benchmarks/results/prepared.md]
 
 Native code is what an expert writes: a jitted JAX function under its 64-bit setting,
 ``torch.autograd.grad`` (for Hessian products: double backward), autograd's own operators.
@@ -129,9 +129,9 @@ def ours(f: Callable[..., Any], operator: str, args: tuple[Any, ...], v: Any, sy
     return call
 
 
-def cases(quick: bool) -> Iterator[tuple[str, str, str, bool, int]]:
+def cases(quick: bool, problems: list[str]) -> Iterator[tuple[str, str, str, bool, int]]:
     """Problem, operator, system, own arrays, n."""
-    for problem in PROBLEMS:
+    for problem in problems:
         for n in (10, 1000) if quick else (2, 10, 1000, 100_000):
             for system in SYSTEMS:
                 for operator in ("gradient", "hvp", "hessian"):
@@ -151,10 +151,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two sizes only")
     parser.add_argument("--out", type=Path, help="write the table to this file")
+    parser.add_argument("--problem", choices=PROBLEMS, action="append", help="only this problem")
     options = parser.parse_args()
     natives = {"jax": native_jax, "torch": native_torch, "autograd": native_autograd}
     rows = []
-    for problem, operator, system, own, n in cases(options.quick):
+    for problem, operator, system, own, n in cases(options.quick, options.problem or list(PROBLEMS)):
         f, constants = PROBLEMS[problem]
         random = np.random.default_rng(0)
         args = (random.standard_normal(n), *constants(n))

@@ -11,7 +11,7 @@ import polyad as ad
 from polyad.backends.base import Backend
 from polyad.backends.registry import is_installed, load, names
 
-WANTED = os.environ.get("POLYAD_TEST_BACKENDS", "jax,torch,autograd,finite").split(",")
+WANTED = os.environ.get("POLYAD_TEST_BACKENDS", "numpy,jax,torch,autograd,casadi,finite").split(",")
 AVAILABLE = tuple(name for name in WANTED if name in names() and is_installed(load(name)))
 EXACT = tuple(name for name in AVAILABLE if name != "finite")
 
@@ -31,7 +31,7 @@ def matrix() -> list[tuple[str, Backend, str]]:
     """
     rows: list[tuple[str, Backend, str]] = []
     for name in AVAILABLE:
-        amount = "all" if name in ("autograd", "finite") else "smoke"
+        amount = "all" if name in ("numpy", "autograd", "finite") else "smoke"
         if name == "jax":
             rows.append(("jax", ad.JAX(), "smoke"))
             rows.append(("jax eager", eager("jax"), "all"))

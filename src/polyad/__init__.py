@@ -8,6 +8,7 @@ from __future__ import annotations
 from polyad import errors
 from polyad.arrays.namespace import namespace
 from polyad.backends.autograd import Autograd
+from polyad.backends.casadi import CasADi
 from polyad.backends.finite import FiniteDifferences
 from polyad.backends.jax import JAX
 from polyad.backends.numpy import NumPy
@@ -15,10 +16,12 @@ from polyad.backends.torch import Torch
 from polyad.combine.from_primitive import FromPrimitive
 from polyad.engine.stop import stop_gradient
 from polyad.operators.arguments import Static
+from polyad.operators.buffers import Cache
 from polyad.operators.derivative import derivative, prepare_derivative, value_and_derivative
 from polyad.operators.gradient import gradient, prepare_gradient, value_and_gradient
 from polyad.operators.hessian import hessian, prepare_hessian, value_gradient_and_hessian
 from polyad.operators.hvp import gradient_and_hvp, hvp, prepare_hvp, value_gradient_and_hvp
+from polyad.operators.inplace import inplace
 from polyad.operators.jacobian import jacobian, prepare_jacobian, value_and_jacobian
 from polyad.operators.jvp import jvp, prepare_jvp, value_and_jvp
 from polyad.operators.linearize import linearize
@@ -36,6 +39,8 @@ __version__ = "0.1.0"
 __all__ = [
     "JAX",
     "Autograd",
+    "Cache",
+    "CasADi",
     "FiniteDifferences",
     "FromPrimitive",
     "NumPy",
@@ -48,6 +53,7 @@ __all__ = [
     "gradient_and_hvp",
     "hessian",
     "hvp",
+    "inplace",
     "jacobian",
     "jvp",
     "linearize",

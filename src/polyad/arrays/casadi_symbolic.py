@@ -82,10 +82,10 @@ class Symbolic:
         """Broadcast to a shape."""
         if self.shape == shape:
             return self
-        if self.size == 1 and math.prod(shape):
+        if self.size == 1 and 0 not in shape:
             import casadi
 
-            count = math.prod(shape)
+            count = int(np.prod(shape))
             return self.like(self.column if count == 1 else casadi.repmat(self.column, count, 1), shape)
         return self.take(np.broadcast_to(positions(self.shape), shape))
 

@@ -47,6 +47,9 @@ class Autograd(Backend):
     mode : {None, "forward", "reverse"}
         Force one mode; None means reverse, and forward for ``jvp``, derivatives and Jacobians
         with far fewer columns than rows.
+    lift : bool, optional
+        Whether the function is NumPy code to be run on the framework's arrays (True), or is written
+        for these (False); None finds out at preparation.
 
     Examples
     --------

@@ -21,7 +21,16 @@ import numpy as np
 from polyad.arrays.casadi_symbolic import Symbolic, constant
 from polyad.arrays.libraries import ArraySpec, spec_of
 from polyad.backends import derive
-from polyad.backends.base import Backend, Executable, Kernel, Leaves, Problem, strategy, strategy_of
+from polyad.backends.base import (
+    Backend,
+    Executable,
+    Kernel,
+    Leaves,
+    Linearized,
+    Problem,
+    strategy,
+    strategy_of,
+)
 from polyad.backends.casadi_program import Program
 from polyad.errors import ArgumentError, FunctionNotSupportedError
 
@@ -35,16 +44,15 @@ class CasADi(Backend):
     Parameters
     ----------
     symbols : {"auto", "SX", "MX"}
-        Scalar or matrix expressions; ``"auto"`` takes scalar ones unless the input is large or the
-        function solves linear systems or multiplies large matrices.
+        Scalar or matrix expressions; ``"auto"`` takes those that make the cheaper program, and
+        matrix ones where the input is large or the function solves linear systems.
     mode : {None, "forward", "reverse"}
-        Force one mode; None leaves it to CasADi, which weighs both by the sparsity.
+        Force one mode; None weighs both, by the sparsity or by the shape.
 
     Examples
     --------
     >>> import numpy as np, polyad as ad
-    >>> from polyad.backends.casadi import CasADi
-    >>> ad.gradient(lambda x: np.sum(x**3), np.array([1.0, 2.0]), backend=CasADi())
+    >>> ad.gradient(lambda x: np.sum(x**3), np.array([1.0, 2.0]), backend=ad.CasADi())
     array([ 3., 12.])
     """
 
@@ -63,6 +71,10 @@ class CasADi(Backend):
             raise ArgumentError(f"symbols is 'auto', 'SX' or 'MX', not {self.symbols!r}")
         if self.lift is False:
             raise ArgumentError("CasADi takes NumPy functions, which it always lifts: leave lift out")
+
+    @property
+    def xp(self) -> Any:
+        return _NAMESPACE
 
     # -- products -----------------------------------------------------------------------------
 
@@ -96,24 +108,17 @@ class CasADi(Backend):
         return kernel
 
     def jacobian(self, problem: Problem) -> Kernel:
-        options = self._options
+        mode = self.mode
 
         @strategy("casadi.jacobian, sparse")
         def kernel(x: Leaves, c: Leaves) -> Any:
             y, aux = _run(problem, x, c)
-            return _jacobian(y, _Point(x), options), _boxes(y), aux
+            return _jacobian(y, _Point(x), mode), _boxes(y), aux
 
         return kernel
 
     def derivative(self, problem: Problem) -> Kernel:
         return self.jacobian(problem)
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        """What makes CasADi take the one mode or the other."""
-        if self.mode is None:
-            return {}
-        return {"helper_options": {"ad_weight": 0.0 if self.mode == "forward" else 1.0}}
 
     # -- second order ---------------------------------------------------------------------------
 
@@ -128,11 +133,49 @@ class CasADi(Backend):
             y, aux = _run(problem, x, c)
             point = _Point(x)
             if not point.size:
-                return _jacobian([_of(leaf) for leaf in x], point, {}), _boxes(y), aux, x
-            h, g = casadi.hessian(y[0].column, point.column)
+                return point.blocks(None, point.leaves), _boxes(y), aux, x
+            g = casadi.gradient(y[0].column, point.column)
+            # forward over reverse, as CasADi's own hessian; see _times for why that is said
+            options: dict[str, Any] = {"symmetric": True, **_FORWARD}
+            h = casadi.jacobian(g, point.column, options)
             return point.blocks(h, point.leaves), _boxes(y), aux, point.split(g, point.dtypes)
 
         return kernel
+
+    def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
+        ins, outs = problem.inputs, problem.outputs
+        blocks, y, aux = self.finish(self.jacobian(problem), problem, (), prepared=False).full(x, c)
+        rows = [blocks[k : k + len(ins)] for k in range(0, len(blocks), len(ins))]
+        matrices = [
+            [block.reshape(out.size, spec.size) for block, spec in zip(row, ins, strict=True)]
+            for row, out in zip(rows, outs, strict=True)
+        ]
+        across = [[matrix.T for matrix in row] for row in matrices]
+        down = [[row[i] for row in matrices] for i in range(len(ins))]
+
+        def products(seeds: Leaves, table: Any, like: Sequence[ArraySpec]) -> Leaves:
+            count = len(seeds[0])
+            flat = [
+                np.reshape(s, (count, matrix.shape[0])) for s, matrix in zip(seeds, table[0], strict=True)
+            ]
+            return tuple(
+                sum(s @ matrix for s, matrix in zip(flat, column, strict=True))
+                .reshape(count, *spec.shape)
+                .astype(spec.dtype)
+                for column, spec in zip(table, like, strict=True)
+            )
+
+        def push(v: Leaves) -> Leaves:
+            return products(v, across, outs)
+
+        def pull(w: Leaves) -> Leaves:
+            return products(w, down, ins)
+
+        def single(product: Callable[[Leaves], Leaves]) -> Callable[[Leaves], Leaves]:
+            return lambda seed: tuple(leaf[0] for leaf in product(tuple(np.asarray(s)[None] for s in seed)))
+
+        words = "products with the Jacobian at the point"
+        return Linearized(y, aux, single(push), single(pull), push, pull, words)
 
     # -- surroundings ---------------------------------------------------------------------------
 
@@ -153,10 +196,24 @@ class CasADi(Backend):
         self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
     ) -> Executable:
         program = Program(kernel, problem, seeds, self.symbols)
-        words = f"{strategy_of(kernel)}, {program.first.kind} graph lifted from NumPy"
+        words = f"{strategy_of(kernel)}, {program.kind} graph lifted from NumPy"
         single = len(problem.x) == 1 and all(len(s) == 1 for s in seeds)
         bare = program.bare if single else None
         return Executable(program.full, program.result, words, bare, exclusive=bare is not None)
+
+
+class _Namespace:
+    """NumPy over boxes, for derivations."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(np, name)
+
+    def astype(self, a: Any, dtype: Any) -> Any:
+        """``numpy.astype`` takes arrays only."""
+        return a.astype(dtype)
+
+
+_NAMESPACE = _Namespace()
 
 
 # -- what kernels are made of -------------------------------------------------------------------------
@@ -251,14 +308,38 @@ class _Point:
         return tuple(found)
 
 
-def _jacobian(y: Sequence[Symbolic], point: _Point, options: dict[str, Any]) -> Leaves:
+_FORWARD: dict[str, Any] = {"helper_options": {"ad_weight": 0.0}}
+_REVERSE: dict[str, Any] = {"helper_options": {"ad_weight": 1.0}}
+
+
+def _times(y: Any, x: Any, directions: Any, *, transposed: bool) -> Any:
+    """Jacobian times directions, or its transpose times them.
+
+    CasADi 3.8's matrix expressions give wrong numbers for several cotangents at once where a number
+    was broadcast over a vector, so these go one by one.
+    """
+    import casadi
+
+    count = directions.shape[1]
+    if transposed and count > 1 and isinstance(y, casadi.MX):
+        return casadi.horzcat(*(casadi.jtimes(y, x, directions[:, k], True) for k in range(count)))
+    return casadi.jtimes(y, x, directions, transposed)
+
+
+def _jacobian(y: Sequence[Symbolic], point: _Point, mode: str | None) -> Leaves:
     import casadi
 
     rows = sum(leaf.size for leaf in y)
-    matrix = None
-    if rows and point.size:
-        matrix = casadi.jacobian(casadi.vertcat(*(leaf.column for leaf in y)), point.column, options)
-    return point.blocks(matrix, y)
+    if not (rows and point.size):
+        return point.blocks(None, y)
+    column = casadi.vertcat(*(leaf.column for leaf in y if leaf.size))
+    if isinstance(column, casadi.MX):
+        if mode == "reverse" or (mode is None and 4 * rows <= point.size):
+            seeds = casadi.MX(casadi.DM.eye(rows))
+            return point.blocks(_times(column, point.column, seeds, transposed=True).T, y)
+        mode = "forward"
+    options = {None: {}, "forward": _FORWARD, "reverse": _REVERSE}[mode]
+    return point.blocks(casadi.jacobian(column, point.column, options), y)
 
 
 def _product(problem: Problem, *, transposed: bool, batched: bool) -> Kernel:
@@ -283,7 +364,7 @@ def _product(problem: Problem, *, transposed: bool, batched: bool) -> Kernel:
                     if leaf.size
                 )
             )
-            result = casadi.jtimes(outside.column, inside.column, directions, transposed)
+            result = _times(outside.column, inside.column, directions, transposed=transposed)
         return target.split(result, target.dtypes, count), _boxes(y), aux
 
     return kernel

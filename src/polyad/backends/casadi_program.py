@@ -8,20 +8,24 @@
   **slot**, holds the arrays, the buffer and its trigger together, for the trigger of a buffer that
   is gone would read freed memory. A slot serves one call at a time: each thread takes one from the
   pool, or makes another.
+* A differentiation within a function that is being built is part of its graph: its own symbols are
+  replaced by what they stand for there.
 * Expressions are built under one lock: their reference counts are not made for several threads.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
-from polyad.arrays.casadi_symbolic import Symbolic
+from polyad.arrays.casadi_symbolic import Symbolic, constant
 from polyad.backends.base import Kernel, Leaves, Problem
 from polyad.errors import DomainError, FunctionNotSupportedError
 
@@ -29,7 +33,22 @@ __all__ = ["Program"]
 
 BUILDING = threading.RLock()
 KEPT = 8  # graphs of one program for other integers and batch sizes
-SCALARS = 5000  # entries of input up to which "auto" expands everything into scalar expressions
+SMALL = 1000  # scalar instructions below which nothing else is tried
+ARRAY_COST = 8  # what an instruction on arrays costs besides its arithmetic, in scalar ones (measured)
+SCALARS = 5000  # entries of input up to which "auto" tries scalar expressions
+
+
+# The kind of symbols of the graph under construction in this thread, if any.
+_KIND: ContextVar[Any] = ContextVar("kind of symbols", default=None)
+
+
+@contextlib.contextmanager
+def _constructing(kind: Any) -> Iterator[None]:
+    token = _KIND.set(kind)
+    try:
+        yield
+    finally:
+        _KIND.reset(token)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +72,7 @@ class Output:
 class Call:
     """A compiled function with its pool of slots; ``call(leaves)`` gives fresh arrays."""
 
-    def __init__(
-        self, inputs: Sequence[Symbolic], outputs: Sequence[tuple[Any, Output]], label: str
-    ) -> None:
+    def __init__(self, inputs: Sequence[Symbolic], outputs: Sequence[tuple[Any, Output]], label: str) -> None:
         import casadi
 
         self._label = label
@@ -63,13 +80,15 @@ class Call:
         self._outputs = [output for _, output in outputs]
         columns = [x.raw for x in inputs]
         self._function = casadi.Function("polyad", columns, [expression for expression, _ in outputs])
+        self.instructions = int(self._function.n_instructions())
         self._pool: list[Any] = [self._slot()]
 
     def _slot(self) -> Any:
         with BUILDING:
+            buffer: Any
             buffer, trigger = self._function.buffer()
-            arguments = [np.zeros(shape) for shape in self._shapes]
-            results = [
+            arguments: list[Any] = [np.zeros(shape) for shape in self._shapes]
+            results: list[Any] = [
                 np.zeros(output.shape if output.places is None else len(output.places))
                 for output in self._outputs
             ]
@@ -138,13 +157,12 @@ class Graph:
             tuple(_boxed(s, leaf) for s, leaf in zip(some, leaves, strict=True))
             for some, leaves in zip(symbols, groups, strict=True)
         ]
-        outcome = kernel(*arguments)
+        with _constructing(kind):
+            outcome = kernel(*arguments)
         inputs = [s for some in symbols for s in some if s is not None]
         self._counts = [len(group) for group in outcome]
         readings = [_output(leaf, kind) for group in outcome for leaf in group]
-        self._places = [
-            (g, k) for g, some in enumerate(symbols) for k, s in enumerate(some) if s is not None
-        ]
+        self._places = [(g, k) for g, some in enumerate(symbols) for k, s in enumerate(some) if s is not None]
         self._readings = readings
         first = readings[: self._counts[0]]
         self._full = Call(inputs, [r for r in readings if r[1].fixed is None], problem.label)
@@ -158,6 +176,7 @@ class Graph:
         )  # fmt: skip
         self.bare = self._result.bare() if computed else None
         self.kind = kind.__name__
+        self.instructions = self._result.instructions
 
     def _run(self, call: Call, readings: Sequence[Any], args: tuple[Leaves, ...]) -> list[Any]:
         found = iter(call([args[g][k] for g, k in self._places]))
@@ -177,16 +196,54 @@ class Graph:
         return tuple(self._run(self._result, self._readings[: self._counts[0]], args))
 
 
+def inlined(kernel: Kernel, args: tuple[Leaves, ...], kind: Any) -> tuple[Leaves, ...]:
+    """What the kernel gives at arguments that may be expressions of the graph under construction."""
+    import casadi
+
+    from polyad.engine import run
+
+    symbols = [
+        [_symbol(leaf, f"t{g}_{k}", kind) for k, leaf in enumerate(some)] for g, some in enumerate(args)
+    ]
+    outcome = kernel(
+        *[
+            tuple(_boxed(s, leaf) for s, leaf in zip(some, leaves, strict=True))
+            for some, leaves in zip(symbols, args, strict=True)
+        ]
+    )
+    names, values = [], []
+    for some, leaves in zip(symbols, args, strict=True):
+        for symbol, leaf in zip(some, leaves, strict=True):
+            if symbol is not None and symbol.size:
+                value = run.unlift(leaf)
+                names.append(symbol.raw)
+                values.append(value.column if isinstance(value, Symbolic) else constant(value, kind).column)
+
+    def replaced(leaf: Any) -> Any:
+        value = run.unlift(leaf)
+        if not isinstance(value, Symbolic) or not value.size:
+            return leaf
+        (column,) = casadi.substitute([value.column], names, values)
+        return run.lift("casadi", value.like(column))
+
+    return tuple(tuple(map(replaced, group)) for group in outcome)
+
+
 def _is_symbolic(leaf: Any) -> bool:
     """Whether a leaf becomes symbols: real numbers do, integers are part of the graph."""
-    return np.result_type(leaf).kind == "f"
+    return _dtype(leaf).kind == "f"
+
+
+def _dtype(leaf: Any) -> np.dtype[Any]:
+    return np.dtype(leaf.dtype) if hasattr(leaf, "dtype") else np.result_type(leaf)
 
 
 def _symbol(leaf: Any, name: str, kind: Any) -> Symbolic | None:
     if not _is_symbolic(leaf):
         return None
     weak = not hasattr(leaf, "dtype")
-    return Symbolic(kind.sym(name, int(np.size(leaf))), np.shape(leaf), np.result_type(leaf), weak)
+    shape = () if weak else tuple(leaf.shape)
+    return Symbolic(kind.sym(name, int(np.prod(shape))), shape, _dtype(leaf), weak)
 
 
 def _boxed(symbol: Symbolic | None, leaf: Any) -> Any:
@@ -239,8 +296,13 @@ class Program:
         self._integers = [k for k, leaf in enumerate(problem.c) if not _is_symbolic(leaf)]
         self._graphs: OrderedDict[Any, Graph] = OrderedDict()
         self._shapes = self._of_seeds(seeds)
-        self.first = self._graph(problem.c, seeds)
         self.bare: Callable[..., Any] | None = None
+        self.within = _KIND.get()
+        if self.within is not None:
+            self.kind = self.within.__name__
+            return
+        self.first = self._graph(problem.c, seeds)
+        self.kind = self.first.kind
         if self.first.bare is not None and not self._integers:
             self.bare = self._guarded(self.first.bare, len(problem.x) + len(problem.c), seeds)
 
@@ -281,25 +343,33 @@ class Program:
         from polyad.engine.casadi_arrays import NeedsMatrices
 
         for leaf in (*self._problem.x, *c, *(leaf for leaves in seeds for leaf in leaves)):
-            if np.result_type(leaf).kind not in "fiub":
+            if _dtype(leaf).kind not in "fiub":
                 raise FunctionNotSupportedError(
                     f"casadi computes with real numbers only, {self._problem.label} was given "
-                    f"{np.result_type(leaf)}: use backend='numpy'"
+                    f"{_dtype(leaf)}: use backend='numpy'"
                 )
         arguments = (self._kernel, self._problem, c, seeds)
         if self._symbols != "auto":
             return Graph(*arguments, getattr(casadi, self._symbols))
         if sum(int(np.size(leaf)) for leaf in (*self._problem.x, *c)) <= SCALARS:
             try:
-                return Graph(*arguments, casadi.SX)
+                scalars = Graph(*arguments, casadi.SX)
             except NeedsMatrices:
-                pass  # matrices stay whole in the other kind
+                return Graph(*arguments, casadi.MX)  # matrices stay whole there
+            if scalars.instructions <= SMALL:
+                return scalars
+            arrays = Graph(*arguments, casadi.MX)
+            return arrays if ARRAY_COST * arrays.instructions < scalars.instructions else scalars
         return Graph(*arguments, casadi.MX)
 
     def full(self, x: Leaves, c: Leaves, *seeds: Leaves) -> tuple[Leaves, ...]:
         """All that the kernel gives."""
+        if self.within is not None:
+            return inlined(self._kernel, (x, c, *seeds), self.within)
         return self._graph(c, seeds).full((x, c, *seeds))
 
     def result(self, x: Leaves, c: Leaves, *seeds: Leaves) -> Leaves:
         """Its result alone."""
+        if self.within is not None:
+            return self.full(x, c, *seeds)[0]
         return self._graph(c, seeds).result((x, c, *seeds))

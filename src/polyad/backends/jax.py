@@ -45,6 +45,9 @@ class JAX(Backend):
         Directions per batch in Jacobians and Hessians; None bounds the memory of a batch.
     mode : {None, "forward", "reverse"}
         Force one mode.
+    lift : bool, optional
+        Whether the function is NumPy code to be run on the framework's arrays (True), or is written
+        for these (False); None finds out at preparation.
 
     Examples
     --------

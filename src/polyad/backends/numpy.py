@@ -100,16 +100,15 @@ class NumPy(Backend):
         from polyad.engine import run
 
         f = problem.f
-        (out,) = problem.outputs
         if not self.reverse:
             if any(spec.is_complex for spec in problem.inputs):
                 return derive.gradient(self, problem)
             return self._gradient_forward(problem)
-        one = np.ones((), dtype=out.dtype)[()]
 
         @strategy("reverse, tape")
         def kernel(x: Leaves, c: Leaves) -> Any:
             recorded = run.record(lambda boxes: f(boxes, c), x)
+            one = recorded.y[0].dtype.type(1.0)
             return recorded.pull((one,), free=True), recorded.y, recorded.aux
 
         return kernel

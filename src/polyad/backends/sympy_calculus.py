@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from polyad.engine.refuse import refuse
-from polyad.engine.sympy_functions import PARTIALS, named, partial, select
+from polyad.engine.sympy_functions import PARTIALS, named, partial, product, select
 
 __all__ = ["cotangents", "jacobian", "ordered", "tangents"]
 
@@ -32,7 +32,8 @@ def ordered(roots: Iterable[Any]) -> list[Any]:
                 found[node] = None
             else:
                 stack.append((node, True))
-                stack.extend((arg, False) for arg in node.args if arg not in found)
+                # numbers are left out: they have no parts, and the hash of a float is dear
+                stack.extend((arg, False) for arg in node.args if not arg.is_Number and arg not in found)
     return list(found)
 
 
@@ -50,7 +51,7 @@ def times(a: Any, b: Any) -> Any:
             return select(*((times(e, other), c) for e, c in mask.args))
     if len(a.args) + len(b.args) > MERGED and (a.is_Mul or b.is_Mul):
         return sympy.Mul(a, b, evaluate=False)
-    return a * b
+    return product(a, b)
 
 
 def partials(node: Any) -> list[Any]:
@@ -113,9 +114,25 @@ def _of_function(node: Any, k: int, found: Any) -> Any:
     return _Missing(node, k) if found is None else found
 
 
+# the commonest, said here because SymPy would spend its time on simplifying them
+COMMON: dict[str, Any] = {
+    "exp": lambda sp, y, x: y,
+    "log": lambda sp, y, x: 1 / x,
+    "sin": lambda sp, y, x: sp.cos(x, evaluate=False),
+    "cos": lambda sp, y, x: -sp.sin(x, evaluate=False),
+    "sinh": lambda sp, y, x: sp.cosh(x, evaluate=False),
+    "cosh": lambda sp, y, x: sp.sinh(x, evaluate=False),
+    "tanh": lambda sp, y, x: 1 - y**2,
+    "tan": lambda sp, y, x: 1 + y**2,
+}
+
+
 def _native(node: Any, k: int) -> Any:
     import sympy
 
+    common = COMMON.get(type(node).__name__)
+    if common is not None:
+        return common(sympy, node, node.args[0])
     try:
         found = node.fdiff(k + 1)
     except (sympy.core.function.ArgumentIndexError, NotImplementedError):
@@ -135,17 +152,17 @@ def _dependent(order: Sequence[Any], symbols: Iterable[Any]) -> set[Any]:
     """The subexpressions in which any of the symbols occurs."""
     found = set(symbols)
     for node in order:
-        if node.args and not found.isdisjoint(node.args):
+        if any(not arg.is_Number and arg in found for arg in node.args):
             found.add(node)
     return found
 
 
-def tangents(roots: Sequence[Any], seeds: Mapping[Any, Any]) -> list[Any]:
+def tangents(roots: Sequence[Any], seeds: Mapping[Any, Any], order: Sequence[Any] | None = None) -> list[Any]:
     """Forward mode: the derivative of every root along a direction of symbols."""
     import sympy
 
     zero = sympy.S.Zero
-    order = ordered(roots)
+    order = ordered(roots) if order is None else order
     dependent = _dependent(order, [s for s, t in seeds.items() if t is not zero])
     known = dict(seeds)
     for node in order:
@@ -158,9 +175,9 @@ def tangents(roots: Sequence[Any], seeds: Mapping[Any, Any]) -> list[Any]:
         else:
             known[node] = sympy.Add(
                 *(
-                    times(known.get(arg, zero), _given(p))
+                    times(known[arg], _given(p))
                     for arg, p in zip(node.args, partials(node), strict=True)
-                    if known.get(arg, zero) is not zero
+                    if not arg.is_Number and known.get(arg, zero) is not zero
                 )
             )
     return [known.get(root, zero) if root in dependent else zero for root in roots]
@@ -191,7 +208,7 @@ def cotangents(seeds: Sequence[tuple[Any, Any]], symbols: Sequence[Any]) -> list
                     terms.setdefault(e, []).append(taken)
             continue
         for arg, p in zip(node.args, partials(node), strict=True):
-            if arg in dependent:
+            if not arg.is_Number and arg in dependent:
                 g = times(w, _given(p))
                 if g is not zero:
                     terms.setdefault(arg, []).append(g)
@@ -202,9 +219,9 @@ def jacobian(roots: Sequence[Any], symbols: Sequence[Any]) -> list[list[Any]]:
     """One row for each root, in the direction with fewer sweeps."""
     import sympy
 
-    zero, one = sympy.S.Zero, sympy.S.One
+    one = sympy.S.One
     if len(symbols) < len(roots):
-        columns = [tangents(roots, {t: one if t is s else zero for t in symbols}) for s in symbols]
+        order = ordered(roots)
+        columns = [tangents(roots, {s: one}, order) for s in symbols]
         return [list(row) for row in zip(*columns, strict=True)]
     return [cotangents([(root, one)], symbols) for root in roots]
-

@@ -7,6 +7,7 @@ whose infinities and NaNs are then the result, as they are of the NumPy function
 
 from __future__ import annotations
 
+import ast
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -22,7 +23,6 @@ __all__ = ["compiled"]
 
 # Deeper expressions get a name in between: Python's parser nests no deeper than a hundred brackets.
 DEEPEST = 25
-INFIX = {"Lt": "<", "Le": "<=", "Gt": ">", "Ge": ">=", "Eq": "==", "Ne": "!="}
 RELATIONS = {
     "StrictLessThan": "<",
     "LessThan": "<=",
@@ -94,7 +94,8 @@ def _names(fast: bool) -> dict[str, Any]:
     found: dict[str, Any] = {
         "abs": abs,
         "Abs": abs,
-        "sign": _sign,
+        "sign": _sign if fast else np.sign,
+        "float64": np.float64,
         "maximum": _largest,
         "minimum": _smallest,
         "pick": _pick,
@@ -142,6 +143,8 @@ class _Writer:
             for arg in _parts(node):
                 uses[arg] = uses.get(arg, 0) + 1
         for root in roots:
+            if root.is_Number:
+                continue
             uses[root] = uses.get(root, 0) + 1
         pieces = {arg for node in order if node.is_Piecewise for arg in node.args}
         for node in order:
@@ -158,7 +161,7 @@ class _Writer:
 
     def of(self, node: Any) -> str:
         """An expression that has been written, or an atom."""
-        found = self.known.get(node) if not (node.is_Atom and not node.is_Symbol) else None
+        found = None if node.is_Atom and not node.is_Symbol else self.known.get(node)
         return found if found is not None else self.text(node)
 
     def text(self, node: Any) -> str:
@@ -196,7 +199,7 @@ class _Writer:
             if arg.is_Pow and arg.exp.is_Number and arg.exp < 0 and not self._named(arg):
                 below.append(self._raised(arg.base, -arg.exp))
             elif arg.is_Rational and not arg.is_Integer and arg.p == 1:
-                below.append(_atom(type(arg.q)(arg.q)) if not isinstance(arg.q, int) else repr(float(arg.q)))
+                below.append(f"{arg.q}.0")
             else:
                 above.append(self.of(arg))
         if above[:1] == ["-1.0"] and len(above) > 1:
@@ -226,7 +229,9 @@ class _Writer:
         if exponent.is_Integer:
             if exponent == 2 and text.isidentifier():
                 return f"({text}*{text})"
-            return f"({text}**{int(exponent)})" if not text.startswith("-") else f"(({text})**{int(exponent)})"
+            return (
+                f"({text}**{int(exponent)})" if not text.startswith("-") else f"(({text})**{int(exponent)})"
+            )
         if exponent.is_Number and exponent * 2 == 1:
             return f"sqrt({text})"
         return f"power({text}, {self.of(exponent)})"
@@ -236,13 +241,16 @@ class _Writer:
 
         text = "nan"
         for value, test in reversed(node.args):
-            text = self.of(value) if test is sympy.true else f"({self.of(value)} if {self.of(test)} else {text})"
+            text = (
+                self.of(value) if test is sympy.true else f"({self.of(value)} if {self.of(test)} else {text})"
+            )
         return text
 
 
 def _parts(node: Any) -> tuple[Any, ...]:
-    """What an expression is written in terms of; a choice has pairs in between."""
-    return tuple(part for pair in node.args for part in pair.args) if node.is_Piecewise else node.args
+    """What an expression is written in terms of, but for numbers; a choice has pairs in between."""
+    args = tuple(part for pair in node.args for part in pair.args) if node.is_Piecewise else node.args
+    return tuple(part for part in args if not part.is_Number)
 
 
 def _atom(node: Any) -> str:
@@ -272,18 +280,37 @@ def compiled(groups: Sequence[Sequence[Any]], roots: Sequence[Any]) -> Callable[
     args = ", ".join(f"g{k}" for k in range(len(groups)))
     body = [*writer.lines, f"return [{', '.join(map(writer.of, roots))}]"]
     source = f"def program({args}):\n" + "".join(f"    {line}\n" for line in body)
-    code = compile(source, "<polyad SymPy>", "exec")
-    spaces = []
-    for fast in (True, False):
-        space = dict(_names(fast))
-        exec(code, space)
-        spaces.append(space["program"])
-    quick, careful = spaces
+    quick = _executed(ast.parse(source), fast=True)
+    prepared: list[Callable[..., list[Any]]] = []
+
+    def careful() -> Callable[..., list[Any]]:
+        """The second way, made when first needed; two threads may make it twice, to no harm."""
+        if not prepared:
+            prepared.append(
+                _executed(ast.fix_missing_locations(_Constants().visit(ast.parse(source))), fast=False)
+            )
+        return prepared[0]
 
     def call(*lists: list[Any]) -> list[Any]:
         try:
-            return quick(*lists)  # type: ignore[no-any-return]
+            return quick(*lists)
         except (ValueError, ZeroDivisionError, OverflowError):
-            return careful(*([np.float64(v) for v in values] for values in lists))  # type: ignore[no-any-return]
+            return careful()(*([np.float64(v) for v in values] for values in lists))
 
     return call
+
+
+class _Constants(ast.NodeTransformer):
+    """NumPy's floats for Python's, so that ``1.0 / 0.0`` is infinite as it is in NumPy."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        """A float as a call of NumPy's type."""
+        if type(node.value) is not float:
+            return node
+        return ast.Call(ast.Name("float64", ast.Load()), [node], [])
+
+
+def _executed(tree: ast.Module, *, fast: bool) -> Callable[..., list[Any]]:
+    space = dict(_names(fast))
+    exec(compile(tree, "<polyad SymPy>", "exec"), space)
+    return space["program"]

@@ -67,6 +67,9 @@ class Torch(Backend):
     create_graph : bool
         Keep results attached to torch's graph, so that torch can differentiate through them with
         respect to whatever requires grad; otherwise they are detached.
+    lift : bool, optional
+        Whether the function is NumPy code to be run on the framework's arrays (True), or is written
+        for these (False); None finds out at preparation.
 
     Examples
     --------

@@ -30,6 +30,7 @@ from polyad.engine.rules_structure import (
     stack,
     written_once,
 )
+from polyad.engine.series import Series
 from polyad.engine.tape import Node, Tape
 
 __all__ = ["Box", "View", "unbox", "wrap"]
@@ -329,15 +330,13 @@ def unbox(a: Any, beside: Value = None) -> Value:
 
 def recorder(value: Value) -> Tape | None:
     """A tape that keeps what a value meets, at whichever level."""
-    while True:
-        if type(value) is Node:
-            return value.tape
-        if type(value) is not Dual:
-            return None
-        found = recorder(value.tangent)
-        if found is not None:
-            return found
-        value = value.primal
+    if type(value) is Node:
+        return value.tape
+    if type(value) is Dual:
+        return recorder(value.tangent) or recorder(value.primal)
+    if type(value) is Series:
+        return next(filter(None, map(recorder, value.coefficients)), None)
+    return None
 
 
 def unbox_index(index: Any, beside: Value) -> Any:

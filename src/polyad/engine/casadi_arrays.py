@@ -19,6 +19,8 @@ __all__ = ["Arrays", "NeedsMatrices"]
 
 # Products of matrices with more multiplications than this are left to MX, which keeps them whole.
 SCALAR_PRODUCTS = 100_000
+# Determinants up to this size are polynomials, right for singular matrices too; beyond, factorisations.
+POLYNOMIAL = 4
 
 
 class NeedsMatrices(FunctionNotSupportedError):
@@ -115,7 +117,7 @@ class Arrays(Adapter):
     def _sides(
         self, x: Symbolic, axis: Any, keepdims: bool
     ) -> tuple[Any, int, tuple[int, ...], tuple[int, ...]]:
-        """A matrix whose columns are what is reduced, their length, the shape of the result and the way back."""
+        """The array with reduced axes last, their length, the shape of the result and the order of axes."""
         axes = tuple(range(len(x.shape))) if axis is None else tuple(np.atleast_1d(axis).tolist())
         axes = tuple(k % len(x.shape) for k in axes)
         rest = tuple(k for k in range(len(x.shape)) if k not in axes)
@@ -173,7 +175,8 @@ class Arrays(Adapter):
         moved, count, _, order = self._sides(x, axis, True)
         sums = casadi.vec(casadi.cumsum(self._columns(moved, count), 0))
         back = tuple(int(k) for k in np.argsort(order))
-        return self.own_transpose(x.like(sums, moved.shape), back)
+        dtype = np.dtype(np.int64) if x.dtype.kind == "b" else x.dtype
+        return self.own_transpose(x.like(sums, moved.shape, dtype), back)
 
     def own_count_nonzero(self, x: Any, axis: Any, keepdims: bool) -> Symbolic:
         return self.own_sum(self._truths(x), axis, keepdims)
@@ -209,6 +212,10 @@ class Arrays(Adapter):
         shape = (*lead, a.shape[-2], b.shape[-1])
         if math.prod(shape) * a.shape[-1] == 0:
             return self.own_zeros(a.like(a.raw, dtype=dtype), shape)
+        if dtype.kind == "b":
+            raise refuse(
+                "a matrix product of truth values has no counterpart in casadi", "use x.astype(float)"
+            )
         self._fits_scalars(a, math.prod(shape) * a.shape[-1])
         return self._each(self._product, (a, b), lead, shape, dtype)
 
@@ -292,9 +299,7 @@ class Arrays(Adapter):
     def _whole(self, *arrays: Symbolic) -> None:
         """Factorisations need pivoting on values, which scalar expressions cannot have."""
         if any(a.kind.__name__ == "SX" for a in arrays):
-            raise NeedsMatrices(
-                "linear systems need matrix expressions: use polyad.CasADi(symbols='MX')"
-            )
+            raise NeedsMatrices("linear systems need matrix expressions: use polyad.CasADi(symbols='MX')")
 
     def own_solve(self, a: Any, b: Any) -> Symbolic:
         import casadi
@@ -320,8 +325,12 @@ class Arrays(Adapter):
     def own_det(self, a: Any) -> Symbolic:
         import casadi
 
-        self._whole(a)
         if a.size == 0:
             return constant(np.ones(a.shape[:-2]), a.kind)
-        lead = a.shape[:-2]
-        return self._each(casadi.det, (a,), lead, lead, a.dtype)
+        n, lead = a.shape[-1], a.shape[:-2]
+        if n > POLYNOMIAL:
+            self._whole(a)
+            return self._each(casadi.det, (a,), lead, lead, a.dtype)
+        entries = casadi.SX.sym("a", n, n)
+        polynomial = casadi.Function("det", [entries], [casadi.det(entries)])
+        return self._each(polynomial, (a,), lead, lead, a.dtype)

@@ -25,7 +25,7 @@ __all__ = ["CasADi"]
 # primitive -> CasADi's function of one operand, floating-point result
 UNARY: dict[str, str] = {
     **{name: name for name in ("exp", "expm1", "log", "log1p", "log10", "sqrt", "sin", "cos", "tan")},
-    **{name: name for name in ("sinh", "cosh", "tanh", "erf", "erfinv")},
+    **{name: name for name in ("sinh", "cosh", "tanh", "erf")},
     **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
 }
 # results keep the dtype
@@ -100,6 +100,8 @@ class CasADi(Arrays):
             dtype, weak = dtype_of(args)
             if result == "bool":
                 dtype, weak = np.dtype(bool), False
+            elif dtype.kind == "b" and result is None and len(args) == 2:
+                return self._of_truths(f, *[self._column(a, shape) for a in args]).reshaped(shape)
             elif result == "float" and dtype.kind not in "fc":
                 dtype = np.dtype(np.float64)
             columns = [self._column(a, shape) for a in args]
@@ -109,6 +111,17 @@ class CasADi(Arrays):
             return Symbolic(f(*columns), shape, dtype, weak)
 
         return call
+
+    def _of_truths(self, f: Operation, a: Any, b: Any) -> Symbolic:
+        """Arithmetic of truth values, which NumPy has for some operations only."""
+        import casadi
+
+        forms = {casadi.plus: casadi.logic_or, casadi.times: casadi.logic_and,
+                 Forms.maximum: casadi.logic_or, Forms.minimum: casadi.logic_and}  # fmt: skip
+        if f not in forms:
+            raise refuse("arithmetic of truth values has no counterpart in casadi", "use x.astype(float)")
+        column = forms[f](a, b)
+        return Symbolic(column, (column.numel(),), bool)
 
     def _column(self, a: Any, shape: tuple[int, ...]) -> Any:
         """An operand as CasADi broadcasts it: a number, one entry, or all of them."""

@@ -15,10 +15,9 @@ import numpy as np
 
 from polyad.arrays.expressions import Expressions
 from polyad.engine import sympy_linalg
-from polyad.engine.core import Primitive
 from polyad.engine.libraries import Adapter
 from polyad.engine.refuse import refuse
-from polyad.engine.sympy_functions import PARTIALS, condition, is_number, named, select
+from polyad.engine.sympy_functions import PARTIALS, condition, is_number, named, product, select
 
 __all__ = ["SymPy", "entry"]
 
@@ -57,15 +56,15 @@ MADE: dict[str, Callable[[Any, Any], Any]] = {
     "negative": lambda sp, x: -x,
     "deg2rad": lambda sp, x: x * sp.pi / 180,
     "rad2deg": lambda sp, x: x * 180 / sp.pi,
-    "digamma": lambda sp, x: sp.polygamma(0, x),
-    "j0": lambda sp, x: sp.besselj(0, x),
-    "j1": lambda sp, x: sp.besselj(1, x),
-    "y0": lambda sp, x: sp.bessely(0, x),
-    "y1": lambda sp, x: sp.bessely(1, x),
-    "i0": lambda sp, x: sp.besseli(0, x),
-    "i1": lambda sp, x: sp.besseli(1, x),
-    "k0": lambda sp, x: sp.besselk(0, x),
-    "k1": lambda sp, x: sp.besselk(1, x),
+    "digamma": lambda sp, x: sp.polygamma(0, x, evaluate=False),
+    "j0": lambda sp, x: sp.besselj(0, x, evaluate=False),
+    "j1": lambda sp, x: sp.besselj(1, x, evaluate=False),
+    "y0": lambda sp, x: sp.bessely(0, x, evaluate=False),
+    "y1": lambda sp, x: sp.bessely(1, x, evaluate=False),
+    "i0": lambda sp, x: sp.besseli(0, x, evaluate=False),
+    "i1": lambda sp, x: sp.besseli(1, x, evaluate=False),
+    "k0": lambda sp, x: sp.besselk(0, x, evaluate=False),
+    "k1": lambda sp, x: sp.besselk(1, x, evaluate=False),
     "round": lambda sp, x: named("rint")(x),
 }
 # what only moves entries is NumPy's own, on arrays of objects
@@ -133,8 +132,8 @@ class SymPy(Adapter):
     def _search(self, name: str, home: str) -> Callable[..., Any] | None:
         import sympy
 
-        own: Callable[..., Any] | None = getattr(self, f"own_{name}", None)
-        if own is not None:
+        if f"own_{name}" in vars(type(self)):  # those of the base class call a library that is none here
+            own: Callable[..., Any] = getattr(self, f"own_{name}")
             return own
         if name in MOVING:
             return self._moving(name)
@@ -143,7 +142,7 @@ class SymPy(Adapter):
         if name in LOGICAL:
             return self._logical(getattr(sympy, LOGICAL[name]))
         if name in NATIVE:
-            return self._ufunc(name, getattr(sympy, NATIVE[name]))
+            return self._ufunc(name, _native(getattr(sympy, NATIVE[name])))
         if name in MADE:
             make = MADE[name]
             return self._ufunc(name, lambda x: make(sympy, x))
@@ -185,7 +184,7 @@ class SymPy(Adapter):
 
     def _logical(self, f: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
-            if any(_dtype(a) != bool for a in args):
+            if any(_dtype(a).kind != "b" for a in args):
                 raise refuse("a bitwise operation on symbols", "compare them first, or use backend='numpy'")
             return self._map(bool, f, *args, conditions=True)
 
@@ -201,7 +200,7 @@ class SymPy(Adapter):
         return self._arithmetic(lambda x, y: x - y, a, b)
 
     def own_multiply(self, a: Any, b: Any) -> Any:
-        return self._arithmetic(lambda x, y: x * y, a, b)
+        return self._arithmetic(product, a, b)
 
     def own_divide(self, a: Any, b: Any) -> Any:
         return self._map(_floating((a, b)), _quotient, a, b)
@@ -240,6 +239,8 @@ class SymPy(Adapter):
             x = self._ufunc("trunc", named("trunc"))(x)
         return self._map(wanted, lambda e: e, x)
 
+    own_truncate_to = own_astype
+
     # -- moving entries -----------------------------------------------------------------------------------
 
     def _moving(self, name: str) -> Callable[..., Any]:
@@ -250,12 +251,12 @@ class SymPy(Adapter):
         def call(*args: Any, **params: Any) -> Any:
             if "index" in params and _symbolic(params["index"]):
                 raise refuse("writing at a place that is a symbol", "use np.where, or make the index Static")
-            arrays = [
-                a if isinstance(a, Expressions) else self.constant(a, None) for a in args
-            ]
+            arrays = [a if isinstance(a, Expressions) else self.constant(a, None) for a in args]
             dtype = arrays[0].dtype if name == "setitem" else _result(*arrays)
             plain = dtype.kind != "b"
-            objects = [_mapped(numeric, a.array) if plain and a.dtype.kind == "b" else a.array for a in arrays]
+            objects = [
+                _mapped(numeric, a.array) if plain and a.dtype.kind == "b" else a.array for a in arrays
+            ]
             return Expressions(np.asarray(compute(*objects, **params), dtype=object), dtype)
 
         return call
@@ -321,13 +322,16 @@ class SymPy(Adapter):
 
         return self._reduced(lambda es: sympy.Or(*map(boolean, es)), bool, x, axis, keepdims)
 
-    def compute(self, primitive: Primitive) -> Callable[..., Any] | None:
-        """SymPy's version of a primitive, or None, which is refused with the named error."""
-        return super().compute(primitive)
-
 
 # ufuncs that leave integers integers
 _KEEP = frozenset({"absolute", "square", "negative", "sign", "maximum", "minimum", "remainder", "fmod"})
+
+
+def _native(f: Any) -> Callable[..., Any]:
+    """A function of SymPy, left as it is: looking for simplifications takes it most of its time."""
+    if not isinstance(f, type):  # ``sqrt`` is a power
+        return f
+    return lambda *es: f(*es, evaluate=False)
 
 
 def _objects(items: list[Any], shape: tuple[int, ...]) -> np.ndarray:
@@ -389,6 +393,7 @@ def _checked(name: str, e: Any) -> Any:
     parts = (e, *e.args, *(inner for part in e.args[:3] for inner in part.args))
     if any(part is sympy.I or part is sympy.zoo for part in parts):
         raise refuse(
-            f"{name} has no real value here whatever its symbols are (SymPy finds {e})", "correct its argument"
+            f"{name} has no real value here whatever its symbols are (SymPy finds {e})",
+            "correct its argument",
         )
     return e

@@ -27,9 +27,8 @@ from polyad.engine.rules_arithmetic import (
     where,
 )
 from polyad.engine.rules_elementwise import cos, cosh, exp, sign, sin, sinh, sqrt
-from polyad.engine.rules_linalg import einsum, matmul
 from polyad.engine.rules_reduction import _shares
-from polyad.engine.rules_structure import broadcast_to, getitem, reshape, total
+from polyad.engine.rules_structure import broadcast_to, total
 from polyad.engine.series import RULES, Series
 
 __all__ = ["rule_of"]
@@ -38,9 +37,7 @@ Row = list[Value]
 Rule = Callable[..., Any]
 
 # Derivatives of these are several functions of the same family each, without end.
-_BRANCHING = frozenset(
-    "j0 j1 jv y0 y1 yv i0 i1 iv k0 k1 kv i0e i1e ive k0e k1e kve ellipk ellipe".split()  # noqa: SIM905
-)
+_BRANCHING = frozenset("j0 j1 jv y0 y1 yv i0 i1 iv k0 k1 kv i0e i1e ive k0e k1e kve ellipk ellipe".split())
 # The partial of these is a limit at zero, written as a constant: right to first order only.
 _LIMITS = frozenset({"exprel", "sici_0", "shichi_0"})
 
@@ -57,7 +54,7 @@ def rule_of(primitive: Primitive) -> Rule:
     raise refuse(f"{name} has {why}", "nest polyad.jvp for the first few orders, or use other functions")
 
 
-# -- helpers --------------------------------------------------------------------------------------------
+# -- helpers ----------------------------------------------------------------------------------------
 
 
 def _zeroth(a: Any) -> Value:
@@ -147,33 +144,6 @@ def _by_partials(primitive: Primitive, order: int, operands: list[Any], params: 
     return y
 
 
-def _by_push(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Any:
-    """The forward rule as a differential equation, for factorisations of matrices."""
-    assert primitive.push is not None
-    found = primitive(*map(_zeroth, operands), **params)
-    ys: list[Row] = [[part] for part in found] if primitive.multiple else [[found]]
-    for j in range(1, order + 1):
-        level = new_level()
-        tangents = [_tangent(a, j, level) for a in operands]
-        values = [_series(a, j, level) for a in operands]
-        known = [_series(y, j, level) for y in ys]
-        pushed = primitive.push(
-            tuple(known) if primitive.multiple else known[0], tangents, *values, **params
-        )
-        for y, t in zip(ys, pushed if primitive.multiple else (pushed,), strict=True):
-            rise = None if t is None else _row(t, j, level)[j - 1]
-            y.append(_filled(None if rise is None else getitem(rise, index=0) / j, y[0]))
-    return ys if primitive.multiple else ys[0]
-
-
-def _tangent(a: Any, n: int, level: int) -> Value:
-    """The derivative of an operand by t as a batch of one tangent, ``n`` coefficients of it."""
-    if type(a) is not list:
-        return None
-    rise = [reshape(c * i, shape=(1, *shape_of(c))) for i, c in enumerate(a[1 : n + 1], 1)]
-    return _series(rise, n, level)
-
-
 def _through(f: Rule) -> Rule:
     """A rule in terms of other primitives."""
 
@@ -186,7 +156,7 @@ def _through(f: Rule) -> Rule:
     return rule
 
 
-# -- linear and bilinear --------------------------------------------------------------------------------------
+# -- linear and bilinear ----------------------------------------------------------------------------------
 
 
 def _linear(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
@@ -222,9 +192,7 @@ def _choice(primitive: Primitive, order: int, operands: list[Any], params: dict[
     condition, a, b = operands
     y = primitive(condition, _zeroth(a), _zeroth(b))
     rest = (
-        primitive(
-            condition, a[j] if type(a) is list else 0.0, b[j] if type(b) is list else 0.0
-        )
+        primitive(condition, a[j] if type(a) is list else 0.0, b[j] if type(b) is list else 0.0)
         for j in range(1, order + 1)
     )
     return [y, *(_filled(c, y) for c in rest)]
@@ -240,30 +208,6 @@ def _bilinear(primitive: Primitive, order: int, operands: list[Any], params: dic
         return [_convolved(a, b, j, 0, j, product) for j in range(order + 1)]
     row = [product(c, b) for c in a] if type(a) is list else [product(a, c) for c in b]
     return [_filled(c, row[0]) for c in row]
-
-
-def _einsum(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
-    """A sum of products: two operands at once, the others one after the other."""
-    active = [k for k, a in enumerate(operands) if type(a) is list]
-    if len(active) == 1:
-        (k,) = active
-        return [primitive(*operands[:k], c, *operands[k + 1 :], **params) for c in operands[k]]
-    if len(operands) == 2:
-        return _bilinear(primitive, order, operands, params)
-    return _through(_pairwise)(primitive, order, operands, params)
-
-
-def _pairwise(*operands: Value, subscripts: str) -> Value:
-    inputs, output = subscripts.split("->")
-    terms = inputs.split(",")
-    made, term = operands[0], terms[0]
-    for k in range(1, len(terms)):
-        wanted = set(output).union(*terms[k + 1 :])
-        letters = dict.fromkeys(term + terms[k])
-        kept = output if k == len(terms) - 1 else "".join(c for c in letters if c in wanted)
-        made = einsum(made, operands[k], subscripts=f"{term},{terms[k]}->{kept}")
-        term = kept
-    return made
 
 
 def _extremum(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
@@ -282,10 +226,9 @@ RULES["add"] = RULES["subtract"] = _sum
 RULES["concatenate"] = RULES["stack"] = RULES["setitem"] = _together
 RULES["where"] = _choice
 RULES["multiply"] = RULES["matmul"] = _bilinear
-RULES["einsum"] = _einsum
 RULES["max"] = RULES["min"] = _extremum
 
-# -- quotients and powers -------------------------------------------------------------------------------------
+# -- quotients and powers ---------------------------------------------------------------------------------
 
 
 def _divide(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
@@ -338,7 +281,8 @@ def _sqrt(primitive: Primitive, order: int, operands: list[Any], params: dict[st
 
 def _log(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
     (x,) = operands
-    y, slopes = [log(x[0])], [None]
+    slopes: Row = [None]
+    y = [log(x[0])]
     for j in range(1, order + 1):
         slopes.append((_minus(x[j] * j, _convolved(slopes, x, j, 1, j - 1))) / x[0])
         y.append(slopes[j] / j)
@@ -361,7 +305,7 @@ RULES["reciprocal"] = _through(lambda x: 1.0 / x)
 RULES["absolute"] = _through(_absolute)
 RULES["exp"] = lambda primitive, order, operands, params: _growing(exp(operands[0][0]), operands[0], order)
 
-# -- pairs that are each other's derivative, and functions with a quadratic equation --------------------------
+# -- pairs that are each other's derivative, and functions with a quadratic equation -----------------
 
 
 def _pair(f: Primitive, g: Primitive, turn: int, which: int) -> Rule:
@@ -397,29 +341,3 @@ def _quadratic(turn: int) -> Rule:
 RULES["sin"], RULES["cos"] = _pair(sin, cos, -1, 0), _pair(sin, cos, -1, 1)
 RULES["sinh"], RULES["cosh"] = _pair(sinh, cosh, 1, 0), _pair(sinh, cosh, 1, 1)
 RULES["tan"], RULES["tanh"] = _quadratic(1), _quadratic(-1)
-
-# -- matrices -------------------------------------------------------------------------------------------------
-
-
-def _solve(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
-    """``a[0] y[j] = b[j] - sum(a[i] y[j - i])``."""
-    a, b = operands
-    y = [primitive(_zeroth(a), _zeroth(b))]
-    for j in range(1, order + 1):
-        known = _convolved(a, y, j, 1, j, matmul) if type(a) is list else None
-        y.append(_filled(primitive(_zeroth(a), _minus(_get(b, j), known)), y[0]))
-    return y
-
-
-def _inv(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
-    (a,) = operands
-    y = [primitive(a[0])]
-    for j in range(1, order + 1):
-        y.append(matmul(-y[0], _convolved(a, y, j, 1, j, matmul)))
-    return y
-
-
-RULES["solve"] = _solve
-RULES["inv"] = _inv
-for _name in ("det", "slogdet", "pinv", "cholesky", "eigh", "svd", "qr"):
-    RULES[_name] = _by_push

@@ -15,7 +15,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["PARTIALS", "condition", "is_number", "named", "select"]
+__all__ = ["PARTIALS", "condition", "is_number", "named", "partial", "product", "select"]
 
 Partial = Callable[..., Any]
 
@@ -85,6 +85,20 @@ def select(*pieces: tuple[Any, Any]) -> Any:
     if kept[0][1] is sympy.true or all(value == kept[0][0] for value, _ in kept):
         return kept[0][0]
     return sympy.Piecewise(*kept, evaluate=False)
+
+
+def product(a: Any, b: Any) -> Any:
+    """``a * b``, by the short way where one is a number and there is nothing to merge.
+
+    SymPy would work out what is known of every number (its sign, its parity) before it multiplies.
+    """
+    if b.is_Number:
+        a, b = b, a
+    if a.is_Number and a.is_finite and (b.is_Symbol or b.is_Function or b.is_Add):
+        if a.is_Integer and a.p in (0, 1):
+            return a * b
+        return _sympy().Mul._from_args((a, b))
+    return a * b
 
 
 def _share(name: str, args: tuple[Any, ...], k: int) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 
 from polyad.arrays.expressions import Expressions
 from polyad.engine.refuse import refuse
+from polyad.engine.sympy_functions import named, product
 
 __all__ = ["FUNCTIONS"]
 
@@ -47,10 +48,11 @@ def matmul(a: Any, b: Any) -> Expressions:
     right = b.array if b.ndim > 1 else b.array[:, None]
     if left.shape[-1] != right.shape[-2]:
         raise ValueError(f"matmul: shapes {a.shape} and {b.shape} do not match")
-    products = left[..., :, None, :] * np.swapaxes(right, -1, -2)[..., None, :, :]
-    shape = products.shape[:-1]
-    rows = products.reshape(int(np.prod(shape, dtype=int)), left.shape[-1])
-    result = _array([sympy.Add(*row) for row in rows], shape)
+    first, second = np.broadcast_arrays(left[..., :, None, :], np.swapaxes(right, -1, -2)[..., None, :, :])
+    shape = first.shape[:-1]
+    rows = (int(np.prod(shape, dtype=int)), left.shape[-1])
+    pairs = zip(first.reshape(rows), second.reshape(rows), strict=True)
+    result = _array([sympy.Add(*map(product, one, other)) for one, other in pairs], shape)
     if b.ndim == 1:
         result = result[..., 0]
     if a.ndim == 1:
@@ -129,8 +131,6 @@ def slogdet(a: Any) -> tuple[Expressions, Expressions]:
     """Sign and logarithm of the determinant."""
     import sympy
 
-    from polyad.engine.sympy_functions import named
-
     d = det(a)
     signs = _array([named("sign")(e) for e in d.array.flat], d.shape)
     logs = _array([sympy.log(sympy.Abs(e, evaluate=False)) for e in d.array.flat], d.shape)
@@ -161,7 +161,7 @@ def cholesky(a: Any) -> Expressions:
         n = m.shape[0]
         low = np.full((n, n), sympy.S.Zero, dtype=object)
         for j in range(n):
-            low[j, j] = sympy.sqrt(sympy.Add(m[j, j], *(-low[j, k] ** 2 for k in range(j))))
+            low[j, j] = sympy.sqrt(sympy.Add(m[j, j], *(-(low[j, k] ** 2) for k in range(j))))
             for i in range(j + 1, n):
                 low[i, j] = sympy.Add(m[i, j], *(-low[i, k] * low[j, k] for k in range(j))) / low[j, j]
         factors.append(low)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from polyad.engine import rules_taylor_matrix  # noqa: F401  (fills the table, with what it imports)
 from polyad.engine.box import Box
 from polyad.engine.core import new_level, shape_of
 from polyad.engine.kinds import zeros_of
@@ -17,9 +18,7 @@ __all__ = ["expand"]
 Leaves = tuple[Any, ...]
 
 
-def expand(
-    f: Function, x: Sequence[Any], v: Sequence[Any], order: int
-) -> tuple[Leaves, Leaves, Leaves]:
+def expand(f: Function, x: Sequence[Any], v: Sequence[Any], order: int) -> tuple[Leaves, Leaves, Leaves]:
     """The Taylor coefficients of ``f(x + t v)`` in ``t``.
 
     Parameters

@@ -19,6 +19,7 @@ from polyad.arrays.libraries import ArraySpec, Library, library_of
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.backends.registry import names
 from polyad.errors import ArgumentError, InputTypeError
+from polyad.operators.buffers import Cache, writable
 
 __all__ = ["Argument", "Mismatch", "Static", "describe", "describe_value"]
 
@@ -66,6 +67,7 @@ class Argument:
     def __init__(self, position: int, value: Any, *, active: bool, where: str = "") -> None:
         self.active = active
         self.static = value if isinstance(value, Static) else None
+        self.cache = isinstance(value, Cache)
         self.leaves: Leaves
         self.structure: Structure
         if self.static is not None:
@@ -73,13 +75,18 @@ class Argument:
                 raise ArgumentError(f"argument {position} is Static, so it cannot be active (argnums)")
             self.leaves, self.structure = (), LEAF
         else:
-            self.leaves, self.structure = flatten(value)
+            if self.cache and active:
+                raise ArgumentError(f"argument {position} is a Cache, so it cannot be active (argnums)")
+            self.leaves, self.structure = flatten(value.array if self.cache else value)
         self.where = where or f"argument {position}"
         names = self.structure.paths("") if self.static is None else []
         self.specs: tuple[ArraySpec, ...] = tuple(
             _spec(leaf, f"{self.where}{name and ' at '}{name}", active=active)
             for leaf, name in zip(self.leaves, names, strict=True)
         )
+        if self.cache:
+            for spec in self.specs:
+                writable(spec.dtype, self.where)
         self.owners: tuple[Library, ...] = tuple(_owner(leaf) for leaf in self.leaves)
         # NumPy scalars and Python numbers come back as NumPy scalars, 0-d arrays as arrays.
         self.scalars = tuple(
@@ -89,7 +96,8 @@ class Argument:
 
     def describe(self) -> str:
         """The argument as messages show it."""
-        return describe(self.structure, self.specs, self.owners, self.static)
+        words = describe(self.structure, self.specs, self.owners, self.static)
+        return f"Cache of {words}" if self.cache else words
 
     def leaf_checkers(self, target: Library) -> list[Callable[[Any], Any]]:
         """A closure per leaf, from the leaf of a call to the target library's."""
@@ -109,6 +117,18 @@ class Argument:
                 raise Mismatch
 
             return check_static
+        if self.cache:
+            check_array = self._checker_of_tree(target)
+
+            def check_cache(a: Any) -> Leaves:
+                if isinstance(a, Cache):
+                    return check_array(a.array)
+                raise Mismatch
+
+            return check_cache
+        return self._checker_of_tree(target)
+
+    def _checker_of_tree(self, target: Library) -> Callable[[Any], Leaves]:
         checks = self.leaf_checkers(target)
         if self.structure is LEAF:
             check = checks[0]
@@ -249,6 +269,8 @@ def describe_value(value: Any) -> str:
     """A value as messages show it, whatever it is."""
     if isinstance(value, Static):
         return repr(value)
+    if isinstance(value, Cache):
+        return f"Cache of {describe_value(value.array)}"
     leaves, structure = flatten(value)
     owners = [library_of(leaf) for leaf in leaves]
     if any(owner is None for owner in owners):

@@ -73,6 +73,10 @@ class Delivery:
         arrays = [
             self.target.fresh(convert(leaf), apart) for convert, leaf in zip(converts, leaves, strict=True)
         ]
+        return self.arranged(kind, arrays)
+
+    def arranged(self, kind: str, arrays: Sequence[Any]) -> Any:
+        """Leaves of a result of that kind in its structure."""
         if kind in ("input", "output"):
             return self.structure(kind).unflatten(arrays)
         inner = self.signature.x_structure

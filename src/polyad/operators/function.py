@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sysconfig
 import traceback
 from collections.abc import Callable, Sequence
@@ -10,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import library_of
+from polyad.arrays.libraries import library_of, spec_of
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.backends.base import Backend
 from polyad.errors import NonScalarOutputError, OutputTypeError
-from polyad.operators.lifting import Lifting
+from polyad.operators.lifting import Lifting, speaks_of
 from polyad.operators.signature import Signature
 
 __all__ = ["FlatFunction", "label_of", "user_line"]
@@ -56,8 +57,11 @@ class FlatFunction:
     ) -> None:
         self._f = f
         self._rebuild = signature.rebuild
+        self._caches = tuple(k for k, a in enumerate(signature.arguments) if a.cache)
         self._active = signature.active
-        self._lifting = Lifting(f, signature.rebuild, backend.lifts_to, backend.lift)
+        # few frameworks can write to their own arrays, and none follows all of it
+        writes = bool(self._caches) and backend.lift is None and not speaks_of(f, backend.lifts_to)
+        self._lifting = Lifting(f, signature.rebuild, backend.lifts_to, writes or backend.lift)
         self._call = self._lifting if backend.lifts_to else self._lifting.native
         self._output = backend.output
         self._has_aux = has_aux
@@ -95,7 +99,7 @@ class FlatFunction:
         so that nothing but the user's function and arrays has to travel.
         """
         calls = [self._rebuild(x, c) for x in xs]
-        return Remote(self._f, calls[0], self._active), [
+        return Remote(self._f, calls[0], self._active, self._caches), [
             tuple(args[p] for p in self._active) for args in calls
         ]
 
@@ -144,6 +148,10 @@ class FlatFunction:
     def _check_scalar(self, leaves: Leaves) -> None:
         shapes = [tuple(getattr(leaf, "shape", ())) for leaf in leaves]
         if shapes == [()]:
+            if spec_of(leaves[0]).is_complex:
+                raise NonScalarOutputError(
+                    f"output is complex, {self._operator} needs a real scalar: return its real part"
+                )
             return
         if len(shapes) > 1:
             raise NonScalarOutputError(
@@ -157,8 +165,14 @@ class FlatFunction:
 class Remote:
     """The user's function with its constants bound, free of anything that cannot be sent elsewhere."""
 
-    def __init__(self, f: Callable[..., Any], args: Sequence[Any], active: tuple[int, ...]) -> None:
-        self._f, self._active = f, active
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        args: Sequence[Any],
+        active: tuple[int, ...],
+        caches: tuple[int, ...] = (),
+    ) -> None:
+        self._f, self._active, self._caches = f, active, caches
         self._args = [None if k in active else a for k, a in enumerate(args)]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -173,6 +187,8 @@ class Remote:
         args = list(self._args)
         for k, a in zip(self._active, item[1], strict=True):
             args[k] = a
+        for k in self._caches:
+            args[k] = copy.deepcopy(args[k])
         return item[0], self._f(*args)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
 
-__all__ = ["Lifting"]
+__all__ = ["Lifting", "speaks_of"]
 
 Leaves = tuple[Any, ...]
 
@@ -105,6 +105,12 @@ def _is_for_numpy(f: Any, library: str) -> bool:
     """Whether the code of a function speaks of NumPy and not of the framework."""
     names = set(_mentions(f, 4, set()))
     return "numpy" in names and library not in names and not names & GENERIC
+
+
+def speaks_of(f: Any, library: str | None) -> bool:
+    """Whether the code of a function speaks of the framework, or is written for any."""
+    names = set(_mentions(f, 4, set()))
+    return library in names or bool(names & GENERIC)
 
 
 def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:

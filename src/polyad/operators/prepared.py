@@ -23,9 +23,9 @@ from polyad.errors import (
     ArgumentError,
     FunctionNotSupportedError,
     HolomorphicError,
-    NonScalarOutputError,
     PolyadError,
     PreparationMismatchError,
+    UnsupportedOperatorError,
 )
 from polyad.operators.arguments import Mismatch
 from polyad.operators.delivery import Delivery
@@ -240,11 +240,7 @@ class Prepared:
 
     def _check_outputs(self) -> None:
         """Learn the output at preparation, so that mistakes show here and not at the tenth call."""
-        outputs = self.problem.outputs
-        if self.scalar_output and any(spec.is_complex for spec in outputs):
-            raise NonScalarOutputError(
-                f"output is complex, {self.operator} needs a real scalar: return its real part"
-            )
+        self.problem.outputs  # noqa: B018  (calls the function, which checks what it returns)
         if self.gives == "hessian" and any(spec.is_complex for spec in self.problem.inputs):
             raise HolomorphicError(
                 "a real function of complex arguments has no Hessian of shape input.shape * 2: "
@@ -324,6 +320,22 @@ class Prepared:
         """How the derivative is computed, in words."""
         lifted = f", NumPy lifted to {self.backend.lifts_to}" if self._flat.lifted else ""
         return self._executable.strategy + lifted
+
+    @property
+    def expression(self) -> Any:
+        """The formula of the result: SymPy's expressions in arrays of objects, structured like the result.
+
+        Raises
+        ------
+        polyad.errors.UnsupportedOperatorError
+            If the backend is not SymPy, which alone has one.
+        """
+        found = getattr(self._executable, "expression", None)
+        if found is None:
+            raise UnsupportedOperatorError(
+                f"{self.backend!r} has no expression of this {self.operator}: prepare it with backend='sympy'"
+            )
+        return self._delivery.arranged(self.gives, found)
 
     @property
     def repreparations(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from polyad.arrays.libraries import Library, library
 from polyad.arrays.trees import LEAF, flatten
 from polyad.errors import ArgumentError, InputTypeError
 from polyad.operators.arguments import Argument, Mismatch, describe_value
+from polyad.operators.buffers import copied
 
 __all__ = ["Signature"]
 
@@ -50,7 +51,7 @@ class Signature:
         self._constants = [k for k in range(self.count) if k not in self.active]
         # f's own arguments are (x, *constants) already: nothing is to be put in order
         self._plain = self.active == (0,) and all(
-            a.static is None and a.structure is LEAF for a in self.arguments
+            a.static is None and not a.cache and a.structure is LEAF for a in self.arguments
         )
 
     def enter(self, target: Library) -> Callable[[tuple[Any, ...]], tuple[Leaves, Leaves]]:
@@ -110,7 +111,7 @@ class Signature:
                 args[k] = argument.static.value
             else:
                 leaves = xs if argument.active else cs
-                args[k] = argument.structure._build(leaves)
+                args[k] = argument.structure._build(_copies(leaves, x) if argument.cache else leaves)
         return tuple(args)
 
     def report(self, f: Callable[..., Any], args: tuple[Any, ...]) -> str:
@@ -130,6 +131,11 @@ class Signature:
         return ", ".join(
             f"{argument.describe()}{' (active)' if argument.active else ''}" for argument in self.arguments
         )
+
+
+def _copies(leaves: Iterator[Any], active: Leaves) -> Iterator[Any]:
+    """Scratch memory, one leaf at a time: taken when the tree is put together."""
+    return (copied(leaf, active) for leaf in leaves)
 
 
 def _parameter_names(f: Callable[..., Any]) -> list[str]:

@@ -48,7 +48,11 @@ class Profile:
 TRACED = "compiled code cannot branch on values: use xp.where, or JAX(jit=False)"
 NO_RULES = "autograd has no forward rules for linear algebra: use 'autograd' or 'autograd:reverse'"
 GRAPH = "casadi's graph is built without values: use np.where, or 'numpy'"
+SCALARS = "scalar expressions cannot pivot: use CasADi(symbols='MX')"
 REAL = "casadi computes with real numbers only: use 'numpy' or 'jax'"
+
+SYMBOLS = "SymPy runs the function on symbols, which have no values: use np.where, or 'numpy'"
+REAL_SYMBOLS = "SymPy's symbols are real numbers: use 'numpy', 'jax' or 'torch'"
 
 # keyed by the name of the backend, with its mode where that matters
 PROFILES: dict[str, Profile] = {
@@ -57,6 +61,7 @@ PROFILES: dict[str, Profile] = {
     "autograd": Profile(),
     "autograd:forward": Profile(refuses={"linear algebra": NO_RULES}),
     "casadi": Profile(refuses={"branch": GRAPH, "complex": REAL}),
+    "sympy": Profile(refuses={"branch": SYMBOLS, "complex": REAL_SYMBOLS}),
     "finite": Profile(rtol=(1e-7, 1e-4)),
 }
 
@@ -70,6 +75,8 @@ def profile_of(backend: Backend) -> Profile:
     found = PROFILES.get(f"{backend.name}:{mode}") or PROFILES.get(backend.name) or Profile()
     if backend.name == "jax" and not getattr(backend, "jit", True):
         found = dataclasses.replace(found, refuses={})
+    if backend.name == "casadi" and getattr(backend, "symbols", "auto") == "SX":
+        found = dataclasses.replace(found, refuses={**found.refuses, "linear algebra": SCALARS})
     return found
 
 

@@ -1,0 +1,166 @@
+"""SymPy: exact expressions of derivatives, written out and compiled once.
+
+* The NumPy function is run once, on an array of symbols for every argument; constants are symbols as
+  well, so they may change between calls. What depends on a symbol's value (a branch, a shape, a sort)
+  is refused at preparation.
+* Derivatives are symbolic. Every part of an expression is differentiated once, and computed once in
+  the compiled code, however often it occurs.
+* The compiled code works on single numbers: right for small functions called often, and refused for
+  large arrays (``max_symbols``).
+* SymPy simplifies as it builds: ``x / x`` is 1 and ``np.sqrt(x) ** 2`` is ``x``, also where NumPy would
+  give NaN. Entries are taken to be finite real numbers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+
+from polyad.arrays.libraries import ArraySpec
+from polyad.backends import sympy_calculus
+from polyad.backends.base import Backend, Executable, Kernel, Leaves, Problem
+from polyad.backends.sympy_program import Program, Trace, symbols
+from polyad.errors import ArgumentError
+
+__all__ = ["SymPy"]
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class SymPy(Backend):
+    """Exact symbolic differentiation by SymPy, compiled to Python code of single numbers.
+
+    A prepared object has the ``expression`` of its result.
+
+    Parameters
+    ----------
+    max_symbols : int
+        The largest number of entries of all arguments together; each is a symbol, and time and
+        memory grow faster than their number.
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> from polyad.backends.sympy import SymPy
+    >>> grad = ad.prepare_gradient(lambda x: np.sin(x[0]) * x[1], np.ones(2), backend=SymPy())
+    >>> grad(np.array([0.0, 2.0]))
+    array([2., 0.])
+    >>> grad.expression
+    array([x_1*cos(x_0), sin(x_0)], dtype=object)
+    """
+
+    max_symbols: int = 1000
+    # symbols calculate through the lift only, so there is nothing to find out
+    lift: bool | None = dataclasses.field(default=True, kw_only=True)
+
+    name: ClassVar[str] = "sympy"
+    requires: ClassVar[tuple[str, ...]] = ("sympy",)
+    extra: ClassVar[str] = "sympy"
+    nestable: ClassVar[bool] = False
+    complex_inputs: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.mode is not None:
+            raise ArgumentError(f"SymPy differentiates expressions and has no modes: {self.mode!r} is none")
+        if self.lift is not True:
+            raise ArgumentError("SymPy takes NumPy functions: lift=True is the only way")
+        if self.max_symbols < 1:
+            raise ArgumentError(f"max_symbols must be positive, not {self.max_symbols}")
+
+    @property
+    def lifts_to(self) -> str | None:
+        return "sympy"
+
+    def _trace(self, problem: Problem) -> Trace:
+        """The function on symbols, run once for a problem and kept with it."""
+        kept = vars(problem)  # as ``cached_property`` does: the problem itself is frozen
+        if "sympy_trace" not in kept:
+            kept["sympy_trace"] = Trace(problem, self.max_symbols)
+        trace: Trace = kept["sympy_trace"]
+        return trace
+
+    # -- first order ----------------------------------------------------------------------------
+
+    def value(self, problem: Problem) -> Kernel:
+        trace = self._trace(problem)
+        return Program(trace, trace.y, strategy="expressions")
+
+    def jvp(self, problem: Problem) -> Kernel:
+        trace = self._trace(problem)
+        v = symbols("v", problem.x)
+        seeds = dict(zip(trace.active, _row(v), strict=True))
+        dy = sympy_calculus.tangents(trace.roots, seeds)
+        return Program(trace, trace.split(dy, trace.y), seeds=v, strategy="symbolic, along a direction")
+
+    def vjp(self, problem: Problem) -> Kernel:
+        trace = self._trace(problem)
+        w = trace.split(_row(symbols("w", [np.empty(leaf.shape) for leaf in trace.y])), trace.y)
+        pairs = list(zip(trace.roots, _row(w), strict=True))
+        dx = sympy_calculus.cotangents(pairs, trace.active)
+        return Program(trace, trace.split(dx, trace.x), seeds=w, strategy="symbolic, backwards")
+
+    def gradient(self, problem: Problem) -> Kernel:
+        trace = self._trace(problem)
+        return Program(trace, self._gradient(trace), strategy="symbolic gradient")
+
+    def _gradient(self, trace: Trace) -> tuple[Any, ...]:
+        import sympy
+
+        g = sympy_calculus.cotangents([(trace.roots[0], sympy.S.One)], trace.active)
+        return trace.split(g, trace.x)
+
+    def derivative(self, problem: Problem) -> Kernel:
+        trace = self._trace(problem)
+        return Program(trace, self._derivative(trace, trace.roots), strategy="symbolic derivative")
+
+    def _derivative(self, trace: Trace, roots: list[Any]) -> tuple[Any, ...]:
+        import sympy
+
+        (t,) = trace.active
+        return trace.split(sympy_calculus.tangents(roots, {t: sympy.S.One}), trace.y)
+
+    def jacobian(self, problem: Problem) -> Kernel:
+        trace = self._trace(problem)
+        rows = sympy_calculus.jacobian(trace.roots, trace.active)
+        return Program(trace, trace.blocks(rows, trace.y), strategy="symbolic Jacobian")
+
+    # -- second order ---------------------------------------------------------------------------
+
+    def second_derivative(self, problem: Problem) -> Kernel:
+        trace = self._trace(problem)
+        first = self._derivative(trace, trace.roots)
+        second = self._derivative(trace, _row(first))
+        return Program(trace, second, first=first, strategy="symbolic derivative, twice")
+
+    def hvp(self, problem: Problem) -> Kernel:
+        trace = self._trace(problem)
+        g = self._gradient(trace)
+        v = symbols("v", problem.x)
+        # the Hessian is symmetric: its product is the gradient of the slope along v
+        hv = sympy_calculus.cotangents(list(zip(_row(g), _row(v), strict=True)), trace.active)
+        words = "symbolic gradient of the slope along a direction"
+        return Program(trace, trace.split(hv, trace.x), seeds=v, first=g, strategy=words)
+
+    def hessian(self, problem: Problem) -> Kernel:
+        trace = self._trace(problem)
+        g = self._gradient(trace)
+        rows = sympy_calculus.jacobian(_row(g), trace.active)
+        return Program(trace, trace.blocks(rows, trace.x), first=g, strategy="symbolic Hessian")
+
+    # -- surroundings -------------------------------------------------------------------------
+
+    def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
+        return tuple(ArraySpec(leaf.shape, leaf.dtype) for leaf in self._trace(problem).y)
+
+    def finish(
+        self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
+    ) -> Executable:
+        if isinstance(kernel, Program):
+            return kernel.executable()
+        return super().finish(kernel, problem, seeds, prepared=prepared)
+
+
+def _row(leaves: tuple[Any, ...]) -> list[Any]:
+    """The entries of all leaves in a row."""
+    return [e for leaf in leaves for e in leaf.array.flat]

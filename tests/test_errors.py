@@ -452,3 +452,6 @@ def test_every_error_is_documented_and_derived():
 def test_a_complex_value_has_no_gradient(name, operator):
     with pytest.raises(errors.NonScalarOutputError, match="return its real part"):
         operator(lambda x: (1j * x).sum(), np.ones(2), backend=name)
+
+    with pytest.raises(errors.NonScalarOutputError, match="return its real part"):
+        operator(lambda x: (1j * x).sum(), np.ones(2) + 1j, backend=name)

@@ -84,6 +84,9 @@ class FlatFunction:
         if self._lifting.lifted is False:  # decided, so that the question need not be asked again
             self._call = self._lifting.native
         leaves = self.read(out)
+        if self._scalar and spec_of(leaves[0][0]).is_complex and not any(spec_of(a).is_complex for a in x):
+            # with complex x it may be a complex step; complex arguments are checked at preparation
+            raise NonScalarOutputError(complex_value(self._operator))
         self._plain = self.y_structure is LEAF and not self._has_aux
         return leaves
 
@@ -148,10 +151,6 @@ class FlatFunction:
     def _check_scalar(self, leaves: Leaves) -> None:
         shapes = [tuple(getattr(leaf, "shape", ())) for leaf in leaves]
         if shapes == [()]:
-            if spec_of(leaves[0]).is_complex:
-                raise NonScalarOutputError(
-                    f"output is complex, {self._operator} needs a real scalar: return its real part"
-                )
             return
         if len(shapes) > 1:
             raise NonScalarOutputError(
@@ -160,6 +159,11 @@ class FlatFunction:
             )
         hint = "return y[0] instead of y, or use jacobian" if shapes[0] == (1,) else "use jacobian"
         raise NonScalarOutputError(f"output has shape {shapes[0]}, {self._operator} needs a scalar: {hint}")
+
+
+def complex_value(operator: str) -> str:
+    """The message for a scalar that is no real number."""
+    return f"output is complex, {operator} needs a real scalar: return its real part"
 
 
 class Remote:

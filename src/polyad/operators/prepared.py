@@ -23,6 +23,7 @@ from polyad.errors import (
     ArgumentError,
     FunctionNotSupportedError,
     HolomorphicError,
+    NonScalarOutputError,
     PolyadError,
     PreparationMismatchError,
     UnsupportedOperatorError,
@@ -30,7 +31,7 @@ from polyad.errors import (
 from polyad.operators.arguments import Mismatch
 from polyad.operators.delivery import Delivery
 from polyad.operators.direct import direct
-from polyad.operators.function import FlatFunction, label_of, user_line
+from polyad.operators.function import FlatFunction, complex_value, label_of, user_line
 from polyad.operators.seeds import Seeds
 from polyad.operators.signature import Signature
 
@@ -240,7 +241,8 @@ class Prepared:
 
     def _check_outputs(self) -> None:
         """Learn the output at preparation, so that mistakes show here and not at the tenth call."""
-        self.problem.outputs  # noqa: B018  (calls the function, which checks what it returns)
+        if self.scalar_output and any(spec.is_complex for spec in self.problem.outputs):
+            raise NonScalarOutputError(complex_value(self.operator))
         if self.gives == "hessian" and any(spec.is_complex for spec in self.problem.inputs):
             raise HolomorphicError(
                 "a real function of complex arguments has no Hessian of shape input.shape * 2: "

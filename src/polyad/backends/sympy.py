@@ -7,8 +7,10 @@
   the compiled code, however often it occurs.
 * The compiled code works on single numbers: right for small functions called often, and refused for
   large arrays (``max_symbols``).
-* SymPy simplifies as it builds: ``x / x`` is 1 and ``np.sqrt(x) ** 2`` is ``x``, also where NumPy would
-  give NaN. Entries are taken to be finite real numbers.
+* SymPy cancels as it builds: ``x / x`` is 1 and ``0 * x`` is 0, also where NumPy would give NaN (at
+  zero, at infinity), and so does a derivative (that of ``exp(log(x))`` is 1). Entries are taken to be
+  finite real numbers. Roots of what may be negative are kept apart (``power``), since SymPy's rules
+  would make a number of their NaN; ``expression.rewrite(sympy.Pow)`` hands them over to SymPy.
 """
 
 from __future__ import annotations

@@ -188,6 +188,8 @@ class _Writer:
             return f"(not {args[0]})"
         if isinstance(node, sympy.Xor):
             return f"({' ^ '.join(f'bool({a})' for a in args)})"
+        if kind == "power":
+            return self._to(*node.args)
         if kind == "erfcinv" or kind not in _names(True):
             raise refuse(f"{kind} has no numerical counterpart", "use backend='numpy', 'jax' or 'torch'")
         return f"{kind}({', '.join(args)})"
@@ -218,6 +220,9 @@ class _Writer:
         base, exponent = node.args
         if base is sympy.E:
             return f"exp({self.of(exponent)})"
+        return self._to(base, exponent)
+
+    def _to(self, base: Any, exponent: Any) -> str:
         if exponent.is_Number and exponent < 0:
             return f"(1.0/{self._raised(base, -exponent)})"
         return self._raised(base, exponent)

@@ -17,9 +17,10 @@ from polyad.arrays.expressions import Expressions
 from polyad.engine import sympy_linalg
 from polyad.engine.libraries import Adapter
 from polyad.engine.refuse import refuse
+from polyad.engine.sympy_entries import boolean, checked, entry, mapped, numeric, objects, power, quotient
 from polyad.engine.sympy_functions import PARTIALS, condition, is_number, named, product, select
 
-__all__ = ["SymPy", "entry"]
+__all__ = ["SymPy"]
 
 COMPARISONS = {
     "less": "Lt",
@@ -41,7 +42,7 @@ LOGICAL = {
 }
 # NumPy's or SciPy's name -> SymPy's own function
 NATIVE: dict[str, str] = {
-    **{name: name for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    **{name: name for name in ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
     **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
     **{name: name for name in ("erf", "erfc", "erfi", "erfinv", "gamma", "loggamma", "beta")},
     **{"jv": "besselj", "yv": "bessely", "iv": "besseli", "kv": "besselk"},
@@ -50,6 +51,7 @@ NATIVE: dict[str, str] = {
 }
 # functions of one operand that are made of others
 MADE: dict[str, Callable[[Any, Any], Any]] = {
+    "sqrt": lambda sp, x: power(x, sp.S.Half),
     "absolute": lambda sp, x: sp.Abs(x, evaluate=False),
     "square": lambda sp, x: x**2,
     "reciprocal": lambda sp, x: 1 / x,
@@ -68,41 +70,7 @@ MADE: dict[str, Callable[[Any, Any], Any]] = {
     "round": lambda sp, x: named("rint")(x),
 }
 # what only moves entries is NumPy's own, on arrays of objects
-MOVING = ("reshape", "transpose", "broadcast_to", "concatenate", "stack", "setitem", "scatter", "cumsum")
-
-
-def entry(value: Any) -> Any:
-    """A number as SymPy has it."""
-    import sympy
-
-    if isinstance(value, bool | np.bool_):
-        return sympy.true if value else sympy.false
-    if isinstance(value, complex | np.complexfloating):
-        raise refuse("a complex number met SymPy's real symbols", "use backend='numpy', 'jax' or 'torch'")
-    if isinstance(value, int | np.integer):
-        return sympy.Integer(int(value))
-    number = float(value)
-    if not np.isfinite(number):
-        return sympy.nan if np.isnan(number) else (sympy.oo if number > 0 else -sympy.oo)
-    return sympy.Integer(int(number)) if number.is_integer() and abs(number) < 2**53 else sympy.Float(number)
-
-
-def numeric(e: Any) -> Any:
-    """An entry as a number: conditions count one or zero."""
-    import sympy
-
-    if not isinstance(e, sympy.logic.boolalg.Boolean) or e.is_Symbol:
-        return e
-    return select((sympy.S.One, e), (sympy.S.Zero, sympy.true))
-
-
-def boolean(e: Any) -> Any:
-    """An entry as a condition."""
-    import sympy
-
-    if isinstance(e, sympy.logic.boolalg.Boolean) and not e.is_Symbol:
-        return e
-    return condition("Ne", e, sympy.S.Zero)
+MOVING = ("reshape", "transpose", "broadcast_to", "concatenate", "stack", "scatter", "cumsum")
 
 
 class SymPy(Adapter):
@@ -112,7 +80,7 @@ class SymPy(Adapter):
 
     def constant(self, a: Any, beside: Any) -> Any:
         a = np.asarray(a)
-        return Expressions(_objects([entry(v) for v in a.ravel()], a.shape), a.dtype)
+        return Expressions(objects([entry(v) for v in a.ravel()], a.shape), a.dtype)
 
     def is_own(self, a: Any) -> bool:
         return isinstance(a, Expressions)
@@ -155,13 +123,13 @@ class SymPy(Adapter):
     def _map(self, dtype: Any, f: Callable[..., Any], *args: Any, conditions: bool = False) -> Expressions:
         """``f`` on every tuple of entries, which broadcast."""
         as_entry = boolean if conditions else numeric
-        arrays = [a.array if isinstance(a, Expressions) else _objects([entry(a)], ()) for a in args]
+        arrays = [a.array if isinstance(a, Expressions) else objects([entry(a)], ()) for a in args]
         if len(arrays) == 1:
             (a,) = arrays
-            return Expressions(_objects([f(as_entry(e)) for e in a.flat], a.shape), dtype)
+            return Expressions(objects([f(as_entry(e)) for e in a.flat], a.shape), dtype)
         grid = np.broadcast(*arrays)
         items = [f(*map(as_entry, es)) for es in grid]
-        return Expressions(_objects(items, grid.shape), dtype)
+        return Expressions(objects(items, grid.shape), dtype)
 
     def _ufunc(self, name: str, f: Callable[..., Any]) -> Callable[..., Any]:
         """A function of numbers; plain numbers go through NumPy's, so that domains are NumPy's."""
@@ -173,7 +141,7 @@ class SymPy(Adapter):
             if all(map(is_number, es)):
                 with np.errstate(all="ignore"):
                     return entry(compute(*(np.float64(float(e)) for e in es)))
-            return _checked(name, f(*es))
+            return checked(name, f(*es))
 
         def call(*args: Any, **params: Any) -> Any:
             if name in ("isnan", "isinf", "isfinite", "signbit"):
@@ -203,10 +171,10 @@ class SymPy(Adapter):
         return self._arithmetic(product, a, b)
 
     def own_divide(self, a: Any, b: Any) -> Any:
-        return self._map(_floating((a, b)), _quotient, a, b)
+        return self._map(_floating((a, b)), quotient, a, b)
 
     def own_power(self, a: Any, b: Any) -> Any:
-        return self._map(_result(a, b), _power, a, b)
+        return self._map(_result(a, b), power, a, b)
 
     def own_where(self, test: Any, a: Any, b: Any) -> Any:
         import sympy
@@ -216,7 +184,7 @@ class SymPy(Adapter):
 
         arrays = [v if isinstance(v, Expressions) else self.constant(v, None) for v in (test, a, b)]
         grid = np.broadcast(*(v.array for v in arrays))
-        return Expressions(_objects([pick(*es) for es in grid], grid.shape), _result(a, b))
+        return Expressions(objects([pick(*es) for es in grid], grid.shape), _result(a, b))
 
     def own_conjugate(self, x: Any) -> Any:
         return x
@@ -249,23 +217,30 @@ class SymPy(Adapter):
         compute = PRIMITIVES[name].compute
 
         def call(*args: Any, **params: Any) -> Any:
-            if "index" in params and _symbolic(params["index"]):
-                raise refuse("writing at a place that is a symbol", "use np.where, or make the index Static")
             arrays = [a if isinstance(a, Expressions) else self.constant(a, None) for a in args]
-            dtype = arrays[0].dtype if name == "setitem" else _result(*arrays)
+            dtype = _result(*arrays)
             plain = dtype.kind != "b"
-            objects = [
-                _mapped(numeric, a.array) if plain and a.dtype.kind == "b" else a.array for a in arrays
-            ]
+            objects = [mapped(numeric, a.array) if plain and a.dtype.kind == "b" else a.array for a in arrays]
             return Expressions(np.asarray(compute(*objects, **params), dtype=object), dtype)
 
         return call
+
+    def own_setitem(self, x: Any, v: Any, index: Any) -> Any:
+        if _symbolic(index):
+            raise refuse("writing at a place that is a symbol", "use np.where, or make the index Static")
+        x, v = (a if isinstance(a, Expressions) else self.constant(a, None) for a in (x, v))
+        as_entry = boolean if x.dtype.kind == "b" else numeric
+        out, items = x.array.copy(), mapped(as_entry, v.array)
+        one = not isinstance(out[index], np.ndarray) or not items.shape
+        # an array without axes would become an entry itself
+        out[index] = items.reshape(())[()] if one else items
+        return Expressions(out, x.dtype)
 
     def own_getitem(self, x: Any, index: Any) -> Any:
         if not _symbolic(index):
             picked = x.array[index]
             if not isinstance(picked, np.ndarray):
-                picked = _objects([picked], ())
+                picked = objects([picked], ())
             return Expressions(picked, x.dtype)
         key = index[0] if type(index) is tuple and len(index) == 1 else index
         if not isinstance(key, Expressions) or key.dtype.kind not in "iu":
@@ -275,7 +250,7 @@ class SymPy(Adapter):
             )
         rows = x.array.reshape(x.shape[0], -1)
         picked = [named("pick")(i, *column) for i in key.array.flat for column in rows.T]
-        return Expressions(_objects(picked, (*key.shape, *x.shape[1:])), x.dtype)
+        return Expressions(objects(picked, (*key.shape, *x.shape[1:])), x.dtype)
 
     # -- reductions -------------------------------------------------------------------------------------
 
@@ -288,7 +263,7 @@ class SymPy(Adapter):
         count = int(np.prod([x.shape[k] for k in axes], dtype=int))
         rows = moved.reshape(int(np.prod(kept, dtype=int)), count)
         shape = tuple(1 if k in axes else n for k, n in enumerate(x.shape)) if keepdims else kept
-        return Expressions(_objects([f(list(row)) for row in rows], shape), dtype)
+        return Expressions(objects([f(list(row)) for row in rows], shape), dtype)
 
     def own_sum(self, x: Any, axis: Any, keepdims: bool) -> Any:
         import sympy
@@ -334,16 +309,6 @@ def _native(f: Any) -> Callable[..., Any]:
     return lambda *es: f(*es, evaluate=False)
 
 
-def _objects(items: list[Any], shape: tuple[int, ...]) -> np.ndarray:
-    out = np.empty(len(items), dtype=object)
-    out[:] = items
-    return out.reshape(shape)
-
-
-def _mapped(f: Callable[[Any], Any], a: np.ndarray) -> np.ndarray:
-    return _objects([f(e) for e in a.flat], a.shape)
-
-
 def _dtype(a: Any) -> Any:
     return a.dtype if isinstance(a, Expressions) else np.dtype(type(a))
 
@@ -364,36 +329,3 @@ def _floating(args: Any, *, keep: bool = False) -> np.dtype[Any]:
 
 def _symbolic(index: Any) -> bool:
     return any(isinstance(k, Expressions) for k in (index if type(index) is tuple else (index,)))
-
-
-def _quotient(a: Any, b: Any) -> Any:
-    if is_number(b) and (is_number(a) or b == 0):
-        if not is_number(a):
-            raise refuse("division of a symbol by the constant zero", "divide by what is not zero")
-        with np.errstate(all="ignore"):
-            return entry(np.float64(float(a)) / np.float64(float(b)))
-    return a / b
-
-
-def _power(a: Any, b: Any) -> Any:
-    import sympy
-
-    if is_number(a) and is_number(b):
-        with np.errstate(all="ignore"):
-            return entry(np.float64(float(a)) ** np.float64(float(b)))
-    if b.is_Float and float(2 * b).is_integer():
-        b = sympy.Rational(int(2 * b), 2)
-    return _checked("power", a**b)
-
-
-def _checked(name: str, e: Any) -> Any:
-    """An expression that is real wherever NumPy's value is a number."""
-    import sympy
-
-    parts = (e, *e.args, *(inner for part in e.args[:3] for inner in part.args))
-    if any(part is sympy.I or part is sympy.zoo for part in parts):
-        raise refuse(
-            f"{name} has no real value here whatever its symbols are (SymPy finds {e})",
-            "correct its argument",
-        )
-    return e

@@ -37,7 +37,10 @@ def named(name: str) -> Any:
             raise sympy.core.function.ArgumentIndexError(self, argindex)
         return found
 
-    return type(name, (sympy.Function,), {"fdiff": fdiff, "__doc__": f"``{name}`` of NumPy or SciPy."})
+    members: dict[str, Any] = {"fdiff": fdiff, "__doc__": f"``{name}`` of NumPy or SciPy."}
+    if name == "power":  # expression.rewrite(sympy.Pow), where the domain is the user's concern
+        members["_eval_rewrite_as_Pow"] = lambda self, a, b, **options: a**b
+    return type(name, (sympy.Function,), members)
 
 
 def partial(name: str, args: tuple[Any, ...], k: int) -> Any:
@@ -160,7 +163,26 @@ def _gaussian(x: Any) -> Any:
     return _exp(-(x**2) / 2) / _sqrt(2 * _pi())
 
 
+def _by_base(a: Any, b: Any) -> Any:
+    """``b * a ** (b - 1)``, zero for the exponent zero, as polyad's engine has it."""
+    sympy = _sympy()
+    slope = b * named("power")(a, b - 1)
+    return (
+        slope
+        if is_number(b)
+        else select((sympy.S.Zero, condition("Eq", b, sympy.S.Zero)), (slope, sympy.true))
+    )
+
+
+def _by_exponent(a: Any, b: Any) -> Any:
+    """``a ** b * log(a)``, whose limit at ``a = 0`` is zero for positive exponents."""
+    sympy = _sympy()
+    slope = named("power")(a, b) * sympy.log(a, evaluate=False)
+    return select((sympy.S.Zero, condition("Eq", a, sympy.S.Zero)), (slope, sympy.true))
+
+
 PARTIALS: dict[str, tuple[Partial | None, ...]] = {
+    "power": (_by_base, _by_exponent),
     # constant wherever they have a derivative
     **{name: () for name in ("floor", "ceil", "trunc", "rint", "sign", "isnan", "isinf", "isfinite")},
     **{name: () for name in ("floor_divide", "signbit", "constant")},

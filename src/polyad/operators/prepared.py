@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, library
+from polyad.arrays.memory import keep_pages
 from polyad.arrays.trees import LEAF
 from polyad.backends.base import Backend, Executable, Kernel, Leaves, Problem
 from polyad.backends.registry import resolve
@@ -118,6 +119,7 @@ class Prepared:
         self._others: dict[Any, Prepared] = {}
         try:
             x, c = self._enter(args)
+            keep_pages(x + c, square=self.gives in ("jacobian", "hessian"))
             self.problem = Problem(self._flat, x, c, self.backend.outputs, label_of(f))
             if not once or self._is_complex():
                 self._check_outputs()

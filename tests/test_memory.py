@@ -1,0 +1,45 @@
+"""Large arrays: no fresh pages for every temporary, nothing raised for small ones."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import resource
+import numpy as np, polyad as ad
+
+def f(x):
+    return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+def faults(call):
+    call()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        call()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 10
+
+small = ad.prepare_gradient(f, np.ones(5), backend="numpy")
+x = np.ones(100_000)
+plain = lambda: [np.exp(x) * x + x for _ in range(3)]
+print(faults(plain))
+grad = ad.prepare_gradient(f, x, backend="numpy")
+print(faults(lambda: grad(x)))
+print(faults(plain))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a property of glibc's allocator")
+def test_temporaries_use_the_pages_of_those_before():
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    found = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, env=environment
+    )
+    before, gradient, after = map(int, found.stdout.split())
+    assert before > 200  # arrays of 100000 entries take 195 pages each, again and again
+    assert gradient < 50
+    assert after < 50

@@ -100,3 +100,17 @@ def table(rows: list[Row]) -> str:
         for r in rows
     ]
     return "\n".join(lines)
+
+
+def medians(calls: dict[str, Call], rounds: int = 21, seconds: float = 0.02) -> dict[str, float]:
+    """Median seconds per call of several calls, timed in turns."""
+    counts = {}
+    for name, call in calls.items():
+        for _ in range(2):
+            call()
+        counts[name] = repeat(call, seconds)
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            times[name].append(timed(call, counts[name]))
+    return {name: statistics.median(found) for name, found in times.items()}

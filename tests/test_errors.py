@@ -455,3 +455,17 @@ def test_a_complex_value_has_no_gradient(name, operator):
 
     with pytest.raises(errors.NonScalarOutputError, match="return its real part"):
         operator(lambda x: (1j * x).sum(), np.ones(2) + 1j, backend=name)
+
+
+@pytest.mark.parametrize("make", [ad.NumPy, ad.JAX, ad.Torch, ad.Autograd])
+def test_the_mode_comes_first(make):
+    assert make("forward").mode == "forward"
+    with pytest.raises(ad.errors.ArgumentError, match="'forward' or 'reverse', not 'backward'"):
+        make("backward")
+
+
+@pytest.mark.parametrize("make", [ad.NumPy, ad.JAX, ad.Torch])
+@pytest.mark.parametrize("size", [0, -1, 2.0, "forward", True])
+def test_a_chunk_is_a_number_of_directions(make, size):
+    with pytest.raises(ad.errors.ArgumentError, match="chunk_size is a positive number"):
+        make(chunk_size=size)

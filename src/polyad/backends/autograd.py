@@ -61,6 +61,8 @@ class Autograd(Backend):
     array([1., 1.])
     """
 
+    mode: str | None = None
+
     name: ClassVar[str] = "autograd"
     requires: ClassVar[tuple[str, ...]] = ("autograd",)
     extra: ClassVar[str] = "autograd"

@@ -187,6 +187,9 @@ class Backend:
         if self.mode is not None and self.mode not in self.supports:
             known = " or ".join(repr(m) for m in sorted(self.supports))
             raise ArgumentError(f"{type(self).__name__} has mode {known}, not {self.mode!r}")
+        chunk = getattr(self, "chunk_size", None)
+        if chunk is not None and (type(chunk) is not int or chunk < 1):
+            raise ArgumentError(f"chunk_size is a positive number of directions, not {chunk!r}")
 
     def __repr__(self) -> str:
         fields = dataclasses.fields(self)

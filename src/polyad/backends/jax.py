@@ -56,6 +56,7 @@ class JAX(Backend):
     array([ 3., 12.])
     """
 
+    mode: str | None = None
     jit: bool = True
     chunk_size: int | None = None
 

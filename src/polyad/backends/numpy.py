@@ -39,6 +39,7 @@ class NumPy(Backend):
     array([1., 1.])
     """
 
+    mode: str | None = None
     chunk_size: int | None = None
 
     name: ClassVar[str] = "numpy"

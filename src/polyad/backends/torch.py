@@ -79,6 +79,7 @@ class Torch(Backend):
     tensor([ 3., 12.], dtype=torch.float64)
     """
 
+    mode: str | None = None
     compile: bool = False
     chunk_size: int | None = None
     create_graph: bool = False

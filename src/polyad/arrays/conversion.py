@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import Library
+from polyad.arrays.libraries import Library, library_of
 
 __all__ = ["converter", "leaving"]
 
@@ -28,6 +28,14 @@ def converter(source: Library, target: Library) -> Converter | None:
     if target.name == "numpy":
         return source.to_numpy if source.name == "autograd" else source.hand_over
     return lambda a: target.from_numpy(np.array(source.hand_over(a)))
+
+
+def _as_array(a: Any) -> Any:
+    """The NumPy array of a result, which stays in its box where an outer differentiation has it in one."""
+    if type(a) is np.ndarray:
+        return a
+    owner = library_of(a)
+    return a if owner is not None and owner.name == "engine" else np.asarray(a)
 
 
 def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None) -> Converter:
@@ -56,7 +64,7 @@ def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None
     elif source.name == "torch":
         to_numpy = source.to_numpy
     else:
-        to_numpy = np.asarray
+        to_numpy = _as_array
     if dtype is not None and not source.immutable:
         # eager NumPy code may have widened the result on its way; compiled code has not
         plain = to_numpy
@@ -66,5 +74,5 @@ def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None
             return result if result.dtype is dtype else result.astype(dtype, copy=False)
 
     if scalar:
-        return lambda a: to_numpy(a)[()]
+        return lambda a: r[()] if type(r := to_numpy(a)) is np.ndarray else r
     return to_numpy

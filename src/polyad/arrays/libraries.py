@@ -85,6 +85,10 @@ class Library:
         """
         return self.to_numpy(a)
 
+    def is_traced(self, a: Any) -> bool:
+        """Whether the library is tracing or differentiating the array, so that it cannot be handed over."""
+        return False
+
     def from_numpy(self, a: Any) -> Any:
         """A NumPy array as this library's, for reading only."""
         raise NotImplementedError
@@ -166,6 +170,9 @@ class JAX(Library):
     def array_types(self) -> tuple[type, ...]:
         return (sys.modules["jax"].Array,)
 
+    def is_traced(self, a: Any) -> bool:
+        return isinstance(a, sys.modules["jax"].core.Tracer)
+
     def to_numpy(self, a: Any) -> Any:
         return np.asarray(a)
 
@@ -216,12 +223,17 @@ class Torch(Library):
             a = a.detach().cpu()
             return a.resolve_conj().resolve_neg().contiguous().numpy()
 
-    def hand_over(self, a: Any) -> Any:
+    def is_traced(self, a: Any) -> bool:
         torch = sys.modules["torch"]
         dual = torch.autograd.forward_ad
-        if (a.requires_grad and torch.is_grad_enabled()) or (
-            dual._current_level >= 0 and dual.unpack_dual(a).tangent is not None
-        ):
+        return (
+            (a.requires_grad and torch.is_grad_enabled())
+            or torch._C._functorch.is_functorch_wrapped_tensor(a)
+            or (dual._current_level >= 0 and dual.unpack_dual(a).tangent is not None)
+        )
+
+    def hand_over(self, a: Any) -> Any:
+        if self.is_traced(a):
             raise FunctionNotSupportedError(
                 "a torch tensor that torch differentiates was given to another framework, where its "
                 "derivative would be lost: pass x.detach(), or use backend='torch' inside as well"
@@ -276,6 +288,9 @@ class Autograd(NumPy):
 
     def array_types(self) -> tuple[type, ...]:
         return (sys.modules["autograd"].tracer.Box,)
+
+    def is_traced(self, a: Any) -> bool:
+        return True
 
     def hand_over(self, a: Any) -> Any:
         raise FunctionNotSupportedError(

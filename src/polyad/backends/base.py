@@ -168,6 +168,8 @@ class Backend:
         Whether derivatives are right to rounding; differences are not.
     sweeps : bool
         Whether its ``vjp`` sweeps the input by itself, so that it serves without a reverse mode.
+    hosts : bool
+        Whether it computes with boxes, so that it runs on arrays that another framework is tracing.
     """
 
     mode: str | None = dataclasses.field(default=None, kw_only=True)
@@ -181,6 +183,7 @@ class Backend:
     nestable: ClassVar[bool] = True
     exact: ClassVar[bool] = True
     sweeps: ClassVar[bool] = False
+    hosts: ClassVar[bool] = False
     complex_inputs: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

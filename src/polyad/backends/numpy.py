@@ -45,6 +45,7 @@ class NumPy(Backend):
     name: ClassVar[str] = "numpy"
     library: ClassVar[str] = "numpy"
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
+    hosts: ClassVar[bool] = True
 
     # -- primitives -------------------------------------------------------------------------
 

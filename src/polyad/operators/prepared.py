@@ -29,6 +29,7 @@ from polyad.errors import (
     PreparationMismatchError,
     UnsupportedOperatorError,
 )
+from polyad.operators import guests
 from polyad.operators.arguments import Mismatch
 from polyad.operators.delivery import Delivery
 from polyad.operators.direct import direct
@@ -101,6 +102,10 @@ class Prepared:
         self.on_mismatch = on_mismatch
         self.signature = Signature(args, argnums)
         self.backend = resolve(backend, self.signature.library.name)
+        self._guests = self.backend.hosts and guests.any_guest(args)
+        if self._guests:
+            args, (seed,) = guests.enter(args), guests.enter((seed,))
+            self.signature = Signature(args, argnums)
         self._source = library(self.backend.library)
         self._check_input()
         self._enter = self.signature.enter(self._source)
@@ -147,7 +152,7 @@ class Prepared:
         single = self.signature.x_structure is LEAF and (
             self.gives in ("input", "hessian") or self._flat.y_structure is LEAF
         )
-        if self.has_aux or not single:
+        if self.has_aux or not single or self._guests:
             return
         leave = self._delivery.converts(self.gives, 1, batched=self._delivery.batched)[0]
         arrays = self.signature.library.name == "numpy" and not (
@@ -178,6 +183,8 @@ class Prepared:
 
     def _call(self, args: tuple[Any, ...], out: Any, *seed: Any) -> Any:
         """The result alone."""
+        if self._guests:
+            args, seed = guests.enter(args), guests.enter(seed)
         try:
             if out is None:
                 if self._fast is not None:
@@ -192,9 +199,11 @@ class Prepared:
             if self.has_aux:
                 outcome = self._executable.full(x, c, *seeds)
                 result = self._delivery.result(outcome[0], places, others, out)
-                return result, self._delivery.aux(outcome[2])
+                both = result, self._delivery.aux(outcome[2])
+                return guests.leave(both) if self._guests else both
             leaves = self._executable.result(x, c, *seeds)
-            return self._delivery.result(leaves, places, others, out)
+            result = self._delivery.result(leaves, places, others, out)
+            return guests.leave(result) if self._guests else result
         except Mismatch:
             return self._mismatched(args)._call(args, out, *seed)
         except PolyadError:
@@ -204,6 +213,8 @@ class Prepared:
 
     def _value_and(self, args: tuple[Any, ...], out: Any, *seed: Any, drop: int = 0) -> Any:
         """Value, lower derivative where there is one, and result; ``drop`` leaves out the first."""
+        if self._guests:
+            args, seed = guests.enter(args), guests.enter(seed)
         try:
             x, c = self._enter(args)
             seeds = tuple(self._seeds.enter(s) for s in seed)  # type: ignore[union-attr]
@@ -222,7 +233,8 @@ class Prepared:
             raise
         except Exception as error:
             self._raise(error)
-        return tuple(parts[drop:])
+        chosen = tuple(parts[drop:])
+        return guests.leave(chosen) if self._guests else chosen
 
     # -- checks ---------------------------------------------------------------------------------
 

@@ -88,3 +88,26 @@ def test_an_input_handed_through_is_not_shared():
     g[:] = -1.0
     assert float(c.min()) == 3.0
     np.testing.assert_array_equal(prepared(x, c), np.full(n, 3.0, dtype=np.float32))
+
+
+@pytest.mark.parametrize("backend", [ad.JAX(), ad.JAX(jit=False), ad.JAX("forward", jit=False)])
+def test_item_does_not_lose_the_derivative(backend):
+    """JAX answers ``x.item()`` with the value, also where it is differentiating the array."""
+    x = np.array([0.7, 1.3])
+    raw = jax.grad(lambda x: x[0].item() * x[1])(jax.numpy.asarray(x))
+    assert raw[0] == 0.0  # the day this fails, JAX has changed and the guard may go
+    np.testing.assert_allclose(ad.gradient(lambda x: x[0].item() * x[1], x, backend=backend), x[::-1])
+    with pytest.raises(ad.errors.FunctionNotSupportedError, match="a Python number was asked"):
+        ad.gradient(lambda x: jax.numpy.sin(x[0].item()) * x[1], x, backend=backend)
+
+
+def test_item_of_a_constant_is_a_number():
+    x = np.array([0.7, 1.3])
+    found = ad.gradient(lambda x, c: jax.numpy.sum(x) ** c.item(), x, np.array([2.0]), backend="jax")
+    np.testing.assert_allclose(found, [4.0, 4.0])
+
+
+@pytest.mark.parametrize("number", [float, complex])
+def test_numbers_are_refused_by_jax_itself(number):
+    with pytest.raises(TypeError):
+        jax.grad(lambda x: number(x[0]).real * x[1])(jax.numpy.ones(2))

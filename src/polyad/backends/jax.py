@@ -195,6 +195,8 @@ class JAX(Backend):
         words = strategy_of(kernel)
         if not (prepared and self.jit):
             eager = _as_arrays(kernel)
+            if getattr(problem.f, "asks_for_numbers", False):
+                eager = _without_values(eager, problem)
             eager = _scoped(eager) if wide else eager
             return Executable(eager, lambda *a: eager(*a)[0], f"{words}, not compiled")
         with _precision(wide):
@@ -245,6 +247,21 @@ class JAX(Backend):
         if isinstance(error, TypeError) and "custom_vjp" in str(error):
             return "the function has a custom_vjp, which knows no forward mode: use 'jax:reverse'"
         return None
+
+
+def _without_values(kernel: Kernel, problem: Problem) -> Kernel:
+    """The kernel, after the function has run on arrays without values.
+
+    ``x.item()`` of an array that JAX differentiates gives its value, and the derivative is lost in
+    silence; of one without values it raises.
+    """
+    import jax
+
+    def checked(x: Leaves, c: Leaves, *seeds: Leaves) -> Any:
+        jax.eval_shape(lambda x: problem.f(x, c), x)
+        return kernel(x, c, *seeds)
+
+    return checked
 
 
 def _conj(leaves: Leaves) -> Leaves:

@@ -15,7 +15,7 @@ from polyad.arrays.libraries import library_of, spec_of
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.backends.base import Backend
 from polyad.errors import NonScalarOutputError, OutputTypeError
-from polyad.operators.lifting import Lifting, speaks_of
+from polyad.operators.lifting import Lifting, asks_for_numbers, speaks_of
 from polyad.operators.signature import Signature
 
 __all__ = ["FlatFunction", "label_of", "user_line"]
@@ -94,6 +94,11 @@ class FlatFunction:
     def lifted(self) -> bool:
         """Whether NumPy code is lifted to the framework's arrays."""
         return bool(self._lifting.lifted)
+
+    @property
+    def asks_for_numbers(self) -> bool:
+        """Whether the user's code takes plain numbers out of arrays."""
+        return asks_for_numbers(self._f)
 
     def remote(self, xs: Sequence[Leaves], c: Leaves) -> tuple[Remote, list[tuple[Any, ...]]]:
         """For other processes: the user's function with its constants, and the active arguments.

@@ -18,13 +18,15 @@ from typing import Any
 from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
 
-__all__ = ["Lifting", "speaks_of"]
+__all__ = ["Lifting", "asks_for_numbers", "speaks_of"]
 
 Leaves = tuple[Any, ...]
 
 # What a function raises on arrays it was not written for.
 UNFIT = (TypeError, ValueError, AttributeError, RuntimeError, IndexError, NotImplementedError)
 GENERIC = frozenset({"namespace", "array_namespace", "__array_namespace__"})
+# What some frameworks answer with a plain number, the derivative lost.
+NUMBERS = frozenset({"item"})
 
 
 class Lifting:
@@ -113,6 +115,11 @@ def speaks_of(f: Any, library: str | None) -> bool:
     return library in names or bool(names & GENERIC)
 
 
+def asks_for_numbers(f: Any) -> bool:
+    """Whether the code of a function takes plain numbers out of arrays: ``x.item()``."""
+    return not NUMBERS.isdisjoint(_mentions(f, 4, set()))
+
+
 def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
     """Top-level packages that a function's code refers to, through the functions it calls."""
     while isinstance(f, functools.partial):
@@ -128,7 +135,7 @@ def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
     for code in codes:
         codes.extend(k for k in code.co_consts if isinstance(k, types.CodeType))
         for name in code.co_names:
-            if name in GENERIC:
+            if name in GENERIC or name in NUMBERS:
                 yield name
             yield from _packages(f.__globals__.get(name), depth, seen)
     for cell in f.__closure__ or ():

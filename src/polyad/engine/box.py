@@ -11,32 +11,30 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import library_of
+from polyad.engine.boxing import BOXES, unbox, unbox_index
 from polyad.engine.core import Tracer, Value, base, shape_of
-from polyad.engine.dual import Dual
 from polyad.engine.proxy import Proxy
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_structure import (
     astype,
     getitem,
     is_basic,
-    reshape,
     setitem,
-    stack,
     written_once,
 )
-from polyad.engine.series import Series
-from polyad.engine.tape import Node, Tape
 
 __all__ = ["Box", "View", "unbox", "wrap"]
 
 # names of universal functions of one or two operands -> the function on boxes
 METHODS_OF_OBJECTS: dict[str, Callable[..., Any]] = {}
+# where NumPy turns the arguments of a vectorized function into arrays without saying of what
+LOOKS = ("vectorize._get_ufunc_and_otypes", "vectorize._vectorize_call_with_signature")
 
 
 def wrap(value: Value) -> Any:
@@ -49,14 +47,18 @@ def wrap(value: Value) -> Any:
 class Box:
     """An array or number of any library under any interpretation, with NumPy's behaviour."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_layout", "_value")  # the layout is there only where it is known (``sharing``)
     __array_priority__ = 1000.0
     __hash__ = None  # type: ignore[assignment]
 
     _value: Value
+    _layout: np.ndarray
 
     def __init__(self, value: Value) -> None:
         self._value = value
+
+    def __init_subclass__(cls) -> None:
+        BOXES.add(cls)
 
     # -- what it is ---------------------------------------------------------------------------------
 
@@ -113,10 +115,14 @@ class Box:
     # -- where the derivative would be lost -----------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if not self._value.shape and (dtype is None or np.dtype(dtype) == np.dtype(object)):
-            place = np.empty((), dtype=object)
-            place[()] = self
-            return place
+        shape = self._value.shape
+        asked = dtype is not None and np.dtype(dtype) == np.dtype(object)
+        # np.vectorize first looks at its arguments' first entries, which then have to be boxes
+        if asked or (dtype is None and (not shape or sys._getframe(1).f_code.co_qualname.startswith(LOOKS))):
+            places = np.empty(shape, dtype=object)
+            for k in np.ndindex(shape):
+                places[k] = self[k] if shape else self
+            return places
         raise refuse(
             "turning a traced array into a plain one (np.asarray, np.array, writing it into a plain array) "
             "would drop its derivative",
@@ -191,10 +197,10 @@ class Box:
 
     def _written(self, value: Value) -> Value:
         """A value as it can be written here: in this dtype."""
+        if isinstance(value, list | tuple):
+            value = np.asarray(value)
         if not hasattr(value, "dtype"):
-            value = np.asarray(value) if isinstance(value, list | tuple) else value
-            if not hasattr(value, "dtype"):
-                return value
+            return value
         mine = self._value.dtype
         if value.dtype == mine:
             return value
@@ -206,13 +212,16 @@ class Box:
         """Write a whole array here, as ``x += 1`` does."""
         mine = self._value
         if value.shape != mine.shape:
-            raise ValueError(
-                f"non-broadcastable output operand with shape {mine.shape} doesn't match the broadcast "
-                f"shape {value.shape}"
-            )
+            shapes = f"with shape {mine.shape} doesn't match the broadcast shape {value.shape}"
+            raise ValueError(f"non-broadcastable output operand {shapes}")
         value = self._written(value)
         self._value = value if value.dtype == mine.dtype else value.astype(mine.dtype)
+        if not mine.shape:
+            self._layout = np.empty((), dtype=bool)  # an array, though its value may be a number now
         return self
+
+
+BOXES.add(Box)
 
 
 def _keeps_array(index: Any) -> bool:
@@ -289,111 +298,3 @@ class Rearranged(View):
 
     def _write(self, source: Value, value: Value) -> Value:
         return self._writer(source, value)
-
-
-# -- from the user's objects to values ----------------------------------------------------------------
-
-_PLAIN = frozenset({float, int, complex, bool, np.float64, np.float32, np.complex128, np.int64, np.bool_})
-_BOXES = frozenset({Box, Slice, Rearranged})
-
-
-def unbox(a: Any, beside: Value = None) -> Value:
-    """What the user wrote as a value.
-
-    Parameters
-    ----------
-    a : object
-        A box, number, array of any library, or list of them.
-    beside : value, optional
-        A value it meets: a tape there gets its own copy of what the user may write to later.
-    """
-    kind = type(a)
-    if kind in _BOXES:
-        return a._value
-    if kind in _PLAIN:
-        # Python's complex times a NumPy number would be Python's again
-        return np.complex128(a) if kind is complex and not shape_of(beside) else a
-    if isinstance(a, np.ndarray):
-        if a.dtype == object:
-            return gathered(a)
-        tape = recorder(beside)
-        return a if tape is None else tape.hold(a)
-    if isinstance(a, Tracer | np.generic) or a is None:
-        return a
-    if isinstance(a, list | tuple):
-        return gathered(a)
-    owner = library_of(a)
-    if owner is not None and owner.name != "numpy":
-        return Proxy(owner.name, a)
-    return a
-
-
-def recorder(value: Value) -> Tape | None:
-    """A tape that keeps what a value meets, at whichever level."""
-    if type(value) is Node:
-        return value.tape
-    if type(value) is Dual:
-        return recorder(value.tangent) or recorder(value.primal)
-    if type(value) is Series:
-        return next(filter(None, map(recorder, value.coefficients)), None)
-    return None
-
-
-def unbox_index(index: Any, beside: Value) -> Any:
-    """An index without boxes and lists, its arrays safe from later writing."""
-    if type(index) is tuple:
-        return tuple([_unbox_key(k, beside) for k in index])
-    return _unbox_key(index, beside)
-
-
-def _unbox_key(k: Any, beside: Value) -> Any:
-    kind = type(k)
-    if kind is int or kind is slice or k is None or k is Ellipsis:
-        return k
-    if kind in (bool, np.bool_, list):
-        k = np.asarray(k)
-        if k.size == 0 and k.dtype == float:
-            k = k.astype(int)
-    if isinstance(k, np.ndarray):
-        tape = recorder(beside)
-        return k if tape is None else tape.hold(k)
-    if isinstance(k, np.integer):
-        return int(k)
-    if kind in _BOXES:
-        value = base(k._value)
-        if value.dtype.kind not in "iub":
-            raise IndexError(
-                "only integers, slices, None, Ellipsis, integer and boolean arrays are valid indices"
-            )
-        return value
-    owner = library_of(k)
-    if owner is not None and owner.name != "numpy":
-        return Proxy(owner.name, k)
-    return k
-
-
-def gathered(items: Any) -> Value:
-    """A list, or an array of objects, with boxes in it as one value; without boxes, as it is."""
-    if isinstance(items, np.ndarray):
-        flat = [unbox(item) for item in items.ravel()]
-        if not any(isinstance(v, Tracer) for v in flat):
-            return items.astype(float) if all(isinstance(v, float | int | np.number) for v in flat) else items
-        return reshape(stack(*map(_scalar, flat), axis=0), shape=items.shape)
-    if not contains_box(items):
-        return np.asarray(items)
-    values = [unbox(item) for item in items]
-    shape = np.broadcast_shapes(*(shape_of(v) for v in values))
-    if any(shape_of(v) != shape for v in values):
-        raise ValueError("a list of arrays of several shapes is no array")
-    return stack(*map(_scalar, values), axis=0)
-
-
-def _scalar(v: Value) -> Value:
-    return v if hasattr(v, "shape") else np.asarray(v, dtype=np.result_type(v, 1.0))
-
-
-def contains_box(items: Any) -> bool:
-    """Whether there is a box in a nesting of lists and tuples."""
-    return any(
-        isinstance(item, Box) or (isinstance(item, list | tuple) and contains_box(item)) for item in items
-    )

@@ -15,18 +15,28 @@ import numpy as np
 
 from polyad.engine import (  # noqa: F401  (importing them fills the table)
     numpy_calculus,
+    numpy_creation,
+    numpy_fft,
     numpy_linalg,
+    numpy_nan,
+    numpy_order,
+    numpy_polynomials,
+    numpy_products,
     numpy_rearrange,
     numpy_reduction,
+    numpy_statistics,
     rules_special,
 )
 from polyad.engine import rules_elementwise as elementary
-from polyad.engine.box import Box, contains_box, recorder, unbox, unbox_index, wrap
+from polyad.engine.box import Box, wrap
+from polyad.engine.boxing import contains_box, gathered, recorder, unbox, unbox_index
 from polyad.engine.core import Primitive, Tracer, Value, ndim_of, shape_of
+from polyad.engine.numpy_boxes import BOXED
 from polyad.engine.numpy_views import VIEWS
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import add, subtract, where
 from polyad.engine.rules_structure import astype, broadcast_to, getitem_shape, reshape, scatter
+from polyad.engine.sharing import layout
 from polyad.engine.table import FUNCTIONS, UFUNCS
 
 __all__ = ["apply_function", "apply_ufunc"]
@@ -47,6 +57,7 @@ STRUCTURAL: dict[Any, Callable[..., Any]] = {
     np.array_repr: lambda a, *args, **kwargs: repr(a),
     np.array_str: lambda a, *args, **kwargs: str(a),
     np.copyto: lambda dst, src, casting="same_kind", where=True: _copyto(dst, src, where),
+    **BOXED,
 }
 
 
@@ -63,13 +74,13 @@ def _copyto(dst: Any, src: Any, where: Any) -> None:
 
 def apply_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A NumPy function on boxes among other things."""
+    view = VIEWS.get(func)
+    if view is not None:
+        return view(*args, **kwargs)
     own = FUNCTIONS.get(func)
     if own is not None and not kwargs and len(args) == 1 and type(args[0]) is Box:
-        return rewrap(own(args[0]._value))
-    if own is None:
-        own = VIEWS.get(func)
-        if own is not None:
-            return own(*args, **kwargs)
+        result = rewrap(own(args[0]._value))
+        return laid_out(func, args, kwargs, result) if func in LIKE else result
     if own is None:
         if func in STRUCTURAL:
             return STRUCTURAL[func](*args, **kwargs)
@@ -81,7 +92,24 @@ def apply_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         )
     if len(args) > 2:
         args, kwargs = out_named(func, args, kwargs)
-    return call(own, args, kwargs)
+    result = call(own, args, kwargs)
+    return laid_out(func, args, kwargs, result) if func in LIKE else result
+
+
+# functions whose results lie in memory like their arguments
+LIKE = frozenset({np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.copy})
+
+
+def laid_out(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
+    """The result, with what is known of its layout."""
+    if isinstance(result, Box) and result.ndim > 1 and args:
+        known = layout(args[0]) if isinstance(args[0], Box) else np.empty(np.shape(args[0]), dtype=bool)
+        if known is None and kwargs.get("order") == "C":
+            known = np.empty(np.shape(args[0]), dtype=bool)
+        if known is not None:
+            options = {k: kwargs[k] for k in ("order", "shape") if k in kwargs}
+            result._layout = np.copy(known, **options) if func is np.copy else np.empty_like(known, **options)
+    return result
 
 
 @functools.cache
@@ -185,9 +213,11 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     if own is not None and len(inputs) == 1 and not kwargs and method == "__call__":
         return rewrap(own(inputs[0]._value))
     if own is None:
+        if ufunc.nin and set("".join(ufunc.types)) == {"O", "-", ">"}:
+            return _of_objects(getattr(ufunc, method), inputs, kwargs)
         raise refuse(
             f"{ufunc.__name__} has no derivative rule",
-            "polyad.engine.table.ufunc(f, partial) adds one; polyad.stop_gradient(x) where no derivative "
+            "polyad.define(f, lambda x: ...) adds one; polyad.stop_gradient(x) where no derivative "
             "is meant to pass",
         )
     out = kwargs.pop("out", None)
@@ -203,8 +233,22 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     return result if out is None else write_out(out, result)
 
 
+def _of_objects(f: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A Python function that NumPy calls entry by entry (``np.frompyfunc``)."""
+    results = f(*[np.asarray(a, dtype=object) if isinstance(a, Box) else a for a in inputs], **kwargs)
+    if isinstance(results, tuple):
+        return tuple(map(_gathered, results))
+    return _gathered(results)
+
+
+def _gathered(a: Any) -> Any:
+    return wrap(gathered(a)) if isinstance(a, np.ndarray) and a.dtype == object else a
+
+
 def _number(a: Value, own: Any) -> Value:
-    """Truth values as numbers for what computes with them: the rules negate and subtract."""
+    """Lists as arrays, and truth values as numbers: the rules multiply, negate and subtract."""
+    if isinstance(a, list | tuple):
+        a = np.asarray(a)
     if isinstance(a, np.ndarray | np.bool_) and a.dtype.kind == "b" and isinstance(own, Primitive):
         return a * 1.0
     return a

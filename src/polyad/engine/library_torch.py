@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.libraries import Adapter
+from polyad.engine.core import PRIMITIVES, Primitive
+from polyad.engine.host import Hosting
 
 __all__ = ["Torch"]
 
 
-class Torch(Adapter):
+class Torch(Hosting):
     """``torch``, through array-api-compat where names or forms differ."""
 
     name = "torch"
@@ -56,6 +57,9 @@ class Torch(Adapter):
     def stop(self, a: Any) -> Any:
         return a.detach()
 
+    def own_rint(self, x: Any) -> Any:
+        return x.round()
+
     def own_where(self, condition: Any, a: Any, b: Any) -> Any:
         import torch
 
@@ -87,9 +91,7 @@ class Torch(Adapter):
         size = int(np.prod(tuple(shape)))
         if any(isinstance(k, torch.Tensor) for k in (index if type(index) is tuple else (index,))):
             return torch.arange(size, device=x.device).reshape(tuple(shape))[self._converted(index, x)]
-        return torch.as_tensor(
-            np.ascontiguousarray(np.arange(size).reshape(tuple(shape))[index]), device=x.device
-        )
+        return torch.as_tensor(np.arange(size).reshape(tuple(shape))[index].copy(), device=x.device)
 
     def own_setitem(self, x: Any, v: Any, index: Any) -> Any:
         import torch
@@ -183,3 +185,17 @@ class Torch(Adapter):
 
     def own_matmul(self, a: Any, b: Any) -> Any:
         return a @ b
+
+    def is_own(self, a: Any) -> bool:
+        import torch
+
+        return isinstance(a, torch.Tensor)
+
+    def _search(self, name: str, home: str) -> Callable[..., Any] | None:
+        return self.real_or_host(super()._search(name, home), PRIMITIVES[name])
+
+    def host(self, primitive: Primitive) -> Callable[..., Any]:
+        """SciPy's function as one of torch's, with the partial derivatives of the table."""
+        from polyad.engine.torch_host import function
+
+        return function(self, primitive)

@@ -11,10 +11,11 @@ from polyad.engine import (
     numpy_structure,
     operators,  # noqa: F401  (gives the box its operators)
 )
-from polyad.engine.box import METHODS_OF_OBJECTS, Box, Rearranged, unbox, wrap
+from polyad.engine.box import METHODS_OF_OBJECTS, Box, Rearranged, wrap
 from polyad.engine.core import PRIMITIVES, Value
 from polyad.engine.dispatch import apply_function, apply_ufunc, call, out_named
-from polyad.engine.numpy_views import VIEWS, reshaped, transposed
+from polyad.engine.numpy_views import VIEWS, flat, reshaped, transposed
+from polyad.engine.sharing import is_array, layout
 from polyad.engine.table import FUNCTIONS, UFUNCS
 
 __all__: list[str] = []
@@ -34,7 +35,7 @@ def _method(f: Any) -> Callable[..., Any]:
 
 for _name in (
     "sum prod mean std var max min argmax argmin argsort cumsum cumprod all any dot clip round take repeat "
-    "diagonal trace choose compress searchsorted ptp copy nonzero"
+    "trace choose compress searchsorted nonzero"
 ).split():
     if getattr(np, _name) in FUNCTIONS:
         setattr(Box, _name, _method(getattr(np, _name)))
@@ -53,11 +54,26 @@ def _box_transpose(self: Box, *axes: Any) -> Any:
 def _box_astype(
     self: Box, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
 ) -> Any:
+    if not copy and np.dtype(dtype) == self.dtype:
+        return self
     return wrap(numpy_structure.cast(self._value, np.dtype(dtype)))
 
 
+def _box_copy(self: Box, order: str = "C") -> Any:
+    copy = Box(self._value)
+    known = layout(self)
+    if order == "C":
+        known = np.empty(self.shape, dtype=bool)
+    elif known is not None:
+        known = known.copy(order)  # type: ignore[call-overload]
+    if known is not None:
+        copy._layout = known
+    return copy
+
+
 def _box_fill(self: Box, item: Any) -> None:
-    self[...] = item
+    if is_array(self):  # NumPy's numbers ignore it
+        self[...] = item
 
 
 def _box_sort(self: Box, axis: int = -1, kind: Any = None, order: Any = None) -> None:
@@ -111,12 +127,14 @@ _ADDITIONS: dict[str, Any] = {
     "reshape": _box_reshape,
     "transpose": _box_transpose,
     "astype": _box_astype,
+    "copy": _box_copy,
+    "diagonal": lambda self, offset=0, axis1=0, axis2=1: VIEWS[np.diagonal](self, offset, axis1, axis2),
     "fill": _box_fill,
     "sort": _box_sort,
     "item": _box_item,
     "tolist": _box_tolist,
     "ravel": lambda self, order="C": VIEWS[np.ravel](self, order),
-    "flatten": lambda self, order="C": wrap(unbox(VIEWS[np.ravel](self, order))),
+    "flatten": lambda self, order="C": reshaped(self, -1, order, copy=True),
     "squeeze": lambda self, axis=None: VIEWS[np.squeeze](self, axis),
     "swapaxes": lambda self, a, b: VIEWS[np.swapaxes](self, a, b),
     "conj": lambda self: np.conjugate(self),
@@ -126,7 +144,7 @@ _ADDITIONS: dict[str, Any] = {
     "flags": property(lambda self: np.empty(self.shape, dtype=self.dtype).flags),
     "T": property(transposed),
     "mT": property(VIEWS[np.matrix_transpose]),
-    "flat": property(lambda self: reshaped(self, -1)),
+    "flat": property(flat),
     "real": _parts("real"),
     "imag": _parts("imag"),
     "__array_ufunc__": _array_ufunc,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from polyad.engine import rules_arithmetic as arithmetic
 from polyad.engine import rules_elementwise as elementary
 from polyad.engine import rules_linalg as linalg
-from polyad.engine.box import Box, unbox, wrap
-from polyad.engine.core import Value, base
+from polyad.engine.box import Box, wrap
+from polyad.engine.boxing import unbox
+from polyad.engine.core import Value
+from polyad.engine.sharing import is_array
 
 __all__: list[str] = []
 
@@ -47,7 +47,7 @@ def _augmented(primitive: Callable[..., Value]) -> Callable[[Box, Any], Any]:
     def operate(self: Box, other: Any) -> Any:
         value = self._value
         result = primitive(value, unbox(other, value))
-        if not value.shape and type(base(value)) is not np.ndarray:
+        if not value.shape and not is_array(self):
             return wrap(result)  # numbers are not written to, they are replaced
         return self._replace(result)
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from polyad.engine import methods  # noqa: F401  (fills the table and gives the box its methods)
-from polyad.engine.box import Box, gathered, unbox
+from polyad.engine.box import Box
+from polyad.engine.boxing import gathered, unbox
 from polyad.engine.core import Tracer, Value, new_level, shape_of
 from polyad.engine.dual import Dual
 from polyad.engine.kinds import zeros_of
@@ -70,6 +71,14 @@ def outcome(leaf: Any) -> Value:
     return np.result_type(value, 1.0).type(value)
 
 
+def given(value: Value, leaf: Any) -> Box:
+    """The box of an input, which lies in memory as the caller's array does."""
+    box = Box(value)
+    if type(leaf) is np.ndarray and leaf.ndim > 1:
+        box._layout = leaf
+    return box
+
+
 def called(f: Function, boxes: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[Any]]:
     """The user's function; the named error out of NumPy's assignment, which hides it in another."""
     try:
@@ -92,7 +101,7 @@ def lowered(leaf: Any, level: int) -> Any:
 
 def evaluate(f: Function, x: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """The function itself, on boxes: what it writes to does not reach the caller's arrays."""
-    y, aux = called(f, tuple(Box(enter(leaf)) for leaf in x))
+    y, aux = called(f, tuple(given(enter(leaf), leaf) for leaf in x))
     outputs = [leave(outcome(leaf)) for leaf in y]
     rest = [leave(leaf._value) if isinstance(leaf, Box) else leaf for leaf in aux]
     return stripped(outputs, x), stripped(rest, x)
@@ -120,7 +129,7 @@ def push(
     level = new_level()
     rows = [unbox(t) for t in tangents]
     count = rows[0].shape[0]
-    boxes = tuple([Box(Dual(level, enter(leaf), t)) for leaf, t in zip(x, rows, strict=True)])
+    boxes = tuple([given(Dual(level, enter(leaf), t), leaf) for leaf, t in zip(x, rows, strict=True)])
     outputs, aux = called(f, boxes)
     dy, y = [], []
     for leaf in outputs:
@@ -147,7 +156,9 @@ class Recorded:
         self._leaves = x
         self._x = values = [enter(leaf) for leaf in x]
         self._inputs = [tape.enter(value) for value in values]
-        outputs, aux = called(f, tuple([Box(node) for node in self._inputs]))
+        outputs, aux = called(
+            f, tuple([given(node, leaf) for node, leaf in zip(self._inputs, x, strict=True)])
+        )
         self._outputs = [outcome(leaf) for leaf in outputs]
         level = tape.level
         y = [leave(v.value if type(v) is Node and v.level == level else v, level) for v in self._outputs]

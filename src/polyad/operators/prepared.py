@@ -321,7 +321,7 @@ class Prepared:
     def _raise(self, error: Exception) -> NoReturn:
         """Raise the public error for one out of a framework; the user's own errors stay as they are."""
         own = isinstance(error, PolyadError | Mismatch)
-        remedy = None if own else self.backend.explain(error)
+        remedy = None if own else (self.backend.explain(error) or _of_objects(error))
         if remedy is None:
             if isinstance(error, TypeError | AttributeError) and any(w in str(error) for w in _SEQUENCES):
                 error.add_note("polyad: a list or tuple is a tree; for a vector pass np.array(...)")
@@ -366,6 +366,16 @@ class Prepared:
             f"<prepared {self.operator} of {label_of(self.f)} by {self.backend!r}: "
             f"{self.strategy}{extras}; for {self.signature.describe()}>"
         )
+
+
+def _of_objects(error: Exception) -> str | None:
+    """What to do where NumPy met an array of boxes, which it holds as objects."""
+    if "dtype('O')" in str(error) or "object arrays" in str(error):
+        return (
+            "np.array([...]) of traced numbers is an array of objects, which this function does not take: "
+            "use np.stack([...]), of np.stack for each row"
+        )
+    return None
 
 
 def _check_call(operator: str, f: Any, args: tuple[Any, ...], on_mismatch: str) -> None:

@@ -1,0 +1,123 @@
+"""From what the user wrote (boxes, numbers, arrays of any library, lists of them) to values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polyad.arrays.libraries import library_of
+from polyad.engine.core import Tracer, Value, base, shape_of
+from polyad.engine.dual import Dual
+from polyad.engine.proxy import Proxy
+from polyad.engine.rules_structure import reshape, stack
+from polyad.engine.series import Series
+from polyad.engine.tape import Node, Tape
+
+__all__ = ["BOXES", "contains_box", "gathered", "recorder", "unbox", "unbox_index"]
+
+# the class of boxes and all its subclasses: asked at every operation
+BOXES: set[type] = set()
+_PLAIN = frozenset({float, int, complex, bool, np.float64, np.float32, np.complex128, np.int64, np.bool_})
+
+
+def unbox(a: Any, beside: Value = None) -> Value:
+    """What the user wrote as a value.
+
+    Parameters
+    ----------
+    a : object
+        A box, number, array of any library, or list of them.
+    beside : value, optional
+        A value it meets: a tape there gets its own copy of what the user may write to later.
+    """
+    kind = type(a)
+    if kind in BOXES:
+        return a._value
+    if kind in _PLAIN:
+        # Python's complex times a NumPy number would be Python's again
+        return np.complex128(a) if kind is complex and not shape_of(beside) else a
+    if isinstance(a, np.ndarray):
+        if a.dtype == object:
+            return gathered(a)
+        tape = recorder(beside)
+        return a if tape is None else tape.hold(a)
+    if isinstance(a, Tracer | np.generic) or a is None:
+        return a
+    if isinstance(a, list | tuple):
+        return gathered(a)
+    owner = library_of(a)
+    if owner is not None and owner.name != "numpy":
+        return Proxy(owner.name, a)
+    return a
+
+
+def recorder(value: Value) -> Tape | None:
+    """A tape that keeps what a value meets, at whichever level."""
+    if type(value) is Node:
+        return value.tape
+    if type(value) is Dual:
+        return recorder(value.tangent) or recorder(value.primal)
+    if type(value) is Series:
+        return next(filter(None, map(recorder, value.coefficients)), None)
+    return None
+
+
+def unbox_index(index: Any, beside: Value) -> Any:
+    """An index without boxes and lists, its arrays safe from later writing."""
+    if type(index) is tuple:
+        return tuple([_unbox_key(k, beside) for k in index])
+    return _unbox_key(index, beside)
+
+
+def _unbox_key(k: Any, beside: Value) -> Any:
+    kind = type(k)
+    if kind is int or kind is slice or k is None or k is Ellipsis:
+        return k
+    if kind in (bool, np.bool_, list):
+        k = np.asarray(k)
+        if k.size == 0 and k.dtype == float:
+            k = k.astype(int)
+    if isinstance(k, np.ndarray):
+        tape = recorder(beside)
+        return k if tape is None else tape.hold(k)
+    if isinstance(k, np.integer):
+        return int(k)
+    if kind in BOXES:
+        value = base(k._value)
+        if value.dtype.kind not in "iub":
+            raise IndexError(
+                "only integers, slices, None, Ellipsis, integer and boolean arrays are valid indices"
+            )
+        return value
+    owner = library_of(k)
+    if owner is not None and owner.name != "numpy":
+        return Proxy(owner.name, k)
+    return k
+
+
+def gathered(items: Any) -> Value:
+    """A list, or an array of objects, with boxes in it as one value; without boxes, as it is."""
+    if isinstance(items, np.ndarray):
+        flat = [unbox(item) for item in items.ravel()]
+        if not any(isinstance(v, Tracer) for v in flat):
+            return items.astype(float) if all(isinstance(v, float | int | np.number) for v in flat) else items
+        return reshape(stack(*map(_scalar, flat), axis=0), shape=items.shape)
+    if not contains_box(items):
+        return np.asarray(items)
+    values = [unbox(item) for item in items]
+    shape = np.broadcast_shapes(*(shape_of(v) for v in values))
+    if any(shape_of(v) != shape for v in values):
+        raise ValueError("a list of arrays of several shapes is no array")
+    return stack(*map(_scalar, values), axis=0)
+
+
+def _scalar(v: Value) -> Value:
+    return v if hasattr(v, "shape") else np.asarray(v, dtype=np.result_type(v, 1.0))
+
+
+def contains_box(items: Any) -> bool:
+    """Whether there is a box in a nesting of lists and tuples."""
+    return any(
+        type(item) in BOXES or (isinstance(item, list | tuple) and contains_box(item)) for item in items
+    )

@@ -1,14 +1,13 @@
 """Write the tables of the documentation from what polyad does: ``python docs/generate_tables.py``.
 
-The pages include ``docs/_generated/*.md``; a test runs this again and compares.
+With ``--coverage`` also that of all functions, which runs for some minutes. The pages include
+``docs/_generated/*.md``; a test runs this again and compares, of the long one a sample.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-
-import scipy.special
 
 from polyad.backends.registry import is_installed, load, names
 from polyad.testing import all_scenarios, support_table
@@ -35,21 +34,14 @@ def scenarios() -> str:
 
 
 def numpy_functions() -> str:
-    """The functions of NumPy and SciPy that the engine follows and the lift forwards."""
-    from polyad.engine.dispatch import FUNCTIONS, STRUCTURAL, UFUNCS, VIEWS
+    """What the engine and the lift do with every function of NumPy and SciPy; takes minutes."""
+    import function_coverage
 
-    special = {getattr(scipy.special, name, None): name for name in scipy.special.__all__}
-    groups: dict[str, set[str]] = {}
-    for f in (*UFUNCS, *FUNCTIONS, *VIEWS, *STRUCTURAL):
-        module = "scipy.special" if f in special else getattr(f, "__module__", "numpy") or "numpy"
-        name = special.get(f) or f.__name__
-        groups.setdefault(module.replace("numpy.linalg._linalg", "numpy.linalg"), set()).add(name)
-    lines = ["| module | functions |", "|---|---|"]
-    lines += [f"| `{m}` | {', '.join(f'`{n}`' for n in sorted(groups[m]))} |" for m in sorted(groups)]
-    return "\n".join(lines) + "\n"
+    return function_coverage.page()
 
 
-TABLES = {"support.md": support, "scenarios.md": scenarios, "numpy.md": numpy_functions}
+TABLES = {"support.md": support, "scenarios.md": scenarios}
+LONG = {"numpy.md": numpy_functions}
 
 
 def main() -> None:
@@ -58,7 +50,8 @@ def main() -> None:
     if missing:
         sys.exit(f"the tables need every framework; missing: {', '.join(missing)}")
     FOLDER.mkdir(exist_ok=True)
-    for name, make in TABLES.items():
+    chosen = {**TABLES, **LONG} if "--coverage" in sys.argv else TABLES
+    for name, make in chosen.items():
         table = make()
         if "failed" in table:
             sys.exit(f"{table}\nnot written: what fails is to be repaired, not documented")

@@ -11,7 +11,7 @@ import polyad as ad
 from polyad.backends.base import Backend
 from polyad.backends.registry import is_installed, load, names
 
-WANTED = os.environ.get("POLYAD_TEST_BACKENDS", "numpy,jax,torch,autograd,casadi,finite").split(",")
+WANTED = os.environ.get("POLYAD_TEST_BACKENDS", "numpy,jax,torch,autograd,casadi,sympy,finite").split(",")
 AVAILABLE = tuple(name for name in WANTED if name in names() and is_installed(load(name)))
 EXACT = tuple(name for name in AVAILABLE if name != "finite")
 

@@ -129,6 +129,24 @@ def test_the_generated_tables_are_current() -> None:
         assert table() == shown, f"docs/_generated/{name} is out of date: python docs/generate_tables.py"
 
 
+def test_the_list_of_functions_is_current() -> None:
+    """Every function has its line; a sample is run again."""
+    for framework in ("jax", "torch", "autograd", "casadi", "sympy"):
+        pytest.importorskip(framework)
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        import function_coverage as marks
+    finally:
+        sys.path.pop(0)
+    shown = (ROOT / "docs" / "_generated" / "numpy.md").read_text()
+    remedy = "python docs/generate_tables.py --coverage"
+    names = list(marks.functions())
+    missing = [name for name in names if f"| `{name}` |" not in shown]
+    assert not missing, f"{', '.join(missing)} missing in docs/_generated/numpy.md: {remedy}"
+    for name, line in marks.lines(names[5::97]).items():
+        assert line in shown, f"{name} is out of date in docs/_generated/numpy.md: {remedy}"
+
+
 def test_every_error_and_every_public_name_is_documented() -> None:
     import polyad
 

@@ -390,7 +390,7 @@ def test_out_is_untouched_if_the_function_fails(backend):
     fail[0] = True
     out = np.full(3, 7.0)
     calls = [lambda: ad.gradient(f, X, backend=backend, out=out)]
-    if backend.name != "casadi":  # its graph is built: the function does not run again
+    if backend.name not in ("casadi", "sympy"):  # their graph is built: the function does not run again
         calls.append(lambda: prepared(X, out=out))
     for call in calls:
         with pytest.raises(RuntimeError, match="mine"):

@@ -18,7 +18,7 @@ FLOORS = (
     ("solvers",),
     ("benchmark", "testing"),
     ("polyad",),
-    ("linear", "overview"),
+    ("linear", "overview", "linalg", "special"),
     ("operators",),
     ("sparse",),
     ("combine",),

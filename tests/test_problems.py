@@ -81,6 +81,10 @@ def test_lotka_volterra_gradient_by_differences():
 def test_gradient_and_hvp(name, backend):
     problem = built_in(name)
     params, *constants = problem.args
+    if (name, backend) == ("gaussian_mixture", "sympy"):
+        with pytest.raises(ad.errors.FunctionNotSupportedError, match="max_operations"):
+            ad.gradient(problem.f, *problem.args, backend=backend)
+        return
     x = ravel(params)
     v = np.random.default_rng(5).normal(size=x.size)
     h = 1e-5

@@ -10,7 +10,7 @@ import scipy.special
 
 import polyad as ad
 from polyad.backends.sympy import SymPy
-from polyad.testing import check_backend
+from polyad.backends.sympy_calculus import ordered
 
 sympy = pytest.importorskip("sympy")
 
@@ -29,10 +29,6 @@ def test_the_known_hessian_product():
     ]
     prepared = ad.prepare_hvp(lambda x: np.linalg.norm(x) ** 3 * x[-1] + x[0] ** 2, x, backend=SymPy())
     np.testing.assert_allclose(prepared(x, v=v), expected, rtol=1e-12)
-
-
-def test_the_scenarios():
-    check_backend(SymPy()).raise_if_failed()
 
 
 # -- the formula ------------------------------------------------------------------------------------
@@ -160,6 +156,63 @@ def test_threads_share_a_prepared_object():
     np.testing.assert_allclose(found, 1.0, rtol=1e-15)
 
 
+# -- what its symbols must not do -------------------------------------------------------------------
+
+
+def test_symbols_of_another_function_are_refused():
+    """A name is no identity: two functions of ``x_0`` have two symbols."""
+    left: list[object] = []
+
+    def first(x):
+        left.append(x[0])
+        return x @ x
+
+    ad.gradient(first, X, backend="sympy")
+    with pytest.raises(ad.errors.OperationNotSupportedError, match="x_0 belongs to another function"):
+        ad.gradient(lambda x: left[0] * x[0], X, backend="sympy")
+
+
+def test_the_expression_has_plain_symbols_and_is_ones_own():
+    grad = ad.prepare_gradient(loop, X, backend="sympy")  # also where parts are shared 2**60 times
+    names = {e for e in ordered(grad.expression) if e.is_Symbol}
+    assert names == {sympy.Symbol("x_0", real=True)}
+    grad.expression[0] = 7
+    assert grad.expression[0] != 7
+
+
+@pytest.mark.parametrize("order", [0, 1, 6])
+def test_taylor(order):
+    """exp(a t) sin(b t) around zero: the imaginary parts of (a + i b)**k / k!."""
+    found = ad.taylor(
+        lambda x: np.exp(x[0]) * np.sin(x[1]),
+        np.zeros(2),
+        v=np.array([0.7, 2.0]),
+        order=order,
+        backend="sympy",
+    )
+    power = (0.7 + 2j) ** np.arange(order + 1) / scipy.special.factorial(np.arange(order + 1))
+    np.testing.assert_allclose(found, power.imag, rtol=1e-14, atol=1e-16)
+
+
+@pytest.mark.parametrize("operator", ["gradient", "hvp", "hessian"])
+def test_long_sums_and_many_symbols(operator):
+    """A thousand terms in one sum, which must not end in the parser's recursion limit."""
+    x = np.linspace(-1, 1, 120)
+    seeds = {"v": x[::-1]} if operator == "hvp" else {}
+
+    def f(x):
+        total = 0.0
+        for k in range(len(x)):
+            total = total + x[k] ** 4 * (k + 1)
+        return total * np.sum(x)
+
+    wanted = getattr(ad, operator)(f, x, backend="numpy", **seeds)
+    if operator == "hessian":
+        x, wanted = x[:12], ad.hessian(f, x[:12], backend="numpy")
+    found = getattr(ad, operator)(f, x, backend="sympy", **seeds)
+    np.testing.assert_allclose(found, wanted, rtol=1e-11, atol=1e-9)
+
+
 # -- refusals -----------------------------------------------------------------------------------------
 
 
@@ -187,7 +240,14 @@ def test_too_many_symbols_are_refused():
         ad.gradient(lambda x: x @ x, np.ones(11), backend=SymPy(max_symbols=10))
 
 
-@pytest.mark.parametrize("options", [{"mode": "forward"}, {"lift": False}, {"max_symbols": 0}])
+def test_too_many_operations_are_refused():
+    with pytest.raises(ad.errors.FunctionNotSupportedError, match=r"max_operations=\d+"):
+        ad.gradient(loop, X, backend=SymPy(max_operations=100))
+
+
+@pytest.mark.parametrize(
+    "options", [{"mode": "forward"}, {"lift": False}, {"max_symbols": 0}, {"max_operations": 0}]
+)
 def test_options_that_are_none(options):
     with pytest.raises(ad.errors.ArgumentError):
         SymPy(**options)

@@ -5,6 +5,8 @@ Importing it loads no AD framework; a backend imports its own when it is first u
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from polyad import errors
 from polyad.arrays.namespace import namespace
 from polyad.backends.autograd import Autograd
@@ -12,8 +14,10 @@ from polyad.backends.casadi import CasADi
 from polyad.backends.finite import FiniteDifferences
 from polyad.backends.jax import JAX
 from polyad.backends.numpy import NumPy
+from polyad.backends.sympy import SymPy
 from polyad.backends.torch import Torch
 from polyad.combine.from_primitive import FromPrimitive
+from polyad.engine.define import define
 from polyad.engine.stop import stop_gradient
 from polyad.operators.arguments import Static
 from polyad.operators.buffers import Cache
@@ -34,6 +38,9 @@ from polyad.operators.taylor import prepare_taylor, taylor
 from polyad.operators.vjp import prepare_vjp, value_and_vjp, vjp
 from polyad.overview import backends
 
+if TYPE_CHECKING:
+    from polyad import linalg, special
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -45,8 +52,10 @@ __all__ = [
     "FromPrimitive",
     "NumPy",
     "Static",
+    "SymPy",
     "Torch",
     "backends",
+    "define",
     "derivative",
     "errors",
     "gradient",
@@ -56,6 +65,7 @@ __all__ = [
     "inplace",
     "jacobian",
     "jvp",
+    "linalg",
     "linearize",
     "namespace",
     "prepare_derivative",
@@ -68,6 +78,7 @@ __all__ = [
     "prepare_taylor",
     "prepare_vjp",
     "second_derivative",
+    "special",
     "stop_gradient",
     "taylor",
     "value_and_derivative",
@@ -80,3 +91,12 @@ __all__ = [
     "value_gradient_and_hvp",
     "vjp",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The namespaces that are loaded when they are first used."""
+    if name in ("linalg", "special"):
+        import importlib
+
+        return importlib.import_module(f"polyad.{name}")
+    raise AttributeError(f"module 'polyad' has no attribute {name!r}")

@@ -13,6 +13,7 @@ __all__ = ["BackendInfo", "Overview", "backends"]
 
 FIRST_ORDER = ("derivative", "gradient", "jacobian", "jvp", "vjp")
 SECOND_ORDER = ("second_derivative", "hvp", "hessian")
+TAYLOR = "taylor"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +33,9 @@ class BackendInfo:
     library : str
         Array library it computes with.
     modes : tuple of str
-        ``"forward"``, ``"reverse"``.
+        ``"forward"``, ``"reverse"``; empty for a symbolic one.
     operators : tuple of str
-        What it can do.
+        What it can do. ``"taylor"`` is to any order where it is native, and to order 3 elsewhere.
     native : tuple of str
         Those that it does in its own way; the others are derived from these.
     problem : str
@@ -79,7 +80,8 @@ class Overview(Sequence[BackendInfo]):
             operators = _span(info.operators)
             version = (info.version or "built in") if info.installed else "missing"
             native = " ".join(info.native) if info.installed else info.problem
-            rows.append((info.name, version, " ".join(info.modes), operators, native))
+            modes = " ".join(info.modes) or ("symbolic" if info.cls is not None else "")
+            rows.append((info.name, version, modes, operators, native))
         widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
         return "\n".join(
             "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -87,8 +89,8 @@ class Overview(Sequence[BackendInfo]):
 
 
 def _span(operators: tuple[str, ...]) -> str:
-    if operators == FIRST_ORDER + SECOND_ORDER:
-        return "all"
+    if operators[: len(FIRST_ORDER + SECOND_ORDER)] == FIRST_ORDER + SECOND_ORDER:
+        return "all" if TAYLOR in operators else "all but taylor"
     return "first order" if operators == FIRST_ORDER else " ".join(operators)
 
 
@@ -117,8 +119,11 @@ def _info(name: str) -> BackendInfo:
             name, None, False, None, "", (), (), (), f"broken: {type(error).__name__}: {error}"
         )
     cls: type[Backend] = known["class"]
-    native = tuple(op for op in FIRST_ORDER + SECOND_ORDER if getattr(cls, op) is not getattr(Backend, op))
+    native = tuple(
+        op for op in (*FIRST_ORDER, *SECOND_ORDER, TAYLOR) if getattr(cls, op) is not getattr(Backend, op)
+    )
     second = tuple(op for op in SECOND_ORDER if cls.nestable or op in native)
+    taylor = (TAYLOR,) if cls.nestable or TAYLOR in native else ()
     package = f"'polyad[{cls.extra}]'" if cls.extra else " ".join(cls.requires)
     return BackendInfo(
         name=name,
@@ -127,7 +132,7 @@ def _info(name: str) -> BackendInfo:
         version=known["version"],
         library=known["library"],
         modes=known["modes"],
-        operators=FIRST_ORDER + second,
+        operators=FIRST_ORDER + second + taylor,
         native=native,
         problem="" if known["installed"] else f"pip install {package}",
     )

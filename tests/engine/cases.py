@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.special as sp
+from cases_numpy import CASES as NUMPY
 
 RNG = np.random.default_rng(7)
 LINE = np.linspace(0.31, 0.93, 5)
@@ -221,6 +222,8 @@ CASES |= {
     "sp.boxcox": (lambda x: sp.boxcox(x, 0.7) + sp.boxcox1p(x, 0.7) + sp.inv_boxcox(x, 0.7), LINE),
     "sp.sici, shichi": (lambda x: sp.sici(x)[0] + sp.sici(x)[1] + sp.shichi(x)[0] * sp.shichi(x)[1], LINE),
 }
+
+CASES |= NUMPY
 
 
 def _buffer(x):

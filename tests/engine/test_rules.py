@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cases import CASES
+from cases import CASES as GENERAL
+from cases_numpy import FOLLOWED
+from cases_special import CASES as SPECIAL
 from oracle import derivatives
 
 from polyad.engine import run
+
+CASES = GENERAL | SPECIAL | FOLLOWED
 
 
 def directions(x, y):

@@ -143,39 +143,22 @@ class CasADi(Backend):
         return kernel
 
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
-        ins, outs = problem.inputs, problem.outputs
-        blocks, y, aux = self.finish(self.jacobian(problem), problem, (), prepared=False).full(x, c)
-        rows = [blocks[k : k + len(ins)] for k in range(0, len(blocks), len(ins))]
-        matrices = [
-            [block.reshape(out.size, spec.size) for block, spec in zip(row, ins, strict=True)]
-            for row, out in zip(rows, outs, strict=True)
-        ]
-        across = [[matrix.T for matrix in row] for row in matrices]
-        down = [[row[i] for row in matrices] for i in range(len(ins))]
-
-        def products(seeds: Leaves, table: Any, like: Sequence[ArraySpec]) -> Leaves:
-            count = len(seeds[0])
-            flat = [
-                np.reshape(s, (count, matrix.shape[0])) for s, matrix in zip(seeds, table[0], strict=True)
-            ]
-            return tuple(
-                sum(s @ matrix for s, matrix in zip(flat, column, strict=True))
-                .reshape(count, *spec.shape)
-                .astype(spec.dtype)
-                for column, spec in zip(table, like, strict=True)
-            )
+        # both graphs are built here, so that the linearization stays that of the function as it is now
+        x, c = tuple(map(_kept, x)), tuple(map(_kept, c))
+        v, w = _zeros(problem.inputs), _zeros(problem.outputs)
+        forward = Program(self.jvp(problem), problem, (v,), self.symbols)
+        backward = Program(self.vjp(problem), problem, (w,), self.symbols)
+        _, y, aux = forward.full(x, c, v)
 
         def push(v: Leaves) -> Leaves:
-            return products(v, across, outs)
+            return forward.result(x, c, v)
 
         def pull(w: Leaves) -> Leaves:
-            return products(w, down, ins)
+            return backward.result(x, c, w)
 
-        def single(product: Callable[[Leaves], Leaves]) -> Callable[[Leaves], Leaves]:
-            return lambda seed: tuple(leaf[0] for leaf in product(tuple(np.asarray(s)[None] for s in seed)))
-
-        words = "products with the Jacobian at the point"
-        return Linearized(y, aux, single(push), single(pull), push, pull, words)
+        words = f"casadi.jtimes at the point, {forward.kind} graphs lifted from NumPy"
+        many = _rowwise(push, problem.outputs), _rowwise(pull, problem.inputs)
+        return Linearized(y, aux, push, pull, *many, words)
 
     # -- surroundings ---------------------------------------------------------------------------
 
@@ -214,6 +197,27 @@ class _Namespace:
 
 
 _NAMESPACE = _Namespace()
+
+
+def _zeros(specs: Sequence[ArraySpec]) -> Leaves:
+    return tuple(np.zeros(spec.shape, dtype=spec.dtype) for spec in specs)
+
+
+def _kept(leaf: Any) -> Any:
+    """A leaf whose values stay when the caller writes to its own."""
+    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
+
+
+def _rowwise(product: Callable[[Leaves], Leaves], like: Sequence[ArraySpec]) -> Callable[[Leaves], Leaves]:
+    """A product for every entry of a leading axis."""
+
+    def rows(seeds: Leaves) -> Leaves:
+        if not len(seeds[0]):
+            return tuple(np.zeros((0, *spec.shape), dtype=spec.dtype) for spec in like)
+        found = [product(tuple(s[k] for s in seeds)) for k in range(len(seeds[0]))]
+        return tuple(np.stack(leaves) for leaves in zip(*found, strict=True))
+
+    return rows
 
 
 # -- what kernels are made of -------------------------------------------------------------------------

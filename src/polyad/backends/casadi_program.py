@@ -1,13 +1,9 @@
-"""A kernel as a program of CasADi: run once on symbols, called through preallocated buffers.
+"""A kernel as a program of CasADi: run once on symbols, compiled, and called (``casadi_call``).
 
 * The kernel runs once on boxes over symbols; what it returns becomes the outputs of a
   ``casadi.Function``. Its inputs are the active leaves, the real constants and the seeds.
 * Integer and boolean constants are part of the graph (they may be indices): other values, like seeds
   of another batch size, get a graph of their own, and the last few are kept.
-* Arguments and results of a call lie in arrays whose addresses CasADi knows. One set of them, a
-  **slot**, holds the arrays, the buffer and its trigger together, for the trigger of a buffer that
-  is gone would read freed memory. A slot serves one call at a time: each thread takes one from the
-  pool, or makes another.
 * A differentiation within a function that is being built is part of its graph: its own symbols are
   replaced by what they stand for there.
 * Expressions are built under one lock: their reference counts are not made for several threads.
@@ -16,8 +12,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -27,11 +21,11 @@ import numpy as np
 
 from polyad.arrays.casadi_symbolic import Symbolic, constant
 from polyad.backends.base import Kernel, Leaves, Problem
-from polyad.errors import DomainError, FunctionNotSupportedError
+from polyad.backends.casadi_call import BUILDING, Call, Output
+from polyad.errors import FunctionNotSupportedError
 
 __all__ = ["Program"]
 
-BUILDING = threading.RLock()
 KEPT = 8  # graphs of one program for other integers and batch sizes
 SMALL = 1000  # scalar instructions below which nothing else is tried
 ARRAY_COST = 8  # what an instruction on arrays costs besides its arithmetic, in scalar ones (measured)
@@ -49,98 +43,6 @@ def _constructing(kind: Any) -> Iterator[None]:
         yield
     finally:
         _KIND.reset(token)
-
-
-@dataclasses.dataclass(frozen=True)
-class Output:
-    """How a leaf of the outcome is read: computed, with structural zeros, or fixed."""
-
-    shape: tuple[int, ...]
-    dtype: Any
-    places: Any = None  # flat positions of the entries that are not structurally zero
-    fixed: Any = None
-
-    def read(self, values: Any) -> Any:
-        """A fresh array of the values."""
-        if self.places is None:
-            return values.copy() if self.dtype == np.float64 else values.astype(self.dtype)
-        full = np.zeros(self.shape, dtype=self.dtype)
-        full.reshape(-1)[self.places] = values
-        return full
-
-
-class Call:
-    """A compiled function with its pool of slots; ``call(leaves)`` gives fresh arrays."""
-
-    def __init__(self, inputs: Sequence[Symbolic], outputs: Sequence[tuple[Any, Output]], label: str) -> None:
-        import casadi
-
-        self._label = label
-        self._shapes = [x.shape for x in inputs]
-        self._outputs = [output for _, output in outputs]
-        columns = [x.raw for x in inputs]
-        self._function = casadi.Function("polyad", columns, [expression for expression, _ in outputs])
-        self.instructions = int(self._function.n_instructions())
-        self._pool: list[Any] = [self._slot()]
-
-    def _slot(self) -> Any:
-        with BUILDING:
-            buffer: Any
-            buffer, trigger = self._function.buffer()
-            arguments: list[Any] = [np.zeros(shape) for shape in self._shapes]
-            results: list[Any] = [
-                np.zeros(output.shape if output.places is None else len(output.places))
-                for output in self._outputs
-            ]
-            for k, array in enumerate(arguments):
-                if array.size:
-                    buffer.set_arg(k, memoryview(array))
-            for k, array in enumerate(results):
-                if array.size:
-                    buffer.set_res(k, memoryview(array))
-        return arguments, results, trigger, buffer
-
-    def _take(self) -> Any:
-        try:
-            return self._pool.pop()
-        except IndexError:
-            return self._slot()
-
-    def __call__(self, leaves: Sequence[Any]) -> list[Any]:
-        slot = self._take()
-        arguments, results, trigger, buffer = slot
-        for place, leaf in zip(arguments, leaves, strict=True):
-            place[...] = leaf
-        trigger()
-        if buffer.ret():
-            raise self._failed()
-        found = [output.read(values) for output, values in zip(self._outputs, results, strict=True)]
-        self._pool.append(slot)
-        return found
-
-    def bare(self) -> Callable[..., Any]:
-        """The call for leaves in a row and one result."""
-        pool, take, read, failed = self._pool, self._take, self._outputs[0].read, self._failed
-
-        def call(*leaves: Any) -> Any:
-            slot = take()
-            arguments, results, trigger, buffer = slot
-            for place, leaf in zip(arguments, leaves, strict=True):
-                place[...] = leaf
-            trigger()
-            if buffer.ret():
-                raise failed()
-            found = read(results[0])
-            pool.append(slot)
-            return found
-
-        return call
-
-    def _failed(self) -> DomainError:
-        return DomainError(
-            f"casadi could not evaluate {self._label} at these arguments (a singular matrix, say): "
-            "backend='numpy' tells where"
-        )
 
 
 class Graph:
@@ -313,12 +215,16 @@ class Program:
         shape = np.shape(seeds[0][0])
         ins = len(self._problem.x)
 
-        def call(*leaves: Any) -> Any:
-            if np.shape(leaves[count]) == shape:
-                return bare(*leaves)
+        def other(*leaves: Any) -> Any:
             return self.result(leaves[:ins], leaves[ins:count], leaves[count:])[0]
 
-        return call
+        def product(*leaves: Any) -> Any:
+            return bare(*leaves) if np.shape(leaves[count]) == shape else other(*leaves)
+
+        def single(x: Any, seed: Any) -> Any:  # the usual case, without the way around a tuple
+            return bare(x, seed) if type(seed) is np.ndarray and seed.shape == shape else product(x, seed)
+
+        return single if count == 1 else product
 
     def _of_seeds(self, seeds: tuple[Leaves, ...]) -> tuple[Any, ...]:
         return tuple([leaf.shape for leaves in seeds for leaf in leaves if hasattr(leaf, "shape")])
@@ -340,7 +246,7 @@ class Program:
     def _built(self, c: Leaves, seeds: tuple[Leaves, ...]) -> Graph:
         import casadi
 
-        from polyad.engine.casadi_arrays import NeedsMatrices
+        from polyad.engine.casadi_host import NeedsMatrices
 
         for leaf in (*self._problem.x, *c, *(leaf for leaves in seeds for leaf in leaves)):
             if _dtype(leaf).kind not in "fiub":

@@ -15,7 +15,7 @@ import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, spec_of
 from polyad.backends import derive
-from polyad.backends.base import Backend, Kernel, Leaves, Linearized, Problem, strategy
+from polyad.backends.base import Backend, Executable, Kernel, Leaves, Linearized, Problem, strategy
 from polyad.backends.basis import size
 
 __all__ = ["NumPy"]
@@ -31,6 +31,9 @@ class NumPy(Backend):
         Force one mode; None takes what suits the shapes.
     chunk_size : int, optional
         Directions per batch in Jacobians and Hessians; None bounds the memory of a batch.
+    compile : bool
+        Whether preparation records the derivative as a program, which calls replay without Python's
+        dispatch. The function must have no branch that depends on values; one that has is refused.
 
     Examples
     --------
@@ -41,6 +44,7 @@ class NumPy(Backend):
 
     mode: str | None = None
     chunk_size: int | None = None
+    compile: bool = False
 
     name: ClassVar[str] = "numpy"
     library: ClassVar[str] = "numpy"
@@ -167,6 +171,15 @@ class NumPy(Backend):
         return kernel
 
     # -- surroundings -------------------------------------------------------------------------
+
+    def finish(
+        self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
+    ) -> Executable:
+        if not (self.compile and prepared):
+            return super().finish(kernel, problem, seeds, prepared=prepared)
+        from polyad.backends.numpy_compiled import compiled
+
+        return compiled(kernel, problem, seeds)
 
     def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
         from polyad.engine import run

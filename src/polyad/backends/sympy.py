@@ -23,7 +23,7 @@ import numpy as np
 from polyad.arrays.libraries import ArraySpec
 from polyad.backends import sympy_calculus
 from polyad.backends.base import Backend, Executable, Kernel, Leaves, Problem
-from polyad.backends.sympy_program import Program, Trace, symbols
+from polyad.backends.sympy_program import Program, Trace, check_size, leaf_of, symbols
 from polyad.errors import ArgumentError
 
 __all__ = ["SymPy"]
@@ -40,12 +40,14 @@ class SymPy(Backend):
     max_symbols : int
         The largest number of entries of all arguments together; each is a symbol, and time and
         memory grow faster than their number.
+    max_operations : int
+        The largest number of operations on numbers, each counted once; a thousand of them take a second
+        for a gradient, several for an ``hvp``.
 
     Examples
     --------
     >>> import numpy as np, polyad as ad
-    >>> from polyad.backends.sympy import SymPy
-    >>> grad = ad.prepare_gradient(lambda x: np.sin(x[0]) * x[1], np.ones(2), backend=SymPy())
+    >>> grad = ad.prepare_gradient(lambda x: np.sin(x[0]) * x[1], np.ones(2), backend="sympy")
     >>> grad(np.array([0.0, 2.0]))
     array([2., 0.])
     >>> grad.expression
@@ -53,6 +55,7 @@ class SymPy(Backend):
     """
 
     max_symbols: int = 1000
+    max_operations: int = 20_000
     # symbols calculate through the lift only, so there is nothing to find out
     lift: bool | None = dataclasses.field(default=True, kw_only=True)
 
@@ -67,8 +70,18 @@ class SymPy(Backend):
             raise ArgumentError(f"SymPy differentiates expressions and has no modes: {self.mode!r} is none")
         if self.lift is not True:
             raise ArgumentError("SymPy takes NumPy functions: lift=True is the only way")
-        if self.max_symbols < 1:
-            raise ArgumentError(f"max_symbols must be positive, not {self.max_symbols}")
+        for name in ("max_symbols", "max_operations"):
+            if getattr(self, name) < 1:
+                raise ArgumentError(f"{name} must be positive, not {getattr(self, name)}")
+
+    @property
+    def forward(self) -> bool:
+        """Expressions are differentiated either way; there is no mode to choose."""
+        return True
+
+    @property
+    def reverse(self) -> bool:
+        return True
 
     @property
     def lifts_to(self) -> str | None:
@@ -78,7 +91,7 @@ class SymPy(Backend):
         """The function on symbols, run once for a problem and kept with it."""
         kept = vars(problem)  # as ``cached_property`` does: the problem itself is frozen
         if "sympy_trace" not in kept:
-            kept["sympy_trace"] = Trace(problem, self.max_symbols)
+            kept["sympy_trace"] = Trace(problem, self.max_symbols, self.max_operations)
         trace: Trace = kept["sympy_trace"]
         return trace
 
@@ -149,6 +162,33 @@ class SymPy(Backend):
         g = self._gradient(trace)
         rows = sympy_calculus.jacobian(_row(g), trace.active)
         return Program(trace, trace.blocks(rows, trace.x), first=g, strategy="symbolic Hessian")
+
+    def taylor(self, problem: Problem, order: int) -> Kernel:
+        import math
+
+        import sympy
+
+        trace = self._trace(problem)
+        v = symbols("v", problem.x)
+        seeds = dict(zip(trace.active, _row(v), strict=True))
+        rows = [trace.roots]
+        for _ in range(order):
+            rows.append(sympy_calculus.tangents(rows[-1], seeds))
+            check_size([e for row in rows for e in row], self.max_operations)
+        parts = [
+            [sympy_calculus.times(e, sympy.Rational(1, math.factorial(j))) for e in r]
+            for j, r in enumerate(rows)
+        ]
+        leaves = [trace.split(part, trace.y) for part in parts]
+        result = tuple(
+            leaf_of(
+                [e for leaf in column for e in leaf.array.flat],
+                (order + 1, *column[0].shape),
+                column[0].dtype,
+            )
+            for column in zip(*leaves, strict=True)
+        )
+        return Program(trace, result, seeds=v, strategy=f"{order} symbolic derivatives along a direction")
 
     # -- surroundings -------------------------------------------------------------------------
 

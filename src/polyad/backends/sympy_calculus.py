@@ -7,16 +7,14 @@ backwards (``cotangents``); the partial derivatives of functions are SymPy's own
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from polyad.engine.refuse import refuse
-from polyad.engine.sympy_functions import PARTIALS, named, partial, product, select
+from polyad.engine.sympy_functions import PARTIALS, added, named, partial, product, raised, select
 
-__all__ = ["cotangents", "jacobian", "ordered", "tangents"]
-
-# A product of more factors than this is nested rather than merged: merged ones share nothing.
-MERGED = 8
+__all__ = ["cotangents", "jacobian", "ordered", "renamed", "tangents"]
 
 
 def ordered(roots: Iterable[Any]) -> list[Any]:
@@ -37,6 +35,30 @@ def ordered(roots: Iterable[Any]) -> list[Any]:
     return list(found)
 
 
+def renamed(roots: Sequence[Any], names: Mapping[Any, Any]) -> list[Any]:
+    """The expressions with other symbols; ``xreplace`` would walk shared parts again and again.
+
+    Nothing is evaluated anew: what was kept apart stays apart. The order of operands goes by the
+    names of symbols, which stay.
+    """
+    import sympy
+
+    known = dict(names)
+    for node in ordered(roots):
+        if node in known:
+            continue
+        args = [known.get(arg, arg) for arg in node.args]
+        if all(a is b for a, b in zip(args, node.args, strict=True)):
+            continue
+        if node.is_Add or node.is_Mul:
+            known[node] = node._new_rawargs(*args)
+        elif node.is_Piecewise or type(node).__name__ == "ExprCondPair":
+            known[node] = sympy.Basic.__new__(type(node), *args)
+        else:
+            known[node] = node.func(*args, evaluate=False)
+    return [known.get(root, root) for root in roots]
+
+
 def times(a: Any, b: Any) -> Any:
     """A product that does not grow by merging, and that stays out of branches not taken."""
     import sympy
@@ -49,8 +71,6 @@ def times(a: Any, b: Any) -> Any:
         if mask.is_Piecewise and not other.is_Number and any(e is sympy.S.Zero for e, _ in mask.args):
             # zero times the infinite slope of a branch that is not taken would be NaN
             return select(*((times(e, other), c) for e, c in mask.args))
-    if len(a.args) + len(b.args) > MERGED and (a.is_Mul or b.is_Mul):
-        return sympy.Mul(a, b, evaluate=False)
     return product(a, b)
 
 
@@ -62,7 +82,8 @@ def partials(node: Any) -> list[Any]:
     if node.is_Add:
         return [one] * len(node.args)
     if node.is_Mul:
-        return [sympy.Mul(*node.args[:k], *node.args[k + 1 :]) for k in range(len(node.args))]
+        args = node.args
+        return [functools.reduce(product, args[:k] + args[k + 1 :], one) for k in range(len(args))]
     if node.is_Pow:
         return _of_power(node)
     if node.is_Piecewise:
@@ -86,7 +107,7 @@ def _of_power(node: Any) -> list[Any]:
 
     base, exponent = node.args
     if exponent.is_Number:
-        return [exponent * base ** (exponent - 1), sympy.S.Zero]
+        return [product(exponent, raised(base, exponent - 1)), sympy.S.Zero]
     # the limits where the exponent, or the base, is zero are those of polyad's engine
     none = sympy.Eq(exponent, 0, evaluate=False)
     by_base = select((sympy.S.Zero, none), (exponent * base ** (exponent - 1), sympy.true))
@@ -117,13 +138,13 @@ def _of_function(node: Any, k: int, found: Any) -> Any:
 # the commonest, said here because SymPy would spend its time on simplifying them
 COMMON: dict[str, Any] = {
     "exp": lambda sp, y, x: y,
-    "log": lambda sp, y, x: 1 / x,
+    "log": lambda sp, y, x: raised(x, -1),
     "sin": lambda sp, y, x: sp.cos(x, evaluate=False),
-    "cos": lambda sp, y, x: -sp.sin(x, evaluate=False),
+    "cos": lambda sp, y, x: product(sp.sin(x, evaluate=False), sp.S.NegativeOne),
     "sinh": lambda sp, y, x: sp.cosh(x, evaluate=False),
     "cosh": lambda sp, y, x: sp.sinh(x, evaluate=False),
-    "tanh": lambda sp, y, x: 1 - y**2,
-    "tan": lambda sp, y, x: 1 + y**2,
+    "tanh": lambda sp, y, x: 1 - raised(y, 2),
+    "tan": lambda sp, y, x: 1 + raised(y, 2),
 }
 
 
@@ -173,7 +194,7 @@ def tangents(roots: Sequence[Any], seeds: Mapping[Any, Any], order: Sequence[Any
         elif isinstance(node, sympy.logic.boolalg.Boolean) or not isinstance(node, sympy.Expr):
             continue
         else:
-            known[node] = sympy.Add(
+            known[node] = added(
                 *(
                     times(known[arg], _given(p))
                     for arg, p in zip(node.args, partials(node), strict=True)
@@ -198,7 +219,7 @@ def cotangents(seeds: Sequence[tuple[Any, Any]], symbols: Sequence[Any]) -> list
             continue
         if not isinstance(node, sympy.Expr):
             continue
-        w = sympy.Add(*terms.pop(node))
+        w = added(*terms.pop(node))
         if w is zero:
             continue
         if node.is_Piecewise:
@@ -212,7 +233,7 @@ def cotangents(seeds: Sequence[tuple[Any, Any]], symbols: Sequence[Any]) -> list
                 g = times(w, _given(p))
                 if g is not zero:
                     terms.setdefault(arg, []).append(g)
-    return [sympy.Add(*terms[s]) if s in terms else zero for s in symbols]
+    return [added(*terms[s]) if s in terms else zero for s in symbols]
 
 
 def jacobian(roots: Sequence[Any], symbols: Sequence[Any]) -> list[list[Any]]:

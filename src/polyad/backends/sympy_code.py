@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import math
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ import numpy as np
 from polyad.backends.sympy_calculus import ordered
 from polyad.engine.refuse import refuse
 from polyad.engine.sympy_functions import PARTIALS
+from polyad.engine.sympy_special import COMPUTE
+from polyad.errors import OperationNotSupportedError
 
 __all__ = ["compiled"]
 
@@ -43,6 +46,9 @@ SPECIAL = {
     **{"besselj": "jv", "bessely": "yv", "besseli": "iv", "besselk": "kv"},
     **{"elliptic_k": "ellipk", "elliptic_e": "ellipe"},
 }
+# names in the code -> names of the users' functions
+_DEFINED: dict[str, str] = {}
+_LOCK = threading.Lock()
 PAIRS = {"Si": ("sici", 0), "Ci": ("sici", 1), "Shi": ("shichi", 0), "Chi": ("shichi", 1)}
 
 
@@ -106,7 +112,7 @@ def _names(fast: bool) -> dict[str, Any]:
         "power": math.pow if fast else np.power,
     }
     for name in PARTIALS:
-        if name not in found:
+        if name not in found and name not in COMPUTE:
             found[name] = getattr(np, name, None) or getattr(scipy.special, name)
     for name, other in SPECIAL.items():
         found[name] = getattr(scipy.special, other)
@@ -172,7 +178,7 @@ class _Writer:
             return _atom(node)
         kind = type(node).__name__
         if node.is_Add:
-            return f"({' + '.join(map(self.of, node.args))})"
+            return _joined(" + ", [self.of(arg) for arg in node.args])
         if node.is_Mul:
             return self._product(node)
         if node.is_Pow:
@@ -186,13 +192,15 @@ class _Writer:
             return f"({(' and ' if isinstance(node, sympy.And) else ' or ').join(args)})"
         if isinstance(node, sympy.Not):
             return f"(not {args[0]})"
+        if isinstance(node, sympy.ITE):
+            return f"({args[1]} if {args[0]} else {args[2]})"
         if isinstance(node, sympy.Xor):
             return f"({' ^ '.join(f'bool({a})' for a in args)})"
         if kind == "power":
             return self._to(*node.args)
-        if kind == "erfcinv" or kind not in _names(True):
+        if kind not in COMPUTE and (kind == "erfcinv" or kind not in _names(True)):
             raise refuse(f"{kind} has no numerical counterpart", "use backend='numpy', 'jax' or 'torch'")
-        return f"{kind}({', '.join(args)})"
+        return f"{_identifier(kind)}({', '.join(args)})"
 
     def _product(self, node: Any) -> str:
         above, below = [], []
@@ -206,7 +214,7 @@ class _Writer:
                 above.append(self.of(arg))
         if above[:1] == ["-1.0"] and len(above) > 1:
             above = [f"-{above[1]}", *above[2:]]
-        text = "*".join(above) or "1.0"
+        text = _joined("*", above)[1:-1] if above else "1.0"
         if below:
             text = f"{text}/{below[0]}" if len(below) == 1 else f"{text}/({'*'.join(below)})"
         return f"({text})"
@@ -252,6 +260,24 @@ class _Writer:
         return text
 
 
+@functools.cache
+def _identifier(kind: str) -> str:
+    """A function's name in the code: a user's own have names with dots."""
+    if kind.isidentifier():
+        return kind
+    with _LOCK:
+        name = f"defined_{len(_DEFINED)}"
+        _DEFINED[name] = kind
+    return name
+
+
+def _joined(sign: str, terms: list[str]) -> str:
+    """Terms in brackets, many of them in groups: Python's compiler walks a long sum as a deep tree."""
+    while len(terms) > DEEPEST:
+        terms = [_joined(sign, terms[k : k + DEEPEST]) for k in range(0, len(terms), DEEPEST)]
+    return f"({sign.join(terms)})"
+
+
 def _parts(node: Any) -> tuple[Any, ...]:
     """What an expression is written in terms of, but for numbers; a choice has pairs in between."""
     args = tuple(part for pair in node.args for part in pair.args) if node.is_Piecewise else node.args
@@ -274,7 +300,10 @@ def _atom(node: Any) -> str:
             return "inf" if node > 0 else "(-inf)"
         return f"({value})" if value.startswith("-") and value != "-1.0" else value
     if node.is_Symbol:
-        raise refuse(f"{node} is a symbol of another function", "return it from the function that made it")
+        raise OperationNotSupportedError(
+            f"{node.name} belongs to another function on symbols (an outer one, or an earlier one that left "
+            "it in a variable): pass it as an argument, or use backend='numpy'"
+        )
     raise refuse(f"SymPy's result contains {node}, which is no real number", "use backend='numpy'")
 
 
@@ -316,6 +345,6 @@ class _Constants(ast.NodeTransformer):
 
 
 def _executed(tree: ast.Module, *, fast: bool) -> Callable[..., list[Any]]:
-    space = dict(_names(fast))
+    space = {**COMPUTE, **_names(fast), **{name: COMPUTE[kind] for name, kind in list(_DEFINED.items())}}
     exec(compile(tree, "<polyad SymPy>", "exec"), space)
     return space["program"]

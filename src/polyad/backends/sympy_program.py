@@ -15,18 +15,25 @@ import numpy as np
 
 from polyad.arrays.expressions import Expressions
 from polyad.backends.base import Executable, Leaves, Problem
+from polyad.backends.sympy_calculus import ordered, renamed
 from polyad.backends.sympy_code import compiled
 from polyad.engine.refuse import refuse
 from polyad.errors import FunctionNotSupportedError
 
-__all__ = ["Program", "SymbolicExecutable", "Trace", "leaf_of", "symbols"]
+__all__ = ["Program", "SymbolicExecutable", "Trace", "check_size", "leaf_of", "symbols"]
 
 
 @dataclasses.dataclass(frozen=True)
 class SymbolicExecutable(Executable):
     """An executable with the expressions that it computes, one array of objects for each leaf."""
 
-    expression: tuple[Any, ...] = ()
+    program: Any = None
+
+    @property
+    def expression(self) -> tuple[Any, ...]:
+        """The result's expressions."""
+        found: tuple[Any, ...] = self.program.expression
+        return tuple(e.copy() if isinstance(e, np.ndarray) else e for e in found)
 
 
 def symbols(name: str, leaves: Sequence[Any]) -> tuple[Expressions, ...]:
@@ -46,7 +53,8 @@ def _symbols(name: str, leaf: Any) -> Expressions:
         )
     entries = np.empty(np.shape(leaf), dtype=object)
     for place in np.ndindex(entries.shape):
-        symbol = sympy.Symbol("_".join((name, *map(str, place))), real=True)
+        # one that equals no other of its name: a symbol of an outer or an earlier function is not this one
+        symbol = sympy.Dummy("_".join((name, *map(str, place))), real=True)
         entries[place] = sympy.Ne(symbol, 0) if dtype.kind == "b" else symbol
     return Expressions(entries, dtype, weak=weak)
 
@@ -66,6 +74,17 @@ def leaf_of(entries: Sequence[Any], shape: tuple[int, ...], dtype: Any) -> Expre
     return Expressions(flat.reshape(shape), dtype)
 
 
+def check_size(roots: Sequence[Any], limit: int) -> None:
+    """Refuse what has more distinct parts than the limit."""
+    count = len(ordered(roots))
+    if count > limit:
+        raise FunctionNotSupportedError(
+            f"the function has {count} operations on numbers, whose derivatives would take SymPy long: "
+            f"pass backend=polyad.SymPy(max_operations={count}) to try, or use backend='numpy', 'jax' "
+            "or 'torch'"
+        )
+
+
 class Trace:
     """The user's function on symbols.
 
@@ -75,9 +94,11 @@ class Trace:
         The problem.
     limit : int
         The largest number of symbols.
+    operations : int
+        The largest number of distinct subexpressions.
     """
 
-    def __init__(self, problem: Problem, limit: int) -> None:
+    def __init__(self, problem: Problem, limit: int, operations: int) -> None:
         total = sum(int(np.size(leaf)) for leaf in (*problem.x, *problem.c))
         if total > limit:
             raise FunctionNotSupportedError(
@@ -89,6 +110,7 @@ class Trace:
         y, aux = problem.f(self.x, self.c)
         self.y = tuple(map(_as_expressions, y))
         self.aux = tuple(aux)
+        check_size(self.roots, operations)
 
     @cached_property
     def active(self) -> list[Any]:
@@ -168,7 +190,16 @@ class Program:
     @cached_property
     def expression(self) -> tuple[Any, ...]:
         """The result's expressions: an array of objects, or one expression, for each leaf."""
-        return tuple(leaf.array.copy() if leaf.shape else leaf.array[()] for leaf in self.result)
+        import sympy
+
+        own = [s for group in self._groups for s in group]
+        names = {s: sympy.Symbol(s.name, real=True) for s in own}
+        found = iter(renamed([e for leaf in self.result for e in leaf.array.flat], names))
+        arrays = [
+            leaf_of([next(found) for _ in range(leaf.size)], leaf.shape, leaf.dtype).array
+            for leaf in self.result
+        ]
+        return tuple(a if a.shape else a[()] for a in arrays)
 
     @cached_property
     def bare(self) -> Callable[..., tuple[np.ndarray, ...]]:
@@ -215,7 +246,7 @@ class Program:
             f"{self.strategy}, compiled",
             (lambda *leaves: bare(*leaves)[0]) if single else None,
             exclusive=single,
-            expression=self.expression,
+            program=self,
         )
 
     def _compiled(self, leaves: tuple[Expressions, ...]) -> Callable[..., tuple[np.ndarray, ...]]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from polyad.engine.boxing import BOXES, unbox, unbox_index
 from polyad.engine.core import Tracer, Value, base, shape_of
+from polyad.engine.dual import Dual
 from polyad.engine.proxy import Proxy
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_structure import (
@@ -28,11 +29,15 @@ from polyad.engine.rules_structure import (
     setitem,
     written_once,
 )
+from polyad.engine.tape import Node
 
-__all__ = ["Box", "View", "unbox", "wrap"]
+__all__ = ["Box", "View", "number", "unbox", "wrap"]
 
 # names of universal functions of one or two operands -> the function on boxes
 METHODS_OF_OBJECTS: dict[str, Callable[..., Any]] = {}
+# How a number, and an entry of a vector, become boxes, by the type of the value; ``scalars`` fills them.
+NUMBERS: dict[type, Callable[[Any], Any]] = {}
+ENTRIES: dict[type, Callable[[Any, int], Any]] = {}
 # where NumPy turns the arguments of a vectorized function into arrays without saying of what
 LOOKS = ("vectorize._get_ufunc_and_otypes", "vectorize._vectorize_call_with_signature")
 
@@ -42,6 +47,12 @@ def wrap(value: Value) -> Any:
     if isinstance(value, Tracer) or (type(value) is np.ndarray and value.dtype.kind in "fc"):
         return Box(value)
     return value
+
+
+def number(value: Value) -> Any:
+    """As ``wrap``, for what may be a number: those have a box of their own (``scalars``)."""
+    make = NUMBERS.get(type(value))
+    return wrap(value) if make is None else make(value)
 
 
 class Box:
@@ -174,24 +185,31 @@ class Box:
     # -- reading and writing --------------------------------------------------------------------------
 
     def __getitem__(self, index: Any) -> Any:
-        if type(index) is int:
-            value = getitem(self._value, index=index)
-            if not value.shape:
-                return Box(value) if isinstance(value, Tracer) else value
+        kind = type(index)
+        mine = self._value
+        if kind is slice:
+            if type(mine) is Node or type(mine) is Dual:
+                return Slice(self, index, mine.sliced(index))
+        elif kind is tuple:
+            index = unbox_index(index, mine)
+        elif kind is int or type(index := unbox_index(index, mine)) is int:
+            entry = ENTRIES.get(type(mine))
+            if entry is not None and (found := entry(mine, index)) is not None:
+                return found
+        value = getitem(mine, index=index)
+        if value.shape:
+            plain = kind is slice or kind is int or is_basic(index)
+            return Slice(self, index, value) if plain else wrap(value)
+        if is_basic(index) and _keeps_array(index):
             return Slice(self, index, value)
-        if type(index) is not slice:
-            index = unbox_index(index, self._value)
-        value = getitem(self._value, index=index)
-        if is_basic(index) and (value.shape or _keeps_array(index)):
-            return Slice(self, index, value)
-        return wrap(value)
+        return number(value)
 
     def __setitem__(self, index: Any, item: Any) -> None:
         if type(index) is not int:
             index = unbox_index(index, self._value)
         old = self._value
         value = self._written(unbox(item, old))
-        if not is_basic(index):
+        if type(index) is not int and not is_basic(index):
             index, value = written_once(old.shape, index, value)
         self._value = setitem(old, value, index=index)
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.casadi_symbolic import Symbolic, constant, positions
+from polyad.engine.casadi_host import NeedsMatrices, called_back
+from polyad.engine.core import PRIMITIVES
 from polyad.engine.libraries import Adapter
 from polyad.engine.refuse import refuse
-from polyad.errors import FunctionNotSupportedError
 
-__all__ = ["Arrays", "NeedsMatrices"]
+__all__ = ["Arrays"]
 
 # Products of matrices with more multiplications than this are left to MX, which keeps them whole.
 SCALAR_PRODUCTS = 100_000
@@ -23,8 +24,11 @@ SCALAR_PRODUCTS = 100_000
 POLYNOMIAL = 4
 
 
-class NeedsMatrices(FunctionNotSupportedError):
-    """An operation that scalar expressions (SX) should not do; matrix expressions (MX) can."""
+def _solve(a: Any, b: Any) -> Any:
+    """Of two matrices; by default CasADi takes a pivot below 1e-12 for zero, whatever the others are."""
+    import casadi
+
+    return casadi.solve(a, b, "qr", {"eps": 1e-300})
 
 
 class Arrays(Adapter):
@@ -302,8 +306,6 @@ class Arrays(Adapter):
             raise NeedsMatrices("linear systems need matrix expressions: use polyad.CasADi(symbols='MX')")
 
     def own_solve(self, a: Any, b: Any) -> Symbolic:
-        import casadi
-
         a, b = self._beside(a, b)
         self._whole(a, b)
         vector = len(b.shape) == 1
@@ -312,11 +314,7 @@ class Arrays(Adapter):
         lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         shape = (*lead, a.shape[-1], b.shape[-1])
         dtype = np.result_type(a.dtype, b.dtype, np.float32)
-        x = (
-            self._each(casadi.solve, (a, b), lead, shape, dtype)
-            if math.prod(shape)
-            else self.own_zeros(a, shape)
-        )
+        x = self._each(_solve, (a, b), lead, shape, dtype) if math.prod(shape) else self.own_zeros(a, shape)
         return x.reshaped(shape[:-1]) if vector else x
 
     def own_inv(self, a: Any) -> Symbolic:
@@ -330,7 +328,7 @@ class Arrays(Adapter):
         n, lead = a.shape[-1], a.shape[:-2]
         if n > POLYNOMIAL:
             self._whole(a)
-            return self._each(casadi.det, (a,), lead, lead, a.dtype)
+            return called_back(PRIMITIVES["det"])(a)  # CasADi's own calls small entries singular
         entries = casadi.SX.sym("a", n, n)
         polynomial = casadi.Function("det", [entries], [casadi.det(entries)])
         return self._each(polynomial, (a,), lead, lead, a.dtype)

@@ -49,7 +49,7 @@ class Part:
     def can_add(self, w: Value) -> bool:
         """Whether the entries can be added in place, without a rule."""
         if not isinstance(w, Tracer):
-            return True
+            return self.unique or not any(isinstance(k, Tracer) for k in _keys(self.index))
         return (
             self.basic
             and type(w) is Dual
@@ -80,6 +80,10 @@ class Part:
             buffer[self.index] += w
         else:
             np.add.at(buffer, self.index, w)
+
+
+def _keys(index: Any) -> tuple[Any, ...]:
+    return index if type(index) is tuple else (index,)
 
 
 def expand(w: Value, shape: tuple[int, ...]) -> Value:

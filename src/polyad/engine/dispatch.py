@@ -28,7 +28,7 @@ from polyad.engine import (  # noqa: F401  (importing them fills the table)
     rules_special,
 )
 from polyad.engine import rules_elementwise as elementary
-from polyad.engine.box import Box, wrap
+from polyad.engine.box import Box, number, wrap
 from polyad.engine.boxing import contains_box, gathered, recorder, unbox, unbox_index
 from polyad.engine.core import Primitive, Tracer, Value, ndim_of, shape_of
 from polyad.engine.numpy_boxes import BOXED
@@ -102,6 +102,8 @@ LIKE = frozenset({np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.c
 
 def laid_out(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
     """The result, with what is known of its layout."""
+    if isinstance(result, Box) and not result.shape:
+        return Box(result._value)  # an array even without axes
     if isinstance(result, Box) and result.ndim > 1 and args:
         known = layout(args[0]) if isinstance(args[0], Box) else np.empty(np.shape(args[0]), dtype=bool)
         if known is None and kwargs.get("order") == "C":
@@ -172,7 +174,7 @@ def _enter(a: Any, tape: Any) -> Any:
 def rewrap(result: Any) -> Any:
     """Values of a result as the user's objects."""
     if isinstance(result, Tracer):
-        return Box(result)
+        return number(result)
     if isinstance(result, tuple | list):
         parts = [rewrap(part) for part in result]
         return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from polyad.engine.core import Binary, Primitive, Tracer, Value
+import numpy as np
+
+from polyad.engine.core import PRIMITIVES, Binary, Primitive, Tracer, Value
 from polyad.engine.refuse import no_rule
 
 __all__ = ["Dual"]
@@ -68,6 +70,13 @@ class Dual(Tracer):
             a = a.primal
             y = primitive(a, b)
         return Dual(level, y, primitive.numbers[2 * side](y, self.tangent, a, b))
+
+    def sliced(self, index: slice) -> Value:
+        """A slice of an array: what ``getitem`` gives, sooner."""
+        a, t = self.primal, self.tangent
+        if type(a) is not np.ndarray or type(t) is not np.ndarray or t.shape[1:] != a.shape:
+            return PRIMITIVES["getitem"](self, index=index)
+        return Dual(self.level, a[index], t[:, index])
 
     def __repr__(self) -> str:
         return f"Dual({self.primal!r}, {self.tangent!r})"

@@ -104,6 +104,13 @@ class Adapter:
         """The array without its derivative."""
         raise NotImplementedError
 
+    def values(self, a: Any) -> np.ndarray | None:
+        """The numbers in an array, or None where it has none yet."""
+        return None
+
+    def later(self, check: Callable[..., None], arrays: tuple[Any, ...]) -> None:
+        """Make a check on values, which raises, whenever there are any; a library that traces has none."""
+
     # -- what has other names or forms nearly everywhere ---------------------------------------------
 
     def own_concatenate(self, *parts: Any, axis: int) -> Any:
@@ -139,6 +146,9 @@ class Adapter:
     def own_argsort(self, x: Any, axis: int) -> Any:
         return self.main().argsort(x, axis=axis)
 
+    def own_argpartition(self, x: Any, kth: Any, axis: int) -> Any:
+        return self.own_argsort(x, axis)  # sorted altogether is one of the orders that are promised
+
     def own_truncate_to(self, x: Any, dtype: Any) -> Any:
         return self.own_astype(x, dtype)
 
@@ -147,7 +157,14 @@ class Adapter:
 
 
 # library -> the class in the module ``library_<name>``
-ADAPTERS = {"jax": "JAX", "torch": "Torch", "autograd": "Autograd", "casadi": "CasADi", "sympy": "SymPy"}
+ADAPTERS = {
+    "jax": "JAX",
+    "torch": "Torch",
+    "autograd": "Autograd",
+    "casadi": "CasADi",
+    "sympy": "SymPy",
+    "recording": "Recording",
+}
 
 
 @functools.cache

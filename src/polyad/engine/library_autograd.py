@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from polyad.engine import host
+from polyad.engine.core import PRIMITIVES, Primitive
+from polyad.engine.kinds import PARTIALS
 from polyad.engine.libraries import Adapter
 
 __all__ = ["Autograd"]
@@ -38,6 +42,9 @@ class Autograd(Adapter):
         while (value := getval(a)) is not a:
             a = value
         return a
+
+    def values(self, a: Any) -> np.ndarray | None:
+        return np.asarray(self.stop(a))
 
     def own_reshape(self, x: Any, shape: tuple[int, ...]) -> Any:
         return self.main().reshape(x, shape)
@@ -83,8 +90,53 @@ class Autograd(Adapter):
             total = total + flat[source]
         return anp.reshape(total, shape)
 
+    def own_astype(self, x: Any, dtype: Any) -> Any:
+        if np.dtype(dtype).kind == "c" and x.dtype.kind != "c":
+            return x * np.ones((), dtype)  # autograd's astype does not take the real part on its way back
+        return x.astype(dtype)
+
     def own_pinv(self, a: Any, rcond: Any) -> Any:
         return self._linalg().pinv(a)
 
     def own_round(self, x: Any, decimals: int) -> Any:
         return self.main().round(x, decimals)
+
+    def _search(self, name: str, home: str) -> Callable[..., Any] | None:
+        from autograd.core import primitive_vjps
+
+        from polyad.engine.autograd_rules import by_rules, constant, is_constant
+
+        primitive = PRIMITIVES[name]
+        # autograd's own special functions lack forward mode; all its arrays are on the host anyway
+        if host.hosted(primitive):
+            return self.host(primitive)
+        found = super()._search(name, home)
+        missing = found is None or (hasattr(found, "fun") and found not in primitive_vjps)
+        if name in PARTIALS:
+            return self.host(primitive) if missing and found is not None else found
+        if is_constant(primitive):
+            return constant(self, primitive)
+        return by_rules(self, primitive) if missing else found
+
+    def host(self, primitive: Primitive) -> Callable[..., Any]:
+        """SciPy's function with the partial derivatives of the table."""
+        from autograd.extend import defjvp, defvjp
+        from autograd.extend import primitive as autograd_primitive
+        from autograd.numpy.numpy_jvps import broadcast
+        from autograd.numpy.numpy_vjps import unbroadcast_f
+
+        call = autograd_primitive(lambda *args: host.on_host(primitive, args))
+
+        def slope(k: int, y: Any, args: tuple[Any, ...]) -> Any:
+            return host.partial(primitive, k, self, y, args)
+
+        def pull(k: int) -> Callable[..., Any]:
+            return lambda y, *args: unbroadcast_f(args[k], lambda w: w * slope(k, y, args))
+
+        def push(k: int) -> Callable[..., Any]:
+            return lambda t, y, *args: broadcast(t * slope(k, y, args), y)
+
+        count = primitive.compute.nin if isinstance(primitive.compute, np.ufunc) else len(primitive.pulls)
+        defvjp(call, *map(pull, range(count)))
+        defjvp(call, *map(push, range(count)))
+        return call

@@ -2,8 +2,8 @@
 
 * Structure is a gather of flat positions, so it is exact and free at run time.
 * Ties, and functions that CasADi lacks, are written so that their derivatives are right to every
-  order: of two smooth branches only the chosen one is computed with values that matter, and
-  arguments of the other are kept where it is finite.
+  order (``casadi_forms``): of two smooth branches only the chosen one is computed with values that
+  matter, and arguments of the other are kept where it is finite.
 * What cannot be written without losing digits or derivatives has no counterpart here; the proxy
   refuses it by name.
 """
@@ -18,6 +18,9 @@ import numpy as np
 
 from polyad.arrays.casadi_symbolic import Symbolic, constant
 from polyad.engine.casadi_arrays import Arrays
+from polyad.engine.casadi_forms import Forms
+from polyad.engine.casadi_host import HOSTED, called_back
+from polyad.engine.core import PRIMITIVES
 from polyad.engine.refuse import refuse
 
 __all__ = ["CasADi"]
@@ -74,7 +77,7 @@ class CasADi(Arrays):
         if own is not None and getattr(own, "__func__", own).__module__ != "polyad.engine.libraries":
             found: Operation = own
             return found
-        return self._elementwise(name)
+        return called_back(PRIMITIVES[name]) if name in HOSTED else self._elementwise(name)
 
     def _elementwise(self, name: str) -> Operation | None:
         import casadi
@@ -87,7 +90,10 @@ class CasADi(Arrays):
         if name in LOGICAL:
             return self._logical(name)
         form = getattr(Forms, name, None)
-        return None if form is None else self._applied(form, "float" if name in Forms.floating else None)
+        if form is None:
+            return None
+        kind = "float" if name in Forms.floating else "bool" if name in Forms.truths else None
+        return self._applied(form, kind)
 
     def _applied(self, f: Operation, result: str | None) -> Operation:
         """A function of columns as one of arrays, with broadcasting."""
@@ -232,147 +238,3 @@ class CasADi(Arrays):
 
     def _same(self, x: Symbolic) -> Symbolic:
         return x
-
-
-class Forms:
-    """Functions of columns that CasADi lacks or whose derivative it has otherwise at ties."""
-
-    floating = frozenset(
-        "exp2 log2 cbrt reciprocal_ deg2rad rad2deg hypot logaddexp logaddexp2 copysign heaviside "
-        "expit log_expit logit xlogy exp10".split()
-    )
-
-    @staticmethod
-    def power(a: Any, b: Any) -> Any:
-        import casadi
-
-        return casadi.power(a, b)
-
-    @staticmethod
-    def square(x: Any) -> Any:
-        return x * x
-
-    @staticmethod
-    def reciprocal(x: Any) -> Any:
-        return 1.0 / x
-
-    @staticmethod
-    def exp2(x: Any) -> Any:
-        import casadi
-
-        return casadi.power(2.0, x)
-
-    @staticmethod
-    def exp10(x: Any) -> Any:
-        import casadi
-
-        return casadi.power(10.0, x)
-
-    @staticmethod
-    def log2(x: Any) -> Any:
-        import casadi
-
-        return casadi.log(x) / math.log(2.0)
-
-    @staticmethod
-    def cbrt(x: Any) -> Any:
-        import casadi
-
-        return casadi.sign(x) * casadi.power(casadi.fabs(x), 1.0 / 3.0)
-
-    @staticmethod
-    def deg2rad(x: Any) -> Any:
-        return x * (math.pi / 180.0)
-
-    @staticmethod
-    def rad2deg(x: Any) -> Any:
-        return x * (180.0 / math.pi)
-
-    @staticmethod
-    def hypot(a: Any, b: Any) -> Any:
-        import casadi
-
-        return casadi.hypot(a, b)
-
-    @staticmethod
-    def logaddexp(a: Any, b: Any) -> Any:
-        import casadi
-
-        # both branches are the same smooth function, so its derivatives are right at ties as well
-        first = casadi.gt(a, b)
-        head, gap = casadi.if_else(first, a, b), casadi.if_else(first, b - a, a - b)
-        return head + casadi.log1p(casadi.exp(gap))
-
-    @staticmethod
-    def logaddexp2(a: Any, b: Any) -> Any:
-        ln2 = math.log(2.0)
-        return Forms.logaddexp(a * ln2, b * ln2) / ln2
-
-    @staticmethod
-    def maximum(a: Any, b: Any) -> Any:
-        import casadi
-
-        tie = 0.5 * a + 0.5 * b  # ties share equally; not a number stays so
-        return casadi.if_else(casadi.gt(a, b), a, casadi.if_else(casadi.lt(a, b), b, tie))
-
-    @staticmethod
-    def minimum(a: Any, b: Any) -> Any:
-        import casadi
-
-        tie = 0.5 * a + 0.5 * b
-        return casadi.if_else(casadi.lt(a, b), a, casadi.if_else(casadi.gt(a, b), b, tie))
-
-    @staticmethod
-    def fmod(a: Any, b: Any) -> Any:
-        import casadi
-
-        return casadi.fmod(a, b)
-
-    @staticmethod
-    def remainder(a: Any, b: Any) -> Any:
-        import casadi
-
-        rest = casadi.fmod(a, b)
-        return rest + casadi.if_else(casadi.lt(rest * casadi.sign(b), 0.0), b, 0.0)
-
-    @staticmethod
-    def floor_divide(a: Any, b: Any) -> Any:
-        import casadi
-
-        return casadi.floor((a - Forms.remainder(a, b)) / b + 0.5)
-
-    @staticmethod
-    def trunc(x: Any) -> Any:
-        import casadi
-
-        return casadi.if_else(casadi.lt(x, 0.0), casadi.ceil(x), casadi.floor(x))
-
-    @staticmethod
-    def rint(x: Any) -> Any:
-        import casadi
-
-        return x - casadi.remainder(x, 1.0)
-
-    @staticmethod
-    def heaviside(x: Any, h: Any) -> Any:
-        import casadi
-
-        return casadi.if_else(casadi.eq(x, 0.0), h, casadi.if_else(casadi.gt(x, 0.0), 1.0, 0.0))
-
-    @staticmethod
-    def expit(x: Any) -> Any:
-        import casadi
-
-        negative = casadi.lt(x, 0.0)
-        e = casadi.exp(casadi.if_else(negative, x, -x))
-        return casadi.if_else(negative, e, 1.0) / (1.0 + e)
-
-    @staticmethod
-    def log_expit(x: Any) -> Any:
-        return -Forms.logaddexp(0.0 * x, -x)
-
-    @staticmethod
-    def logit(x: Any) -> Any:
-        import casadi
-
-        return casadi.log(x / (1.0 - x))

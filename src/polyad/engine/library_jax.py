@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from polyad.engine.libraries import Adapter
+from polyad.engine import host
+from polyad.engine.core import PRIMITIVES, Primitive
+from polyad.engine.host import Hosting
 from polyad.engine.refuse import refuse
 
 __all__ = ["JAX"]
 
+# of these JAX's own derivatives are wrong at a removable singularity (spence at 1), fail under jit (expn), or
+# lose digits (log_ndtr far out, i1 around zero)
+DERIVED_BY_TABLE = frozenset({"spence", "exp1", "expn", "log_ndtr", "i1", "i1e"})
+# and of these at zero; the forms in ``decompositions`` are right there
+DERIVED_WRONG = frozenset({"boxcox", "boxcox1p", "rel_entr", "kl_div"})
 
-class JAX(Adapter):
+
+class JAX(Hosting):
     """``jax.numpy``."""
 
     name = "jax"
@@ -50,5 +59,97 @@ class JAX(Adapter):
                 )
         return x[index]
 
+    def own_eig(self, a: Any) -> Any:
+        # their length and phase, which JAX leaves open, are fixed by what is made of them
+        w, v = sys.modules["jax"].lax.linalg.eig(
+            a, compute_left_eigenvectors=False, enable_eigvec_derivs=True
+        )
+        return w, v
+
+    def own_expm(self, a: Any) -> Any:
+        import jax.scipy.linalg
+
+        return jax.scipy.linalg.expm(a)
+
+    def own_solve_triangular(self, a: Any, b: Any, lower: bool, unit_diagonal: bool) -> Any:
+        import jax.scipy.linalg
+
+        return jax.scipy.linalg.solve_triangular(a, b, lower=lower, unit_diagonal=unit_diagonal)
+
+    def own_frexp_exponent(self, x: Any) -> Any:
+        return self.main().frexp(x)[1]
+
+    def own_nextafter(self, a: Any, b: Any) -> Any:
+        # JAX's own has no derivative; the difference of neighbours is exact
+        known = self.stop(a)
+        return a + (self.main().nextafter(known, self.stop(b)) - known)
+
     def own_pinv(self, a: Any, rcond: Any) -> Any:
         return self._linalg().pinv(a, rtol=rcond)
+
+    def is_own(self, a: Any) -> bool:
+        return isinstance(a, sys.modules["jax"].Array)
+
+    def _search(self, name: str, home: str) -> Callable[..., Any] | None:
+        if name in DERIVED_WRONG:
+            return None
+        found, primitive = super()._search(name, home), PRIMITIVES[name]
+        if found is not None and host.hosted(primitive):
+            found = _of_floats(found)
+        if found is not None and name in DERIVED_BY_TABLE:
+            found = self.host(primitive, found)
+        return self.real_or_host(found, primitive)
+
+    def host(self, primitive: Primitive, value: Callable[..., Any] | None = None) -> Callable[..., Any]:
+        """SciPy's function by a callback to the host, with the partial derivatives of the table.
+
+        With ``value``, a function of JAX's own, only its derivatives are replaced.
+        """
+        jax = sys.modules["jax"]
+        zero = jax.custom_derivatives.SymbolicZero
+
+        def call(*args: Any) -> Any:
+            places = [k for k, a in enumerate(args) if self.is_own(a)]
+
+            def filled(arrays: Any) -> list[Any]:
+                full = list(args)
+                for k, a in zip(places, arrays, strict=True):
+                    full[k] = a
+                return full
+
+            def on_host(*arrays: Any) -> Any:
+                kinds = [a.dtype if k in places else a for k, a in enumerate(filled(arrays))]
+                dtype = jax.dtypes.canonicalize_dtype(host.result_dtype(primitive, kinds))
+
+                def evaluate(*arrays: Any) -> np.ndarray:
+                    return host.on_host(primitive, filled(map(np.asarray, arrays))).astype(dtype, copy=False)
+
+                arrays = jax.numpy.broadcast_arrays(*arrays)  # vmap adds an axis in front of each
+                result = jax.ShapeDtypeStruct(arrays[0].shape, dtype)
+                return jax.pure_callback(evaluate, result, *arrays, vmap_method="broadcast_all")
+
+            @jax.custom_jvp  # type: ignore[untyped-decorator]
+            def f(*arrays: Any) -> Any:
+                return on_host(*arrays) if value is None else value(*filled(arrays))
+
+            def push(primals: Any, tangents: Any) -> Any:
+                y = f(*primals)
+                total = jax.numpy.zeros_like(y)
+                for k, t in zip(places, tangents, strict=True):
+                    if not isinstance(t, zero) and t.dtype != jax.dtypes.float0:
+                        total = total + t * host.partial(primitive, k, self, y, filled(primals))
+                return y, total
+
+            f.defjvp(push, symbolic_zeros=True)
+            return f(*(args[k] for k in places))
+
+        return call
+
+
+def _of_floats(f: Callable[..., Any]) -> Callable[..., Any]:
+    """JAX's derivatives of special functions fail where another operand is an integer."""
+
+    def call(*args: Any, **params: Any) -> Any:
+        return f(*(a * 1.0 if isinstance(a, int | np.integer) else a for a in args), **params)
+
+    return call

@@ -15,10 +15,20 @@ import numpy as np
 
 from polyad.arrays.expressions import Expressions
 from polyad.engine import sympy_linalg
+from polyad.engine.core import Primitive
 from polyad.engine.libraries import Adapter
 from polyad.engine.refuse import refuse
 from polyad.engine.sympy_entries import boolean, checked, entry, mapped, numeric, objects, power, quotient
-from polyad.engine.sympy_functions import PARTIALS, condition, is_number, named, product, select
+from polyad.engine.sympy_functions import (
+    PARTIALS,
+    added,
+    condition,
+    is_number,
+    named,
+    product,
+    raised,
+    select,
+)
 
 __all__ = ["SymPy"]
 
@@ -53,9 +63,9 @@ NATIVE: dict[str, str] = {
 MADE: dict[str, Callable[[Any, Any], Any]] = {
     "sqrt": lambda sp, x: power(x, sp.S.Half),
     "absolute": lambda sp, x: sp.Abs(x, evaluate=False),
-    "square": lambda sp, x: x**2,
-    "reciprocal": lambda sp, x: 1 / x,
-    "negative": lambda sp, x: -x,
+    "square": lambda sp, x: raised(x, 2),
+    "reciprocal": lambda sp, x: raised(x, -1),
+    "negative": lambda sp, x: product(x, sp.S.NegativeOne),
     "deg2rad": lambda sp, x: x * sp.pi / 180,
     "rad2deg": lambda sp, x: x * 180 / sp.pi,
     "digamma": lambda sp, x: sp.polygamma(0, x, evaluate=False),
@@ -118,6 +128,13 @@ class SymPy(Adapter):
             return self._ufunc(name, named(name))
         return sympy_linalg.FUNCTIONS.get(name)
 
+    def host(self, primitive: Primitive) -> Callable[..., Any] | None:
+        """A special function that SymPy lacks, as a function of its own."""
+        from polyad.engine.sympy_special import special
+
+        f = special(primitive)
+        return None if f is None else self._ufunc(primitive.name, f)
+
     # -- entry by entry -----------------------------------------------------------------------------------
 
     def _map(self, dtype: Any, f: Callable[..., Any], *args: Any, conditions: bool = False) -> Expressions:
@@ -162,10 +179,12 @@ class SymPy(Adapter):
         return self._map(_result(a, b), f, a, b)
 
     def own_add(self, a: Any, b: Any) -> Any:
-        return self._arithmetic(lambda x, y: x + y, a, b)
+        return self._arithmetic(added, a, b)
 
     def own_subtract(self, a: Any, b: Any) -> Any:
-        return self._arithmetic(lambda x, y: x - y, a, b)
+        import sympy
+
+        return self._arithmetic(lambda x, y: added(x, product(y, sympy.S.NegativeOne)), a, b)
 
     def own_multiply(self, a: Any, b: Any) -> Any:
         return self._arithmetic(product, a, b)
@@ -221,7 +240,11 @@ class SymPy(Adapter):
             dtype = _result(*arrays)
             plain = dtype.kind != "b"
             objects = [mapped(numeric, a.array) if plain and a.dtype.kind == "b" else a.array for a in arrays]
-            return Expressions(np.asarray(compute(*objects, **params), dtype=object), dtype)
+            result = np.asarray(compute(*objects, **params), dtype=object)
+            # the zeros between scattered entries are Python's
+            if name == "scatter":
+                result = mapped(lambda e: entry(e) if isinstance(e, int) else e, result)
+            return Expressions(result, dtype)
 
         return call
 
@@ -266,10 +289,8 @@ class SymPy(Adapter):
         return Expressions(objects([f(list(row)) for row in rows], shape), dtype)
 
     def own_sum(self, x: Any, axis: Any, keepdims: bool) -> Any:
-        import sympy
-
         dtype = np.dtype(np.int64) if x.dtype.kind == "b" else x.dtype
-        return self._reduced(lambda es: sympy.Add(*map(numeric, es)), dtype, x, axis, keepdims)
+        return self._reduced(lambda es: added(*map(numeric, es)), dtype, x, axis, keepdims)
 
     def _extremum(self, name: str, x: Any, axis: Any, keepdims: bool) -> Any:
         f = named(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -52,10 +53,17 @@ class Torch(Hosting):
         import torch
 
         # a copy: torch keeps it for the way back, and the caller may write to his
-        return torch.tensor(a, device=beside.device)
+        return torch.tensor(np.asarray(a, order="C"), device=beside.device)
 
     def stop(self, a: Any) -> Any:
         return a.detach()
+
+    def values(self, a: Any) -> np.ndarray | None:
+        try:
+            bool((a == a).all())  # fails where torch is tracing or mapping
+            return np.asarray(a.detach().cpu().tolist())
+        except RuntimeError:
+            return None
 
     def own_rint(self, x: Any) -> Any:
         return x.round()
@@ -181,10 +189,43 @@ class Torch(Hosting):
     def own_einsum(self, *operands: Any, subscripts: str) -> Any:
         import torch
 
-        return torch.einsum(subscripts, *operands)
+        return torch.einsum(subscripts, *self._alike(*operands))
 
     def own_matmul(self, a: Any, b: Any) -> Any:
+        a, b = self._alike(a, b)
         return a @ b
+
+    def own_solve(self, a: Any, b: Any) -> Any:
+        import torch
+
+        return torch.linalg.solve(*self._alike(a, b))
+
+    def _alike(self, *operands: Any) -> tuple[Any, ...]:
+        """Operands of one dtype, which torch's products and solvers want."""
+        import torch
+
+        dtype = functools.reduce(torch.promote_types, [a.dtype for a in operands])
+        return tuple(a.to(dtype) for a in operands)
+
+    def own_expm(self, a: Any) -> Any:
+        import torch
+
+        return torch.linalg.matrix_exp(a)
+
+    def own_solve_triangular(self, a: Any, b: Any, lower: bool, unit_diagonal: bool) -> Any:
+        import torch
+
+        a, b = self._alike(a, b)
+        return torch.linalg.solve_triangular(a, b, upper=not lower, unitriangular=unit_diagonal)
+
+    def own_ldexp(self, x: Any, n: Any) -> Any:
+        # torch's own has derivative zero where the power of two is not whole
+        return x * 2.0**n
+
+    def own_frexp_exponent(self, x: Any) -> Any:
+        import torch
+
+        return torch.frexp(x.detach()).exponent
 
     def is_own(self, a: Any) -> bool:
         import torch
@@ -192,7 +233,12 @@ class Torch(Hosting):
         return isinstance(a, torch.Tensor)
 
     def _search(self, name: str, home: str) -> Callable[..., Any] | None:
+        if name in ("i1", "i1e"):  # the second derivatives of torch's lose their digits around zero
+            return None
         return self.real_or_host(super()._search(name, home), PRIMITIVES[name])
+
+    def is_complex(self, a: Any) -> bool:
+        return self.is_own(a) and a.is_complex()
 
     def host(self, primitive: Primitive) -> Callable[..., Any]:
         """SciPy's function as one of torch's, with the partial derivatives of the table."""

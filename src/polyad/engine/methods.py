@@ -35,7 +35,7 @@ def _method(f: Any) -> Callable[..., Any]:
 
 for _name in (
     "sum prod mean std var max min argmax argmin argsort cumsum cumprod all any dot clip round take repeat "
-    "trace choose compress searchsorted nonzero"
+    "trace choose compress searchsorted nonzero argpartition"
 ).split():
     if getattr(np, _name) in FUNCTIONS:
         setattr(Box, _name, _method(getattr(np, _name)))
@@ -59,13 +59,13 @@ def _box_astype(
     return wrap(numpy_structure.cast(self._value, np.dtype(dtype)))
 
 
-def _box_copy(self: Box, order: str = "C") -> Any:
+def _box_copy(self: Box, order: Any = "C") -> Any:
     copy = Box(self._value)
     known = layout(self)
     if order == "C":
         known = np.empty(self.shape, dtype=bool)
     elif known is not None:
-        known = known.copy(order)  # type: ignore[call-overload]
+        known = known.copy(order)
     if known is not None:
         copy._layout = known
     return copy
@@ -78,6 +78,10 @@ def _box_fill(self: Box, item: Any) -> None:
 
 def _box_sort(self: Box, axis: int = -1, kind: Any = None, order: Any = None) -> None:
     self._replace(FUNCTIONS[np.sort](self._value, axis=axis))
+
+
+def _box_partition(self: Box, kth: Any, axis: int = -1, kind: Any = None, order: Any = None) -> None:
+    self._replace(FUNCTIONS[np.partition](self._value, kth, axis=axis))
 
 
 def _box_item(self: Box, *index: Any) -> Any:
@@ -131,6 +135,8 @@ _ADDITIONS: dict[str, Any] = {
     "diagonal": lambda self, offset=0, axis1=0, axis2=1: VIEWS[np.diagonal](self, offset, axis1, axis2),
     "fill": _box_fill,
     "sort": _box_sort,
+    "partition": _box_partition,
+    "put": lambda self, indices, values, mode="raise": np.put(self, indices, values, mode),
     "item": _box_item,
     "tolist": _box_tolist,
     "ravel": lambda self, order="C": VIEWS[np.ravel](self, order),

@@ -1,213 +1,153 @@
-"""NumPy's products of arrays and linear algebra, made of primitives."""
+"""NumPy's linear algebra, made of primitives; products are in ``numpy_products``."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from polyad.engine import rules_linalg as rules
 from polyad.engine import rules_matrix as matrix
-from polyad.engine.core import Value, base, is_real, ndim_of, shape_of
-from polyad.engine.kinds import conj
+from polyad.engine import rules_matrix_function as matrix_function
+from polyad.engine.core import Tracer, Value, base, is_real, ndim_of, shape_of
+from polyad.engine.kinds import conj, constant
 from polyad.engine.numpy_reduction import axes_of, max_, min_, sum_
-from polyad.engine.numpy_structure import array_of
+from polyad.engine.numpy_structure import array_of, cast
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import equal, power, real, where
-from polyad.engine.rules_elementwise import absolute, sqrt
+from polyad.engine.rules_elementwise import absolute, imag, sign, sqrt
 from polyad.engine.rules_linalg import swapped
-from polyad.engine.rules_structure import broadcast_to, getitem, reshape, transpose
-from polyad.engine.table import FUNCTIONS, function, map_ufunc
+from polyad.engine.rules_reduction import argmax, argsort
+from polyad.engine.rules_structure import (
+    broadcast_to,
+    concatenate,
+    getitem,
+    reshape,
+    take_along_axis,
+    transpose,
+)
+from polyad.engine.table import FUNCTIONS, function
 
-__all__ = ["norm"]
+__all__ = ["norm", "svdvals", "triangle"]
 
-map_ufunc(np.matmul, rules.matmul)
+Axis = Any
+EPS = float(np.finfo(float).eps)
 
-
-@function(np.dot)
-def dot(a: Value, b: Value) -> Value:
-    a, b = array_of(a), array_of(b)
-    na, nb = ndim_of(a), ndim_of(b)
-    if na == 0 or nb == 0:
-        return a * b
-    if nb <= 2:
-        return rules.matmul(a, b)
-    return tensordot(a, b, axes=((na - 1,), (nb - 2,)))
-
-
-@function(np.vdot)
-def vdot(a: Value, b: Value) -> Value:
-    return rules.matmul(conj(reshape(array_of(a), shape=(-1,))), reshape(array_of(b), shape=(-1,)))
-
-
-@function(np.inner)
-def inner(a: Value, b: Value) -> Value:
-    a, b = array_of(a), array_of(b)
-    if ndim_of(a) == 0 or ndim_of(b) == 0:
-        return a * b
-    return tensordot(a, b, axes=((ndim_of(a) - 1,), (ndim_of(b) - 1,)))
-
-
-@function(np.outer, np.linalg.outer)
-def outer(a: Value, b: Value) -> Value:
-    return reshape(array_of(a), shape=(-1, 1)) * reshape(array_of(b), shape=(1, -1))
-
-
-@function(np.tensordot, np.linalg.tensordot)
-def tensordot(a: Value, b: Value, axes: Any = 2) -> Value:
-    a, b = array_of(a), array_of(b)
-    na, nb = ndim_of(a), ndim_of(b)
-    if isinstance(axes, int | np.integer):
-        left, right = tuple(range(na - axes, na)), tuple(range(axes))
-    else:
-        pairs = [tuple(k) if isinstance(k, tuple | list | np.ndarray) else (k,) for k in axes]
-        left, right = tuple(int(k) % na for k in pairs[0]), tuple(int(k) % nb for k in pairs[1])
-    rest_a = [k for k in range(na) if k not in left]
-    rest_b = [k for k in range(nb) if k not in right]
-    shape = tuple(a.shape[k] for k in rest_a) + tuple(b.shape[k] for k in rest_b)
-    inner_size = 1
-    for k in left:
-        inner_size *= a.shape[k]
-    rows, columns = 1, 1
-    for k in rest_a:
-        rows *= a.shape[k]
-    for k in rest_b:
-        columns *= b.shape[k]
-    a = reshape(transpose(a, axes=(*rest_a, *left)), shape=(rows, inner_size))
-    b = reshape(transpose(b, axes=(*right, *rest_b)), shape=(inner_size, columns))
-    return reshape(rules.matmul(a, b), shape=shape)
-
-
-@function(np.trace)
-def trace(a: Value, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Value:
-    return sum_(FUNCTIONS[np.diagonal](a, offset=offset, axis1=axis1, axis2=axis2), -1)
+# -- norms --------------------------------------------------------------------------------------------
 
 
 @function(np.linalg.norm)
-def norm(x: Value, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Value:
-    """Norms of vectors, and those of matrices that are made of entries."""
+def norm(x: Value, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Value:
     x = array_of(x)
     axes = axes_of(axis, ndim_of(x))
-    count = ndim_of(x) if axes is None else len(axes)
-    if ord is None or (ord == "fro" and count == 2) or (ord == 2 and count == 1):
-        return _root(sum_(_squared(x), axis, keepdims=keepdims))
+    if axes is None:
+        if ord is None:
+            return _root(sum_(_squared(x), keepdims=keepdims))
+        axes = tuple(range(ndim_of(x)))
+    if len(axes) == 1:
+        return _of_vector(x, 2 if ord is None else ord, axes, keepdims)
+    if len(axes) == 2 and axes[0] != axes[1]:
+        return _of_matrix(x, "fro" if ord is None else ord, axes, keepdims)
+    raise ValueError("Improper number of dimensions to norm.")
+
+
+@function(np.linalg.vector_norm)
+def vector_norm(x: Value, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Value:
+    x = array_of(x)
+    if axis is None:
+        flat = _of_vector(reshape(x, shape=(-1,)), ord, (0,), False)
+        return reshape(flat, shape=(1,) * ndim_of(x)) if keepdims else flat
+    axes = axes_of(axis, ndim_of(x)) or ()
+    return _of_vector(x, ord, axes, keepdims)
+
+
+@function(np.linalg.matrix_norm)
+def matrix_norm(x: Value, /, *, keepdims: bool = False, ord: Any = "fro") -> Value:
+    x = array_of(x)
+    return _of_matrix(x, ord, (ndim_of(x) - 2, ndim_of(x) - 1), keepdims)
+
+
+def _of_vector(x: Value, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Value:
+    if isinstance(ord, str):
+        raise ValueError(f"Invalid norm order '{ord}' for vectors")
+    if ord == 2:
+        return _root(sum_(_squared(x), axes, keepdims=keepdims))
     size = absolute(x)
-    if count == 1:
-        if ord == np.inf:
-            return max_(size, axis, keepdims)
-        if ord == -np.inf:
-            return min_(size, axis, keepdims)
-        if ord == 1:
-            return sum_(size, axis, keepdims=keepdims)
-        if ord == 0:
-            return sum_(where(equal(size, 0), 0.0, 1.0), axis, keepdims=keepdims)
-        return power(sum_(power(size, ord), axis, keepdims=keepdims), 1.0 / ord)
-    rows, columns = (0, 1) if axes is None else axes
+    if ord == np.inf:
+        return max_(size, axes, keepdims)
+    if ord == -np.inf:
+        return min_(size, axes, keepdims)
+    if ord == 1:
+        return sum_(size, axes, keepdims=keepdims)
+    if ord == 0:
+        return sum_(where(equal(size, 0), 0.0, 1.0), axes, keepdims=keepdims)
+    if ord < 0:
+        return power(sum_(power(size, ord), axes, keepdims=keepdims), 1.0 / ord)
+    return _root(sum_(power(size, ord), axes, keepdims=keepdims), 1.0 / ord)
+
+
+def _of_matrix(x: Value, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Value:
+    rows, columns = axes
+    if ord == "fro":
+        return _root(sum_(_squared(x), axes, keepdims=keepdims))
     if ord in (1, -1, np.inf, -np.inf):
         first, second = (rows, columns) if abs(ord) == 1 else (columns, rows)
-        sums = sum_(size, first, keepdims=True)
-        result = (max_ if ord > 0 else min_)(sums, second, True)
-        if keepdims:
-            return result
-        return reshape(result, shape=tuple(n for k, n in enumerate(shape_of(x)) if k not in (rows, columns)))
-    moved = transpose(x, axes=(*(k for k in range(ndim_of(x)) if k not in (rows, columns)), rows, columns))
-    s = svdvals(moved)
-    result = sum_(s, -1) if ord == "nuc" else (max_ if ord > 0 else min_)(s, -1)
-    if not keepdims:
-        return result
-    return reshape(result, shape=tuple(1 if k in (rows, columns) else n for k, n in enumerate(shape_of(x))))
+        result = (max_ if ord > 0 else min_)(sum_(absolute(x), first, keepdims=True), second, True)
+    elif ord in (2, -2, "nuc"):
+        others = [k for k in range(ndim_of(x)) if k not in axes]
+        s = svdvals(transpose(x, axes=(*others, rows, columns)))
+        result = sum_(s, -1) if ord == "nuc" else getitem(s, index=(..., 0 if ord > 0 else -1))
+    else:
+        raise ValueError("Invalid norm order for matrices.")
+    return reshape(
+        result,
+        shape=tuple(1 if k in axes else n for k, n in enumerate(shape_of(x)) if keepdims or k not in axes),
+    )
 
 
 def _squared(x: Value) -> Value:
     return x * x if is_real(x) else real(x * conj(x))
 
 
-def _root(s: Value) -> Value:
-    """The square root of a sum of squares; at zero its derivative is 0, as that of ``|x|`` is."""
+def _root(s: Value, exponent: float = 0.5) -> Value:
+    """The root of a sum of powers; at zero its derivative is 0, as that of ``|x|`` is."""
+    root = sqrt if exponent == 0.5 else lambda a: power(a, exponent)
     zero = equal(s, 0)
     if isinstance(zero, np.bool_) and not zero:
-        return sqrt(s)
-    return where(zero, 0.0, sqrt(where(zero, 1.0, s)))
+        return root(s)
+    return where(zero, 0.0, root(where(zero, 1.0, s)))
 
 
-# -- named axes ---------------------------------------------------------------------------------------
+@function(np.linalg.cond)
+def cond(x: Value, p: Any = None) -> Value:
+    """The norm of a matrix times that of its inverse."""
+    x = array_of(x)
+    if p in (None, 2, -2):
+        s = svdvals(x)
+        largest, smallest = getitem(s, index=(..., 0)), getitem(s, index=(..., -1))
+        return smallest / largest if p == -2 else largest / smallest
+    return norm(x, p, (-2, -1)) * norm(matrix.inv(x), p, (-2, -1))
 
 
-@function(np.einsum)
-def einsum(
-    *operands: Any, optimize: Any = False, dtype: Any = None, order: str = "K", casting: str = "safe"
-) -> Value:
-    """Explicit output, no ellipsis, no letter twice in an operand: then the rule's form holds."""
-    if not isinstance(operands[0], str):
-        subscripts, arrays = _from_lists(operands)
-    else:
-        subscripts, arrays = operands[0].replace(" ", ""), [array_of(a) for a in operands[1:]]
-    inputs, arrow, output = subscripts.partition("->")
-    terms = inputs.split(",")
-    terms, output = _without_ellipsis(terms, output if arrow else None, [ndim_of(a) for a in arrays])
-    for k, term in enumerate(terms):
-        while len(set(term)) < len(term):
-            arrays[k], term = _diagonal_of(arrays[k], term)
-        terms[k] = term
-    sizes: dict[str, int] = {}
-    for term, a in zip(terms, arrays, strict=True):
-        for c, n in zip(term, shape_of(a), strict=True):
-            sizes[c] = max(sizes.get(c, 1), n)
-    for k, term in enumerate(terms):
-        full = tuple(sizes[c] for c in term)
-        if full != shape_of(arrays[k]):
-            arrays[k] = broadcast_to(arrays[k], shape=full)
-    return rules.einsum(*arrays, subscripts=f"{','.join(terms)}->{output}")
+_matrix_rank = constant("matrix_rank", np.linalg.matrix_rank)
 
 
-def _from_lists(operands: tuple[Any, ...]) -> tuple[str, list[Value]]:
-    """The form ``einsum(a, [0, 1], b, [1, 2], [0, 2])``."""
-    letters = rules.LETTERS
-    count = len(operands) // 2
-    name = lambda axes: "".join("..." if k is Ellipsis else letters[k] for k in axes)  # noqa: E731
-    text = ",".join(name(operands[2 * k + 1]) for k in range(count))
-    if len(operands) % 2:
-        text += "->" + name(operands[-1])
-    return text, [array_of(operands[2 * k]) for k in range(count)]
-
-
-def _without_ellipsis(terms: list[str], output: str | None, ndims: list[int]) -> tuple[list[str], str]:
-    """Letters in place of ``...``, and the output that NumPy implies where none is given."""
-    free = [c for c in rules.LETTERS if c not in "".join(terms)]
-    longest = max(
-        (n - len(t.replace("...", "")) for t, n in zip(terms, ndims, strict=True) if "..." in t), default=0
-    )
-    named = "".join(free[:longest])
-    spelled = [
-        t.replace("...", named[longest - (n - len(t) + 3) :]) if "..." in t else t
-        for t, n in zip(terms, ndims, strict=True)
-    ]
-    if output is None:
-        letters = "".join(terms).replace(".", "")
-        output = (named if any("..." in t for t in terms) else "") + "".join(
-            sorted(c for c in set(letters) if letters.count(c) == 1)
-        )
-    return spelled, output.replace("...", named)
-
-
-def _diagonal_of(a: Value, term: str) -> tuple[Value, str]:
-    """The first letter that stands twice, once."""
-    c = next(c for c in term if term.count(c) > 1)
-    i = term.index(c)
-    j = term.index(c, i + 1)
-    n = shape_of(a)[i]
-    rest = [k for k in range(len(term)) if k not in (i, j)]
-    moved = transpose(a, axes=(i, j, *rest))
-    return getitem(moved, index=(np.arange(n), np.arange(n))), c + "".join(term[k] for k in rest)
+@function(np.linalg.matrix_rank)
+def matrix_rank(A: Value, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Value:
+    """Constant in pieces."""
+    options = {"tol": tol, "hermitian": hermitian, "rtol": rtol}
+    return _matrix_rank(A, **{k: base(v) for k, v in options.items() if v is not None and v is not False})
 
 
 # the named tuples of NumPy's results
 SLOGDET: Any = type(np.linalg.slogdet(np.eye(1)))
 EIGH: Any = type(np.linalg.eigh(np.eye(1)))
+EIG: Any = type(np.linalg.eig(np.eye(1)))
 QR: Any = type(np.linalg.qr(np.eye(1)))
 SVD: Any = type(np.linalg.svd(np.eye(1)))
 
-# -- matrices -----------------------------------------------------------------------------------------
+# -- inverses and determinants --------------------------------------------------------------------------
 
 
 @function(np.linalg.solve)
@@ -221,78 +161,60 @@ def solve(a: Value, b: Value) -> Value:
 
 function(np.linalg.inv)(lambda a: matrix.inv(array_of(a)))
 function(np.linalg.det)(lambda a: matrix.det(array_of(a)))
-function(np.linalg.cholesky)(
-    lambda a, /, *, upper=False: (
-        swapped(matrix.cholesky(array_of(a))) if upper else matrix.cholesky(array_of(a))
-    )
-)
 function(np.linalg.slogdet)(lambda a: SLOGDET(*matrix.slogdet(array_of(a))))
-function(np.linalg.eigh)(lambda a, UPLO="L": EIGH(*matrix.eigh(_triangle(array_of(a), UPLO))))
-function(np.linalg.eigvalsh)(lambda a, UPLO="L": matrix.eigh(_triangle(array_of(a), UPLO))[0])
-function(np.linalg.svdvals)(lambda x, /: svdvals(array_of(x)))
 function(np.linalg.matrix_transpose)(lambda x, /: swapped(array_of(x)))
 function(np.linalg.diagonal)(
     lambda x, /, *, offset=0: FUNCTIONS[np.diagonal](x, offset=offset, axis1=-2, axis2=-1)
 )
-function(np.linalg.trace)(lambda x, /, *, offset=0, dtype=None: trace(x, offset, -2, -1))
-function(np.linalg.matmul)(lambda x1, x2, /: rules.matmul(array_of(x1), array_of(x2)))
-
-
-def _triangle(a: Value, uplo: str) -> Value:
-    """What NumPy reads of a matrix that is said to be symmetric."""
-    n = a.shape[-1]
-    part = np.tril(np.ones((n, n)), -1) if uplo.upper() == "L" else np.triu(np.ones((n, n)), 1)
-    return a * (part + np.eye(n)) + rules.adjoint(a * part)
-
-
-def svdvals(a: Value) -> Value:
-    """The singular values."""
-    return matrix.svd(a)[1]
-
-
-@function(np.linalg.svd)
-def svd(a: Value, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
-    if not compute_uv:
-        return svdvals(a)
-    if full_matrices and a.shape[-1] != a.shape[-2]:
-        raise refuse(
-            "np.linalg.svd with full_matrices=True, whose additional vectors are not determined,",
-            "pass full_matrices=False",
-        )
-    return SVD(*matrix.svd(a))
-
-
-@function(np.linalg.qr)
-def qr(a: Value, mode: str = "reduced") -> Any:
-    if mode == "complete" and a.shape[-1] == a.shape[-2]:
-        mode = "reduced"
-    if mode not in ("reduced", "r"):
-        raise refuse(f"np.linalg.qr with mode={mode!r}", "use mode='reduced' or 'r'")
-    factors = matrix.qr(a)
-    return factors[1] if mode == "r" else QR(*factors)
 
 
 @function(np.linalg.pinv)
 def pinv(a: Value, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Value:
+    """Its derivative is that at constant rank; the pseudo-inverse jumps where the rank does."""
+    a = array_of(a)
     chosen = rcond if rtol is None else rtol
-    return matrix.pinv(a, rcond=1e-15 if chosen is None else chosen)
+    if chosen is None:
+        chosen = 1e-15 if rtol is None else max(a.shape[-2:]) * EPS
+    return matrix.pinv(a, rcond=chosen)
 
 
 @function(np.linalg.lstsq)
 def lstsq(a: Value, b: Value, rcond: Any = None) -> Any:
     """By the pseudo-inverse: the matrix must have full rank."""
     a, b = array_of(a), array_of(b)
-    values = [np.asarray(base(v)) for v in (a, b)]
-    _, _, rank, _ = np.linalg.lstsq(values[0], values[1], rcond=rcond)
-    if rank < min(a.shape):
+    rcond = EPS * max(a.shape) if rcond is None else rcond
+    s = svdvals(a)
+    rank = _matrix_rank(a) if isinstance(base(a), Tracer) else int((base(s) > rcond * base(s)[0]).sum())
+    if isinstance(rank, int) and rank < min(a.shape):
         raise refuse("np.linalg.lstsq of a matrix without full rank", "add a regularisation")
-    x = rules.matmul(matrix.pinv(a, rcond=1e-15), b)
-    residual = b - rules.matmul(a, x)
-    squares = sum_(_squared(residual), 0)
-    if not shape_of(squares):
-        squares = reshape(squares, shape=(1,))
-    tall = a.shape[0] > a.shape[1]
-    return x, squares if tall else np.zeros(0), rank, svdvals(a)
+    x = rules.matmul(matrix.pinv(a, rcond=rcond), b)
+    if a.shape[0] <= a.shape[1]:
+        return x, np.zeros(0), rank, s
+    squares = sum_(_squared(b - rules.matmul(a, x)), 0)
+    return x, squares if shape_of(squares) else reshape(squares, shape=(1,)), rank, s
+
+
+@function(np.linalg.tensorinv)
+def tensorinv(a: Value, ind: int = 2) -> Value:
+    a = array_of(a)
+    if ind <= 0:
+        raise ValueError("Invalid ind argument.")
+    shape = shape_of(a)
+    rows = math.prod(shape[:ind])
+    return reshape(matrix.inv(reshape(a, shape=(rows, -1))), shape=(*shape[ind:], *shape[:ind]))
+
+
+@function(np.linalg.tensorsolve)
+def tensorsolve(a: Value, b: Value, axes: Any = None) -> Value:
+    a, b = array_of(a), array_of(b)
+    n = ndim_of(a)
+    if axes is not None:
+        last = [int(k) % n for k in axes]
+        a = transpose(a, axes=(*(k for k in range(n) if k not in last), *last))
+    free = shape_of(a)[ndim_of(b) :]
+    columns = math.prod(free)
+    x = solve(reshape(a, shape=(-1, columns)), reshape(b, shape=(-1,)))
+    return reshape(x, shape=free)
 
 
 @function(np.linalg.matrix_power)
@@ -309,64 +231,95 @@ def matrix_power(a: Value, n: int) -> Value:
     return a * 0.0 + np.eye(a.shape[-1]) if result is None else result
 
 
-@function(np.linalg.multi_dot)
-def multi_dot(arrays: Any) -> Value:
-    parts = [array_of(a) for a in arrays]
-    result = parts[0]
-    for a in parts[1:]:
-        result = dot(result, a)
-    return result
+# -- factorisations -------------------------------------------------------------------------------------
 
 
-@function(np.kron)
-def kron(a: Value, b: Value) -> Value:
-    a, b = array_of(a), array_of(b)
-    n = max(ndim_of(a), ndim_of(b))
-    shape_a = (1,) * (n - ndim_of(a)) + shape_of(a)
-    shape_b = (1,) * (n - ndim_of(b)) + shape_of(b)
-    wide = reshape(a, shape=tuple(m for k in shape_a for m in (k, 1)))
-    narrow = reshape(b, shape=tuple(m for k in shape_b for m in (1, k)))
-    return reshape(wide * narrow, shape=tuple(p * q for p, q in zip(shape_a, shape_b, strict=True)))
+@function(np.linalg.cholesky)
+def cholesky(a: Value, /, *, upper: bool = False) -> Value:
+    """Of what LAPACK reads: one triangle."""
+    if upper:
+        return rules.adjoint(matrix.cholesky(triangle(array_of(a), "U")))
+    return matrix.cholesky(triangle(array_of(a), "L"))
 
 
-@function(np.cross)
-def cross(
-    a: Value, b: Value, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
-) -> Value:
-    if axis is not None:
-        axisa = axisb = axisc = axis
-    a, b = _last(array_of(a), axisa), _last(array_of(b), axisb)
-    if shape_of(a)[-1] != 3 or shape_of(b)[-1] != 3:
-        raise refuse("np.cross of vectors that are not of length 3", "use three components")
-    p, q = [2, 0, 1], [1, 2, 0]
-    part = lambda v, k: getitem(v, index=(..., np.array(k)))  # noqa: E731
-    result = part(a, q) * part(b, p) - part(a, p) * part(b, q)
-    n = ndim_of(result)
-    place = axisc % n
-    return transpose(result, axes=(*range(place), n - 1, *range(place, n - 1)))
+def triangle(a: Value, uplo: str) -> Value:
+    """What NumPy reads of a matrix that is said to be symmetric."""
+    n = a.shape[-1]
+    part = np.tril(np.ones((n, n)), -1) if uplo.upper() == "L" else np.triu(np.ones((n, n)), 1)
+    diagonal = a * np.eye(n) if is_real(a) else cast(real(a * np.eye(n)), a.dtype)
+    return a * part + diagonal + rules.adjoint(a * part)
 
 
-function(np.linalg.cross)(lambda x1, x2, /, *, axis=-1: cross(x1, x2, axis=axis))
+function(np.linalg.eigh)(lambda a, UPLO="L": EIGH(*matrix.eigh(triangle(array_of(a), UPLO))))
+function(np.linalg.eigvalsh)(lambda a, UPLO="L": matrix.eigh(triangle(array_of(a), UPLO))[0])
+function(np.linalg.eigvals)(lambda a: matrix_function.eig(array_of(a))[0])
 
 
-def _last(a: Value, axis: int) -> Value:
-    n = ndim_of(a)
-    return transpose(a, axes=(*(k for k in range(n) if k != axis % n), axis % n))
+@function(np.linalg.eig)
+def eig(a: Value) -> Any:
+    """Eigenvectors of length one, as LAPACK has them: of complex ones the largest component is real."""
+    values, vectors = matrix_function.eig(array_of(a))
+    if not is_real(vectors):
+        # which component LAPACK took: of those without imaginary part the largest
+        v = base(vectors)
+        sizes = absolute(v)
+        largest = argmax(where(equal(imag(v), 0), sizes, sizes * 1e-3), axis=ndim_of(v) - 2, keepdims=True)
+        pivot = take_along_axis(vectors, largest, ndim_of(v) - 2)
+        vectors = vectors * (conj(pivot) / absolute(pivot) * sign(real(pivot)))
+    return EIG(values, vectors / norm(vectors, None, -2, True))
 
 
-@function(np.linalg.vecdot)
-def vecdot(x1: Value, x2: Value, /, axis: int = -1) -> Value:
-    return sum_(conj(array_of(x1)) * array_of(x2), axis)
+@function(np.linalg.svdvals)
+def svdvals(x: Value, /) -> Value:
+    return matrix.svdvals(array_of(x))
 
 
-map_ufunc(np.vecdot, vecdot)
-map_ufunc(np.matvec, lambda a, b: _vector(rules.matmul(a, reshape(b, shape=(*shape_of(b), 1)))))
-map_ufunc(
-    np.vecmat,
-    lambda a, b: _vector(rules.matmul(rules.adjoint(b), conj(reshape(a, shape=(*shape_of(a), 1)))), True),
-)
+@function(np.linalg.svd)
+def svd(a: Value, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    a = array_of(a)
+    if hermitian:
+        return _hermitian_svd(a, compute_uv)
+    if not compute_uv:
+        return svdvals(a)
+    if full_matrices and a.shape[-1] != a.shape[-2]:
+        raise refuse(
+            "np.linalg.svd with full_matrices=True, whose additional vectors are not determined,",
+            "pass full_matrices=False",
+        )
+    if not is_real(a):
+        raise refuse(
+            "np.linalg.svd of a complex matrix, whose vectors have a phase that is not determined,",
+            "use np.linalg.svdvals, or np.linalg.svd of real matrices",
+        )
+    return SVD(*matrix.svd(a))
 
 
-def _vector(column: Value, conjugated: bool = False) -> Value:
-    flat = reshape(column, shape=shape_of(column)[:-1])
-    return conj(flat) if conjugated else flat
+def _hermitian_svd(a: Value, compute_uv: bool) -> Any:
+    """The singular values are the sizes of the eigenvalues."""
+    d, v = matrix.eigh(triangle(a, "L"))
+    s, last = absolute(d), ndim_of(d) - 1
+    order = argsort(-s, axis=last)
+    s = take_along_axis(s, order, last)
+    if not compute_uv:
+        return s
+    signs = take_along_axis(sign(d), order, last)
+    places = broadcast_to(reshape(order, shape=(*shape_of(order)[:-1], 1, -1)), shape=shape_of(v))
+    u = take_along_axis(v, places, last + 1)
+    return SVD(u, s, rules.adjoint(u * reshape(signs, shape=(*shape_of(signs)[:-1], 1, -1))))
+
+
+@function(np.linalg.qr)
+def qr(a: Value, mode: str = "reduced") -> Any:
+    a = array_of(a)
+    m, n = a.shape[-2:]
+    if mode == "complete" and m <= n:
+        mode = "reduced"
+    if mode not in ("reduced", "r"):
+        raise refuse(f"np.linalg.qr with mode={mode!r}", "use mode='reduced' or 'r'")
+    if m < n:  # the further columns do not change the first factor
+        q, r = matrix.qr(getitem(a, index=(..., slice(0, m))))
+        rest = rules.matmul(rules.adjoint(q), getitem(a, index=(..., slice(m, None))))
+        r = concatenate(r, rest, axis=ndim_of(a) - 1)
+    else:
+        q, r = matrix.qr(a)
+    return r if mode == "r" else QR(q, r)

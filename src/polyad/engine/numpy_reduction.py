@@ -11,10 +11,10 @@ from polyad.engine import rules_reduction as rules
 from polyad.engine.core import Value, is_real, ndim_of, shape_of
 from polyad.engine.numpy_structure import array_of, cast, moved_last
 from polyad.engine.rules_arithmetic import conjugate, log, multiply, real, where
-from polyad.engine.rules_elementwise import exp, isnan, sqrt
+from polyad.engine.rules_elementwise import exp, isfinite, sqrt
 from polyad.engine.rules_elementwise import maximum as pair_maximum
 from polyad.engine.rules_elementwise import minimum as pair_minimum
-from polyad.engine.rules_structure import concatenate, getitem, reshape, take_along_axis, total
+from polyad.engine.rules_structure import concatenate, getitem, reshape, total
 from polyad.engine.table import function
 
 __all__ = ["axes_of", "logaddexp_reduce", "running"]
@@ -70,11 +70,6 @@ def _array(a: Any) -> Value:
     return a if hasattr(a, "shape") else array_of(a)
 
 
-@function(np.nansum)
-def nansum(a: Value, axis: Axis = None, dtype: Any = None, keepdims: Any = False) -> Value:
-    return sum_(where(isnan(a), 0.0, a), axis, dtype, keepdims)
-
-
 @function(np.mean)
 def mean(
     a: Value, axis: Axis = None, dtype: Any = None, keepdims: Any = False, *, where: Any = _NONE
@@ -118,22 +113,6 @@ def std(a: Value, axis: Axis = None, **options: Any) -> Value:
     return sqrt(var(a, axis, **options))
 
 
-@function(np.average)
-def average(
-    a: Value, axis: Axis = None, weights: Value = None, returned: bool = False, *, keepdims: Any = False
-) -> Any:
-    if weights is None:
-        result = mean(a, axis, keepdims=keepdims)
-        scale: Value = np.full(shape_of(result), float(count_of(shape_of(a), axes_of(axis, ndim_of(a)))))
-    else:
-        if shape_of(weights) != shape_of(a):
-            k = (axes_of(axis, ndim_of(a)) or (0,))[0]
-            weights = reshape(weights, shape=tuple(n if j == k else 1 for j, n in enumerate(shape_of(a))))
-        scale = sum_(weights + a * 0.0, axis, keepdims=keepdims)
-        result = sum_(a * weights, axis, keepdims=keepdims) / scale
-    return (result, scale) if returned else result
-
-
 @function(np.max, np.amax)
 def max_(
     a: Value, axis: Axis = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE
@@ -150,22 +129,6 @@ def min_(
     a = _masked(_array(a), where, np.inf)
     result = rules.minimum_of(a, axis=axes_of(axis, ndim_of(a)), keepdims=keepdims is True)
     return result if initial is _NONE else pair_minimum(result, initial)
-
-
-@function(np.nanmax)
-def nanmax(a: Value, axis: Axis = None, keepdims: Any = False) -> Value:
-    return max_(where(isnan(a), -np.inf, a), axis, keepdims)
-
-
-@function(np.nanmin)
-def nanmin(a: Value, axis: Axis = None, keepdims: Any = False) -> Value:
-    return min_(where(isnan(a), np.inf, a), axis, keepdims)
-
-
-@function(np.nanmean)
-def nanmean(a: Value, axis: Axis = None, keepdims: Any = False) -> Value:
-    valid = 1 - isnan(a) * 1.0
-    return nansum(a, axis, keepdims=keepdims) / sum_(valid, axis, keepdims=keepdims)
 
 
 @function(np.ptp)
@@ -208,7 +171,7 @@ def prod(
 def logaddexp_reduce(a: Value, axis: Axis = None, keepdims: Any = False) -> Value:
     """``np.logaddexp.reduce``: the logarithm of a sum of exponentials, without overflow."""
     top = rules.maximum_of(_value_of(a), axis=axes_of(axis, ndim_of(a)), keepdims=True)
-    top = np.where(np.isfinite(top), top, 0.0) if isinstance(top, np.ndarray | np.generic) else top
+    top = where(isfinite(top), top, 0.0)
     result = log(sum_(exp(a - top), axis, keepdims=keepdims))
     return result + reshape(top, shape=shape_of(result))
 
@@ -259,55 +222,29 @@ def cumprod(a: Value, axis: Axis = None, dtype: Any = None) -> Value:
     return running(multiply)(a, axis, dtype)
 
 
-# -- order --------------------------------------------------------------------------------------------
+def _cumulative(f: Callable[..., Value], first: float) -> Callable[..., Value]:
+    """The array API's form, which may begin with what there is before the first entry."""
+
+    def apply(x: Value, /, *, axis: Axis = None, dtype: Any = None, include_initial: bool = False) -> Value:
+        x = _array(x)
+        if axis is None:
+            if ndim_of(x) != 1:
+                raise ValueError(
+                    "For arrays which have more than one dimension ``axis`` argument is required."
+                )
+            axis = 0
+        k = axes_of(axis, ndim_of(x))[0]  # type: ignore[index]
+        result = f(x, k, dtype)
+        if not include_initial:
+            return result
+        shape = tuple(1 if j == k else n for j, n in enumerate(shape_of(x)))
+        return concatenate(np.full(shape, first), result, axis=k)
+
+    return apply
 
 
-@function(np.sort)
-def sort(a: Value, axis: Axis = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Value:
-    if axis is None:
-        a, axis = reshape(a, shape=(-1,)), 0
-    k = axes_of(axis, ndim_of(a))[0]  # type: ignore[index]
-    return take_along_axis(a, rules.argsort(a, axis=k), k)
-
-
-@function(np.median)
-def median(a: Value, axis: Axis = None, keepdims: bool = False, overwrite_input: bool = False) -> Value:
-    return quantile(a, 0.5, axis, keepdims=keepdims)
-
-
-@function(np.quantile)
-def quantile(
-    a: Value,
-    q: Any,
-    axis: Axis = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-) -> Value:
-    """Linear interpolation between sorted entries."""
-    if method != "linear":
-        from polyad.engine.refuse import refuse
-
-        raise refuse(f"quantile with method={method!r}", "use method='linear'")
-    shape, axes = shape_of(a), axes_of(axis, ndim_of(a))
-    ordered = sort(moved_last(a, axes))
-    place = np.asarray(q, dtype=float) * (shape_of(ordered)[-1] - 1)
-    low = np.floor(place).astype(int)
-    high = np.ceil(place).astype(int)
-    below, above = getitem(ordered, index=(..., low)), getitem(ordered, index=(..., high))
-    result = below + (above - below) * (place - low)
-    if place.ndim:
-        n = ndim_of(result)
-        from polyad.engine.rules_structure import transpose
-
-        lead = tuple(range(n - place.ndim, n))
-        result = transpose(result, axes=(*lead, *range(n - place.ndim)))
-    return reshape(result, shape=(*place.shape, *rules.kept(shape, axes))) if keepdims else result
-
-
-@function(np.percentile)
-def percentile(a: Value, q: Any, axis: Axis = None, **options: Any) -> Value:
-    return quantile(a, np.asarray(q) / 100, axis, **options)
+function(np.cumulative_sum)(_cumulative(cumsum, 0.0))
+function(np.cumulative_prod)(_cumulative(cumprod, 1.0))
 
 
 # -- what has no derivative ---------------------------------------------------------------------------
@@ -332,10 +269,3 @@ function(np.any)(_counted(rules.any_))
 function(np.count_nonzero)(_counted(rules.count_nonzero))
 function(np.argmax)(_placed(rules.argmax))
 function(np.argmin)(_placed(rules.argmin))
-
-
-@function(np.argsort)
-def argsort(a: Value, axis: Axis = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Value:
-    if axis is None:
-        a, axis = reshape(a, shape=(-1,)), 0
-    return rules.argsort(a, axis=axes_of(axis, ndim_of(a))[0])  # type: ignore[index]

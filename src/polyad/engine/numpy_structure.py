@@ -10,12 +10,13 @@ import numpy as np
 from polyad.engine import rules_structure as rules
 from polyad.engine.core import Tracer, Value, base, is_real, ndim_of, shape_of
 from polyad.engine.kinds import constant
+from polyad.engine.libraries import adapter
 from polyad.engine.proxy import Proxy
 from polyad.engine.rules_arithmetic import real, where
 from polyad.engine.rules_elementwise import imag, maximum, minimum
 from polyad.engine.table import function
 
-__all__ = ["cast", "moved_last", "stacked"]
+__all__ = ["cast", "moved_last", "stacked", "values_of"]
 
 _truncated = constant("truncate_to", lambda x, dtype: np.asarray(x).astype(dtype))
 
@@ -57,6 +58,14 @@ def _has_tracer(items: Any) -> bool:
     return any(
         isinstance(item, Tracer) or (isinstance(item, list | tuple) and _has_tracer(item)) for item in items
     )
+
+
+def values_of(x: Value) -> np.ndarray | None:
+    """The numbers in an array, or None where another library does not have them yet."""
+    x = base(x)
+    if isinstance(x, Proxy):
+        return adapter(x.library).values(x.array)
+    return np.asarray(x)
 
 
 def stacked(items: Any) -> Value:

@@ -9,7 +9,8 @@ import numpy as np
 
 from polyad.engine.box import Box, Rearranged, wrap
 from polyad.engine.boxing import unbox
-from polyad.engine.core import PRIMITIVES, Tracer, Value, base, ndim_of, shape_of
+from polyad.engine.core import PRIMITIVES, Value, ndim_of, shape_of
+from polyad.engine.numpy_structure import values_of
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_structure import reshape
 from polyad.engine.sharing import is_array, layout, rearranged
@@ -228,11 +229,11 @@ def _unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     return tuple(x[_along(axis, k)] for k in range(x.shape[axis]))
 
 
-def _trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+def _trim_zeros(filt: Any, trim: Any = "fb", axis: Any = None) -> Any:
     filt = _boxed(filt)
-    values = base(unbox(filt))
-    if isinstance(values, Tracer):
-        raise refuse("np.trim_zeros of an array without values", "use backend='numpy'")
+    values = values_of(unbox(filt))
+    if values is None:
+        raise refuse("np.trim_zeros of values that are not known yet", "use backend='numpy'")
     kept = np.trim_zeros(values != 0, trim, axis)
     if values.ndim != 1:
         raise refuse("np.trim_zeros of an array with several axes", "use slices")

@@ -8,7 +8,7 @@ from typing import Any
 from polyad.engine import rules_arithmetic as arithmetic
 from polyad.engine import rules_elementwise as elementary
 from polyad.engine import rules_linalg as linalg
-from polyad.engine.box import Box, wrap
+from polyad.engine.box import Box, number, wrap
 from polyad.engine.boxing import unbox
 from polyad.engine.core import Value
 from polyad.engine.sharing import is_array
@@ -16,7 +16,9 @@ from polyad.engine.sharing import is_array
 __all__: list[str] = []
 
 
-def _operator(primitive: Callable[..., Value]) -> Callable[[Box, Any], Any]:
+def _operator(
+    primitive: Callable[..., Value], boxed: Callable[[Value], Any] = wrap
+) -> Callable[[Box, Any], Any]:
     def operate(self: Box, other: Any) -> Any:
         kind = type(other)
         value = self._value
@@ -26,7 +28,7 @@ def _operator(primitive: Callable[..., Value]) -> Callable[[Box, Any], Any]:
             if other is None or kind is str:
                 return NotImplemented
             other = unbox(other, value)
-        return wrap(primitive(value, other))
+        return boxed(primitive(value, other))
 
     return operate
 
@@ -71,6 +73,7 @@ for _name, _primitive in ARITHMETIC.items():
     setattr(Box, f"__{_name}__", _operator(_primitive))
     setattr(Box, f"__r{_name}__", _reflected(_primitive))
     setattr(Box, f"__i{_name}__", _augmented(_primitive))
+Box.__matmul__ = _operator(linalg.matmul, number)  # type: ignore[attr-defined]  # of vectors: a number
 
 for _name, _comparison in {
     "lt": arithmetic.less,

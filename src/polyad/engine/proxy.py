@@ -14,7 +14,7 @@ from polyad.engine.libraries import adapter
 from polyad.engine.refuse import refuse
 from polyad.errors import OperationNotSupportedError
 
-__all__ = ["Proxy"]
+__all__ = ["Proxy", "beside"]
 
 
 class Proxy(Tracer):
@@ -42,9 +42,17 @@ class Proxy(Tracer):
         """The truth of a 0-d array, or the error that says why it has none yet."""
         return adapter(self.library).truth(self.array)
 
+    def __bool__(self) -> bool:
+        return self.truth()
+
     def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         own = adapter(self.library)
         compute = own.compute(primitive)
+        if compute is None:
+            result = substitute(own, primitive, args)
+            if result is not NotImplemented:
+                return result
+            compute = from_host(own, primitive)
         if compute is None:
             raise refuse(
                 f"{self.library} has no counterpart of {primitive.name}",
@@ -76,8 +84,34 @@ class Proxy(Tracer):
         return f"Proxy({self.array!r})"
 
 
+def beside(x: Any, like: Proxy) -> Proxy:
+    """A plain array as the library's that another one is of."""
+    return Proxy(like.library, adapter(like.library).constant(np.asarray(x), like.array))
+
+
 def _index(index: Any) -> Any:
     """An index with the library's own arrays in it; those of NumPy stay."""
     if type(index) is tuple:
         return tuple(_index(k) for k in index)
     return index.array if type(index) is Proxy else index
+
+
+def substitute(own: Any, primitive: Primitive, args: tuple[Value, ...]) -> Value:
+    """The operation in terms of others that the library has, or NotImplemented."""
+    from polyad.engine.decompositions import DECOMPOSITIONS, NUMERIC
+
+    form = DECOMPOSITIONS.get(primitive.name)
+    if form is None or (own.name == "sympy" and primitive.name in NUMERIC):
+        return NotImplemented
+    try:
+        return form(*args)
+    except OperationNotSupportedError:  # it lacks one of these as well
+        return NotImplemented
+
+
+def from_host(own: Any, primitive: Primitive) -> Any:
+    """The operation computed by SciPy within the library's own transformations, or None."""
+    from polyad.engine.host import hosted
+
+    enter = getattr(own, "host", None)
+    return enter(primitive) if enter is not None and hosted(primitive) else None

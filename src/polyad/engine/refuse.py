@@ -5,7 +5,9 @@ from __future__ import annotations
 import linecache
 import sys
 from pathlib import Path
+from typing import Any
 
+from polyad.engine.instead import instead
 from polyad.errors import OperationNotSupportedError
 
 __all__ = ["no_rule", "refuse"]
@@ -23,7 +25,10 @@ def refuse(operation: str, remedy: str) -> OperationNotSupportedError:
     remedy : str
         What to write instead.
     """
-    line = _user_line()
+    line, called = _user_line()
+    if called:
+        name, remedy = called
+        operation = f"{name} turns x into a plain array, which would drop its derivative"
     return OperationNotSupportedError(f"{operation}{f' at {line}' if line else ''}: {remedy}")
 
 
@@ -35,13 +40,26 @@ def no_rule(name: str, mode: str) -> OperationNotSupportedError:
     )
 
 
-def _user_line() -> str:
-    """The innermost frame outside polyad and the packages it calls, as ``file:line `source```."""
-    frame = sys._getframe(2)
+def _user_line() -> tuple[str, tuple[str, str] | None]:
+    """The innermost frame outside polyad and the packages it calls, as ``file:line `source```.
+
+    With it the function of such a package that was called there and what to call instead, if there is such.
+    """
+    frame, called = sys._getframe(2), None
     while frame is not None:
         name = frame.f_code.co_filename
         if not (name.startswith((_HERE, "<__array_function__")) or "site-packages" in name):
             text = linecache.getline(name, frame.f_lineno).strip()
-            return f"{Path(name).name}:{frame.f_lineno}" + (f" `{text}`" if text else "")
+            return f"{Path(name).name}:{frame.f_lineno}" + (f" `{text}`" if text else ""), called
+        called = _instead_of(frame) or called
         frame = frame.f_back  # type: ignore[assignment]
-    return ""
+    return "", called
+
+
+def _instead_of(frame: Any) -> tuple[str, str] | None:
+    """The function that a frame is of, and what to call instead of it, if there is such."""
+    module, name = frame.f_globals.get("__name__", ""), frame.f_code.co_name
+    if name == "wrapper" and module.startswith("scipy."):  # SciPy's own way to stacks of matrices
+        f = frame.f_locals.get("f")
+        module, name = getattr(f, "__module__", ""), getattr(f, "__name__", "")
+    return instead(module, name)

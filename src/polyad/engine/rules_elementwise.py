@@ -37,8 +37,8 @@ reciprocal: Primitive = ufunc(np.reciprocal, lambda y: -y * y)
 sin: Primitive = ufunc(np.sin, lambda x: cos(x))
 cos: Primitive = ufunc(np.cos, lambda x: -sin(x))
 tan: Primitive = ufunc(np.tan, lambda y: 1 + y * y)
-arcsin: Primitive = ufunc(np.arcsin, lambda x: 1 / sqrt(1 - x * x))
-arccos: Primitive = ufunc(np.arccos, lambda x: -1 / sqrt(1 - x * x))
+arcsin: Primitive = ufunc(np.arcsin, lambda x: 1 / _leg(x))
+arccos: Primitive = ufunc(np.arccos, lambda x: -1 / _leg(x))
 arctan: Primitive = ufunc(np.arctan, lambda x: 1 / (1 + x * x))
 sinh: Primitive = ufunc(np.sinh, lambda x: cosh(x))
 cosh: Primitive = ufunc(np.cosh, lambda x: sinh(x))
@@ -48,6 +48,12 @@ arccosh: Primitive = ufunc(np.arccosh, lambda x: 1 / (sqrt(x - 1) * sqrt(x + 1))
 arctanh: Primitive = ufunc(np.arctanh, lambda x: 1 / (1 - x * x))
 deg2rad: Primitive = ufunc(np.deg2rad, lambda: np.pi / 180)
 rad2deg: Primitive = ufunc(np.rad2deg, lambda: 180 / np.pi)
+
+
+def _leg(x: Value) -> Value:
+    """``sqrt(1 - x**2)``; of complex numbers on the side of the cut that the sign of a zero says."""
+    return sqrt(1 - x * x) if is_real(x) else sqrt(-(x - 1)) * sqrt(x + 1)
+
 
 # -- of two operands ----------------------------------------------------------------------------------
 
@@ -108,6 +114,8 @@ bitwise_and = constant_ufunc(np.bitwise_and)
 bitwise_or = constant_ufunc(np.bitwise_or)
 bitwise_xor = constant_ufunc(np.bitwise_xor)
 invert = constant_ufunc(np.invert)
+for _name in ("left_shift", "right_shift", "gcd", "lcm", "bitwise_count"):
+    constant_ufunc(getattr(np, _name))
 
 # -- of complex numbers, where the derivative is not a multiple ------------------------------------------
 

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core import Primitive, Value, is_real, ndim_of, shape_of
-from polyad.engine.kinds import fit, general
-from polyad.engine.refuse import refuse
+from polyad.engine.kinds import conj, fit, general
 from polyad.engine.rules_arithmetic import equal, real, where
+from polyad.engine.rules_elementwise import imag
 from polyad.engine.rules_linalg import adjoint, lifted, matmul, swapped
 from polyad.engine.rules_structure import _Value as Like
 from polyad.engine.rules_structure import reshape, total
 
-__all__ = ["cholesky", "det", "eigh", "inv", "pinv", "qr", "slogdet", "solve", "svd"]
+__all__ = ["cholesky", "det", "eigh", "inv", "pinv", "qr", "slogdet", "solve", "svd", "svdvals"]
 
 
 def symmetric(a: Value) -> Value:
@@ -143,25 +143,30 @@ det: Primitive = general(
 
 
 def _push_slogdet(y: Value, tangents: tuple[Value, ...], a: Value) -> Value:
-    _only_real("slogdet", a)
-    return None, _trace_of_product(inv(a), tangents[0])
+    rise = _trace_of_product(inv(a), tangents[0])
+    if is_real(a):
+        return None, rise
+    return y[0] * (imag(rise) * 1j), real(rise)
 
 
 def _pull_slogdet(y: Value, a: Value) -> Any:
-    _only_real("slogdet", a)
-    return lambda w: _expanded(w[1]) * adjoint(inv(a)) if w[1] is not None else 0.0 * a
+    sign = y[0]
+
+    def pull(w: Value) -> Value:
+        turn, rise = w
+        if turn is not None and not is_real(a):
+            turn = imag(sign * conj(turn)) * -1j
+            rise = turn if rise is None else rise + turn
+        elif rise is None:
+            return 0.0 * a
+        return _expanded(rise) * adjoint(inv(a))
+
+    return pull
 
 
 slogdet: Primitive = general(
     "slogdet", lambda a: tuple(np.linalg.slogdet(a)), _push_slogdet, _pull_slogdet, multiple=True
 )
-
-
-def _only_real(name: str, a: Value) -> None:
-    if not is_real(a):
-        raise refuse(
-            f"np.linalg.{name} of a complex matrix has no rule", "use real matrices, or backend='jax'"
-        )
 
 
 # -- factorisations -------------------------------------------------------------------------------------
@@ -215,41 +220,46 @@ eigh: Primitive = general("eigh", lambda a: tuple(np.linalg.eigh(a)), _push_eigh
 
 
 def _push_svd(y: Value, tangents: tuple[Value, ...], a: Value) -> Any:
-    _only_real("svd", a)
     u, s, vh = y
-    v = swapped(vh)
-    inner = product(swapped(u), tangents[0], v)
+    v = adjoint(vh)
+    inner = product(adjoint(u), tangents[0], v)
     f = gaps(s * s)
-    du = matmul(u, f * (inner * columns(s) + rows(s) * swapped(inner)))
-    dv = matmul(v, f * (rows(s) * inner + swapped(inner) * columns(s)))
+    turn = f * (inner * columns(s) + rows(s) * adjoint(inner))
+    ds = diagonal(inner)
+    if not is_real(ds):  # the phase that u and v share is open: all of its change goes to u
+        turn = turn + as_diagonal(imag(ds) / s) * 1j
+        ds = real(ds)
+    dv = matmul(v, f * (rows(s) * inner + adjoint(inner) * columns(s)))
     outer_u = matmul(tangents[0], v) - matmul(u, inner)
-    outer_v = matmul(swapped(tangents[0]), u) - matmul(v, swapped(inner))
-    return du + outer_u / columns(s), diagonal(inner), swapped(dv + outer_v / columns(s))
+    outer_v = matmul(adjoint(tangents[0]), u) - matmul(v, adjoint(inner))
+    return matmul(u, turn) + outer_u / columns(s), ds, adjoint(dv + outer_v / columns(s))
 
 
 def _pull_svd(y: Value, a: Value) -> Any:
-    _only_real("svd", a)
     u, s, vh = y
 
     def pull(w: Value) -> Value:
         wu, ws, wvh = w
-        v, f = swapped(vh), gaps(s * s)
+        v, f = adjoint(vh), gaps(s * s)
         result = product(u, as_diagonal(ws), vh) if ws is not None else 0.0
         if wu is not None:
-            inner = matmul(swapped(u), wu)
-            turned = matmul(u, f * (inner - swapped(inner)) * columns(s))
-            result = matmul(turned + (wu - matmul(u, inner)) / columns(s), vh) + result
+            inner = matmul(adjoint(u), wu)
+            turn = f * (inner - adjoint(inner)) * columns(s)
+            if not is_real(inner):
+                turn = turn + as_diagonal(imag(diagonal(inner)) / s) * 1j
+            result = matmul(matmul(u, turn) + (wu - matmul(u, inner)) / columns(s), vh) + result
         if wvh is not None:
-            wv = swapped(wvh)
+            wv = adjoint(wvh)
             inner = matmul(vh, wv)
-            turned = matmul(rows(s) * (f * (inner - swapped(inner))), vh)
-            result = matmul(u, turned + swapped(wv - matmul(v, inner)) / rows(s)) + result
+            turned = matmul(rows(s) * (f * (inner - adjoint(inner))), vh)
+            result = matmul(u, turned + adjoint(wv - matmul(v, inner)) / rows(s)) + result
         return result
 
     return pull
 
 
-# The reduced form; the full one has vectors that are not determined.
+# The reduced form; the full one has vectors that are not determined. Those of a complex matrix have a
+# phase that is not determined either: ``numpy_linalg`` gives its singular values only.
 svd: Primitive = general(
     "svd",
     lambda a: tuple(np.linalg.svd(a, full_matrices=False)),
@@ -259,20 +269,35 @@ svd: Primitive = general(
 )
 
 
+def _push_svdvals(y: Value, tangents: tuple[Value, ...], a: Value) -> Value:
+    u, _, vh = svd(a)
+    return real(diagonal(product(adjoint(u), tangents[0], adjoint(vh))))
+
+
+def _pull_svdvals(y: Value, a: Value) -> Any:
+    u, _, vh = svd(a)
+    return lambda w: product(u, as_diagonal(w), vh)
+
+
+svdvals: Primitive = general(
+    "svdvals", lambda a: np.linalg.svd(a, compute_uv=False), _push_svdvals, _pull_svdvals
+)
+
+
 def _push_qr(y: Value, tangents: tuple[Value, ...], a: Value) -> Any:
     q, r = y
-    _tall("qr", a)
     x = matmul(tangents[0], inv(r))
     c = matmul(adjoint(q), x)
     n = c.shape[-1]
     below = c * np.tril(np.ones((n, n)), -1)
     turn = below - adjoint(below)
+    if not is_real(c):  # LAPACK makes the diagonal of r real
+        turn = turn + imag(c * np.eye(n)) * 1j
     return matmul(q, turn) + x - matmul(q, c), matmul(c - turn, r)
 
 
 def _pull_qr(y: Value, a: Value) -> Any:
     q, r = y
-    _tall("qr", a)
 
     def pull(w: Value) -> Value:
         wq, wr = w
@@ -283,6 +308,8 @@ def _pull_qr(y: Value, a: Value) -> Any:
             m = m - matmul(adjoint(wq), q)
         n = r.shape[-1]
         low = m * np.tril(np.ones((n, n)))
+        if not is_real(m):
+            low = low - imag(m * np.eye(n)) * 1j
         mirrored = low + adjoint(m * np.tril(np.ones((n, n)), -1))
         inner = matmul(q, mirrored)
         return matmul(inner if wq is None else wq + inner, adjoint(inv(r)))
@@ -290,12 +317,5 @@ def _pull_qr(y: Value, a: Value) -> Any:
     return pull
 
 
+# Of at least as many rows as columns; ``numpy_linalg`` brings others to this form.
 qr: Primitive = general("qr", lambda a: tuple(np.linalg.qr(a)), _push_qr, _pull_qr, multiple=True)
-
-
-def _tall(name: str, a: Value) -> None:
-    if a.shape[-2] < a.shape[-1] or not is_real(a):
-        raise refuse(
-            f"np.linalg.{name} of a matrix with more columns than rows (or a complex one) has no rule",
-            "use at least as many rows as columns, or backend='jax'",
-        )

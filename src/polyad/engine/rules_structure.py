@@ -160,9 +160,20 @@ def _is_mask(index: Any) -> bool:
     return isinstance(index, np.ndarray) and index.dtype.kind == "b"
 
 
+_PLAIN = frozenset({int, slice})
+
+
+def _beside(primitive: Primitive, x: Any, index: Any, *others: Value, **params: Any) -> Value:
+    """An operation on a plain array whose index another library has computed: it is one of theirs then."""
+    from polyad.engine.proxy import Proxy, beside
+
+    like = next(k for k in (index if type(index) is tuple else (index,)) if isinstance(k, Proxy))
+    return primitive(beside(x, like), *others, index=index, **params)
+
+
 getitem: Primitive = general(
     "getitem",
-    lambda x, index: x[index],
+    lambda x, index: x[index] if type(index) in _PLAIN or not _has_tracer(index) else _beside(getitem, x, index),
     lambda y, tangents, x, index: _batch_getitem(tangents[0], shape_of(x), index),
     _pull_getitem,
 )
@@ -172,6 +183,8 @@ def _scatter(w: Any, index: Any, shape: Shape) -> Any:
     out = np.zeros(shape, dtype=w.dtype)
     if is_basic(index) or _is_mask(index):
         out[index] = w
+    elif _has_tracer(index):
+        return _beside(scatter, w, index, shape=shape)
     else:
         np.add.at(out, index, w)
     return out
@@ -197,6 +210,8 @@ scatter: Primitive = linear(
 
 
 def _set(x: Any, v: Any, index: Any) -> Any:
+    if type(index) not in _PLAIN and _has_tracer(index):
+        return _beside(setitem, x, index, v)
     out = np.array(x)
     out[index] = v
     return out

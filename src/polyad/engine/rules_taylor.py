@@ -2,19 +2,20 @@
 
 The recurrences are those of Griewank and Walther, Evaluating Derivatives (2nd ed., 2008), tables 13.1
 and 13.2. A primitive without a line here follows from its partial derivatives as the differential
-equation ``y' = sum(partial * operand')``. It is refused where that would not end in polynomial time
-(the derivatives of Bessel functions are two more each), or where a partial is known as a limit at one
-point only.
+equation ``y' = sum(partial * operand')``. The partials of most special functions are others of their family
+(the derivative of a Bessel function is two more), whose expansions are remembered while one is under way:
+``k`` coefficients need ``k`` neighbours, not ``2**k``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import PRIMITIVES, Primitive, Value, is_real, new_level, shape_of
+from polyad.engine.core import PRIMITIVES, Primitive, Tracer, Value, is_real, new_level, shape_of
 from polyad.engine.kinds import PARTIALS, missing_partial, zeros_of
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import (
@@ -36,10 +37,8 @@ __all__ = ["rule_of"]
 Row = list[Value]
 Rule = Callable[..., Any]
 
-# Derivatives of these are several functions of the same family each, without end.
-_BRANCHING = frozenset("j0 j1 jv y0 y1 yv i0 i1 iv k0 k1 kv i0e i1e ive k0e k1e kve ellipk ellipe".split())
-# The partial of these is a limit at zero, written as a constant: right to first order only.
-_LIMITS = frozenset({"exprel", "sici_0", "shichi_0"})
+# Of the elementwise expansion that is under way: what was expanded so far, and of what.
+_KNOWN: ContextVar[dict[Any, Any] | None] = ContextVar("_KNOWN", default=None)
 
 
 def rule_of(primitive: Primitive) -> Rule:
@@ -48,10 +47,11 @@ def rule_of(primitive: Primitive) -> Rule:
     found = RULES.get(name)
     if found is not None:
         return found
-    if name in PARTIALS and name not in _BRANCHING and name not in _LIMITS:
-        return _by_partials
-    why = "no Taylor rule of polynomial cost" if name in _BRANCHING else "no Taylor rule"
-    raise refuse(f"{name} has {why}", "nest polyad.jvp for the first few orders, or use other functions")
+    if name in PARTIALS:
+        return _remembered
+    raise refuse(
+        f"{name} has no Taylor rule", "nest polyad.jvp for the first few orders, or use other functions"
+    )
 
 
 # -- helpers ----------------------------------------------------------------------------------------
@@ -113,6 +113,31 @@ def _row(value: Value, n: int, level: int) -> Row:
 
 
 # -- what everything without a rule of its own follows from -------------------------------------------------
+
+
+def _remembered(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    """``_by_partials``, once for the same coefficients within the expansion of one operation."""
+    known = _KNOWN.get()
+    if known is None:
+        token = _KNOWN.set({})
+        try:
+            return _by_partials(primitive, order, operands, params)
+        finally:
+            _KNOWN.reset(token)
+    key = (primitive.name, order, *map(_identity, operands), *params.items())
+    if key not in known:
+        # with the operands, so that no other object takes the address of one of them meanwhile
+        known[key] = operands, _by_partials(primitive, order, operands, params)
+    return known[key][1]
+
+
+def _identity(a: Any) -> Any:
+    """What tells an operand from others: a constant its value, coefficients and tracers themselves."""
+    if type(a) is list:
+        return tuple(map(id, a))
+    if isinstance(a, np.ndarray):
+        return a.shape, a.dtype.str, a.tobytes()
+    return id(a) if isinstance(a, Tracer) else a
 
 
 def _by_partials(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:

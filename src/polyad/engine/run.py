@@ -21,6 +21,8 @@ from polyad.engine.kinds import zeros_of
 from polyad.engine.proxy import Proxy
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_structure import broadcast_to, getitem, reshape
+from polyad.engine.scalar_functions import entered
+from polyad.engine.scalar_program import PROGRAMS
 from polyad.engine.tape import Node, Tape
 from polyad.errors import OperationNotSupportedError
 
@@ -73,8 +75,10 @@ def outcome(leaf: Any) -> Value:
 
 def given(value: Value, leaf: Any) -> Box:
     """The box of an input, which lies in memory as the caller's array does."""
+    if type(leaf) is not np.ndarray:
+        return entered(value)
     box = Box(value)
-    if type(leaf) is np.ndarray and leaf.ndim > 1:
+    if leaf.ndim > 1:
         box._layout = leaf
     return box
 
@@ -129,11 +133,15 @@ def push(
     level = new_level()
     rows = [unbox(t) for t in tangents]
     count = rows[0].shape[0]
-    boxes = tuple([given(Dual(level, enter(leaf), t), leaf) for leaf, t in zip(x, rows, strict=True)])
-    outputs, aux = called(f, boxes)
+    PROGRAMS[level] = None
+    try:
+        boxes = tuple([given(Dual(level, enter(leaf), t), leaf) for leaf, t in zip(x, rows, strict=True)])
+        outputs, aux = called(f, boxes)
+        values = [outcome(leaf) for leaf in outputs]
+    finally:
+        del PROGRAMS[level]
     dy, y = [], []
-    for leaf in outputs:
-        value = outcome(leaf)
+    for value in values:
         if type(value) is Dual and value.level == level:
             primal, tangent = value.primal, value.tangent
             if tangent.shape[1:] != primal.shape:

@@ -79,6 +79,8 @@ class Doubtful(View):
 
     __slots__ = ()
 
+    _source: Box | None  # type: ignore[assignment]
+
     @property
     def _value(self) -> Value:
         if self._source is not None and self._source._value is not self._seen:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.refuse import refuse
-from polyad.engine.sympy_functions import condition, is_number, named, select
+from polyad.engine.sympy_functions import condition, is_number, named, product, raised, select
 
 __all__ = ["boolean", "checked", "entry", "mapped", "numeric", "objects", "power", "quotient"]
 
@@ -66,7 +66,16 @@ def quotient(a: Any, b: Any) -> Any:
             raise refuse("division of a symbol by the constant zero", "divide by what is not zero")
         with np.errstate(all="ignore"):
             return entry(np.float64(float(a)) / np.float64(float(b)))
-    return a / b
+    return product(a, raised(b, -1))
+
+
+def _small(e: Any, limit: int = 40) -> bool:
+    """Whether an expression has few parts, so that SymPy knows soon what holds of it."""
+    stack = [e]
+    while stack and limit:
+        stack.extend(stack.pop().args)
+        limit -= 1
+    return not stack
 
 
 def power(a: Any, b: Any) -> Any:
@@ -82,7 +91,9 @@ def power(a: Any, b: Any) -> Any:
             return entry(np.float64(float(a)) ** np.float64(float(b)))
     if b.is_Float and float(2 * b).is_integer():
         b = sympy.Rational(int(2 * b), 2)
-    if b.is_Integer or a.is_nonnegative:
+    if b.is_Integer:
+        return checked("power", raised(a, b))
+    if _small(a) and a.is_nonnegative:
         return checked("power", a**b)
     return named("power")(a, b)
 

@@ -15,9 +15,12 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["PARTIALS", "condition", "is_number", "named", "partial", "product", "select"]
+__all__ = ["PARTIALS", "added", "condition", "is_number", "named", "partial", "product", "raised", "select"]
 
 Partial = Callable[..., Any]
+
+# A sum or product of more parts than this is nested rather than merged: merged ones share nothing.
+MERGED = 8
 
 
 def _sympy() -> Any:
@@ -87,7 +90,30 @@ def select(*pieces: tuple[Any, Any]) -> Any:
             break
     if kept[0][1] is sympy.true or all(value == kept[0][0] for value, _ in kept):
         return kept[0][0]
-    return sympy.Piecewise(*kept, evaluate=False)
+    # built by hand: SymPy would fold choices within the conditions, each of which doubles the others
+    pair = sympy.functions.elementary.piecewise.ExprCondPair
+    pairs = [sympy.Tuple.__new__(pair, value, test) for value, test in kept]
+    return sympy.Basic.__new__(sympy.Piecewise, *pairs)
+
+
+def added(*terms: Any) -> Any:
+    """A sum that does not grow by merging: of a long one that is added to, its terms share nothing."""
+    sympy = _sympy()
+    kept = [t for t in terms if t is not sympy.S.Zero]
+    if len(kept) > 1 and any(t.is_Add for t in kept) and sum(map(_terms, kept)) > MERGED:
+        return sympy.Add(*kept, evaluate=False)
+    return sympy.Add(*kept)
+
+
+def _terms(e: Any) -> int:
+    return len(e.args) if e.is_Add else 1
+
+
+def _mergeable(e: Any) -> bool:
+    """Whether SymPy multiplies it without asking at length what its powers' bases may be."""
+    if e.is_Pow:
+        return e.base.is_Symbol or (e.exp.is_Integer and e.exp == -1)
+    return all(map(_mergeable, e.args)) if e.is_Mul else True
 
 
 def product(a: Any, b: Any) -> Any:
@@ -95,13 +121,31 @@ def product(a: Any, b: Any) -> Any:
 
     SymPy would work out what is known of every number (its sign, its parity) before it multiplies.
     """
+    if not (a.is_Number or b.is_Number):
+        many = (a.is_Mul or b.is_Mul) and len(a.args) + len(b.args) > MERGED
+        if many or not (_mergeable(a) and _mergeable(b)):
+            return _sympy().Mul(a, b, evaluate=False)
     if b.is_Number:
         a, b = b, a
-    if a.is_Number and a.is_finite and (b.is_Symbol or b.is_Function or b.is_Add):
-        if a.is_Integer and a.p in (0, 1):
-            return a * b
-        return _sympy().Mul._from_args((a, b))
-    return a * b
+    if not a.is_Number or b.is_Number or not a.is_finite:
+        return a * b
+    if a.is_Integer and a.p in (0, 1):
+        return b if a.p else a
+    mul = _sympy().Mul
+    if b.is_Mul:
+        number, *rest = b.args if b.args[0].is_Number else (_sympy().S.One, *b.args)
+        number = a * number
+        return mul._from_args(tuple(rest) if number == 1 else (number, *rest))
+    return mul._from_args((a, b))
+
+
+def raised(base: Any, exponent: Any) -> Any:
+    """``base`` to the power of a number; evaluated, it would ask at length what the base may be."""
+    sympy = _sympy()
+    exponent = sympy.sympify(exponent)
+    if base.is_Symbol or base.is_Number or exponent in (0, 1):
+        return base**exponent
+    return sympy.Pow(base, exponent, evaluate=False)
 
 
 def _share(name: str, args: tuple[Any, ...], k: int) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from polyad.arrays.expressions import Expressions
 from polyad.engine.refuse import refuse
-from polyad.engine.sympy_functions import named, product
+from polyad.engine.sympy_functions import added, named, product
 
 __all__ = ["FUNCTIONS"]
 
@@ -41,8 +41,6 @@ def _dtype(*args: Expressions) -> Any:
 
 def matmul(a: Any, b: Any) -> Expressions:
     """The product of matrices or vectors; every entry is one sum."""
-    import sympy
-
     a, b = _own(a), _own(b)
     left = a.array if a.ndim > 1 else a.array[None, :]
     right = b.array if b.ndim > 1 else b.array[:, None]
@@ -52,7 +50,7 @@ def matmul(a: Any, b: Any) -> Expressions:
     shape = first.shape[:-1]
     rows = (int(np.prod(shape, dtype=int)), left.shape[-1])
     pairs = zip(first.reshape(rows), second.reshape(rows), strict=True)
-    result = _array([sympy.Add(*map(product, one, other)) for one, other in pairs], shape)
+    result = _array([added(*map(product, one, other)) for one, other in pairs], shape)
     if b.ndim == 1:
         result = result[..., 0]
     if a.ndim == 1:

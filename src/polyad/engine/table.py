@@ -1,7 +1,7 @@
 """Which NumPy function is which primitive or composite.
 
 ``UFUNCS`` and ``FUNCTIONS`` lead from NumPy's functions to functions on values; the modules
-``rules_*`` and ``numpy_*`` fill them. A user adds a function with ``define``.
+``rules_*`` and ``numpy_*`` fill them. A user adds a function with ``polyad.define``.
 """
 
 from __future__ import annotations

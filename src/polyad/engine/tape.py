@@ -17,30 +17,50 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import Binary, Primitive, Tracer, Value, new_level, shape_of
+from polyad.engine.core import Binary, Primitive, Tracer, Value, is_real, new_level, shape_of
 from polyad.engine.cotangents import Part, Pick, expand
+from polyad.engine.dual import Dual
 from polyad.engine.refuse import no_rule
 from polyad.engine.rules_arithmetic import add
+from polyad.engine.rules_structure import getitem, scatter
 
 __all__ = ["Node", "Tape"]
 
-Entry = tuple[Any, Any, Any]
+Entry = tuple[Any, ...]
 
 
-class Tape:
-    """One reverse-mode differentiation."""
+class Tape(list[Entry | None]):
+    """One reverse-mode differentiation: the list of its entries.
 
-    __slots__ = ("_held", "entries", "level")
+    An entry is None for an input, and else one of
+
+    * ``(pulls, parents, shape)``: an operation on arrays;
+    * ``(index, parent, shape)``: one number out of an array;
+    * ``(parent, partial, ...)`` in pairs: an operation on numbers (``scalars``).
+    """
+
+    __slots__ = ("_held", "level", "limit")
 
     def __init__(self) -> None:
         self.level = new_level()
-        self.entries: list[Entry | None] = []
+        self.limit = 2**62  # a tape has to keep everything, unlike the programs of forward mode
         self._held: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def __bool__(self) -> bool:
+        return True
 
     def enter(self, value: Value) -> Node:
         """An input of the function."""
-        self.entries.append(None)
-        return Node(self, self.level, len(self.entries) - 1, value)
+        self.append(None)
+        return Node(self, self.level, len(self) - 1, value)
+
+    def tracer(self, index: int, x: float) -> Node:
+        """A number as a node."""
+        return Node(self, self.level, index, np.float64(x))
+
+    def successor(self) -> Tape:
+        """The list to which numbers of this one move: a tape goes on for ever."""
+        return self
 
     def hold(self, a: np.ndarray) -> np.ndarray:
         """The array as it is now, whatever is written to it later.
@@ -71,7 +91,9 @@ class Tape:
         free : bool
             Drop every entry when it has been used; the tape is then spent.
         """
-        entries = self.entries
+        entries = list(self)  # a plain list is read faster
+        if free:
+            self.clear()
         cotangents: list[Any] = [None] * len(entries)
         last = -1
         for value, w in seeds:
@@ -85,27 +107,60 @@ class Tape:
             entry = entries[i]
             if w is None or entry is None:
                 continue
-            pulls, parents, shape = entry
             cotangents[i] = None
             if free:
                 entries[i] = None
+            length = len(entry)
+            if length != 3:
+                if type(w) is not float:
+                    w = _number(w)
+                if length == 4:
+                    a, p, b, q = entry
+                    known = cotangents[a]
+                    cotangents[a] = w * p if known is None else known + w * p
+                    known = cotangents[b]
+                    cotangents[b] = w * q if known is None else known + w * q
+                    continue
+                for k in range(0, length, 2):
+                    a = entry[k]
+                    known = cotangents[a]
+                    cotangents[a] = w * entry[k + 1] if known is None else known + w * entry[k + 1]
+                continue
+            pulls, parents, shape = entry
+            if type(w) is float:
+                w = np.float64(w)
+            kind = type(pulls)
+            if kind is int:
+                _add_entry(cotangents, owned, parents, pulls, shape, w)
+                continue
             if shape is not None and w.shape != shape:
                 w = expand(w, shape)
             if type(parents) is int:
-                kind = type(pulls)
                 if kind is Part and pulls.can_add(w):
                     _add_part(cotangents, owned, parents, pulls, w)
                 elif kind is Pick:
                     _add_pick(cotangents, parents, pulls, w)
                 else:
                     _accumulate(cotangents, owned, parents, pulls(w))
-            elif type(pulls) is tuple:
+            elif kind is tuple:
                 for parent, pull in zip(parents, pulls, strict=True):
                     _accumulate(cotangents, owned, parent, pull(w))
             else:
                 for parent, g in zip(parents, pulls(w), strict=True):
                     _accumulate(cotangents, owned, parent, g)
-        return [None if (g := cotangents[node.index]) is None else expand(g, node.shape) for node in inputs]
+        return [None if (g := cotangents[node.index]) is None else _full(g, node.shape) for node in inputs]
+
+
+def _full(g: Value, shape: tuple[int, ...]) -> Value:
+    """What is handed out: NumPy's numbers and arrays."""
+    return np.float64(g) if type(g) is float else expand(g, shape)
+
+
+def _number(w: Value) -> Value:
+    """The cotangent of a number as a Python float, which is faster, unless a derivative rides on it."""
+    if isinstance(w, Tracer) or not is_real(w):
+        return w
+    return float(w)
 
 
 def _accumulate(cotangents: list[Any], owned: set[int], k: int, g: Value) -> None:
@@ -126,13 +181,31 @@ def _add_part(cotangents: list[Any], owned: set[int], k: int, part: Part, w: Val
         return
     buffer = part.buffer(w)
     part.add_to(buffer, w)
-    if known is None:
+    if not part.shape:  # a number, to which entries of numbers may be added as well
+        cotangents[k] = buffer if known is None else add(known, buffer)
+    elif known is None:
         cotangents[k] = buffer
         owned.add(k)
     else:
         cotangents[k] = add(known, buffer)
         # an array that add has just made is nobody else's
         owned.add(k) if type(cotangents[k]) is np.ndarray else owned.discard(k)
+
+
+def _add_entry(
+    cotangents: list[Any], owned: set[int], k: int, index: int, shape: tuple[int, ...], w: Value
+) -> None:
+    """One number's cotangent, into that of the array."""
+    if k in owned and type(w) is np.float64:
+        known = cotangents[k]
+        if type(known) is np.ndarray and known.dtype == np.float64:
+            known[index] += w
+            return
+    part = Part(index, shape, np.dtype(np.float64), scatter, basic=True, unique=True)
+    if part.can_add(w):
+        _add_part(cotangents, owned, k, part, w)
+    else:
+        _accumulate(cotangents, owned, k, part(w))
 
 
 def _add_pick(cotangents: list[Any], k: int, pick: Pick, w: Value) -> None:
@@ -208,24 +281,36 @@ class Node(Tracer):
         else:
             a = a.value
             y = primitive(a, b)
-        entries = self.tape.entries
-        entries.append((primitive.numbers[2 * side + 1](y, a, b), self.index, None))
-        return Node(self.tape, self.level, len(entries) - 1, y)
+        tape = self.tape
+        tape.append((primitive.numbers[2 * side + 1](y, a, b), self.index, None))
+        return Node(tape, self.level, len(tape) - 1, y)
+
+    def sliced(self, index: slice) -> Value:
+        """A slice of an array: what ``getitem`` gives, sooner."""
+        a = self.value
+        if type(a) is np.ndarray:
+            y = a[index]
+        elif type(a) is Dual or type(a) is Node:
+            y = a.sliced(index)
+        else:
+            return getitem(self, index=index)
+        tape = self.tape
+        tape.append((Part(index, a.shape, a.dtype, scatter, basic=True, unique=True), self.index, y.shape))
+        return Node(tape, self.level, len(tape) - 1, y)
 
     def _recorded(self, primitive: Primitive, y: Value, record: Any, where: Any) -> Value:
         """The result, its pullbacks written down."""
         tape, level = self.tape, self.level
-        entries = tape.entries
         if primitive.multiple:
-            entries.append((record, where, None))
-            source = len(entries) - 1
+            tape.append((record, where, None))
+            source = len(tape) - 1
             outputs = []
             for k, part in enumerate(y):
-                entries.append((Pick(k, len(y)), source, shape_of(part)))
-                outputs.append(Node(tape, level, len(entries) - 1, part))
+                tape.append((Pick(k, len(y)), source, shape_of(part)))
+                outputs.append(Node(tape, level, len(tape) - 1, part))
             return tuple(outputs)
-        entries.append((record, where, None if primitive.lazy else y.shape))
-        return Node(tape, level, len(entries) - 1, y)
+        tape.append((record, where, None if primitive.lazy else y.shape))
+        return Node(tape, level, len(tape) - 1, y)
 
     def __repr__(self) -> str:
         return f"Node({self.value!r})"

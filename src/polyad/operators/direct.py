@@ -51,7 +51,7 @@ def direct(
     """
     row = signature.enter_row(source)
     if executable.bare is not None and row is not None:
-        if source.immutable or view:
+        if source.immutable or view or executable.exclusive:
             return _bare(signature, source, executable.bare, row, seeds, leave)
         finish = _bare(signature, source, executable.bare, row, seeds, leave)
         return _apart(finish, signature.library.fresh, seeds)

@@ -162,6 +162,8 @@ class Prepared:
             small = not self._once and self._delivery.nbytes(self.problem) <= 2**11
             # np.array is the quickest copy of what is there at once, and the slowest to wait with
             leave = np.array if small else self._source.take
+            if self._source.name == "numpy" and self.signature.x_specs[0].shape:
+                leave = self._source.to_numpy  # it is the caller's array already
         parts = (self.signature, self._source, self._executable, self._seeds)
         self._fast = direct(*parts, leave)
         if self.signature.library.name == "numpy" and not self._delivery.batched and not self._once:

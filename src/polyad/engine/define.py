@@ -1,0 +1,205 @@
+"""Functions of the user's own: their derivatives, said once in NumPy, in the engine's table.
+
+``define`` is the public door. What it makes (``defined``) is a primitive like any other, so it nests to any
+order and under every interpretation.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.arrays.libraries import library_of
+from polyad.engine.core import PRIMITIVES, Primitive, Value
+from polyad.engine.defined import SYMBOLIC, Defined, elementwise, general, is_ufunc
+from polyad.engine.refuse import refuse
+from polyad.errors import ArgumentError
+
+__all__ = ["define"]
+
+Rule = Callable[..., Any]
+
+LIFTS = ("jax", "torch", "autograd", "casadi", "sympy")
+_LOCK = threading.Lock()
+
+
+def define(
+    f: Any,
+    *partials: Rule | None,
+    jvp: Rule | None = None,
+    vjp: Rule | None = None,
+    lifts: Mapping[str, Rule] | None = None,
+    name: str | None = None,
+    replace: bool = False,
+) -> Any:
+    """Give a function its derivatives, where polyad's engine cannot look inside it or should not.
+
+    Parameters
+    ----------
+    f : callable or ufunc
+        A universal function (of ``scipy.special``, ``numpy.frompyfunc``, numba's ``vectorize``): the
+        rule is then known wherever anybody's code calls it, for the rest of the process. Or any other
+        function of arrays or numbers with one array or number as its result, compiled code included:
+        then the callable that is returned has the rule, and ``f`` itself is as before.
+    *partials : callable or None
+        For an elementwise function: its partial derivative with respect to each operand, written in
+        NumPy. A partial takes what it needs by name: the parameters of ``f`` (of a universal function
+        ``x``, or ``a, b, c, d`` if it has several), and ``y``, the result. None is a derivative that is
+        not there, which is refused when asked for.
+    jvp, vjp : callable, optional
+        For any other function: ``jvp(*args, v=v)``, the tangent of the result along ``v``, and
+        ``vjp(*args, w=w)``, the cotangents of the arguments, both as ``polyad.jvp`` and ``polyad.vjp``
+        have them: one array for one argument, a tuple for several. One of them suffices if it is
+        written in NumPy: the other is its transpose.
+    lifts : mapping from str to callable, optional
+        Counterparts for other frameworks, whose own derivatives are then taken: ``{"jax": g}`` with ``g``
+        on JAX's arrays, likewise ``"torch"`` and ``"autograd"``; for ``"casadi"`` and ``"sympy"``, ``g`` is
+        written in NumPy. Without one, JAX, torch, autograd and SymPy compute an elementwise function on
+        the host and take its partial derivatives; CasADi refuses it. Of these only autograd accepts any
+        other function.
+    name : str, optional
+        What errors call it.
+    replace : bool
+        Whether a rule that the universal function has already may be replaced.
+
+    Returns
+    -------
+    callable
+        ``f`` itself if it is a universal function; otherwise a function that computes ``f`` and has
+        the rule. Keyword arguments are handed to ``f`` and to the rules, and not differentiated.
+
+    Raises
+    ------
+    polyad.errors.ArgumentError
+        If a rule is missing, has parameters of other names, or is there already.
+
+    Notes
+    -----
+    Higher orders differentiate the rule, so it must hold around a point, not only at it. Rules must not
+    write to what they are given. ``polyad.testing.check_derivatives`` checks a rule against differences.
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> softplus = ad.define(lambda x: np.logaddexp(0, x), lambda x: 1 / (1 + np.exp(-x)))
+    >>> ad.gradient(lambda x: np.sum(softplus(x)), np.array([0.0, 50.0]))
+    array([0.5, 1. ])
+    >>> ad.hessian(lambda x: softplus(x[0]), np.array([0.0]))
+    array([[0.25]])
+    """
+    from polyad.engine import run  # noqa: F401  (fills the table, which is not needed to import polyad)
+
+    if not callable(f):
+        raise ArgumentError(f"define takes the function first, then its derivatives: f is {f!r}")
+    if bool(partials) == bool(jvp or vjp):
+        raise ArgumentError(
+            "define takes either the partial derivatives of an elementwise function, "
+            "define(f, lambda x: ...), or jvp= or vjp= of any other"
+        )
+    wrong = [key for key in lifts or {} if key not in LIFTS]
+    if wrong:
+        raise ArgumentError(f"lifts has {wrong[0]!r}: a framework is one of {', '.join(map(repr, LIFTS))}")
+    own = is_ufunc(f)
+    label = name or str(getattr(f, "__name__", type(f).__name__))
+    with _LOCK:
+        known = _known(f, label, replace=replace) if own else None
+        free = _free_name(f, label, own=own)
+        primitive = elementwise(f, partials, free, label) if partials else general(f, jvp, vjp, free, label)
+        primitive.label, primitive.lifts = label, dict(lifts or {})
+        if own:
+            _register(f, primitive, known)
+            return f
+    return _callable(f, primitive)
+
+
+def _callable(f: Rule, primitive: Defined) -> Rule:
+    """The function that the user calls."""
+    from polyad.engine.box import Box, wrap
+    from polyad.engine.boxing import contains_box, unbox
+
+    def traced(a: Any) -> bool:
+        if isinstance(a, np.ndarray):
+            return a.dtype == object and contains_box(list(a.ravel()))
+        return isinstance(a, Box) or (isinstance(a, list | tuple) and contains_box(a))
+
+    @functools.wraps(f)
+    def call(*args: Any, **params: Any) -> Any:
+        if any(map(traced, params.values())):
+            raise refuse(
+                f"a keyword argument of {primitive.label} is traced, and would count as constant",
+                "make it a positional one, or polyad.stop_gradient(x) where dropping the derivative is meant",
+            )
+        if any(map(traced, args)):
+            return wrap(primitive(*[_held(unbox(a), args) for a in args], **params))
+        owner = next((found for a in args if (found := library_of(a)) and found.name != "numpy"), None)
+        if owner is None:
+            return f(*args, **params)
+        if owner.name not in primitive.lifts or owner.name in SYMBOLIC:
+            raise refuse(
+                f"{owner.name} has no counterpart of {primitive.label}",
+                f"polyad.define(..., lifts={{{owner.name!r}: g}}) gives it one",
+            )
+        return primitive.lifts[owner.name](*args, **params)
+
+    return call
+
+
+def _held(value: Value, beside: Sequence[Any]) -> Value:
+    """An operand that the caller cannot write to later."""
+    return value.copy() if type(value) is np.ndarray else value
+
+
+# -- names and places -----------------------------------------------------------------------------------
+
+
+def _is_of(module: Any, f: Any) -> bool:
+    return getattr(module, f.__name__, None) is f
+
+
+def _known(f: Any, label: str, *, replace: bool) -> Any:
+    """The rule that a universal function has already, which may be replaced."""
+    from polyad.engine.table import UFUNCS
+
+    known = UFUNCS.get(f)
+    if known is None:
+        return None
+    if _is_of(np, f):
+        raise ArgumentError(
+            f"np.{f.__name__} belongs to polyad's own rules: define a function of yours that calls it"
+        )
+    if not replace:
+        raise ArgumentError(f"{label} has derivatives already: replace=True replaces them")
+    return known
+
+
+def _register(f: Any, primitive: Defined, known: Any) -> None:
+    import scipy.special
+
+    from polyad.engine.table import UFUNCS
+
+    if _is_of(scipy.special, f):
+        primitive.home = "scipy.special"
+        primitive.namesake = known if isinstance(known, Primitive) else primitive
+        if isinstance(known, Defined):
+            primitive.namesake = known.namesake
+    UFUNCS[f] = primitive
+    if not isinstance(f, np.ufunc):
+        UFUNCS[f.ufunc] = primitive  # as which it arrives depends on its kind
+
+
+def _free_name(f: Any, label: str, *, own: bool) -> str:
+    """The primitive's name: that of a SciPy function, by which others know it, or one with a dot."""
+    import scipy.special
+
+    if own and _is_of(scipy.special, f) and f.__name__ not in PRIMITIVES:
+        return str(f.__name__)
+    stem = f"{getattr(f, '__module__', None) or 'user'}.{label}"
+    found, k = stem, 1
+    while found in PRIMITIVES:
+        k += 1
+        found = f"{stem} [{k}]"
+    return found

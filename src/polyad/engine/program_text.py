@@ -1,0 +1,66 @@
+"""Straight-line code on numbers that runs in two ways.
+
+On Python's floats, by the functions of ``math``, it is fastest; where that raises (a pole, a domain, an
+overflow) it runs once more on NumPy's floats by NumPy's functions, whose infinities and NaNs are then
+the result, as they are of NumPy code.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+__all__ = ["twice"]
+
+
+class _Constants(ast.NodeTransformer):
+    """NumPy's floats for Python's, so that ``1.0 / 0.0`` is infinite as it is in NumPy."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        """A float as a call of NumPy's type."""
+        if type(node.value) is not float:
+            return node
+        return ast.Call(ast.Name("float64", ast.Load()), [node], [])
+
+
+def _executed(tree: Any, names: dict[str, Any], label: str) -> Callable[..., list[Any]]:
+    space = {**names, "float64": np.float64}
+    exec(compile(tree, label, "exec"), space)
+    found: Callable[..., list[Any]] = space["program"]
+    return found
+
+
+def twice(
+    source: str, quick: dict[str, Any], careful: dict[str, Any], label: str
+) -> Callable[..., list[Any]]:
+    """The function ``program`` of some source text, which takes lists of numbers.
+
+    Parameters
+    ----------
+    source : str
+        The text.
+    quick, careful : dict
+        What its names mean on Python's floats, and on NumPy's.
+    label : str
+        Where tracebacks say that it is.
+    """
+    run = _executed(source, quick, label)
+    prepared: list[Callable[..., list[Any]]] = []
+
+    def again() -> Callable[..., list[Any]]:
+        """The second way, made when first needed; two threads may make it twice, to no harm."""
+        if not prepared:
+            tree = ast.fix_missing_locations(_Constants().visit(ast.parse(source)))
+            prepared.append(_executed(tree, careful, label))
+        return prepared[0]
+
+    def call(*lists: list[Any]) -> list[Any]:
+        try:
+            return run(*lists)
+        except (ValueError, ZeroDivisionError, OverflowError):
+            return again()(*([np.float64(v) for v in values] for values in lists))
+
+    return call

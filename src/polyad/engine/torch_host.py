@@ -1,0 +1,94 @@
+"""SciPy's functions as functions of torch, for its autograd, its forward mode and ``torch.func``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.engine import host
+from polyad.engine.core import Primitive
+
+__all__ = ["function"]
+
+
+def function(own: Any, primitive: Primitive) -> Callable[..., Any]:
+    """A primitive computed on the host, on tensors and Python numbers.
+
+    Parameters
+    ----------
+    own : Adapter
+        That of torch.
+    primitive : Primitive
+        An elementwise one, with partial derivatives.
+    """
+    import torch
+
+    def slope(k: int, y: Any, args: Any) -> Any:
+        return host.partial(primitive, k, own, y, args)
+
+    class OnHost(torch.autograd.Function):
+        @staticmethod
+        def forward(*args: Any) -> Any:
+            like = next(a for a in args if own.is_own(a))
+            arrays = [a.detach().resolve_conj().cpu().numpy() if own.is_own(a) else a for a in args]
+            return torch.as_tensor(host.on_host(primitive, arrays), device=like.device)
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            tensors = [a for a in inputs if own.is_own(a)]
+            ctx.set_materialize_grads(False)  # an operand without a tangent needs no partial derivative
+            ctx.numbers = [None if own.is_own(a) else a for a in inputs]
+            ctx.save_for_backward(output, *tensors)
+            ctx.save_for_forward(output, *tensors)
+
+        @staticmethod
+        def saved(ctx: Any) -> tuple[Any, list[Any]]:
+            y, *tensors = ctx.saved_tensors
+            waiting = iter(tensors)
+            return y, [next(waiting) if a is None else a for a in ctx.numbers]
+
+        @staticmethod
+        def backward(ctx: Any, w: Any) -> Any:
+            y, args = OnHost.saved(ctx)
+            found: list[Any] = []
+            if w is None:
+                return (None,) * len(args)
+            for k, needed in enumerate(ctx.needs_input_grad):
+                if not needed:
+                    found.append(None)
+                    continue
+                d = slope(k, y, args)
+                g = w * (torch.conj(d) if own.is_own(d) and d.is_complex() else d)
+                g = g.real if g.is_complex() and not args[k].is_complex() else g
+                found.append(g.sum_to_size(args[k].shape))
+            return tuple(found)
+
+        @staticmethod
+        def jvp(ctx: Any, *tangents: Any) -> Any:
+            y, args = OnHost.saved(ctx)
+            total = torch.zeros_like(y)
+            for k, t in enumerate(tangents):
+                if t is not None:
+                    total = total + t * slope(k, y, args)
+            return total
+
+        @staticmethod
+        def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+            ranks = [a.ndim - (d is not None) for a, d in zip(args, in_dims, strict=True) if own.is_own(a)]
+            aligned = []
+            for a, d in zip(args, in_dims, strict=True):
+                if own.is_own(a) and d is not None:
+                    a = a.movedim(d, 0)
+                    a = a.reshape(a.shape[0], *(1,) * (max(ranks) - a.ndim + 1), *a.shape[1:])
+                aligned.append(a)
+            return OnHost.apply(*aligned), 0
+
+    OnHost.__name__ = f"scipy_{primitive.name}"
+
+    def call(*args: Any) -> Any:
+        # what NumPy has as a number of its own is one of Python's here
+        return OnHost.apply(*(a.item() if isinstance(a, np.generic) else a for a in args))
+
+    return call

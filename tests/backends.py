@@ -37,6 +37,8 @@ def matrix() -> list[tuple[str, Backend, str]]:
             rows.append(("jax eager", eager("jax"), "all"))
         else:
             rows.append((name, eager(name), "all"))
+        if name == "numpy":
+            rows.append(("numpy compiled", ad.NumPy(compile=True), "all"))
         for mode in sorted(load(name).supports):
             if len(load(name).supports) > 1:
                 rows.append((f"{name}:{mode}", eager(name, mode), amount))

@@ -7,6 +7,8 @@ the named error, or gives the value and a derivative that differences confirm.
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -143,3 +145,20 @@ def check(name, way, f, x, call, expected):
         np.testing.assert_allclose(
             np.sum(pulled * v), total, atol=1e-5 * (1 + abs(total)), err_msg=f"{name}: {way}, reverse"
         )
+
+
+def test_no_two_primitives_have_one_name():
+    """Libraries look operations up by their names: the later one would stand for both."""
+    program = (
+        "import polyad.engine.core as core\n"
+        "made, init = [], core.Primitive.__init__\n"
+        "def noted(self, name, *args, **options):\n"
+        "    made.append(name)\n"
+        "    init(self, name, *args, **options)\n"
+        "core.Primitive.__init__ = noted\n"
+        "import polyad.engine.run\n"
+        "print(len(made), len(set(made)))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    count, names = map(int, found.stdout.split())
+    assert count == names > 300

@@ -12,14 +12,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from polyad.arrays.casadi_symbolic import Symbolic, constant
 from polyad.arrays.libraries import ArraySpec, spec_of
+from polyad.backends import casadi_kernels as kernels
 from polyad.backends import derive
 from polyad.backends.base import (
     Backend,
@@ -79,16 +78,16 @@ class CasADi(Backend):
     # -- products -----------------------------------------------------------------------------
 
     def jvp(self, problem: Problem) -> Kernel:
-        return _product(problem, transposed=False, batched=False)
+        return kernels.product(problem, transposed=False, batched=False)
 
     def jvp_batched(self, problem: Problem) -> Kernel:
-        return _product(problem, transposed=False, batched=True)
+        return kernels.product(problem, transposed=False, batched=True)
 
     def vjp(self, problem: Problem) -> Kernel:
-        return _product(problem, transposed=True, batched=False)
+        return kernels.product(problem, transposed=True, batched=False)
 
     def vjp_batched(self, problem: Problem) -> Kernel:
-        return _product(problem, transposed=True, batched=True)
+        return kernels.product(problem, transposed=True, batched=True)
 
     # -- first order --------------------------------------------------------------------------
 
@@ -100,10 +99,10 @@ class CasADi(Backend):
         def kernel(x: Leaves, c: Leaves) -> Any:
             import casadi
 
-            y, aux = _run(problem, x, c)
-            point = _Point(x)
+            y, aux = kernels.called(problem, x, c)
+            point = kernels.Point(x)
             g = casadi.jtimes(y[0].column, point.column, point.kind(1), True) if point.size else None
-            return point.split(g, point.dtypes), _boxes(y), aux
+            return point.split(g, point.dtypes), kernels.boxes(y), aux
 
         return kernel
 
@@ -112,8 +111,8 @@ class CasADi(Backend):
 
         @strategy("casadi.jacobian, sparse")
         def kernel(x: Leaves, c: Leaves) -> Any:
-            y, aux = _run(problem, x, c)
-            return _jacobian(y, _Point(x), mode), _boxes(y), aux
+            y, aux = kernels.called(problem, x, c)
+            return kernels.jacobian(y, kernels.Point(x), mode), kernels.boxes(y), aux
 
         return kernel
 
@@ -130,15 +129,13 @@ class CasADi(Backend):
         def kernel(x: Leaves, c: Leaves) -> Any:
             import casadi
 
-            y, aux = _run(problem, x, c)
-            point = _Point(x)
+            y, aux = kernels.called(problem, x, c)
+            point = kernels.Point(x)
             if not point.size:
-                return point.blocks(None, point.leaves), _boxes(y), aux, x
+                return point.blocks(None, point.leaves), kernels.boxes(y), aux, x
             g = casadi.gradient(y[0].column, point.column)
-            # forward over reverse, as CasADi's own hessian; see _times for why that is said
-            options: dict[str, Any] = {"symmetric": True, **_FORWARD}
-            h = casadi.jacobian(g, point.column, options)
-            return point.blocks(h, point.leaves), _boxes(y), aux, point.split(g, point.dtypes)
+            h = kernels.sparse_hessian(g, point)
+            return point.blocks(h, point.leaves), kernels.boxes(y), aux, point.split(g, point.dtypes)
 
         return kernel
 
@@ -218,165 +215,3 @@ def _rowwise(product: Callable[[Leaves], Leaves], like: Sequence[ArraySpec]) -> 
         return tuple(np.stack(leaves) for leaves in zip(*found, strict=True))
 
     return rows
-
-
-# -- what kernels are made of -------------------------------------------------------------------------
-
-
-def _of(leaf: Any) -> Symbolic:
-    """The symbols in a box."""
-    from polyad.engine import run
-
-    found = run.unlift(leaf)
-    assert isinstance(found, Symbolic)
-    return found
-
-
-def _box(array: Symbolic) -> Any:
-    from polyad.engine import run
-
-    return run.lift("casadi", array)
-
-
-def _boxes(arrays: Sequence[Symbolic]) -> Leaves:
-    return tuple(map(_box, arrays))
-
-
-def _run(problem: Problem, x: Leaves, c: Leaves) -> tuple[list[Symbolic], Leaves]:
-    """The function on symbols; it gets boxes of its own, so that what it writes stays with it."""
-    from polyad.engine import run
-
-    kind = _of(x[0]).kind
-    constants = tuple(_own(leaf) for leaf in c)
-    y, aux = run.called(lambda boxes: problem.f(boxes, constants), tuple(_box(_of(leaf)) for leaf in x))
-    values = [run.unlift(run.boxed(leaf)) for leaf in y]
-    return [v if isinstance(v, Symbolic) else constant(v, kind) for v in values], tuple(aux)
-
-
-def _own(leaf: Any) -> Any:
-    """A constant that the function may write to."""
-    from polyad.engine import run
-
-    found = run.unlift(leaf)
-    if isinstance(found, Symbolic):
-        return _box(found)
-    return found.copy() if isinstance(found, np.ndarray) else found
-
-
-class _Point:
-    """Leaves in a row as one column of CasADi, and results of CasADi as leaves."""
-
-    def __init__(self, leaves: Sequence[Any]) -> None:
-        import casadi
-
-        self.leaves = [leaf if isinstance(leaf, Symbolic) else _of(leaf) for leaf in leaves]
-        self.kind = self.leaves[0].kind
-        self.dtypes = [leaf.dtype for leaf in self.leaves]
-        self.column = casadi.vertcat(*(leaf.column for leaf in self.leaves if leaf.size))
-        self.size = sum(leaf.size for leaf in self.leaves)
-
-    def split(self, matrix: Any, dtypes: Sequence[Any], count: int | None = None) -> Leaves:
-        """The rows of a matrix as leaves; its columns, if counted, become a leading axis."""
-        import casadi
-
-        lead = () if count is None else (count,)
-        parts, start = [], 0
-        for leaf, dtype in zip(self.leaves, dtypes, strict=True):
-            stop = start + leaf.size
-            shape = (*lead, *leaf.shape)
-            if math.prod(shape) == 0 or matrix is None:
-                parts.append(_box(constant(np.zeros(shape, dtype=dtype), self.kind)))
-            else:
-                parts.append(_box(Symbolic(casadi.vec(matrix[start:stop, :]), shape, dtype)))
-            start = stop
-        return tuple(parts)
-
-    def blocks(self, matrix: Any, outputs: Sequence[Symbolic]) -> Leaves:
-        """The blocks of a Jacobian or Hessian, row by row, sparse as they are."""
-        import casadi
-
-        found, top = [], 0
-        for out in outputs:
-            start = 0
-            for leaf in self.leaves:
-                stop = start + leaf.size
-                shape, dtype = (*out.shape, *leaf.shape), np.result_type(out.dtype, leaf.dtype)
-                if matrix is None or math.prod(shape) == 0:
-                    block = constant(np.zeros(shape, dtype=dtype), self.kind)
-                else:
-                    part = matrix[top : top + out.size, start:stop]
-                    block = Symbolic(casadi.vec(part.T), shape, dtype)
-                found.append(_box(block))
-                start = stop
-            top += out.size
-        return tuple(found)
-
-
-_FORWARD: dict[str, Any] = {"helper_options": {"ad_weight": 0.0}}
-_REVERSE: dict[str, Any] = {"helper_options": {"ad_weight": 1.0}}
-
-
-def _times(y: Any, x: Any, directions: Any, *, transposed: bool) -> Any:
-    """Jacobian times directions, or its transpose times them.
-
-    CasADi 3.8's matrix expressions give wrong numbers for several cotangents at once where a number
-    was broadcast over a vector, so these go one by one.
-    """
-    import casadi
-
-    count = directions.shape[1]
-    if transposed and count > 1 and isinstance(y, casadi.MX):
-        return casadi.horzcat(*(casadi.jtimes(y, x, directions[:, k], True) for k in range(count)))
-    return casadi.jtimes(y, x, directions, transposed)
-
-
-def _jacobian(y: Sequence[Symbolic], point: _Point, mode: str | None) -> Leaves:
-    import casadi
-
-    rows = sum(leaf.size for leaf in y)
-    if not (rows and point.size):
-        return point.blocks(None, y)
-    column = casadi.vertcat(*(leaf.column for leaf in y if leaf.size))
-    if isinstance(column, casadi.MX):
-        if mode == "reverse" or (mode is None and 4 * rows <= point.size):
-            seeds = casadi.MX(casadi.DM.eye(rows))
-            return point.blocks(_times(column, point.column, seeds, transposed=True).T, y)
-        mode = "forward"
-    options = {None: {}, "forward": _FORWARD, "reverse": _REVERSE}[mode]
-    return point.blocks(casadi.jacobian(column, point.column, options), y)
-
-
-def _product(problem: Problem, *, transposed: bool, batched: bool) -> Kernel:
-    """Jacobian times directions, or its transpose times them."""
-
-    @strategy(f"casadi.jtimes{', transposed' if transposed else ''}")
-    def kernel(x: Leaves, c: Leaves, seed: Leaves) -> Any:
-        import casadi
-
-        y, aux = _run(problem, x, c)
-        inside, outside = _Point(x), _Point(y)
-        seeds = _seeds(seed, inside.kind)
-        count = seeds[0].shape[0] if batched else None
-        columns = 1 if count is None else count
-        target, source = (inside, outside) if transposed else (outside, inside)
-        result = None
-        if inside.size and outside.size and columns:
-            directions = casadi.vertcat(
-                *(
-                    casadi.reshape(s.column, leaf.size, columns)
-                    for s, leaf in zip(seeds, source.leaves, strict=True)
-                    if leaf.size
-                )
-            )
-            result = _times(outside.column, inside.column, directions, transposed=transposed)
-        return target.split(result, target.dtypes, count), _boxes(y), aux
-
-    return kernel
-
-
-def _seeds(seed: Leaves, kind: Any) -> list[Symbolic]:
-    """Seeds as symbols; derivations give plain arrays where a seed is known."""
-    from polyad.engine import run
-
-    found: list[Callable[..., Any] | Any] = [run.unlift(leaf) for leaf in seed]
-    return [s if isinstance(s, Symbolic) else constant(s, kind) for s in found]

@@ -151,7 +151,8 @@ class Call:
         def call(*leaves: Any) -> Any:
             return self(leaves)[0]
 
-        return {1: one, 2: two}.get(len(self._shapes), call)
+        ways: dict[int, Callable[..., Any]] = {1: one, 2: two}
+        return ways.get(len(self._shapes), call)
 
     def _failed(self) -> DomainError:
         return DomainError(

@@ -16,12 +16,7 @@ from polyad.engine.kinds import conj
 from polyad.engine.proxy import Proxy
 from polyad.engine.rules_structure import getitem, reshape
 
-__all__ = ["by_rules", "constant", "is_constant"]
-
-
-def is_constant(primitive: Primitive) -> bool:
-    """Whether a primitive is constant in pieces: it has no rules."""
-    return primitive.push is None and not primitive.pulls and primitive.joint is None
+__all__ = ["by_rules", "constant"]
 
 
 def constant(own: Any, primitive: Primitive) -> Callable[..., Any]:

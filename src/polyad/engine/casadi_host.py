@@ -105,7 +105,7 @@ def _class() -> Any:
     if found is not None:
         return found
 
-    class Node(casadi.Callback):  # type: ignore[misc]
+    class Node(casadi.Callback):
         def __init__(self, primitive: Primitive, shapes: Shapes, params: dict[str, Any]) -> None:
             casadi.Callback.__init__(self)
             self.primitive, self.shapes, self.params = primitive, shapes, params

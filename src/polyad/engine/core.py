@@ -164,6 +164,11 @@ class Primitive:
             return self.compute(*args, **params)
         return top.process(self, args, params)
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is constant in pieces, or makes something of shapes only: it has no rules."""
+        return self.push is None and not self.pulls and self.joint is None
+
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 

@@ -45,6 +45,8 @@ class Adapter:
     """One array library under NumPy code."""
 
     name = "?"
+    # whether ``stop`` costs nothing and leaves an array
+    stops = False
 
     def __init__(self) -> None:
         self._found: dict[str, Callable[..., Any] | None] = {}
@@ -61,8 +63,16 @@ class Adapter:
         """The library's own version of a primitive, or None."""
         name = primitive.name
         if name not in self._found:
-            self._found[name] = self._search(name, primitive.home)
+            found = self._search(name, primitive.home)
+            if found is not None and self.stops and primitive.is_constant:
+                found = self._of_values(found)
+            self._found[name] = found
         return self._found[name]
+
+    def _of_values(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """A piecewise constant function, whose rule the library need not have."""
+        stop, own = self.stop, self.is_own
+        return lambda *args, **params: f(*[stop(a) if own(a) else a for a in args], **params)
 
     def _search(self, name: str, home: str) -> Callable[..., Any] | None:
         own = getattr(self, f"own_{name}", None) or OPERATORS.get(name)

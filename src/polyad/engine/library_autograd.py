@@ -11,6 +11,7 @@ from polyad.engine import host
 from polyad.engine.core import PRIMITIVES, Primitive
 from polyad.engine.kinds import PARTIALS
 from polyad.engine.libraries import Adapter
+from polyad.engine.refuse import refuse
 
 __all__ = ["Autograd"]
 
@@ -96,17 +97,22 @@ class Autograd(Adapter):
         return x.astype(dtype)
 
     def own_pinv(self, a: Any, rcond: Any) -> Any:
+        plain = self.stop(a)
+        if np.any(np.linalg.matrix_rank(plain, rtol=rcond) < min(plain.shape[-2:])):
+            raise refuse(
+                "np.linalg.pinv with singular values below its rcond, which autograd's knows nothing of",
+                "use backend='numpy', 'jax' or 'torch'",
+            )
         return self._linalg().pinv(a)
-
-    def own_round(self, x: Any, decimals: int) -> Any:
-        return self.main().round(x, decimals)
 
     def _search(self, name: str, home: str) -> Callable[..., Any] | None:
         from autograd.core import primitive_vjps
 
-        from polyad.engine.autograd_rules import by_rules, constant, is_constant
+        from polyad.engine.autograd_rules import by_rules, constant
 
         primitive = PRIMITIVES[name]
+        if primitive.is_constant and not hasattr(type(self), f"own_{name}"):
+            return constant(self, primitive)
         # autograd's own special functions lack forward mode; all its arrays are on the host anyway
         if host.hosted(primitive):
             return self.host(primitive)
@@ -114,8 +120,6 @@ class Autograd(Adapter):
         missing = found is None or (hasattr(found, "fun") and found not in primitive_vjps)
         if name in PARTIALS:
             return self.host(primitive) if missing and found is not None else found
-        if is_constant(primitive):
-            return constant(self, primitive)
         return by_rules(self, primitive) if missing else found
 
     def host(self, primitive: Primitive) -> Callable[..., Any]:

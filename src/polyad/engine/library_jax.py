@@ -26,6 +26,7 @@ class JAX(Hosting):
     """``jax.numpy``."""
 
     name = "jax"
+    stops = True
 
     def main(self) -> Any:
         import jax.numpy

@@ -18,6 +18,7 @@ class Torch(Hosting):
     """``torch``, through array-api-compat where names or forms differ."""
 
     name = "torch"
+    stops = True
 
     def main(self) -> Any:
         import array_api_compat.torch

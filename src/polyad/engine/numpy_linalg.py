@@ -10,10 +10,11 @@ import numpy as np
 from polyad.engine import rules_linalg as rules
 from polyad.engine import rules_matrix as matrix
 from polyad.engine import rules_matrix_function as matrix_function
-from polyad.engine.core import Tracer, Value, base, is_real, ndim_of, shape_of
+from polyad.engine.core import Value, base, is_real, ndim_of, shape_of
 from polyad.engine.kinds import conj, constant
 from polyad.engine.numpy_reduction import axes_of, max_, min_, sum_
 from polyad.engine.numpy_structure import array_of, cast
+from polyad.engine.proxy import Proxy, later
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import equal, power, real, where
 from polyad.engine.rules_elementwise import absolute, imag, sign, sqrt
@@ -184,14 +185,24 @@ def lstsq(a: Value, b: Value, rcond: Any = None) -> Any:
     a, b = array_of(a), array_of(b)
     rcond = EPS * max(a.shape) if rcond is None else rcond
     s = svdvals(a)
-    rank = _matrix_rank(a) if isinstance(base(a), Tracer) else int((base(s) > rcond * base(s)[0]).sum())
-    if isinstance(rank, int) and rank < min(a.shape):
-        raise refuse("np.linalg.lstsq of a matrix without full rank", "add a regularisation")
+    known, least = base(s), min(a.shape)
+    if isinstance(known, Proxy):
+        rank: Any = _matrix_rank(a)
+        later(lambda known: _full_rank(known, rcond, least), known)
+    else:
+        rank = _full_rank(known, rcond, least)
     x = rules.matmul(matrix.pinv(a, rcond=rcond), b)
     if a.shape[0] <= a.shape[1]:
         return x, np.zeros(0), rank, s
     squares = sum_(_squared(b - rules.matmul(a, x)), 0)
     return x, squares if shape_of(squares) else reshape(squares, shape=(1,)), rank, s
+
+
+def _full_rank(s: Any, rcond: float, least: int) -> int:
+    rank = int((s > rcond * s[0]).sum())
+    if rank < least:
+        raise refuse("np.linalg.lstsq of a matrix without full rank", "add a regularisation")
+    return rank
 
 
 @function(np.linalg.tensorinv)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from polyad.engine import numpy_reduction as reduction
-from polyad.engine.core import Tracer, Value, base, is_real
+from polyad.engine.core import Value, base, is_real
 from polyad.engine.numpy_structure import array_of
+from polyad.engine.proxy import Proxy, later
 from polyad.engine.rules_arithmetic import conjugate, real, where
 from polyad.engine.rules_elementwise import isnan, sqrt
 from polyad.engine.table import FUNCTIONS, function
@@ -55,12 +56,20 @@ function(np.nanmax)(_extremum(reduction.max_, -np.inf))
 function(np.nanmin)(_extremum(reduction.min_, np.inf))
 
 
+def _not_empty(empty: Any) -> None:
+    if empty:
+        raise ValueError("All-NaN slice encountered")
+
+
 def _placed(f: Any, fill: float) -> Callable[..., Value]:
     def apply(a: Value, axis: Axis = None, *, keepdims: Any = False) -> Value:
         a = array_of(a)
         empty = FUNCTIONS[np.any](FUNCTIONS[np.all](isnan(a), axis))
-        if not isinstance(base(empty), Tracer) and empty:
-            raise ValueError("All-NaN slice encountered")
+        empty = base(empty)
+        if isinstance(empty, Proxy):
+            later(_not_empty, empty)
+        else:
+            _not_empty(empty)
         return FUNCTIONS[f](_without(a, fill), axis, keepdims=keepdims)
 
     return apply

@@ -73,7 +73,7 @@ for _name, _primitive in ARITHMETIC.items():
     setattr(Box, f"__{_name}__", _operator(_primitive))
     setattr(Box, f"__r{_name}__", _reflected(_primitive))
     setattr(Box, f"__i{_name}__", _augmented(_primitive))
-Box.__matmul__ = _operator(linalg.matmul, number)  # type: ignore[attr-defined]  # of vectors: a number
+setattr(Box, "__matmul__", _operator(linalg.matmul, number))  # noqa: B010  (of vectors it is a number)
 
 for _name, _comparison in {
     "lt": arithmetic.less,

@@ -86,6 +86,7 @@ class _Simplifier:
         self._known: dict[Any, Operation] = {}
         self._negated: dict[Variable, Any] = {}  # -a -> a
         self._spread: dict[Variable, Any] = {}  # broadcast -> what was broadcast
+        self._made: dict[Variable, Operation] = {}
 
     def now(self, a: Any) -> Any:
         return self._instead.get(a, a) if type(a) is Variable else a
@@ -105,9 +106,9 @@ class _Simplifier:
                 self._instead[op.results[0]] = same
                 return []
             op = self._without_negation(self._unspread(op))
-            turned = self._turned(op)
+            turned = self._turned(op) or self._number(op) or self._merged(op)
             if turned is not None:
-                return [made for part in turned for made in self._kept(part)]
+                return [made for part in turned for made in self.step(part)]
         return self._kept(op)
 
     def _kept(self, op: Operation) -> list[Operation]:
@@ -120,12 +121,23 @@ class _Simplifier:
             self._known[key] = op
         if op.name == "negative":
             self._negated[op.results[0]] = op.operands[0]
-        elif op.name == "broadcast_to" and type(op.operands[0]) is Variable:
-            self._spread[op.results[0]] = op.operands[0]
+        elif op.name in ("broadcast_to", "reshape") and type(op.operands[0]) is Variable:
+            if op.name == "broadcast_to" or not op.operands[0].shape:
+                self._spread[op.results[0]] = op.operands[0]
+        if len(op.results) == 1:
+            self._made[op.results[0]] = op
         return [op]
 
     def _turned(self, op: Operation) -> list[Operation] | None:
-        """``-(a * b)`` for ``-a * b``: the sign may vanish in a sum."""
+        """``-(a * b)`` for ``-a * b``: the sign may vanish in a sum; and into a number where there is one."""
+        if op.name == "negative":
+            inner = self._made.get(op.operands[0])
+            if inner is None or inner.name not in ("multiply", "divide"):
+                return None
+            flipped = [-a if type(a) is float else a for a in inner.operands]
+            if sum(type(a) is float for a in inner.operands) != 1:
+                return None
+            return [dataclasses.replace(inner, operands=tuple(flipped), results=op.results)]
         if op.name not in ("multiply", "divide") or op.results[0].dtype.kind != "f":
             return None
         a, b = op.operands
@@ -150,6 +162,41 @@ class _Simplifier:
         inner = dataclasses.replace(inner, results=(positive,))
         return [inner, Operation("negative", np.negative, (positive,), {}, (result,))]
 
+    def _number(self, op: Operation) -> list[Operation] | None:
+        """An array of one entry, computed from numbers, as a number."""
+        (y,) = op.results
+        if y.size != 1 or not y.shape or y.dtype != np.float64 or not is_ufunc(op):
+            return None
+        operands = []
+        for a in op.operands:
+            small = self._spread.get(a, a) if type(a) is Variable else _plain(a)
+            if getattr(small, "shape", ()) != ():
+                return None
+            operands.append(small)
+        if not any(type(a) is Variable for a in operands):
+            return None
+        number = y.like()
+        number.shape = ()
+        inner = dataclasses.replace(op, operands=tuple(operands), results=(number,))
+        reshape = PRIMITIVES["reshape"].compute
+        return [inner, Operation("reshape", reshape, (number,), {"shape": y.shape}, (y,))]
+
+    def _merged(self, op: Operation) -> list[Operation] | None:
+        """What goes to the same places, added before it goes there."""
+        if op.name != "add":
+            return None
+        parts = [self._made.get(a) if type(a) is Variable else None for a in op.operands]
+        if any(part is None or part.name != "scatter" for part in parts):
+            return None
+        first, second = parts
+        a, b = first.operands[0], second.operands[0]  # type: ignore[union-attr]
+        same = a.shape == b.shape and a.dtype == b.dtype and type(a) is type(b) is Variable
+        if not same or _params(first) != _params(second):  # type: ignore[arg-type]
+            return None
+        total = a.like()
+        inner = Operation("add", np.add, (a, b), {}, (total,))
+        return [inner, dataclasses.replace(first, operands=(total,), results=op.results)]  # type: ignore[type-var]
+
     def _neutral(self, op: Operation) -> Any:
         """The operand that is the result, bit by bit."""
         name, (result,) = op.name, op.results
@@ -169,16 +216,22 @@ class _Simplifier:
 
     def _unspread(self, op: Operation) -> Operation:
         """Operands before they were broadcast, where the operation does that itself."""
-        if not self._spread or not (is_ufunc(op) or op.name == "where"):
+        if not (is_ufunc(op) or op.name == "where"):
             return op
         operands = list(op.operands)
         for k, a in enumerate(operands):
-            small = self._spread.get(a) if type(a) is Variable else None
-            if small is None or small.dtype != a.dtype:
-                continue
+            if type(a) is Constant:
+                small = _plain(a)
+                if small is a:
+                    continue
+                small = np.float64(small)
+            else:
+                small = self._spread.get(a) if type(a) is Variable else None
+                if small is None or small.dtype != a.dtype:
+                    continue
             others = [o.shape for j, o in enumerate(operands) if j != k and hasattr(o, "shape")]
             if np.broadcast_shapes(small.shape, *others) == op.results[0].shape:
-                operands[k] = small
+                operands[k] = float(small) if type(small) is np.float64 else small
         return dataclasses.replace(op, operands=tuple(operands))
 
     def _without_negation(self, op: Operation) -> Operation:
@@ -216,10 +269,24 @@ def _mapped(f: Callable[[Any], Any], index: Any) -> Any:
 # -- when two operations are the same one ---------------------------------------------------------------
 
 
+def _plain(a: Any) -> Any:
+    """A constant of one entry as a number; anything else as it is."""
+    if type(a) is Constant and a.value.size == 1 and a.value.dtype == np.float64:
+        return float(a.value.reshape(()))
+    return a
+
+
+def _params(op: Operation) -> Any:
+    try:
+        return tuple(sorted((k, _key(v)) for k, v in op.params.items()))
+    except TypeError:
+        return object()
+
+
 def key_of(op: Operation) -> Any:
     """Equal for operations with equal results; None where that cannot be said."""
     try:
-        params = tuple(sorted((k, _key(v)) for k, v in op.params.items()))
+        params = _params(op) if op.params else ()
         return op.name, op.compute, tuple(map(_key, op.operands)), params
     except TypeError:
         return None

@@ -88,6 +88,8 @@ class ArrayCode:
         self._own = self._final | _bases(program)  # in memory of their own
         self._count = 0
         self._plan()
+        for v in list(self._own):
+            self._filled_in_place(v)
         self._write()
 
     # -- who is needed until when --------------------------------------------------------------------
@@ -118,6 +120,21 @@ class ArrayCode:
                         self._last[source] = max(self._last[source], k)
                     break
 
+    def _filled_in_place(self, v: Variable) -> None:
+        """What an output is made of by adding to it or writing to it lies where the output lies."""
+        made = {op.results[0]: op for op in self.program.operations if op.name in ("add", "setitem")}
+        while (op := made.get(v)) is not None:
+            if op.name == "setitem":
+                v = op.operands[0]
+            else:
+                others = [a for a in op.operands if type(a) is Variable and a not in self._scattered]
+                if len(others) != 1 or len(op.variables()) != 2:
+                    return
+                (v,) = others
+            if type(v) is not Variable or self._uses[v] != 1:
+                return
+            self._own.add(v)
+
     def _same_place(self, op: Operation, v: Variable) -> bool:
         (other,) = [o for o in op.operands if o is not v] or [None]
         return type(other) is Variable and other.shape == v.shape and other.dtype == v.dtype
@@ -139,16 +156,18 @@ class ArrayCode:
 
     def _buffer(self, v: Variable, k: int, reuse: Sequence[Any] = ()) -> str:
         """Memory for a result: an operand's that is done with, a free buffer, or a new one."""
-        if v in self._own:
-            return self._fresh(v)
+        own = v in self._own
         key = v.shape, v.dtype, v.fortran
         for a in reuse:
             if type(a) is Variable and a.shape == v.shape and a.dtype == v.dtype and len(self._roots[a]) == 1:
                 (root,) = self._roots[a]
-                whole = root.kind == "buffer" and root.name == self._names[a]
+                kind = root.kind == "fresh" if own else root.kind != "given"
+                whole = kind and root.name == self._names[a] and a not in self._final
                 if whole and root.last == k and self._until(a) == k:
                     self._take(v, root)
                     return root.name
+        if own:
+            return self._fresh(v)
         free = self._free.get(key)
         if free:
             root = free.pop()
@@ -163,7 +182,8 @@ class ArrayCode:
     def _take(self, v: Variable, root: Root) -> None:
         root.last = -1
         self._place(v, root.name, (root,))
-        self._examples[v] = root.array
+        if root.kind == "buffer":
+            self._examples[v] = root.array
 
     def _fresh(self, v: Variable) -> str:
         root = Root(self._name("r"), "fresh")
@@ -275,7 +295,8 @@ class ArrayCode:
         left = f"{', '.join(names)}, " if op.multiple else names[0]
         if op.name not in STEADY:
             forms = tuple((v.shape, v.dtype) for v in op.results)
-            text = f"{self._function(expected)}({text}, {self._constant(forms if op.multiple else forms[0])})"
+            check = self._function(expected_all if op.multiple else expected)
+            text = f"{check}({text}, {self._constant(forms if op.multiple else forms[0])})"
         self._lines.append(f"{left} = {text}")
         sources: dict[Root, None] = {}
         if op.name not in FRESH and not (op.name == "getitem" and not is_basic(op.params["index"])):
@@ -486,12 +507,15 @@ def _bases(program: Program) -> set[Variable]:
 
 def expected(found: Any, form: Any) -> Any:
     """What an operation gave, if it has the shape and the dtype that it had when it was recorded."""
-    if type(form[0][0]) is tuple if form[0] else False:
-        for part, one in zip(found, form, strict=True):
-            expected(part, one)
-        return found
     if np.shape(found) != form[0] or getattr(found, "dtype", None) != form[1]:
         raise Deviates
+    return found
+
+
+def expected_all(found: Any, forms: Any) -> Any:
+    """As ``expected``, for an operation with several results."""
+    for part, form in zip(found, forms, strict=True):
+        expected(part, form)
     return found
 
 

@@ -148,7 +148,7 @@ class Graph:
         if name == "power" and y.shape and type(op.operands[1]) in (int, float):
             name = _POWERS.get(op.operands[1], name)
             args = args[:1] if name != "power" else args
-        if name in ("power", "where") or is_ufunc(op):
+        if name in ("power", "where", *_POWERS.values()) or is_ufunc(op):
             if op.params:
                 raise NotScalar
             if not y.shape:

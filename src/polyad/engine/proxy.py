@@ -5,6 +5,7 @@ It is the lowest level. Constants of NumPy become the library's arrays where the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from polyad.engine.libraries import adapter
 from polyad.engine.refuse import refuse
 from polyad.errors import OperationNotSupportedError
 
-__all__ = ["Proxy", "beside"]
+__all__ = ["Proxy", "beside", "later"]
 
 
 class Proxy(Tracer):
@@ -87,6 +88,12 @@ class Proxy(Tracer):
 def beside(x: Any, like: Proxy) -> Proxy:
     """A plain array as the library's that another one is of."""
     return Proxy(like.library, adapter(like.library).constant(np.asarray(x), like.array))
+
+
+def later(check: Callable[..., None], *values: Value) -> None:
+    """Make a check whenever the library knows the values, of which one at least is a ``Proxy``."""
+    own = adapter(next(v.library for v in values if type(v) is Proxy))
+    own.later(check, tuple(v.array if type(v) is Proxy else v for v in values))
 
 
 def _index(index: Any) -> Any:

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import Primitive, Tracer, Value, base, ndim_of, shape_of
+from polyad.engine.core import Primitive, Value, base, ndim_of, shape_of
 from polyad.engine.kinds import conj, fit, general, zeros_of
+from polyad.engine.proxy import Proxy, later
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_linalg import adjoint, lifted, matmul
 from polyad.engine.rules_matrix import as_diagonal, diagonal, gaps, inv, product
@@ -33,8 +34,15 @@ EQUAL, DEPENDENT = 4096.0, 0.15
 def _distinct(y: Value) -> None:
     """Refuse what has no derivative: equal eigenvalues."""
     values, vectors = map(base, y)
-    if isinstance(values, Tracer) or not values.size:
-        return  # another library's: it has its own rule
+    if isinstance(values, Proxy):
+        later(_distinct_values, values, vectors)  # another library has its own rule
+    elif values.size:
+        _distinct_values(values, vectors)
+
+
+def _distinct_values(values: Any, vectors: Any) -> None:
+    if not values.size:
+        return
     distance = np.abs(values[..., :, None] - values[..., None, :])
     distance[..., np.arange(values.shape[-1]), np.arange(values.shape[-1])] = np.inf
     size, eps = np.max(np.abs(values), axis=-1), np.finfo(values.dtype).eps

@@ -94,7 +94,7 @@ radian: Primitive = ufunc(sp.radian, lambda: DEGREE, lambda: DEGREE / 60, lambda
 wrightomega: Primitive = ufunc(sp.wrightomega, lambda y: y / (1 + y))
 lambertw: Primitive = ufunc(sp._ufuncs._lambertw, lambda y: exp(-y) / (1 + y), None, None, name="lambertw")
 
-round_ = constant_ufunc(sp.round)
+round_ = constant_ufunc(sp.round, name="nearest_integer")  # np.round has the name
 gammasgn = constant_ufunc(sp.gammasgn)
 
 

@@ -156,6 +156,29 @@ def through(
     return new
 
 
+def _unary(x: ScalarBox, own: Primitive) -> ScalarBox | None:
+    """``through`` for one operand, in fewer steps."""
+    rule = PARTIALS.get(own.name)
+    entries = x._entries
+    index = len(entries)
+    if rule is None or (d := rule[0][0]) is None or index >= entries.limit:
+        return None
+    a = float64(x._x)
+    y = own.compute(a)
+    if type(y) is not float64:
+        return None
+    p = float(d(y, a))
+    value = float(y)
+    if value - value != 0.0 or p - p != 0.0:
+        return None
+    entries.append((x._index, p))
+    new = ScalarBox()
+    new._entries = entries
+    new._index = index
+    new._x = value
+    return new
+
+
 def _array_ufunc(self: ScalarBox, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     if method == "__call__" and not kwargs:
         short = OPERATORS.get(ufunc)
@@ -164,8 +187,11 @@ def _array_ufunc(self: ScalarBox, ufunc: Any, method: str, *inputs: Any, **kwarg
                 # by Python's floats, for NumPy's would come back here
                 return short(*[float(a) if type(a) in NUMBERS_OF_NUMPY else a for a in inputs])
         elif isinstance(own := UFUNCS.get(ufunc), Primitive) and PRIMITIVES.get(own.name) is own:
-            rule = PARTIALS.get(own.name)
-            found = None if rule is None else through(rule[0], own.compute, inputs)
+            if len(inputs) == 1:
+                found = _unary(self, own)
+            else:
+                rule = PARTIALS.get(own.name)
+                found = None if rule is None else through(rule[0], own.compute, inputs)
             if found is not None:
                 return found
     return _reborn(apply_ufunc(ufunc, method, inputs, kwargs))
@@ -186,6 +212,7 @@ def _array_function(self: ScalarBox, func: Any, types: Any, args: Any, kwargs: A
 # -- operators and methods --------------------------------------------------------------------------------
 
 _short_power, _power = ScalarBox.__pow__, arithmetic.power
+_general_rpow: Callable[[Box, Any], Any] = getattr(Box, "__rpow__")  # noqa: B009  (given to it elsewhere)
 _POWERS = (lambda y, a, b: _power.numbers[0](y, 1.0, a, b), lambda y, a, b: _power.numbers[2](y, 1.0, a, b))
 
 
@@ -197,7 +224,7 @@ def _pow(self: ScalarBox, other: Any) -> Any:
 
 def _rpow(self: ScalarBox, other: Any) -> Any:
     found = through(_POWERS, _power.compute, (other, self))
-    return Box.__rpow__(self, other) if found is None else found
+    return _general_rpow(self, other) if found is None else found
 
 
 def _mod(self: ScalarBox, other: Any) -> Any:

@@ -23,13 +23,14 @@ from polyad.engine.dual import Dual
 __all__ = ["PROGRAMS", "Program", "program_of"]
 
 F8 = np.dtype(np.float64)
-# A program keeps a row for every number. It is closed when it has so many, and what is still used
-# moves to a new one: the memory of a long loop is bounded, as it is in forward mode of arrays.
+# A program keeps a row for every number. It is closed when it has so many, or so many tangents, and what
+# is still used moves to a new one: the memory of a long loop is bounded, as it is with arrays.
 LIMIT = 1 << 16
-# The longest row: with more tangents at once, duals are as fast and need no such memory.
-WIDEST = 32
+TANGENTS = 1 << 21
+# The longest row: with more tangents at once, duals are as fast.
+WIDEST = 1 << 12
 # Up to so many rows are computed one by one, which is quicker than making a matrix of them.
-FEW = 12
+FEW = 6
 
 # The programs of the differentiations under way: level -> the current one, None before the first.
 PROGRAMS: dict[int, Program | None] = {}
@@ -45,7 +46,7 @@ class Program(list[tuple[Any, ...]]):
     def __init__(self, level: int, width: int) -> None:
         self.level = level
         self.width = width
-        self.limit = LIMIT
+        self.limit = min(LIMIT, TANGENTS // max(width, 1))
         self._done = 0  # the entries before this one have their rows
         self._known: dict[int, np.ndarray] = {}  # rows by themselves: those that are given, at least
         self._matrix: np.ndarray | None = None  # all rows together, once many were asked for at once
@@ -98,25 +99,27 @@ class Program(list[tuple[Any, ...]]):
             self._at_once(start, stop, solve)
 
     def _one_by_one(self, start: int, stop: int) -> None:
-        known, matrix = self._known, self._matrix
+        known = self._known
         for i in range(start, stop):
             entry = self[i]
-            total: Any = None
+            if not entry:
+                continue
+            row: Any = None
             for k in range(0, len(entry), 2):
-                j = entry[k]
-                row = known.get(j)
-                if row is None:
-                    row = matrix[j]  # type: ignore[index]  # what is not by itself is there
-                term = row * entry[k + 1]
-                total = term if total is None else total + term
-            if total is not None:
-                known[i] = total
-                self._pending.append(i)
+                j, p = entry[k], entry[k + 1]
+                term = known.get(j)
+                if term is None:
+                    term = self._matrix[j].copy()  # type: ignore[index]  # what is not by itself is there
+                if p != 1.0:
+                    term = term * p
+                row = term if row is None else row + term
+            known[i] = row
+            self._pending.append(i)
 
     def _at_once(self, start: int, stop: int, solve: Matvecs) -> None:
         matrix = self._matrix
         if matrix is None or stop > len(matrix):
-            matrix = np.empty((max(2 * stop, 64), self.width))
+            matrix = np.empty((max(stop, min(2 * stop, self.limit)), self.width))
             if self._matrix is not None:
                 matrix[:start] = self._matrix[:start]
             self._matrix = matrix

@@ -38,8 +38,8 @@ class ScalarBox(Box):
     """A float64 number with a derivative of one level."""
 
     __slots__ = ("_entries", "_index", "_x")
-    __init__ = object.__init__  # type: ignore[assignment]  # the attributes are set by hand: that is faster
-    __hash__ = None  # type: ignore[assignment]
+    __init__ = object.__init__  # the attributes are set by hand: that is faster
+    __hash__ = None
 
     _entries: Tape | Program  # where it is written down
     _index: int  # at which place
@@ -277,10 +277,10 @@ class ScalarBox(Box):
 
     # -- what a number is -----------------------------------------------------------------------------
 
-    shape = ()  # type: ignore[assignment]
-    ndim = 0  # type: ignore[assignment]
-    size = 1  # type: ignore[assignment]
-    dtype = F8  # type: ignore[assignment]
+    shape = ()
+    ndim = 0
+    size = 1
+    dtype = F8
 
     def __copy__(self) -> Any:
         return self

@@ -65,11 +65,11 @@ def function(*numpy_functions: Any) -> Callable[[Callable[..., Any]], Callable[.
     return register
 
 
-def constant_ufunc(f: Any) -> Callable[..., Value]:
+def constant_ufunc(f: Any, *, name: str | None = None) -> Callable[..., Value]:
     """A universal function whose derivative is zero wherever it has one."""
     from polyad.engine.kinds import constant
 
-    apply = constant(f.__name__, f)
+    apply = constant(name or f.__name__, f)
     UFUNCS[f] = apply
     return apply
 

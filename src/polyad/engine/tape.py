@@ -107,11 +107,8 @@ class Tape(list[Entry | None]):
             entry = entries[i]
             if w is None or entry is None:
                 continue
-            cotangents[i] = None
-            if free:
-                entries[i] = None
             length = len(entry)
-            if length != 3:
+            if length != 3:  # of numbers there is nothing to free on the way
                 if type(w) is not float:
                     w = _number(w)
                 if length == 4:
@@ -126,6 +123,9 @@ class Tape(list[Entry | None]):
                     known = cotangents[a]
                     cotangents[a] = w * entry[k + 1] if known is None else known + w * entry[k + 1]
                 continue
+            cotangents[i] = None
+            if free:
+                entries[i] = None
             pulls, parents, shape = entry
             if type(w) is float:
                 w = np.float64(w)

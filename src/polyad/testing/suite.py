@@ -49,6 +49,7 @@ TRACED = "compiled code cannot branch on values: use xp.where, or JAX(jit=False)
 NO_RULES = "autograd has no forward rules for linear algebra: use 'autograd' or 'autograd:reverse'"
 GRAPH = "casadi's graph is built without values: use np.where, or 'numpy'"
 SCALARS = "scalar expressions cannot pivot: use CasADi(symbols='MX')"
+PROGRAM = "a compiled program has no branches: use np.where, or NumPy(compile=False)"
 REAL = "casadi computes with real numbers only: use 'numpy' or 'jax'"
 
 SYMBOLS = "SymPy runs the function on symbols, which have no values: use np.where, or 'numpy'"
@@ -75,6 +76,8 @@ def profile_of(backend: Backend) -> Profile:
     found = PROFILES.get(f"{backend.name}:{mode}") or PROFILES.get(backend.name) or Profile()
     if backend.name == "jax" and not getattr(backend, "jit", True):
         found = dataclasses.replace(found, refuses={})
+    if backend.name == "numpy" and getattr(backend, "compile", False):
+        found = dataclasses.replace(found, refuses={**found.refuses, "branch": PROGRAM})
     if backend.name == "casadi" and getattr(backend, "symbols", "auto") == "SX":
         found = dataclasses.replace(found, refuses={**found.refuses, "linear algebra": SCALARS})
     return found

@@ -1,0 +1,200 @@
+"""Recorded programs: every rule replayed at other values than it was recorded at.
+
+The reference is the engine without compilation, which ``test_rules`` compares with differences.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from cases import CASES as GENERAL
+from cases_special import CASES as SPECIAL
+
+import polyad as ad
+from polyad.engine import program, program_code, run
+from polyad.engine.library_recording import Recording
+from polyad.engine.program_arrays import ArrayCode
+from polyad.engine.recording import Tape
+from polyad.errors import FunctionNotSupportedError, PolyadError
+
+CASES = GENERAL | SPECIAL
+
+# what decides on values how large a result is or of which form
+REFUSED = {
+    "indexing with arrays": "a mask computed from values",
+    "piecewise": "a mask computed from values",
+    "argwhere, flatnonzero": "nonzero",
+    **dict.fromkeys(
+        (
+            "polymul, polydiv",
+            "poly of a matrix",
+            "unique",
+            "trim_zeros",
+            "bincount, histogram",
+            "emath",
+            "real_if_close",
+        ),
+        "form depends on values",
+    ),
+}
+
+
+def others(x):
+    """Values in another order, moved, with ties, with zeros and with another sign."""
+    wave = np.cos(np.arange(x.size)).reshape(x.shape)
+    return [x[::-1] * 1.01, x + 0.013 * wave, np.round(x, 1), x * (wave > 0.2), -x]
+
+
+def scalar(f, x):
+    y = np.asarray(f(np.array(x)))
+    w = np.cos(1 + np.arange(y.size)).reshape(y.shape)
+    return lambda x: np.sum(np.real(w * f(x)))
+
+
+def compare(prepared, reference, points):
+    compared = 0
+    for point in points:
+        try:
+            with np.errstate(all="ignore"):
+                expected = reference(point)
+        except (PolyadError, np.linalg.LinAlgError, ValueError):
+            with pytest.raises((PolyadError, np.linalg.LinAlgError, ValueError)), np.errstate(all="ignore"):
+                prepared(point)
+            continue
+        with np.errstate(all="ignore"):
+            found = prepared(point)
+        assert found.dtype == expected.dtype
+        scale = 1 + np.max(np.abs(expected), where=np.isfinite(expected), initial=0.0)
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-10 * scale)
+        compared += 1
+    assert compared
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("operator", ["forward", "reverse", "hvp"])
+@pytest.mark.parametrize("name", CASES)
+def test_replayed_elsewhere(name, operator):
+    f, x = CASES[name]
+    g, v = scalar(f, x), np.cos(np.arange(x.size)).reshape(x.shape)
+    mode = None if operator == "hvp" else operator
+    compiled, plain = ad.NumPy(mode, compile=True), ad.NumPy(mode)
+    try:
+        if operator == "hvp":
+            prepared = ad.prepare_hvp(g, x, v=v, backend=compiled)
+        else:
+            prepared = ad.prepare_gradient(g, x, backend=compiled)
+    except FunctionNotSupportedError as error:
+        assert re.search(REFUSED.get(name, "never"), str(error))
+        assert "compile=False" in str(error)
+        return
+    assert name not in REFUSED
+    if operator == "hvp":
+        compare(lambda z: prepared(z, v=v), lambda z: ad.hvp(g, z, v=v, backend=plain), others(x))
+    else:
+        compare(prepared, lambda z: ad.gradient(g, z, backend=plain), others(x))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", GENERAL)
+def test_code_on_arrays(name, monkeypatch):
+    """Small programs are ones of numbers: here they are made to work on arrays."""
+    monkeypatch.setattr(program_code, "_graph", lambda program: None)
+    f, x = CASES[name]
+    if name in REFUSED:
+        return
+    g, v = scalar(f, x), np.sin(np.arange(x.size)).reshape(x.shape)
+    prepared = ad.prepare_hvp(g, x, v=v, backend=ad.NumPy(compile=True))
+    assert "NumPy calls" in prepared.strategy
+    compare(lambda z: prepared(z, v=v), lambda z: ad.hvp(g, z, v=v, backend="numpy"), others(x)[:2])
+    y = g(x)
+    assert prepared.value_and(x, v=v)[0] == pytest.approx(y, rel=1e-12)
+
+
+# -- the optimiser -------------------------------------------------------------------------------------
+
+
+def recorded(f, *arrays):
+    tape = Tape()
+    boxes = [run.lift("recording", tape.enter(np.asarray(a)[()])) for a in arrays]
+    result = run.unlift(f(*boxes))
+    return program.optimised(tape.inputs, tape.operations, [result.source])
+
+
+def names(f, *arrays):
+    return [op.name for op in recorded(f, *arrays).operations]
+
+
+A, B = np.array([1.0, -2.0, 3.0]), np.array([0.5, 4.0, -1.0])
+
+
+def test_what_nobody_needs_is_left_out():
+    assert names(lambda a, b: (np.sin(a), a + b)[1], A, B) == ["add"]
+
+
+def test_what_is_known_is_not_computed_again():
+    assert names(lambda a, b: np.sin(a) * np.sin(a), A, B) == ["sin", "multiply"]
+
+
+def test_neutral_operations_vanish():
+    assert names(lambda a, b: (a * 1.0 - 0.0) / 1.0 + b, A, B) == ["add"]
+    # -0.0 + 0.0 is 0.0, so this one is not neutral
+    assert names(lambda a, b: a + 0.0, A, B) == ["add"]
+
+
+def test_signs_move_into_sums():
+    assert names(lambda a, b: a + -b, A, B) == ["subtract"]
+    assert names(lambda a, b: a - (-b) * a, A, B) == ["multiply", "add"]
+    assert names(lambda a, b: -(a * 2.0) + b, A, B) == ["multiply", "add"]
+
+
+def test_signs_of_zeros_stay():
+    a = np.array([0.0, -0.0])
+    for f in (lambda a, b: a + -b, lambda a, b: -a * b, lambda a, b: a * 1.0, lambda a, b: a - 0.0):
+        code = ArrayCode(recorded(f, A[:2], B[:2]))
+        for b in (np.array([0.0, 0.0]), np.array([-0.0, 2.0])):
+            (found,) = code.run(code.slot(), a, b)
+            np.testing.assert_array_equal(np.signbit(found), np.signbit(f(a, b)))
+
+
+def test_buffers_are_used_again():
+    def f(a):
+        for _ in range(50):
+            a = np.sin(a) * 0.5 + a
+        return a
+
+    code = ArrayCode(recorded(f, np.linspace(0, 1, 1000)))
+    assert len(code.slot()) <= 2
+    x = np.linspace(-1, 1, 1000)
+    np.testing.assert_array_equal(code.run(code.slot(), x)[0], f(x))
+
+
+def test_views_of_buffers_are_made_once():
+    code = ArrayCode(recorded(lambda a: np.sin(a)[1:] * np.cos(a)[:-1], A))
+    assert code.source.count("[K") == 2
+    assert code.source.index("def slot") < code.source.index("[K")
+
+
+def test_memory_is_not_given_away_while_a_view_is_read():
+    def f(a):
+        s = np.exp(a)
+        part = s.reshape(2, 3).T[1:]
+        t = np.sin(a) * np.cos(a) + np.tanh(a)
+        u = np.sqrt(t * t + 1.0) * t
+        return part.sum() * u + s
+
+    x = np.linspace(0.3, 2, 6)
+    code = ArrayCode(recorded(f, x))
+    for z in (x, x[::-1].copy(), x * 2):
+        np.testing.assert_allclose(code.run(code.slot(), z)[0], f(z), rtol=1e-15)
+
+
+def test_the_adapter_never_takes_a_library_function():
+    """What ``Adapter`` writes in terms of a framework's names is NumPy's own computation here."""
+    from polyad.engine.core import PRIMITIVES
+
+    own = {"zeros", "getitem", "setitem"}
+    for name, primitive in PRIMITIVES.items():
+        if name not in own:
+            assert Recording().compute(primitive).__qualname__.startswith("_recorded"), name

@@ -276,5 +276,5 @@ def test_support_table():
 def test_wrappers_have_the_profile_of_what_they_wrap():
     for name in AVAILABLE:
         inner = eager(name)
-        mode = sorted(inner.supports)[0]
-        assert profile_of(ad.FromPrimitive(inner, mode=mode)) == profile_of(inner.replace(mode=mode))
+        for mode in sorted(inner.supports)[:1]:  # symbolic ones have none
+            assert profile_of(ad.FromPrimitive(inner, mode=mode)) == profile_of(inner.replace(mode=mode))

@@ -231,6 +231,8 @@ CORNERS = {
     "by small numbers": lambda a, b: (a * 1e-310) / (b + 2e-310),
     "absolute": lambda a, b: abs(a) * abs(b),
     "maximum": lambda a, b: np.maximum(a, b) * np.fmin(a, b),
+    "minimum": lambda a, b: np.minimum(a, b) * np.maximum(b, 0.0) + np.minimum(1.0, a),
+    "number to powers": lambda a, b: 2.0 ** (a * 600) + 3 ** (b * b) + 10 ** (-a * 400),
     "large square": lambda a, b: (a * 1e200) ** 2 + b,
     "back to finite": lambda a, b: 1.0 / (a / b) + 1.0 / np.exp(1000 * a),
     "remainder": lambda a, b: a % b,
@@ -429,6 +431,24 @@ def test_memory_of_forward_mode_does_not_grow_with_the_loop(monkeypatch):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0]
+
+
+@pytest.mark.parametrize("few", [0, 3, 12, 1000])
+@pytest.mark.parametrize("pattern", [(3,), (40,), (40, 2, 2, 2, 30), (1, 70, 1, 1, 200, 5), (2, 13) * 20])
+def test_rows_in_large_and_small_groups(pattern, few, monkeypatch):
+    monkeypatch.setattr(scalar_program, "FEW", few)
+
+    def f(x):  # after each group of operations the array of the last numbers is asked for
+        y, rows = x[0] * x[1], []
+        for count in pattern:
+            for k in range(count):
+                y = y * 0.9 + x[k % 3] * x[0] / (1.0 + k)
+            rows.append(np.stack([y, x[1] * y]))
+        return np.sum(np.stack(rows)) * x[2]
+
+    g = ad.gradient(f, X, backend="numpy:forward")
+    expected = [f(X + 1e-30j * unit).imag / 1e-30 for unit in np.eye(3)]
+    np.testing.assert_allclose(g, expected, rtol=1e-13)
 
 
 def test_rows_one_by_one_where_scipy_has_no_product(monkeypatch):

@@ -108,6 +108,10 @@ def gathered(column: Any, where: np.ndarray[Any, Any], kind: Any) -> Any:
     first = int(where[0])
     if count == 1:
         return column[first]
+    if column.numel() == 1:  # of which CasADi would make a row
+        import casadi
+
+        return casadi.repmat(column, count, 1)
     if int(where[-1]) - first == count - 1 and bool((np.diff(where) == 1).all()):
         return column if count == column.numel() else column[first : first + count]
     return column[where.tolist()]

@@ -175,11 +175,12 @@ class NumPy(Backend):
     def finish(
         self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
     ) -> Executable:
-        if not (self.compile and prepared):
-            return super().finish(kernel, problem, seeds, prepared=prepared)
-        from polyad.backends.numpy_compiled import compiled
+        if self.compile and prepared:
+            from polyad.backends.numpy_compiled import are_plain, compiled
 
-        return compiled(kernel, problem, seeds)
+            if are_plain(problem.x, problem.c, *seeds):  # no other differentiation goes on around this one
+                return compiled(kernel, problem, seeds)
+        return super().finish(kernel, problem, seeds, prepared=prepared)
 
     def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
         from polyad.engine import run

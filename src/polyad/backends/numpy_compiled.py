@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from polyad.backends.base import Executable, Kernel, Leaves, Problem, strategy_of
+from polyad.engine.box import Box
 from polyad.engine.recording import Deviates
 from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
 
-__all__ = ["compiled"]
+__all__ = ["are_plain", "compiled"]
 
 KEPT = 8  # programs of one kernel for other integers and other batches
 # A program with all that a kernel gives serves for its result alone if that is so much of the work.
@@ -37,7 +38,8 @@ def compiled(kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Exe
     found = Compiled(kernel, problem, seeds)
     first = found.first
     bare = found.bare if first.single else None
-    return Executable(found.full, found.result, f"{strategy_of(kernel)}, {first.words}", bare, bare is not None)
+    words = f"{strategy_of(kernel)}, {first.words}"
+    return Executable(found.full, found.result, words, bare, exclusive=bare is not None)
 
 
 class Compiled:
@@ -67,43 +69,41 @@ class Compiled:
     @property
     def bare(self) -> Callable[..., Any]:
         """From all leaves in a row to the only leaf of the result."""
-        first, ins, count = self.first.bare, self._ins, self._count
-        if not self._frozen and not self._seed_shapes:
+        first, ins, count, shapes = self.first.bare, self._ins, self._count, self._seed_shapes
+        direct = not self._frozen
 
-            def direct(*leaves: Any) -> Any:
-                for leaf in leaves:
-                    if type(leaf) is not np.ndarray and type(leaf) is not float:
-                        return self.result(leaves[:ins], leaves[ins:])[0]
+        def call(*leaves: Any) -> Any:
+            usual = direct and (not shapes or tuple([a.shape for a in leaves[count:]]) == shapes)
+            for leaf in leaves:
+                if type(leaf) is not np.ndarray and type(leaf) is not float:
+                    usual = False
+            if usual:
                 try:
                     return first(leaves)
                 except Deviates:
-                    return self._kernel(leaves[:ins], leaves[ins:])[0][0]
-
-            return direct
-
-        def call(*leaves: Any) -> Any:
-            x, c, seeds = leaves[:ins], leaves[ins:count], leaves[count:]
-            return self.result(x, c, *([seeds] if self._seed_shapes else ()))[0]
+                    pass
+            seeds = (leaves[count:],) if len(leaves) > count else ()
+            return self.result(leaves[:ins], leaves[ins:count], *seeds)[0]
 
         return call
 
     def full(self, x: Leaves, c: Leaves, *seeds: Leaves) -> tuple[Leaves, ...]:
         """All that the kernel gives."""
-        if not _are_plain(x, c, *seeds):
-            return self._kernel(x, c, *seeds)  # type: ignore[no-any-return]
+        if not are_plain(x, c, *seeds):
+            return self._kernel(x, c, *seeds)
         try:
             return self._program(x, c, seeds).full((x, c, *seeds))
         except Deviates:
-            return self._kernel(x, c, *seeds)  # type: ignore[no-any-return]
+            return self._kernel(x, c, *seeds)
 
     def result(self, x: Leaves, c: Leaves, *seeds: Leaves) -> Leaves:
         """Its result alone."""
-        if not _are_plain(x, c, *seeds):
-            return self._kernel(x, c, *seeds)[0]  # type: ignore[no-any-return]
+        if not are_plain(x, c, *seeds):
+            return self._kernel(x, c, *seeds)[0]
         try:
             return self._program(x, c, seeds).result((x, c, *seeds))
         except Deviates:
-            return self._kernel(x, c, *seeds)[0]  # type: ignore[no-any-return]
+            return self._kernel(x, c, *seeds)[0]
 
     def _program(self, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...]) -> Recorded:
         key = (_shapes(seeds), *[_identity(c[k]) for k in self._frozen])
@@ -120,8 +120,17 @@ class Compiled:
         try:
             return Recorded(self._kernel, (x, c, *seeds), self._frozen, self._problem.label)
         except OperationNotSupportedError as error:
+            reason = str(error)
+            if "compile=False" not in reason:
+                reason += "; polyad.NumPy(compile=False) runs the function on values"
             raise FunctionNotSupportedError(
-                f"{self._problem.label} cannot be compiled to a program: {error}"
+                f"{self._problem.label} cannot be compiled to a program: {reason}"
+            ) from error
+        except (TypeError, ValueError, AttributeError, IndexError) as error:
+            self._kernel(*_each(lambda place, leaf: _copied(leaf), (x, c, *seeds)))  # or it is the user's own
+            raise FunctionNotSupportedError(
+                f"{self._problem.label} cannot be compiled to a program, as it demands values of its "
+                f"arguments ({type(error).__name__}: {error}): use polyad.NumPy(compile=False)"
             ) from error
 
 
@@ -295,8 +304,6 @@ def _identity(leaf: Any) -> Any:
     return type(leaf), leaf
 
 
-def _are_plain(*groups: Leaves) -> bool:
-    """Whether these are NumPy's own arrays and numbers, not those of a differentiation around this one."""
-    return all(
-        isinstance(leaf, np.ndarray | np.generic | float | int | complex) for group in groups for leaf in group
-    )
+def are_plain(*groups: Leaves) -> bool:
+    """Whether none of these belongs to a differentiation around this one."""
+    return not any(isinstance(leaf, Box) for group in groups for leaf in group)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.casadi_symbolic import Symbolic, constant, positions
+from polyad.engine.casadi_forms import Forms
 from polyad.engine.casadi_host import NeedsMatrices, called_back
 from polyad.engine.core import PRIMITIVES
 from polyad.engine.libraries import Adapter
@@ -163,6 +164,8 @@ class Arrays(Adapter):
         # where equal is piecewise constant, so that ties share equally to every order
         top = casadi.eq(columns, casadi.repmat(best, count, 1))
         total = casadi.sum1(casadi.if_else(top, columns, 0.0)) / casadi.sum1(top)
+        # fmax and fmin pass over what is no number, NumPy's max and min do not
+        total = casadi.if_else(casadi.sum1(Forms.isnan(columns)), math.nan, total)
         return x.like(total.T, shape)
 
     def own_max(self, x: Any, axis: Any, keepdims: bool) -> Symbolic:

@@ -17,7 +17,7 @@ class Forms:
     """The name of a primitive -> a function of columns."""
 
     floating = frozenset(
-        "exp2 log2 cbrt reciprocal_ deg2rad rad2deg hypot logaddexp logaddexp2 copysign heaviside "
+        "exp2 log2 cbrt reciprocal_ deg2rad rad2deg hypot logaddexp logaddexp2 heaviside "
         "expit log_expit logit xlogy exp10 ldexp".split()
     )
     truths = frozenset(("isnan", "isinf", "isfinite", "signbit"))
@@ -64,12 +64,6 @@ class Forms:
         import casadi
 
         return casadi.lt(casadi.copysign(1.0, x), 0.0)
-
-    @staticmethod
-    def copysign(a: Any, b: Any) -> Any:
-        import casadi
-
-        return casadi.fabs(a) * casadi.copysign(1.0, b)  # CasADi's own partial forgets the sign of a
 
     @staticmethod
     def ldexp(a: Any, b: Any) -> Any:

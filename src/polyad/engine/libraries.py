@@ -118,7 +118,7 @@ class Adapter:
         """The numbers in an array, or None where it has none yet."""
         return None
 
-    def later(self, check: Callable[..., None], arrays: tuple[Any, ...]) -> None:
+    def later(self, check: Callable[..., Any], arrays: tuple[Any, ...]) -> None:
         """Make a check on values, which raises, whenever there are any; a library that traces has none."""
 
     # -- what has other names or forms nearly everywhere ---------------------------------------------

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.casadi_symbolic import Symbolic, constant
-from polyad.engine.casadi_arrays import Arrays
 from polyad.engine.casadi_forms import Forms
 from polyad.engine.casadi_host import HOSTED, called_back
+from polyad.engine.casadi_order import Orders
 from polyad.engine.core import PRIMITIVES
 from polyad.engine.refuse import refuse
 
@@ -42,7 +42,7 @@ COMPARISONS: dict[str, str] = {
     "not_equal": "ne",
 }
 BINARY: dict[str, str] = {"add": "plus", "subtract": "minus", "multiply": "times"}
-FLOATING: dict[str, str] = {"divide": "rdivide", "arctan2": "atan2"}
+FLOATING: dict[str, str] = {"divide": "rdivide", "arctan2": "atan2", "copysign": "copysign"}
 LOGICAL = ("logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor")
 
 Operation = Callable[..., Any]
@@ -67,7 +67,7 @@ def dtype_of(args: tuple[Any, ...]) -> tuple[np.dtype[Any], bool]:
     return np.result_type(*parts), weak
 
 
-class CasADi(Arrays):
+class CasADi(Orders):
     """CasADi's SX and MX."""
 
     name = "casadi"
@@ -232,9 +232,6 @@ class CasADi(Arrays):
 
     def own_negative(self, x: Any) -> Symbolic:
         return Symbolic(-x.column, x.shape, x.dtype, x.weak)
-
-    def own_sort(self, x: Any, **_: Any) -> Symbolic:
-        raise refuse("the order of values is not known to casadi", "use backend='numpy'")
 
     def _same(self, x: Symbolic) -> Symbolic:
         return x

@@ -70,7 +70,7 @@ class Recording(Adapter):
     def stop(self, a: Any) -> Any:
         return a
 
-    def later(self, check: Callable[..., None], arrays: tuple[Any, ...]) -> None:
+    def later(self, check: Callable[..., Any], arrays: tuple[Any, ...]) -> None:
         recording = next((a.recording for a in arrays if type(a) is Cell and a.recording is not None), None)
         values = [a.value if type(a) is Cell else a for a in arrays]
         check(*values)
@@ -134,9 +134,7 @@ def _recorded(primitive: Primitive, compute: Callable[..., Any] | None = None) -
         if recording is None:  # of constants, which a recording holds only beside others
             return y
         if name in SHAPED:
-            raise refuse(
-                f"np.{name}, the form of whose result depends on values, cannot be compiled", REMEDY
-            )
+            raise refuse(f"np.{name}, the form of whose result depends on values, cannot be compiled", REMEDY)
         return recording.append(name, compute, operands, params, y)
 
     return apply
@@ -170,8 +168,8 @@ def _set_once(x: Any, v: Any, index: Any) -> Any:
     return _PRIMITIVES["setitem"].compute(x, v, index=index)
 
 
-from polyad.engine.core import PRIMITIVES as _PRIMITIVES  # noqa: E402
 from polyad.engine import rules_structure as _structure  # noqa: E402, F401  (defines them)
+from polyad.engine.core import PRIMITIVES as _PRIMITIVES  # noqa: E402
 
 _GETITEM = _recorded(_PRIMITIVES["getitem"])
 _SETITEM = _recorded(_PRIMITIVES["setitem"])

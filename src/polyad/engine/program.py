@@ -148,9 +148,9 @@ class _Simplifier:
         if minus_a is not None and minus_b is not None:
             return [dataclasses.replace(op, operands=(minus_a, minus_b))]
         if minus_a is not None and type(b) in (int, float):
-            return [dataclasses.replace(op, operands=(minus_a, -b))]
+            return [dataclasses.replace(op, operands=(minus_a, -float(b)))]
         if minus_b is not None and type(a) in (int, float):
-            return [dataclasses.replace(op, operands=(-a, minus_b))]
+            return [dataclasses.replace(op, operands=(-float(a), minus_b))]
         (result,) = op.results
         inner = dataclasses.replace(
             op, operands=(a if minus_a is None else minus_a, b if minus_b is None else minus_b)
@@ -173,7 +173,8 @@ class _Simplifier:
             if getattr(small, "shape", ()) != ():
                 return None
             operands.append(small)
-        if not any(type(a) is Variable for a in operands):
+        variables = [a for a in operands if type(a) is Variable]
+        if not variables or any(a.dtype != np.float64 for a in variables):
             return None
         number = y.like()
         number.shape = ()
@@ -185,17 +186,16 @@ class _Simplifier:
         """What goes to the same places, added before it goes there."""
         if op.name != "add":
             return None
-        parts = [self._made.get(a) if type(a) is Variable else None for a in op.operands]
-        if any(part is None or part.name != "scatter" for part in parts):
+        first, second = (self._made.get(a) if type(a) is Variable else None for a in op.operands)
+        if first is None or second is None or first.name != "scatter" or second.name != "scatter":
             return None
-        first, second = parts
-        a, b = first.operands[0], second.operands[0]  # type: ignore[union-attr]
-        same = a.shape == b.shape and a.dtype == b.dtype and type(a) is type(b) is Variable
-        if not same or _params(first) != _params(second):  # type: ignore[arg-type]
+        a, b = first.operands[0], second.operands[0]
+        same = type(a) is type(b) is Variable and a.shape == b.shape and a.dtype == b.dtype
+        if not same or _params(first) != _params(second):
             return None
         total = a.like()
         inner = Operation("add", np.add, (a, b), {}, (total,))
-        return [inner, dataclasses.replace(first, operands=(total,), results=op.results)]  # type: ignore[type-var]
+        return [inner, dataclasses.replace(first, operands=(total,), results=op.results)]
 
     def _neutral(self, op: Operation) -> Any:
         """The operand that is the result, bit by bit."""
@@ -222,7 +222,8 @@ class _Simplifier:
         for k, a in enumerate(operands):
             if type(a) is Constant:
                 small = _plain(a)
-                if small is a:
+                # a Python number has no precision of its own
+                if small is a or any(v.dtype != np.float64 for v in op.variables()):
                     continue
                 small = np.float64(small)
             else:

@@ -10,13 +10,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from polyad.engine.program import BINARY, Program, is_ufunc
+from polyad.engine.program_memory import VIEWS, Memory, Root
 from polyad.engine.recording import Constant, Deviates, Operation, Variable
 from polyad.engine.rules_structure import is_basic
 
@@ -34,11 +34,10 @@ OPERATORS = {
     "equal": "==",
     "not_equal": "!=",
 }
-VIEWS = ("getitem", "reshape", "transpose", "broadcast_to")
 # their results are never views of what they got
 FRESH = frozenset(
-    "where setitem scatter concatenate stack sum matmul cumsum max min argmax argmin argsort searchsorted inv "
-    "solve det pinv cholesky eigh svd qr power zeros all any".split()
+    "where setitem scatter concatenate stack sum matmul cumsum max min argmax argmin argsort searchsorted "
+    "inv solve det pinv cholesky eigh svd qr power zeros all any".split()
 )
 # their results have a dtype that is known from those of the operands
 STEADY = FRESH | {"getitem", "reshape", "transpose", "broadcast_to", "astype", "truncate_to", "real", "imag"}
@@ -46,18 +45,7 @@ STEADY = FRESH | {"getitem", "reshape", "transpose", "broadcast_to", "astype", "
 POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive}
 
 
-@dataclasses.dataclass(eq=False, slots=True)
-class Root:
-    """A piece of memory."""
-
-    name: str
-    kind: str  # "given" (arguments, constants), "buffer", "fresh"
-    last: int = -1  # the last operation that reads it
-    array: Any = None  # of a buffer: an example, for finding out what its views are
-    key: Any = None
-
-
-class ArrayCode:
+class ArrayCode(Memory):
     """The code of one program.
 
     Parameters
@@ -74,139 +62,10 @@ class ArrayCode:
     """
 
     def __init__(self, program: Program) -> None:
-        self.program = program
-        self.space: dict[str, Any] = {"empty": np.empty, "copyto": np.copyto}
-        self._lines: list[str] = []
-        self._setup: list[str] = []
-        self._slot: list[str] = []
-        self._names: dict[Variable, str] = {}
-        self._roots: dict[Variable, tuple[Root, ...]] = {}
-        self._examples: dict[Variable, Any] = {}  # buffers and their views
-        self._free: dict[Any, list[Root]] = {}
-        self._constants: dict[Any, str] = {}
-        self._final = set(program.outputs)
-        self._own = self._final | _bases(program)  # in memory of their own
-        self._count = 0
-        self._plan()
-        for v in list(self._own):
-            self._filled_in_place(v)
+        super().__init__(program)
         self._write()
 
-    # -- who is needed until when --------------------------------------------------------------------
-
-    def _plan(self) -> None:
-        """The last operation that reads each variable, and which scatters are added in place."""
-        self._last: dict[Variable, int] = {}
-        self._uses: dict[Variable, int] = {}
-        for k, op in enumerate(self.program.operations):
-            for v in op.variables():
-                self._last[v] = k
-                self._uses[v] = self._uses.get(v, 0) + 1
-        for v in self._final:
-            self._last[v] = len(self.program.operations)
-            self._uses[v] = self._uses.get(v, 0) + 1
-        made = {op.results[0]: op for op in self.program.operations if op.name == "scatter"}
-        self._scattered: dict[Variable, Operation] = {}
-        for k, op in enumerate(self.program.operations):
-            if op.name != "add" or not op.results[0].shape:
-                continue
-            for v in op.operands[::-1]:
-                part = made.get(v)
-                if part is not None and self._uses[v] == 1 and v.shape == op.results[0].shape and (
-                    v.dtype == op.results[0].dtype and self._same_place(op, v)
-                ):
-                    self._scattered[v] = part
-                    for source in part.variables():  # it is read later than it was
-                        self._last[source] = max(self._last[source], k)
-                    break
-
-    def _filled_in_place(self, v: Variable) -> None:
-        """What an output is made of by adding to it or writing to it lies where the output lies."""
-        made = {op.results[0]: op for op in self.program.operations if op.name in ("add", "setitem")}
-        while (op := made.get(v)) is not None:
-            if op.name == "setitem":
-                v = op.operands[0]
-            else:
-                others = [a for a in op.operands if type(a) is Variable and a not in self._scattered]
-                if len(others) != 1 or len(op.variables()) != 2:
-                    return
-                (v,) = others
-            if type(v) is not Variable or self._uses[v] != 1:
-                return
-            self._own.add(v)
-
-    def _same_place(self, op: Operation, v: Variable) -> bool:
-        (other,) = [o for o in op.operands if o is not v] or [None]
-        return type(other) is Variable and other.shape == v.shape and other.dtype == v.dtype
-
-    # -- memory ----------------------------------------------------------------------------------------
-
-    def _name(self, prefix: str) -> str:
-        self._count += 1
-        return f"{prefix}{self._count}"
-
-    def _until(self, v: Variable) -> int:
-        return self._last.get(v, -1)
-
-    def _place(self, v: Variable, name: str, roots: tuple[Root, ...]) -> None:
-        self._names[v] = name
-        self._roots[v] = roots
-        for root in roots:
-            root.last = max(root.last, self._until(v))
-
-    def _buffer(self, v: Variable, k: int, reuse: Sequence[Any] = ()) -> str:
-        """Memory for a result: an operand's that is done with, a free buffer, or a new one."""
-        own = v in self._own
-        key = v.shape, v.dtype, v.fortran
-        for a in reuse:
-            if type(a) is Variable and a.shape == v.shape and a.dtype == v.dtype and len(self._roots[a]) == 1:
-                (root,) = self._roots[a]
-                kind = root.kind == "fresh" if own else root.kind != "given"
-                whole = kind and root.name == self._names[a] and a not in self._final
-                if whole and root.last == k and self._until(a) == k:
-                    self._take(v, root)
-                    return root.name
-        if own:
-            return self._fresh(v)
-        free = self._free.get(key)
-        if free:
-            root = free.pop()
-        else:
-            order = ', order="F"' if v.fortran else ""
-            root = Root(self._name("b"), "buffer", array=_template(v), key=key)
-            self._setup.append(f"{root.name} = empty({v.shape}, {self._constant(v.dtype)}{order})")
-            self._slot.append(root.name)
-        self._take(v, root)
-        return root.name
-
-    def _take(self, v: Variable, root: Root) -> None:
-        root.last = -1
-        self._place(v, root.name, (root,))
-        if root.kind == "buffer":
-            self._examples[v] = root.array
-
-    def _fresh(self, v: Variable) -> str:
-        root = Root(self._name("r"), "fresh")
-        order = ', order="F"' if v.fortran else ""
-        self._lines.append(f"{root.name} = empty({v.shape}, {self._constant(v.dtype)}{order})")
-        self._place(v, root.name, (root,))
-        return root.name
-
-    def _release(self, k: int) -> None:
-        """Give buffers back that operation ``k`` was the last to read."""
-        for root in self._ending.pop(k, ()):
-            if root.last == k:
-                self._free.setdefault(root.key, []).append(root)
-
     # -- text --------------------------------------------------------------------------------------------
-
-    def _constant(self, value: Any) -> str:
-        key = id(value) if isinstance(value, np.ndarray) else (type(value), repr(value))
-        name = self._constants.get(key)
-        if name is None:
-            name = self._constants[key] = f"K{len(self._constants)}"
-            self.space[name] = value
-        return name
 
     def _text(self, a: Any) -> str:
         kind = type(a)
@@ -237,7 +96,6 @@ class ArrayCode:
         program = self.program
         for k, v in enumerate(program.inputs):
             self._place(v, f"x{k}", (Root(f"x{k}", "given"),))
-        self._ending: dict[int, dict[Root, None]] = {}
         for k, op in enumerate(program.operations):
             if op.results and op.results[0] in self._scattered:
                 continue
@@ -316,7 +174,9 @@ class ArrayCode:
             if op.name in OPERATORS:
                 text = f"{a[0]} {OPERATORS[op.name]} {a[1]}"
             else:
-                text = f"-{a[0]}" if op.name == "negative" else f"{self._function(op.compute)}({', '.join(a)})"
+                text = (
+                    f"-{a[0]}" if op.name == "negative" else f"{self._function(op.compute)}({', '.join(a)})"
+                )
             self._lines.append(f"{name} = {text}")
             self._place(y, name, (Root(name, "fresh"),))
             return
@@ -349,7 +209,9 @@ class ArrayCode:
                 self._place(y, name, self._roots[x])
                 return
         self._lines.append(f"{name} = {self._view_text(op)}")
-        self._place(y, name, (*self._roots[x], Root(name, "fresh")) if op.name == "reshape" else self._roots[x])
+        self._place(
+            y, name, (*self._roots[x], Root(name, "fresh")) if op.name == "reshape" else self._roots[x]
+        )
 
     def _view_text(self, op: Operation) -> str:
         x = self._text(op.operands[0])
@@ -492,19 +354,6 @@ class ArrayCode:
         return True
 
 
-def _bases(program: Program) -> set[Variable]:
-    """The variables of which an output is a view."""
-    views = {op.results[0]: op for op in program.operations if op.name in VIEWS and op.name != "broadcast_to"}
-    found = set()
-    for v in program.outputs:
-        while v in views:
-            v = views[v].operands[0]
-            if type(v) is not Variable:
-                break
-            found.add(v)
-    return found
-
-
 def expected(found: Any, form: Any) -> Any:
     """What an operation gave, if it has the shape and the dtype that it had when it was recorded."""
     if np.shape(found) != form[0] or getattr(found, "dtype", None) != form[1]:
@@ -523,10 +372,6 @@ def _set() -> Any:
     from polyad.engine.core import PRIMITIVES
 
     return PRIMITIVES["setitem"].compute
-
-
-def _template(v: Variable) -> np.ndarray:
-    return np.empty(v.shape, v.dtype, order="F" if v.fortran else "C")
 
 
 def _number(a: Any) -> Any:

@@ -66,14 +66,13 @@ def _graph(program: Program) -> Graph | None:
 
 def _on_numbers(graph: Graph, program: Program, label: str) -> Callable[..., Sequence[Any]]:
     run = numbers(graph, label)
-    readers = [_flat if v.shape else _single for v in program.inputs]
     shapes = [v.shape for v in program.outputs]
-    if len(shapes) == 1 and len(readers) == 1 and len(shapes[0]) == 1 and len(program.inputs[0].shape) == 1:
-        return lambda x: (np.array(run(x.tolist())),)
+    if len(shapes) == 1 and len(shapes[0]) == 1:
+        return lambda *inputs: (np.array(run(*inputs), dtype=float),)
     stops = [0, *map(int, np.cumsum([v.size for v in program.outputs]))]
 
     def call(*inputs: Any) -> Sequence[Any]:
-        values = run(*[read(a) for read, a in zip(readers, inputs, strict=True)])
+        values = run(*inputs)
         return [
             np.array(values[stops[k] : stops[k + 1]], dtype=float).reshape(shape)
             if shape
@@ -82,14 +81,6 @@ def _on_numbers(graph: Graph, program: Program, label: str) -> Callable[..., Seq
         ]
 
     return call
-
-
-def _flat(a: Any) -> list[float]:
-    return a.ravel().tolist()  # type: ignore[no-any-return]
-
-
-def _single(a: Any) -> list[float]:
-    return [float(a)]
 
 
 def _on_arrays(code: ArrayCode, program: Program) -> Callable[..., Sequence[Any]]:

@@ -45,7 +45,13 @@ MATH = {
 }
 # what is written more than once in the text of these must be a name
 TWICE = {"square": 0, "power": 0, "maximum": (0, 1), "minimum": (0, 1)}
-SMALL_POWERS = {1.0: "{0}", 2.0: "{0} * {0}", 3.0: "{0} * {0} * {0}", -1.0: "1.0 / {0}", -2.0: "1.0 / ({0} * {0})"}
+SMALL_POWERS = {
+    1.0: "{0}",
+    2.0: "{0} * {0}",
+    3.0: "{0} * {0} * {0}",
+    -1.0: "1.0 / {0}",
+    -2.0: "1.0 / ({0} * {0})",
+}
 TEXTS = {
     "negative": "-{0}",
     "square": "{0} * {0}",
@@ -140,7 +146,7 @@ class _Writer:
     def _assign(self) -> None:
         """Names and text."""
         names: dict[int, str] = {}
-        ending: dict[int, list[str]] = {}
+        ending: dict[int, list[int]] = {}
         free: list[int] = []
         count = 0
         texts: dict[int, str] = {}
@@ -160,7 +166,11 @@ class _Writer:
         for node in inputs:
             groups.setdefault(node.args[0], []).append(take(node.id) if node.id in self.uses else "_")
         for k, found in groups.items():
-            self.lines.append(f"{', '.join(found)}, = g{k}")
+            ndim = self.graph.ndims[k]
+            if ndim == 0:
+                self.lines.append(f"{found[0]} = number(g{k})")
+            else:
+                self.lines.append(f"{', '.join(found)}, = flat(g{k}{'' if ndim == 1 else '.ravel()'})")
         for number in ending.pop(-1, ()):
             heapq.heappush(free, number)
         place = 0
@@ -218,7 +228,7 @@ def _literal(a: Any) -> str:
 
 
 def numbers(graph: Graph, label: str) -> Callable[..., list[Any]]:
-    """A function of lists of numbers, one for each input, giving all outputs' entries in a row."""
+    """A function of the inputs, giving all outputs' entries in a row."""
     writer = _Writer(graph)
     args = ", ".join(f"g{k}" for k in range(graph.inputs))
     source = f"def program({args}):\n" + "".join(f"    {line}\n" for line in writer.lines)
@@ -227,8 +237,8 @@ def numbers(graph: Graph, label: str) -> Callable[..., list[Any]]:
     careful = {n: getattr(np, n) for n in MATH}
     return twice(
         source,
-        {**common, **quick, "power": math.pow, "item": _item},
-        {**common, **careful, "power": np.power, "item": lambda a: a},
+        {**common, **quick, "power": math.pow, "item": _item, "flat": np.ndarray.tolist, "number": float},
+        {**common, **careful, "power": np.power, "item": lambda a: a, "flat": list, "number": np.float64},
         label,
     )
 

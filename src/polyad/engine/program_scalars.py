@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core import PRIMITIVES
-from polyad.engine.program import Program, is_ufunc
+from polyad.engine.program import BINARY, Program, is_ufunc
 from polyad.engine.recording import Constant, Operation, Variable
 
 __all__ = ["ZERO", "Graph", "Node", "NotScalar"]
 
 _MOVING = ("getitem", "reshape", "transpose", "broadcast_to", "concatenate", "stack")
 _ARITHMETIC = ("add", "subtract", "multiply", "divide", "power", "negative")
+# of floats and whole numbers they give what they give of floats
+_MIXED = frozenset((*BINARY, "power", "where", "maximum", "minimum", "hypot", "arctan2", "copysign"))
 _LOGICAL = ("logical_and", "logical_or", "logical_not", "bitwise_and", "bitwise_or", "invert")
 _F8, _BOOL = np.dtype(np.float64), np.dtype(bool)
 # what NumPy's operator makes of these exponents of arrays
@@ -69,6 +71,7 @@ class Graph:
         self._limit = limit
         self._values: dict[Variable, Any] = {}
         self.inputs = len(program.inputs)
+        self.ndims = [len(v.shape) for v in program.inputs]
         for k, v in enumerate(program.inputs):
             if v.dtype != _F8:
                 raise NotScalar
@@ -149,7 +152,7 @@ class Graph:
             name = _POWERS.get(op.operands[1], name)
             args = args[:1] if name != "power" else args
         if name in ("power", "where", *_POWERS.values()) or is_ufunc(op):
-            if op.params:
+            if op.params or (name not in _MIXED and any(map(_is_whole, op.operands[: len(args)]))):
                 raise NotScalar
             if not y.shape:
                 return self.make(name, *map(_item, args))
@@ -223,6 +226,11 @@ class Graph:
 def _keys(op: Operation) -> tuple[Any, ...]:
     index = op.params.get("index")
     return index if type(index) is tuple else (index,)
+
+
+def _is_whole(a: Any) -> bool:
+    kind = a.dtype.kind if hasattr(a, "dtype") else np.dtype(type(a)).kind
+    return kind in "iu"
 
 
 def _number(a: Any) -> Any:

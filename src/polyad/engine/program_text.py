@@ -36,7 +36,7 @@ def _executed(tree: Any, names: dict[str, Any], label: str) -> Callable[..., lis
 def twice(
     source: str, quick: dict[str, Any], careful: dict[str, Any], label: str
 ) -> Callable[..., list[Any]]:
-    """The function ``program`` of some source text, which takes lists of numbers.
+    """The function ``program`` of some source text, which reads numbers by names of its own.
 
     Parameters
     ----------
@@ -57,10 +57,10 @@ def twice(
             prepared.append(_executed(tree, careful, label))
         return prepared[0]
 
-    def call(*lists: list[Any]) -> list[Any]:
+    def call(*args: Any) -> list[Any]:
         try:
-            return run(*lists)
+            return run(*args)
         except (ValueError, ZeroDivisionError, OverflowError):
-            return again()(*([np.float64(v) for v in values] for values in lists))
+            return again()(*args)
 
     return call

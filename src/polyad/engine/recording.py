@@ -175,7 +175,7 @@ class Tape:
         cells = tuple(Cell(part, v, self) for part, v in zip(parts, results, strict=True))
         return cells if multiple else cells[0]
 
-    def demand(self, check: Callable[..., None], operands: Sequence[Any]) -> None:
+    def demand(self, check: Callable[..., Any], operands: Sequence[Any]) -> None:
         """Let every run of the program make a check, which raises."""
         known = tuple(Constant(self.held(a)) if isinstance(a, np.ndarray) else a for a in operands)
         self.operations.append(Operation("check", check, known, {}, ()))

@@ -173,7 +173,9 @@ def _beside(primitive: Primitive, x: Any, index: Any, *others: Value, **params: 
 
 getitem: Primitive = general(
     "getitem",
-    lambda x, index: x[index] if type(index) in _PLAIN or not _has_tracer(index) else _beside(getitem, x, index),
+    lambda x, index: (
+        x[index] if type(index) in _PLAIN or not _has_tracer(index) else _beside(getitem, x, index)
+    ),
     lambda y, tangents, x, index: _batch_getitem(tangents[0], shape_of(x), index),
     _pull_getitem,
 )

@@ -42,7 +42,7 @@ def _of_dual(value: Dual, *, begin: bool = False) -> Box:
     if (
         type(x) is not float64
         or (program := program_of(value, begin=begin)) is None
-        or value.tangent.ndim != 1
+        or value.tangent.shape != (program.width,)
     ):
         return Box(value)
     new = ScalarBox()
@@ -54,9 +54,9 @@ def _of_dual(value: Dual, *, begin: bool = False) -> Box:
 
 def entered(value: Value) -> Box:
     """A number that comes in as an argument."""
-    if type(value) is Node:
-        return _of_node(value)
-    return _of_dual(value, begin=True) if type(value) is Dual else Box(value)
+    if type(value) is Dual:
+        return _of_dual(value, begin=True)
+    return _of_node(value) if type(value) is Node else Box(value)
 
 
 def _entry_of_node(value: Node, index: int) -> Box | None:
@@ -107,6 +107,11 @@ OPERATORS: dict[Any, Callable[..., Any]] = {
     np.equal: operator.eq,
     np.not_equal: operator.ne,
 }
+
+
+# The partials of choices, for numbers: of ties each has a half.
+_FIRST = (lambda y, a, b: float(a > b) + 0.5 * (a == b), lambda y, a, b: float(b > a) + 0.5 * (a == b))
+CHOICES: dict[Any, tuple[Callable[..., float], ...]] = {np.maximum: _FIRST, np.minimum: _FIRST[::-1]}
 
 
 def through(
@@ -183,6 +188,8 @@ def _array_ufunc(self: ScalarBox, ufunc: Any, method: str, *inputs: Any, **kwarg
     if method == "__call__" and not kwargs:
         short = OPERATORS.get(ufunc)
         if short is not None:
+            if type(inputs[0]) is float64 and type(inputs[1]) is ScalarBox:
+                return short(float(inputs[0]), inputs[1])
             if all(type(a) is ScalarBox or type(a) in NUMERIC or type(a) in NUMBERS_OF_NUMPY for a in inputs):
                 # by Python's floats, for NumPy's would come back here
                 return short(*[float(a) if type(a) in NUMBERS_OF_NUMPY else a for a in inputs])
@@ -190,8 +197,8 @@ def _array_ufunc(self: ScalarBox, ufunc: Any, method: str, *inputs: Any, **kwarg
             if len(inputs) == 1:
                 found = _unary(self, own)
             else:
-                rule = PARTIALS.get(own.name)
-                found = None if rule is None else through(rule[0], own.compute, inputs)
+                rule = CHOICES.get(ufunc) or PARTIALS.get(own.name, (None,))[0]
+                found = None if rule is None else through(rule, own.compute, inputs)
             if found is not None:
                 return found
     return _reborn(apply_ufunc(ufunc, method, inputs, kwargs))
@@ -223,6 +230,22 @@ def _pow(self: ScalarBox, other: Any) -> Any:
 
 
 def _rpow(self: ScalarBox, other: Any) -> Any:
+    base = float(other) if type(other) is int and 0 < other < 2**53 else other
+    if type(base) is float and base > 0.0:
+        try:
+            y = base**self._x
+        except OverflowError:
+            return _general_rpow(self, other)
+        p = y * float(np.log(base))
+        entries = self._entries
+        index = len(entries)
+        if y - y == 0.0 and p - p == 0.0 and index < entries.limit:
+            entries.append((self._index, p))
+            new = ScalarBox()
+            new._entries = entries
+            new._index = index
+            new._x = y
+            return new
     found = through(_POWERS, _power.compute, (other, self))
     return _general_rpow(self, other) if found is None else found
 

@@ -30,7 +30,7 @@ TANGENTS = 1 << 21
 # The longest row: with more tangents at once, duals are as fast.
 WIDEST = 1 << 12
 # Up to so many rows are computed one by one, which is quicker than making a matrix of them.
-FEW = 6
+FEW = 12
 
 # The programs of the differentiations under way: level -> the current one, None before the first.
 PROGRAMS: dict[int, Program | None] = {}
@@ -54,15 +54,15 @@ class Program(list[tuple[Any, ...]]):
 
     def leaf(self, row: np.ndarray) -> int:
         """The place of a number whose tangents are known."""
-        index = len(self)
-        self.append(())
-        self._known[index] = row
+        self._known[index := len(self)] = row
         self._pending.append(index)
+        self.append(())
         return index
 
     def tracer(self, index: int, x: float) -> Dual:
         """A number with its tangents."""
-        return Dual(self.level, np.float64(x), self.row(index))
+        row = self._known.get(index)
+        return Dual(self.level, np.float64(x), self.row(index) if row is None else row)
 
     def row(self, index: int) -> np.ndarray:
         """The tangents of one number."""
@@ -120,8 +120,8 @@ class Program(list[tuple[Any, ...]]):
         matrix = self._matrix
         if matrix is None or stop > len(matrix):
             matrix = np.empty((max(stop, min(2 * stop, self.limit)), self.width))
-            if self._matrix is not None:
-                matrix[:start] = self._matrix[:start]
+            if self._matrix is not None:  # it may end before the rows that were computed one by one since
+                matrix[: len(self._matrix)] = self._matrix
             self._matrix = matrix
         matrix[start:stop] = 0.0
         for i in self._pending:

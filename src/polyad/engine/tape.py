@@ -109,8 +109,8 @@ class Tape(list[Entry | None]):
                 continue
             length = len(entry)
             if length != 3:  # of numbers there is nothing to free on the way
-                if type(w) is not float:
-                    w = _number(w)
+                if type(w) is not float and type(w := _number(w)) is not float:
+                    cotangents[i] = None  # a batch
                 if length == 4:
                     a, p, b, q = entry
                     known = cotangents[a]
@@ -118,10 +118,10 @@ class Tape(list[Entry | None]):
                     known = cotangents[b]
                     cotangents[b] = w * q if known is None else known + w * q
                     continue
-                for k in range(0, length, 2):
-                    a = entry[k]
+                for k in range(0, length, 2):  # mostly once
+                    a, p = entry[k], entry[k + 1]
                     known = cotangents[a]
-                    cotangents[a] = w * entry[k + 1] if known is None else known + w * entry[k + 1]
+                    cotangents[a] = w * p if known is None else known + w * p
                 continue
             cotangents[i] = None
             if free:

@@ -214,7 +214,7 @@ def row(f: Any, others: list[tuple[frozenset[Any], Function, np.ndarray]]) -> di
                 best[column] = mark
         if all(best.get(column) == "+" for column in COLUMNS):
             break
-    if not own:
+    if "+" not in (best.get("forward"), best.get("reverse")):
         for _, g, x in [case for case in others if f in case[0]][:2]:
             for column, mark in marks(g, x).items():
                 if mark != "-":  # another function of the case may be the one that is refused

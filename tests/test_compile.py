@@ -340,6 +340,28 @@ def test_another_differentiation_around_it():
     np.testing.assert_allclose(outer(2 * SMALL), np.diag(12 * SMALL), rtol=1e-13)
 
 
+def test_taylor_coefficients():
+    prepared = ad.prepare_taylor(np.sin, SMALL, v=np.ones(4), order=3, backend=COMPILED)
+    z = SMALL[::-1].copy()
+    expected = [np.sin(z), np.cos(z), -np.sin(z) / 2, -np.cos(z) / 6]
+    np.testing.assert_allclose(prepared(z, v=np.ones(4)), expected, rtol=1e-14)
+    assert "compiled" in repr(prepared)
+
+
+def test_near_a_removable_singularity():
+    prepared = ad.prepare_hvp(lambda x: np.sum(np.sinc(x)), SMALL, v=np.ones(4), backend=COMPILED)
+    found = prepared(np.array([0.0, 1e-9, 1e-4, -1e-6]), v=np.ones(4))
+    np.testing.assert_allclose(found, -(np.pi**2) / 3, rtol=1e-7)
+
+
+def test_a_constraint_is_checked_at_every_call():
+    a = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])
+    prepared = ad.prepare_gradient(lambda a: np.sum(np.linalg.lstsq(a, np.ones(3))[0]), a, backend=COMPILED)
+    prepared(2 * a)
+    with pytest.raises(ad.errors.OperationNotSupportedError, match="full rank"):
+        prepared(np.ones((3, 2)))
+
+
 # -- threads ----------------------------------------------------------------------------------------------
 
 

@@ -190,6 +190,37 @@ def test_memory_is_not_given_away_while_a_view_is_read():
         np.testing.assert_allclose(code.run(code.slot(), z)[0], f(z), rtol=1e-15)
 
 
+@pytest.mark.parametrize("n", [3, 300])
+def test_an_operand_that_overlaps_the_result(n):
+    def f(a):
+        s = np.exp(a)
+        t = np.where(s > s.T, s[::-1], s) * s.T
+        return t * t[::-1, ::-1]
+
+    x = np.random.default_rng(0).normal(size=(n, n)) / 10
+    code = ArrayCode(recorded(f, x))
+    for z in (x, x.T, x[::-1].copy()):
+        np.testing.assert_array_equal(code.run(code.slot(), z)[0], f(z))
+
+
+def test_places_that_are_filled_one_after_the_other():
+    def f(a):
+        y = np.zeros_like(a)
+        for k in range(3):
+            y[k] = a[k] * 2.0
+            y[k:] += a[: 3 - k]
+        z = y.copy()
+        z[1] = 7.0
+        return y * z
+
+    x = np.array([1.0, 2.0, 4.0])
+    prepared = ad.prepare_jacobian(f, x, backend=ad.NumPy(compile=True))
+    for z in (x, -x, x[::-1].copy()):
+        step = 1e-30j * np.eye(3)
+        expected = np.stack([f(z + s).imag / 1e-30 for s in step], axis=1)
+        np.testing.assert_allclose(prepared(z), expected, rtol=1e-14)
+
+
 def test_the_adapter_never_takes_a_library_function():
     """What ``Adapter`` writes in terms of a framework's names is NumPy's own computation here."""
     from polyad.engine.core import PRIMITIVES

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from polyad.backends.sympy_calculus import ordered
+from polyad.engine.program_text import code_of, parsed
 from polyad.engine.refuse import refuse
 from polyad.engine.sympy_functions import PARTIALS
 from polyad.engine.sympy_special import COMPUTE
@@ -314,14 +315,14 @@ def compiled(groups: Sequence[Sequence[Any]], roots: Sequence[Any]) -> Callable[
     args = ", ".join(f"g{k}" for k in range(len(groups)))
     body = [*writer.lines, f"return [{', '.join(map(writer.of, roots))}]"]
     source = f"def program({args}):\n" + "".join(f"    {line}\n" for line in body)
-    quick = _executed(ast.parse(source), fast=True)
+    quick = _executed(parsed(source), fast=True)
     prepared: list[Callable[..., list[Any]]] = []
 
     def careful() -> Callable[..., list[Any]]:
         """The second way, made when first needed; two threads may make it twice, to no harm."""
         if not prepared:
             prepared.append(
-                _executed(ast.fix_missing_locations(_Constants().visit(ast.parse(source))), fast=False)
+                _executed(ast.fix_missing_locations(_Constants().visit(parsed(source))), fast=False)
             )
         return prepared[0]
 
@@ -346,5 +347,5 @@ class _Constants(ast.NodeTransformer):
 
 def _executed(tree: ast.Module, *, fast: bool) -> Callable[..., list[Any]]:
     space = {**COMPUTE, **_names(fast), **{name: COMPUTE[kind] for name, kind in list(_DEFINED.items())}}
-    exec(compile(tree, "<polyad SymPy>", "exec"), space)
+    exec(code_of(tree, "<polyad SymPy>"), space)
     return space["program"]

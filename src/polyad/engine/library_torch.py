@@ -117,6 +117,15 @@ class Torch(Hosting):
         zeros = torch.zeros(int(np.prod(shape)), dtype=w.dtype, device=w.device)
         return zeros.index_put((where.reshape(-1),), w.reshape(-1), accumulate=True).reshape(shape)
 
+    def own_subtract(self, a: Any, b: Any) -> Any:
+        import torch
+
+        # truth values count, as NumPy has it; torch refuses them
+        counts = [
+            k.to(torch.int64) if isinstance(k, torch.Tensor) and k.dtype == torch.bool else k for k in (a, b)
+        ]
+        return counts[0] - counts[1]
+
     def own_transpose(self, x: Any, axes: tuple[int, ...]) -> Any:
         return x.permute(axes)
 

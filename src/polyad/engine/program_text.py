@@ -8,12 +8,29 @@ the result, as they are of NumPy code.
 from __future__ import annotations
 
 import ast
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 __all__ = ["twice"]
+
+
+# CPython 3.11 counts the depth of the trees that it builds in one place for all threads
+_BUILDING = threading.RLock()
+
+
+def parsed(source: str) -> ast.Module:
+    """The syntax tree of a text."""
+    with _BUILDING:
+        return ast.parse(source)
+
+
+def code_of(source: Any, label: str) -> Any:
+    """The code object of a text or a tree."""
+    with _BUILDING:
+        return compile(source, label, "exec")
 
 
 class _Constants(ast.NodeTransformer):
@@ -28,7 +45,7 @@ class _Constants(ast.NodeTransformer):
 
 def _executed(tree: Any, names: dict[str, Any], label: str) -> Callable[..., list[Any]]:
     space = {**names, "float64": np.float64}
-    exec(compile(tree, label, "exec"), space)
+    exec(code_of(tree, label), space)
     found: Callable[..., list[Any]] = space["program"]
     return found
 
@@ -53,7 +70,7 @@ def twice(
     def again() -> Callable[..., list[Any]]:
         """The second way, made when first needed; two threads may make it twice, to no harm."""
         if not prepared:
-            tree = ast.fix_missing_locations(_Constants().visit(ast.parse(source)))
+            tree = ast.fix_missing_locations(_Constants().visit(parsed(source)))
             prepared.append(_executed(tree, careful, label))
         return prepared[0]
 

@@ -139,7 +139,12 @@ def _batch_getitem(t: Value, s: Shape, index: Any) -> Value:
 
 
 def _has_tracer(index: Any) -> bool:
-    return any(isinstance(k, Tracer) for k in (index if type(index) is tuple else (index,)))
+    if type(index) is not tuple:
+        return isinstance(index, Tracer)
+    for k in index:  # asked at every indexing: a generator would cost more than the question
+        if isinstance(k, Tracer):
+            return True
+    return False
 
 
 def transpose_batch_index(t: Value, s: Shape, index: Any) -> Value:

@@ -21,6 +21,9 @@ from polyad.engine.program_text import twice
 __all__ = ["cost", "numbers"]
 
 DEEPEST = 12
+# Python reaches so many names by one byte. Numbers that are needed for fewer lines than these have names
+# of their own kind, which come first, or those that are kept for the way back would take all of them.
+NEAR, SOON = 256, 200
 OPERATORS = {
     "add": "+",
     "subtract": "-",
@@ -146,33 +149,36 @@ class _Writer:
     def _assign(self) -> None:
         """Names and text."""
         names: dict[int, str] = {}
-        ending: dict[int, list[int]] = {}
-        free: list[int] = []
-        count = 0
+        ending: dict[int, list[tuple[int, int]]] = {}
+        free: tuple[list[int], list[int]] = ([], [])
+        counts = [0, 0]
         texts: dict[int, str] = {}
 
-        def take(n: int) -> str:
-            nonlocal count
-            if free:
-                number = heapq.heappop(free)
+        def take(n: int, place: int) -> str:
+            last = self.last.get(n, -1)
+            long = int(last - place > SOON)
+            if free[long]:
+                number = heapq.heappop(free[long])
             else:
-                number, count = count, count + 1
-            names[n] = f"t{number}"
-            ending.setdefault(self.last.get(n, -1), []).append(number)
+                number, counts[long] = counts[long], counts[long] + 1
+            names[n] = f"{'st'[long]}{number}"
+            ending.setdefault(last, []).append((long, number))
             return names[n]
+
+        def release(place: int) -> None:
+            for long, number in ending.pop(place, ()):
+                heapq.heappush(free[long], number)
 
         inputs = [node for node in self.graph.nodes if node.name == "input"]
         groups: dict[int, list[str]] = {}
         for node in inputs:
-            groups.setdefault(node.args[0], []).append(take(node.id) if node.id in self.uses else "_")
+            groups.setdefault(node.args[0], []).append(take(node.id, 0) if node.id in self.uses else "_")
         for k, found in groups.items():
             ndim = self.graph.ndims[k]
             if ndim == 0:
                 self.lines.append(f"{found[0]} = number(g{k})")
             else:
                 self.lines.append(f"{', '.join(found)}, = flat(g{k}{'' if ndim == 1 else '.ravel()'})")
-        for number in ending.pop(-1, ()):
-            heapq.heappush(free, number)
         place = 0
         for node in self.graph.nodes:
             n = node.id
@@ -190,12 +196,13 @@ class _Writer:
             if n not in self.named:
                 texts[n] = f"({text})"
                 continue
-            for number in ending.pop(place, ()):
-                heapq.heappush(free, number)
-            self.lines.append(f"{take(n)} = {text}")
+            release(place)
+            self.lines.append(f"{take(n, place)} = {text}")
             place += 1
         found = [names[e.id] if type(e) is Node else _literal(e) for e in self.outputs]
         self.lines.append(f"return [{', '.join(found)}]")
+        if sum(counts) > NEAR and counts[0]:  # the names that come first are the near ones
+            self.lines.insert(0, " = ".join(f"s{k}" for k in range(counts[0])) + " = 0.0")
 
     def _text(self, node: Node, args: list[str]) -> str:
         name = node.name

@@ -111,3 +111,14 @@ def test_item_of_a_constant_is_a_number():
 def test_numbers_are_refused_by_jax_itself(number):
     with pytest.raises(TypeError):
         jax.grad(lambda x: number(x[0]).real * x[1])(jax.numpy.ones(2))
+
+
+def test_writing_into_a_plain_array_is_explained():
+    def f(x):
+        y = np.zeros(2)
+        y[0] = x[0]
+        return y.sum()
+
+    for call in (ad.gradient, ad.prepare_gradient):
+        with pytest.raises(ad.errors.FunctionNotSupportedError, match=r"test_jax\.py.*np\.zeros_like\(x\)"):
+            call(f, np.ones(2), backend="jax")

@@ -232,6 +232,11 @@ class JAX(Backend):
         import jax
 
         errors = jax.errors
+        if isinstance(error, ValueError) and isinstance(error.__cause__, errors.ConcretizationTypeError):
+            return (
+                "a traced value was written into a plain NumPy array: create it with np.zeros_like(x) "
+                "instead of np.zeros(n)"
+            )
         if isinstance(error, errors.TracerArrayConversionError):
             return (
                 "a NumPy function met a traced JAX array: write the function on "

@@ -114,3 +114,7 @@ class PolyadWarning(UserWarning):
 
 class PrecisionWarning(PolyadWarning):
     """The computation ran in less precision than the input promised."""
+
+
+class NonFiniteWarning(PolyadWarning, RuntimeWarning):
+    """The function is not finite at the point, so that some of its derivatives are NaN."""

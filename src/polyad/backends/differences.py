@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from polyad.backends.base import Leaves
 from polyad.backends.lines import Lines
 from polyad.backends.sampling import Point
+from polyad.backends.scales import Probe, probe_coefficients
 from polyad.backends.stencils import Stencil
 from polyad.errors import ArgumentError
 
@@ -40,8 +42,13 @@ class Difference:
         Power of the step by which differences of values are divided.
     watches : bool
         Whether ``peak`` is kept.
+    bends : bool
+        Whether the values beside the point bend away from the value at it, which tells of what the steps
+        jump over.
     peak : array of shape (outputs,)
         Largest absolute value that entered a quotient, whose rounding the result inherits.
+    probe : Probe, optional
+        What the result is checked with where its steps rest on a guess.
     """
 
     count: int
@@ -50,7 +57,11 @@ class Difference:
     power: int
     degree: int = 1
     watches: bool = False
+    bends: bool = False
     peak: Array = 0.0
+    probe: Probe | None = None
+    point: Point
+    stencil: Stencil
 
     def __call__(self, which: Array, scale: float) -> Array:
         """Derivatives along the lines ``which`` with steps times ``scale``."""
@@ -71,9 +82,38 @@ class Difference:
     def check(self) -> None:
         """Refuse steps that rounding swallows."""
 
+    # -- what a probe asks (see ``scales``) -----------------------------------------------------------
+
+    def probed_lines(self) -> tuple[Lines, ...]:
+        """The sets of lines along which the result is a derivative: one, or two for pairs."""
+        raise NotImplementedError
+
+    def probe_moves(self) -> tuple[tuple[int, ...], ...]:
+        """At which multiples of a step along each set the probe has its points."""
+        raise NotImplementedError
+
+    def probe_point(self, steps: list[Array], scale: float) -> Leaves:
+        """The point moved by ``scale`` times so many steps along all lines of each set."""
+        moves = zip(self.probed_lines(), steps, strict=True)
+        return self.point.combined([(lines, scale * t * lines.steps) for lines, t in moves])
+
+    def probe_quotient(self, values: Array, base: Array) -> Array:
+        """The difference of the values at the probe's points."""
+        raise NotImplementedError
+
+    def probe_peak(self, values: Array, base: Array) -> Array:
+        """The largest of those values, whose rounding the quotient inherits."""
+        return np.maximum(abs(values).max(axis=0, initial=0.0), abs(base))
+
+    def probe_weights(self, which: Array, coefficients: list[Array]) -> tuple[Array, Array]:
+        """How much each line or pair counts along the probe, and its rounded argument."""
+        raise NotImplementedError
+
     def _seen(self, values: Array) -> None:
         if self.watches:
-            high = abs(values).max(axis=tuple(range(values.ndim - 1)), initial=0.0)
+            # what is not finite is no peak: it is reported, or its step is shortened
+            size = np.where(np.isfinite(values), abs(values), 0.0)
+            high = size.max(axis=tuple(range(values.ndim - 1)), initial=0.0)
             self.peak = np.maximum(self.peak, high)
 
 
@@ -89,6 +129,8 @@ def _refuse_vanishing(lines: Lines) -> None:
 
 class First(Difference):
     """First derivatives along lines, by real differences."""
+
+    bends = True
 
     def __init__(self, point: Point, lines: Lines, stencil: Stencil) -> None:
         self.point, self.lines, self.stencil = point, lines, stencil
@@ -116,6 +158,20 @@ class First(Difference):
 
     def check(self) -> None:
         _refuse_vanishing(self.lines)
+
+    def probed_lines(self) -> tuple[Lines, ...]:
+        return (self.lines,)
+
+    def probe_moves(self) -> tuple[tuple[int, ...], ...]:
+        return ((1,), (-1,)) if self.stencil.central else ((self.stencil.offsets[0],),)
+
+    def probe_quotient(self, values: Array, base: Array) -> Array:
+        if self.stencil.central:
+            return (values[0] - values[1]) / 2
+        return (values[0] - base) * self.stencil.offsets[0]
+
+    def probe_weights(self, which: Array, coefficients: list[Array]) -> tuple[Array, Array]:
+        return (coefficients[0] * self.lines.steps)[which], self.lines.spread[which]
 
 
 class ComplexFirst(Difference):
@@ -162,6 +218,7 @@ class Pairs(Difference):
         self.count, self.samples, self.order = len(pairs), len(stencil.offsets), stencil.order
         self.power = 2 if stencil.central else 1
         self._edges: dict[tuple[bool, float], tuple[Array, Array]] = {}
+        self._steep: list[Array] = []
         point.wanted = True
 
     def __call__(self, which: Array, scale: float) -> Array:
@@ -184,6 +241,14 @@ class Pairs(Difference):
             for ta, tb in zip(ts[:n], us[:n], strict=True)
         )
         self._seen(corners)
+        if self.watches:
+            if not self._steep:
+                self._steep = [np.zeros((len(lines), corners.shape[1])) for lines in (self.a, self.b)]
+            for steep, along, lines, d in (
+                (self._steep[0], along_a, i, da),
+                (self._steep[1], along_b, j, db),
+            ):
+                steep[lines] = _steepest(along[lines], point.base, d)
         result = np.empty((len(i), corners.shape[1]), dtype=corners.dtype)
         if len(cross):
             shaped = corners.reshape(len(cross), n, corners.shape[1])
@@ -215,6 +280,12 @@ class Pairs(Difference):
         i, j = self.pairs[which].T
         return self.a.steps[i] * self.b.steps[j]
 
+    def noise(self, which: Array, result: Array) -> Array:
+        # the function rounds its argument as well as its value
+        i, j = self.pairs[which].T
+        steep = zip((self.a, self.b), (i, j), self._steep, strict=True)
+        return self.peak + sum(lines.spread[k][:, None] * slope[k] for lines, k, slope in steep)
+
     def name(self, k: int) -> str:
         i, j = self.pairs[k]
         if self.a is self.b and i == j:
@@ -225,12 +296,57 @@ class Pairs(Difference):
         _refuse_vanishing(self.a)
         _refuse_vanishing(self.b)
 
+    def probed_lines(self) -> tuple[Lines, ...]:
+        return (self.a,) if self.a is self.b else (self.a, self.b)
+
+    def probe_moves(self) -> tuple[tuple[int, ...], ...]:
+        s = self.stencil.offsets[0]
+        if self.a is self.b:
+            return ((1,), (-1,)) if self.stencil.central else ((s,), (2 * s,))
+        if self.stencil.central:
+            return ((1, 1), (1, -1), (-1, 1), (-1, -1))
+        return ((s, s), (s, 0), (0, s))
+
+    def probe_quotient(self, values: Array, base: Array) -> Array:
+        if self.a is self.b:
+            if self.stencil.central:
+                return (values[0] - base) + (values[1] - base)
+            return (values[1] - values[0]) - (values[0] - base)
+        if self.stencil.central:
+            return ((values[0] - values[1]) - (values[2] - values[3])) / 4
+        return (values[0] - values[1]) - (values[2] - base)
+
+    def probe_weights(self, which: Array, coefficients: list[Array]) -> tuple[Array, Array]:
+        a, b = coefficients[0] * self.a.steps, coefficients[-1] * self.b.steps
+        return _pair_weights(self.pairs[which], a, b, triangle=self.a is self.b)
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def _steepest(along: Array, base: Array, d: Array) -> Array:
+    """The largest slope from the point to its neighbours along each line."""
+    return (abs(along - base) / abs(d)[:, :, None]).max(axis=1, initial=0.0)
+
+
+def _pair_weights(pairs: Array, a: Array, b: Array, *, triangle: bool) -> tuple[Array, Array]:
+    """The weights of pairs in a bilinear form; a triangle of pairs stands for both."""
+    i, j = pairs.T
+    weights = a[i] * b[j]
+    if triangle:
+        weights = np.where(i == j, weights, weights + a[j] * b[i])
+    return weights, np.zeros(len(pairs))
+
 
 class ComplexPairs(Difference):
-    """Second derivatives along pairs: a difference along ``b`` of complex-step derivatives along ``a``."""
+    """Second derivatives along pairs: a difference along ``b`` of complex-step derivatives along ``a``.
 
-    def __init__(self, point: Point, a: Lines, b: Lines, pairs: Array, stencil: Stencil) -> None:
+    Where ``triangle``, both are lines through the same entries, and a pair stands for its mirror image.
+    """
+
+    def __init__(
+        self, point: Point, a: Lines, b: Lines, pairs: Array, stencil: Stencil, *, triangle: bool
+    ) -> None:
         self.point, self.a, self.b, self.pairs, self.stencil = point, a, b, pairs, stencil
+        self.triangle = triangle
         self.count, self.samples, self.order, self.power = len(pairs), len(stencil.offsets), stencil.order, 2
 
     def __call__(self, which: Array, scale: float) -> Array:
@@ -254,3 +370,27 @@ class ComplexPairs(Difference):
     def name(self, k: int) -> str:
         i, j = self.pairs[k]
         return f"{self.a.name(i)} and {self.b.name(j)}"
+
+    def probed_lines(self) -> tuple[Lines, ...]:
+        return (self.b,)
+
+    def probe_moves(self) -> tuple[tuple[int, ...], ...]:
+        return ((1,), (-1,))
+
+    def probe_point(self, steps: list[Array], scale: float) -> Leaves:
+        moves = [(self.b, scale * steps[0] * self.b.steps), (self.a, 1j * self._imaginary())]
+        return self.point.combined(moves, imaginary=True)
+
+    def _imaginary(self) -> Array:
+        """How far the probe moves along the lines with imaginary steps."""
+        return probe_coefficients(len(self.a)) * self.a.steps
+
+    def probe_quotient(self, values: Array, base: Array) -> Array:
+        return (values[0] - values[1]).imag / 2
+
+    def probe_peak(self, values: Array, base: Array) -> Array:
+        return abs(values.imag).max(axis=0, initial=0.0)
+
+    def probe_weights(self, which: Array, coefficients: list[Array]) -> tuple[Array, Array]:
+        a, b = self._imaginary(), coefficients[0] * self.b.steps
+        return _pair_weights(self.pairs[which], a, b, triangle=self.triangle)

@@ -51,11 +51,13 @@ class FiniteDifferences(Backend):
     step : float, optional
         Length of the step, in the units of the input, for every entry; None chooses
         ``eps ** (1 / (order + 1)) * max(1, abs(x))`` for first and ``eps ** (1 / (order + 2)) *
-        max(1, abs(x))`` for second derivatives, ``eps`` being that of what the function returns.
-        For a noisy function pass a step over which it changes by more than its noise. With
-        ``adaptive`` it is the longest step tried, with ``"complex"`` the imaginary one.
+        max(1, abs(x))`` for second derivatives, ``eps`` being that of what the function returns, checks
+        the result with shorter steps, and finds others where it is wrong. For a noisy function pass a
+        step over which it changes by more than its noise. With ``adaptive`` it is the longest step
+        tried, with ``"complex"`` the imaginary one.
     relative : bool
-        Take ``step`` times ``abs(x)`` of each entry (``step`` itself where an entry is zero).
+        Take ``step`` times ``abs(x)`` of each entry (``step`` itself where an entry is zero); without
+        ``step``, take ``abs(x)`` in place of ``max(1, abs(x))``.
     adaptive : bool
         Find step and order for each entry by Ridders' extrapolation: 12 to 14 digits of a smooth
         function for 12 to 16 evaluations an entry.
@@ -117,8 +119,6 @@ class FiniteDifferences(Backend):
             raise ArgumentError("adaptive=True finds the order by itself: leave order out")
         if self.step is not None and not (self.step > 0 and math.isfinite(self.step)):
             raise ArgumentError(f"step is {self.step!r}: pass a positive number, in the units of the input")
-        if self.relative and self.step is None:
-            raise ArgumentError("relative=True says how step is meant: pass step as well")
         if self.workers is not None and not callable(self.workers):
             raise ArgumentError(
                 f"workers is {self.workers!r}: pass what works as map does, for example pool.map of "

@@ -15,7 +15,8 @@ import numpy as np
 from polyad.backends.base import Leaves, Problem
 from polyad.backends.differences import ComplexFirst, ComplexPairs, Difference, First, Pairs
 from polyad.backends.lines import Coordinates, Directions
-from polyad.backends.sampling import Coarser, Point, Sampled
+from polyad.backends.sampling import EPS64, Coarser, Point, Sampled
+from polyad.backends.scales import SHORT, Probe, Rough, fitting
 from polyad.backends.solving import START, extrapolated, solve
 from polyad.backends.stencils import stencil
 from polyad.errors import FunctionNotSupportedError
@@ -60,8 +61,9 @@ class Run:
         return self._repeat(x, c, seeds, full=False)
 
     def _repeat(self, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...], *, full: bool) -> Any:
+        factors: dict[str, Array] | None = None
         while True:
-            point = Point(self.sampled, x, c, base=full)
+            point = Point(self.sampled, x, c, base=full, factors=factors)
             try:
                 result = self.compute(self, point, *seeds)
                 if not full:
@@ -70,28 +72,62 @@ class Run:
                 return (result, self.value(point), point.aux, *first)
             except Coarser:  # the function has fewer digits than was thought: again, with longer steps
                 continue
+            except Rough as rough:
+                factors = self._fitted({} if factors is None else factors, rough)
 
     # -- steps --------------------------------------------------------------------------------------
 
     def step(self, *, second: bool = False, real: bool = False) -> Callable[[Array], Array]:
         """The rule from the values of a leaf to its steps."""
         backend = self.backend
-        imaginary = backend.scheme == "complex" and not real
         step = None if backend.scheme == "complex" and real else backend.step
-        if step is not None:
-            fixed = step
-            if backend.relative:
-                return lambda a: np.where(a == 0, fixed, fixed * abs(a))
-            return lambda a: np.full(a.shape, fixed, dtype=a.real.dtype)
-        if imaginary:
-            unit = IMAGINARY
-        elif backend.adaptive:
-            unit = START
-        else:
-            # along the imaginary axis nothing is lost, and what is left is a first derivative
-            root = backend.stencil_for().order + (2 if second and backend.scheme != "complex" else 1)
-            unit = self.sampled.eps ** (1 / root)
-        return lambda a: unit * np.maximum(1, abs(a))
+        unit = step if step is not None else self.unit(second=second, real=real)
+        if step is not None and not backend.relative:
+            return lambda a: np.full(a.shape, unit, dtype=a.real.dtype)
+        return lambda a: unit * self.scale(a)
+
+    def scale(self, a: Array) -> Array:
+        """The scale of the entries of a leaf, as far as it can be guessed."""
+        return np.where(a == 0, 1.0, abs(a)) if self.backend.relative else np.maximum(1, abs(a))
+
+    def unit(self, *, second: bool = False, real: bool = False) -> float:
+        """The step that suits a function whose scale is 1."""
+        backend = self.backend
+        if backend.scheme == "complex" and not real:
+            return IMAGINARY
+        if backend.adaptive:
+            return START
+        # along the imaginary axis nothing is lost, and what is left is a first derivative
+        root = backend.stencil_for().order + (2 if second and backend.scheme != "complex" else 1)
+        return float(self.sampled.eps ** (1 / root))
+
+    def _fitted(self, known: dict[str, Array], rough: Rough) -> dict[str, Array]:
+        """Factors on the steps of the lines of a difference whose steps do not fit the function."""
+        difference, eps = rough.difference, self.sampled.eps
+        assert difference.probe is not None
+        sided = self.backend.scheme if difference.power == 1 else "central"
+        rule = stencil(sided, difference.power)
+        start = eps ** (1 / (rule.order + 1)) / self._unit_of(difference)
+        # a higher order takes longer steps, but the rounding of the argument asks for shorter ones: halfway
+        shorter = start**0.5 if difference.degree == 1 and not self.backend.adaptive else 1.0
+        sides = {side: lines for side, lines in zip("ab", difference.probed_lines(), strict=False)}
+        factors = {}
+        for side, lines in sides.items():
+            found = fitting(First(difference.point, lines, rule), start)
+            factors[side] = np.where(found < 1, np.minimum(found * shorter, 1.0), 1.0)
+        fits = all(np.all(f == 1) for f in factors.values())
+        if fits and rough.cause is not None:
+            raise rough.cause
+        if fits and not self.backend.adaptive:
+            # steps that fit a low order may be too long for the chosen one; if not, rounding is to blame
+            other = (
+                SHORT if rough.off and difference.order > difference.power else difference.probe.longer(eps)
+            )
+            factors = {side: other * f for side, f in factors.items()}
+        return known | {type(difference).__name__ + side: f for side, f in factors.items()}
+
+    def _unit_of(self, difference: Difference) -> float:
+        return self.unit(second=not isinstance(difference, First), real=True)
 
     # -- differences --------------------------------------------------------------------------------
 
@@ -108,15 +144,31 @@ class Run:
     def first(self, point: Point, lines: Any) -> Difference:
         if self.backend.scheme == "complex":
             return ComplexFirst(point, lines)
-        return First(point, lines, self.backend.stencil_for())
+        return self._probed(First(point, lines, self.backend.stencil_for()))
 
     def pairs(self, point: Point, a: Any, b: Any, pairs: Array) -> Difference:
         """Second derivatives; in the complex scheme ``a`` must have imaginary steps."""
         if self.backend.scheme == "complex":
-            if a is b:
+            triangle = a is b
+            if triangle:
                 a = Coordinates(point, self.step())
-            return ComplexPairs(point, a, b, pairs, self.backend.stencil_for())
-        return Pairs(point, a, b, pairs, self.backend.stencil_for(second=True))
+            difference = ComplexPairs(point, a, b, pairs, self.backend.stencil_for(), triangle=triangle)
+            return self._probed(difference)
+        return self._probed(Pairs(point, a, b, pairs, self.backend.stencil_for(second=True)))
+
+    def _probed(self, difference: Difference) -> Difference:
+        """The difference, with its steps as fitted before, and a probe where they rest on a guess."""
+        real = isinstance(difference, First | Pairs)
+        # of a function in less than float64 the user has been told already
+        if (real and self.backend.step is not None) or not difference.count or self.sampled.eps > EPS64:
+            return difference
+        factors = difference.point.factors or {}
+        for side, lines in zip("ab", difference.probed_lines(), strict=False):
+            lines.steps = lines.steps * factors.get(type(difference).__name__ + side, 1.0)
+        # the probe is a quotient of the lowest order, whatever the order of the result
+        own = self.sampled.eps ** (1 / (difference.power + difference.degree))
+        difference.probe = Probe(difference, own / self._unit_of(difference))
+        return difference
 
     def along(self, point: Point, v: Leaves) -> Array:
         """Derivatives along directions, ``(directions, outputs)``."""
@@ -213,17 +265,21 @@ class Run:
             )
         random = np.random.default_rng(20261121)
         v = tuple(
-            (np.maximum(1, abs(a)) * random.uniform(0.5, 1, a.shape) * random.choice([-1, 1], a.shape))[None]
+            (self.scale(a) * random.uniform(0.5, 1, a.shape) * random.choice([-1, 1], a.shape))[None]
             for a in point.x
         )
         tried = ComplexFirst(point, Directions(point, self.step(), v, cut=False))
         which = np.arange(1)
         along = tried(which, 1.0)
-        real = Directions(point, lambda a: 0.01 * np.maximum(1, abs(a)), v, cut=False)
+        eps = self.sampled.eps
+        short = Directions(point, lambda a: eps ** (1 / 3) * self.scale(a), v, cut=False)
+        with np.errstate(all="ignore"):  # long steps may leave the domain
+            fits = float(fitting(First(point, short, stencil("central", 2)), 1.0)[0])
+        real = Directions(point, lambda a: 0.01 * fits * self.scale(a), v, cut=False)
         difference = First(point, real, stencil("central", 2))
         difference.watches = True
-        eps = self.sampled.eps
-        oracle, error = extrapolated(difference, which, eps, eps ** (1 / 3) / 0.01)
+        with np.errstate(all="ignore"):
+            oracle, error = extrapolated(difference, which, eps, eps ** (1 / 3) / 0.01)
         size = abs(along) + abs(oracle)
         noise = 1e-9 * abs(point.base)
         finite = np.isfinite(point.base)[None] & np.isfinite(along)

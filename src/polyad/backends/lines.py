@@ -27,11 +27,14 @@ class Lines:
     steps : array of shape (lines,)
         Distance to the nearest sample, in multiples of the line's direction.
     spread : array of shape (lines,)
-        Size of the moving entries themselves, in the same units.
+        Size of the moving entries themselves, the largest of them, in the same units.
+    resolution : array of shape (lines,)
+        The smallest of them.
     """
 
     steps: Array
     spread: Array
+    resolution: Array
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -52,6 +55,10 @@ class Lines:
 
     def shift(self, leaves: list[Array], line: int, distance: Any) -> None:
         """Move the leaves, in place, along a line."""
+        raise NotImplementedError
+
+    def shift_all(self, leaves: list[Array], distances: Array) -> None:
+        """Move the leaves, in place, along all lines at once."""
         raise NotImplementedError
 
     def name(self, line: int) -> str:
@@ -111,6 +118,10 @@ class Coordinates(Lines):
     def spread(self) -> Array:
         return abs(self._at)
 
+    @property
+    def resolution(self) -> Array:
+        return abs(self._at)
+
     @np.errstate(invalid="ignore")  # infinite inputs have no displacement
     def displacements(self, which: Array, offsets: tuple[int, ...], scale: float) -> Array:
         at = self._at[which][:, None]
@@ -135,6 +146,16 @@ class Coordinates(Lines):
         leaf, index, unit = self.entries[line]
         flat = leaves[leaf].reshape(-1)
         flat[index] += distance if unit == 1.0 else unit * distance
+
+    def shift_all(self, leaves: list[Array], distances: Array) -> None:
+        moves = [np.zeros(leaf.size, dtype=leaf.dtype) for leaf in leaves]
+        leaf, index, unit = (np.array(column) for column in zip(*self.entries, strict=True))
+        unit = unit if np.any(unit.imag) else unit.real
+        for k, move in enumerate(moves):
+            mine = leaf == k
+            moved = distances[mine] * unit[mine] if move.dtype.kind == "c" else distances[mine]
+            np.add.at(move, index[mine], moved)
+            leaves[k] += move.reshape(leaves[k].shape)
 
     def name(self, line: int) -> str:
         leaf, index, unit = self.entries[line]
@@ -186,10 +207,16 @@ class Directions(Lines):
             axes = tuple(range(1, s.ndim))
             self._rate = np.maximum(self._rate, np.max(abs(s) / own, axis=axes, initial=0.0))
         self.steps = 1 / np.where(self._rate == 0, 1.0, self._rate)
-        ratios = [abs(s) / np.maximum(1, abs(a)) for s, a in zip(self.seeds, point.x, strict=True)]
-        rates = [np.max(r, axis=tuple(range(1, r.ndim)), initial=0.0) for r in ratios]
-        fastest = np.max(rates, axis=0)
-        self.spread = 1 / np.where(fastest == 0, 1.0, fastest)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sizes = [abs(a) / abs(s) for a, s in zip(point.x, self.seeds, strict=True)]
+        self.spread, self.resolution = np.zeros(len(self.owner)), np.full(len(self.owner), np.inf)
+        for size, s, own in zip(sizes, self.seeds, self._own, strict=True):
+            axes = tuple(range(1, s.ndim))
+            moves = abs(s) / own >= 0.1 * np.reshape(self._rate, (-1,) + (1,) * (s.ndim - 1))
+            moves &= s != 0
+            self.spread = np.maximum(self.spread, np.max(np.where(moves, size, 0.0), axis=axes, initial=0.0))
+            low = np.min(np.where(moves, size, np.inf), axis=axes, initial=np.inf)
+            self.resolution = np.minimum(self.resolution, low)
 
     def _cut(self) -> None:
         scales = np.concatenate([own.reshape(-1) for own in self._own])
@@ -228,6 +255,10 @@ class Directions(Lines):
     def shift(self, leaves: list[Array], line: int, distance: Any) -> None:
         for leaf, seed in zip(leaves, self.seeds, strict=True):
             leaf += distance * seed[line]
+
+    def shift_all(self, leaves: list[Array], distances: Array) -> None:
+        for leaf, seed in zip(leaves, self.seeds, strict=True):
+            leaf += np.tensordot(distances, seed, axes=1)
 
     def name(self, line: int) -> str:
         return f"direction {self.owner[line]}" if self.owner.max() else "the direction"

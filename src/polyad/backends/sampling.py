@@ -129,15 +129,17 @@ class Sampled:
         for _, outcome in outcomes:
             yield f.read(outcome) if hasattr(f, "read") else outcome
 
+    def tell(self, what: str, category: type[Warning] = PrecisionWarning) -> None:
+        """Warn, at the line that called polyad."""
+        warnings.warn(f"{self.problem.label} {what}", category, stacklevel=_outside())
+
     def warn(self, digits: str, eps: float) -> None:
         """Say that the function computes in less than float64, and remember it."""
         if eps > EPS64:
-            warnings.warn(
-                f"{self.problem.label} {digits}, although it is given float64: finite differences keep "
-                "about half of the digits, so compute in float64 inside the function (for float32 JAX "
-                "use backend='jax', or jax.enable_x64)",
-                PrecisionWarning,
-                stacklevel=_outside(),
+            self.tell(
+                f"{digits}, although it is given float64: finite differences keep about half of the digits, "
+                "so compute in float64 inside the function (for float32 JAX use backend='jax', or "
+                "jax.enable_x64)"
             )
         self.eps, self.proved = eps, True
         if not self.step:
@@ -173,13 +175,24 @@ class Point:
         Active and constant leaves; neither is ever changed.
     base : bool
         Whether the value at the point will be wanted; it is then evaluated along with the rest.
+    factors : dict, optional
+        Factors on the steps, by which lines they belong to, where they have been fitted to the function.
+
+    Attributes
+    ----------
+    probes : list of (probe, points)
+        Points to be evaluated along with the next ones; their values become ``probe.values``.
     """
 
-    def __init__(self, sampled: Sampled, x: Leaves, c: Leaves, *, base: bool) -> None:
+    def __init__(
+        self, sampled: Sampled, x: Leaves, c: Leaves, *, base: bool, factors: dict[str, Array] | None = None
+    ) -> None:
         self.sampled = sampled
         self.x = tuple(np.array(a, dtype=d, order="C") for a, d in zip(x, sampled.dtypes, strict=True))
         self.c = tuple(map(_read_only, c))
         self.wanted = base
+        self.factors = factors
+        self.probes: list[tuple[Any, list[Leaves]]] = []
         self._base: tuple[Leaves, Leaves, Array] | None = None
         self._specs: list[ArraySpec] | None = None
 
@@ -229,6 +242,13 @@ class Point:
             lines.shift(leaves, line, 1j * distance if imaginary and k == 0 else distance)
         return self._given(leaves)
 
+    def combined(self, moves: Sequence[tuple[Lines, Array]], *, imaginary: bool = False) -> Leaves:
+        """New arrays: the point moved along all lines at once, by a distance along each."""
+        leaves = [a.astype(np.result_type(a, 1j)) if imaginary else a.copy() for a in self.x]
+        for lines, distances in moves:
+            lines.shift_all(leaves, distances)
+        return self._given(leaves)
+
     def _given(self, leaves: Sequence[Array]) -> Leaves:
         if not self.sampled.has_scalars:
             return tuple(leaves)
@@ -245,6 +265,9 @@ class Point:
         first = self.wanted and self._base is None
         if first:
             points = itertools.chain((self._given([a.copy() for a in self.x]),), points)
+        probes, self.probes = self.probes, []
+        count = sum(len(moved) for _, moved in probes)
+        points = itertools.chain(points, *(moved for _, moved in probes))
         rows: list[Any] = []
         for y, aux in self.sampled.evaluate(points, self.c):
             if self._specs is None:
@@ -258,6 +281,9 @@ class Point:
         values = self._stacked(rows)
         if not self.sampled.proved:
             self._prove(values)
+        values, probed = values[: len(values) - count], values[len(values) - count :]
+        for probe, moved in probes:
+            probe.values, probed = probed[: len(moved)], probed[len(moved) :]
         return values
 
     def _stacked(self, rows: list[Any]) -> Array:

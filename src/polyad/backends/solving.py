@@ -15,8 +15,9 @@ import numpy as np
 from polyad.backends.basis import BATCH_ENTRIES
 from polyad.backends.differences import Difference
 from polyad.backends.sampling import Point
+from polyad.backends.scales import Rough
 from polyad.backends.stencils import extrapolate
-from polyad.errors import DomainError
+from polyad.errors import DomainError, NonFiniteWarning
 
 __all__ = ["START", "extrapolated", "solve"]
 
@@ -78,10 +79,15 @@ def solve(
             if estimate:
                 error = _truncation(difference, which, result) + _roundoff(difference, which, eps, result)
         _check_finite(difference, point, which, result)
+        if difference.probe is not None:
+            difference.probe.add(which, result)
         if estimate:
-            result = error + 8 * eps * abs(result)
+            # neighbours in a tableau may agree better than they are right
+            result = (2 if adaptive else 1) * error + 8 * eps * abs(result)
         yield slice(start, stop), result
         start = stop
+    if difference.probe is not None:
+        difference.probe.confirm(point.sampled.eps)
 
 
 def extrapolated(difference: Difference, which: Array, eps: float, short: float) -> tuple[Array, Array]:
@@ -150,9 +156,22 @@ def _check_finite(difference: Difference, point: Point, which: Array, result: Ar
     guilty = ~finite & np.isfinite(point.base) & np.isfinite(difference.divisor(which))[:, None]
     if guilty.any():
         k, m = np.argwhere(guilty)[0]
-        raise DomainError(
+        error = DomainError(
             f"{point.sampled.problem.label} is finite at the point but not beside it, along "
             f"{difference.name(int(which[k]))} (output entry {m} of all in a row): the point is near the "
             "edge of the function's domain. Use scheme='forward' or 'backward' to stay on one side, a "
             "shorter step=, or adaptive=True, which shortens the step until the values are finite"
+        )
+        if difference.probe is not None and point.factors is None:
+            raise Rough(difference, error)
+        raise error
+    undefined = np.flatnonzero(~np.isfinite(point.base) & ~finite.all(axis=0))
+    if undefined.size:
+        m = int(undefined[0])
+        more = f" (and {undefined.size - 1} more)" if undefined.size > 1 else ""
+        point.sampled.tell(
+            f"is {point.base[m]:.6g} at the point in output entry {m}{more} of all in a row: differences "
+            "give NaN for its derivatives. Move the point into the function's domain, or take a backend that "
+            "differentiates exactly",
+            NonFiniteWarning,
         )

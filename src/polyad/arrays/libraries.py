@@ -65,6 +65,8 @@ class Library:
     name: str = "?"
     module: str = "?"
     immutable: bool = False
+    # whether an array counts what is written to it
+    counts: bool = False
 
     def array_types(self) -> tuple[type, ...]:
         """Types of the library's arrays; called only once its module is loaded."""
@@ -117,6 +119,28 @@ class Library:
         """Whether ``copy_into`` can write to the array."""
         return True
 
+    # -- whose memory it is ------------------------------------------------------------------------
+
+    def own(self, a: Any) -> Any:
+        """The array in memory that nobody else holds."""
+        return a
+
+    def guarded(self, a: Any) -> Any:
+        """The array for a function that must not write to it, where that needs anything."""
+        return a
+
+    def writes(self, a: Any) -> int:
+        """How often the array has been written to, where the library counts that."""
+        return 0
+
+    def memory_of(self, a: Any) -> int:
+        """What tells its memory from others: arrays of which this differs share none."""
+        return id(a)
+
+    def describe_memory(self, a: Any) -> np.ndarray | None:
+        """A NumPy array over the same memory, never to be read; None where nobody can write to it."""
+        return None
+
 
 class NumPy(Library):
     """NumPy arrays, NumPy scalars and Python numbers."""
@@ -159,6 +183,9 @@ class NumPy(Library):
 
     def writeable(self, out: Any) -> bool:
         return isinstance(out, np.ndarray) and out.flags.writeable
+
+    def own(self, a: Any) -> Any:
+        return a.copy() if isinstance(a, np.ndarray) else a
 
 
 class JAX(Library):
@@ -205,10 +232,28 @@ class _Memory:
         self.__array_interface__ = interface
 
 
+class _Described:
+    """Where the entries of a tensor are, as NumPy asks for it; the bytes there are nobody's to read."""
+
+    __slots__ = ("__array_interface__", "tensor")
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor = tensor
+        size = tensor.element_size()
+        self.__array_interface__ = {
+            "data": (tensor.data_ptr(), False),
+            "shape": tuple(tensor.shape),
+            "strides": tuple(s * size for s in tensor.stride()),
+            "typestr": f"|V{size}",
+            "version": 3,
+        }
+
+
 class Torch(Library):
     """``torch.Tensor``; a NumPy view of it shares memory."""
 
     name = module = "torch"
+    counts = True
 
     def array_types(self) -> tuple[type, ...]:
         return (sys.modules["torch"].Tensor,)
@@ -280,6 +325,27 @@ class Torch(Library):
     def copy_into(self, out: Any, result: Any) -> None:
         out.detach().copy_(result)
 
+    def own(self, a: Any) -> Any:
+        return a.clone()
+
+    def writes(self, a: Any) -> int:
+        try:
+            return int(a._version)
+        except RuntimeError:  # of inference mode, where nothing is counted
+            return 0
+
+    def memory_of(self, a: Any) -> int:
+        try:
+            return int(a.untyped_storage().data_ptr())
+        except (RuntimeError, NotImplementedError):  # inside a transform of torch.func
+            return id(a)
+
+    def describe_memory(self, a: Any) -> np.ndarray | None:
+        try:
+            return np.asarray(_Described(a))
+        except (RuntimeError, NotImplementedError):
+            return None
+
 
 class Autograd(NumPy):
     """Boxes of the autograd package, which exist only while it traces a function."""
@@ -316,6 +382,11 @@ class Engine(NumPy):
 
     def cast(self, a: Any, dtype: Any) -> Any:
         return a.astype(dtype)
+
+    def own(self, a: Any) -> Any:
+        return sys.modules["polyad.engine.sharing"].apart(a)
+
+    guarded = own  # a box is written to by giving it another value, so another box is enough
 
 
 class SymPy(NumPy):

@@ -249,11 +249,6 @@ class FiniteDifferences(Backend):
             or (isinstance(error, TypeError) and "complex" in text)
         ):
             return "the function does not follow complex arguments: use scheme='central'"
-        if isinstance(error, ValueError) and "read-only" in text:
-            return (
-                "the function writes to a constant argument, which would change the next evaluation: copy "
-                "it first, or bind it with a lambda and leave it out of the arguments"
-            )
         if isinstance(error, ValueError) and "math domain error" in text:
             return (
                 "it was evaluated outside its domain, at or beside the point: use scheme='forward' or "

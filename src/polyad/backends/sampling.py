@@ -1,8 +1,8 @@
 """A function as a black box: evaluated beside a point, on copies, in no less than float64.
 
 * ``Sampled`` is one function for the life of a kernel, ``Point`` one call of that kernel.
-* Every evaluation gets its own copies of the active arrays and read-only views of the constants,
-  so that nothing the function does reaches the caller's memory or the next evaluation.
+* Every evaluation gets its own copies of the active arrays, so that nothing the function does reaches
+  the caller's memory or the next evaluation; constants are kept from it by the problem's function.
 * Inputs in less than float64 are promoted. If what comes back holds fewer digits nevertheless
   (by its dtype, or by its values where float32 hides in a float64 array), a ``PrecisionWarning``
   says so and the steps are chosen for the digits there are.
@@ -60,21 +60,13 @@ def wide(dtype: Any) -> np.dtype:
 def natural(problem: Problem) -> tuple[ArraySpec, ...]:
     """Specs of the output for inputs as they are, by one evaluation on copies."""
     x = tuple(_like(np.array(leaf), leaf) for leaf in problem.x)
-    y, _ = problem.f(x, tuple(map(_read_only, problem.c)))
+    y, _ = problem.f(x, problem.c)
     return tuple(ArraySpec(np.shape(leaf), leaf.dtype) for leaf in y)
 
 
 def _like(a: Array, leaf: Any) -> Any:
     """An array as the function expects it: NumPy scalars where it was given numbers."""
     return a if isinstance(leaf, np.ndarray) else a[()]
-
-
-def _read_only(leaf: Any) -> Any:
-    if not isinstance(leaf, np.ndarray):
-        return leaf
-    view = leaf.view()
-    view.flags.writeable = False
-    return view
 
 
 class Sampled:
@@ -189,7 +181,7 @@ class Point:
     ) -> None:
         self.sampled = sampled
         self.x = tuple(np.array(a, dtype=d, order="C") for a, d in zip(x, sampled.dtypes, strict=True))
-        self.c = tuple(map(_read_only, c))
+        self.c = c
         self.wanted = base
         self.factors = factors
         self.probes: list[tuple[Any, list[Leaves]]] = []

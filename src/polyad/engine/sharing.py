@@ -18,7 +18,7 @@ from polyad.engine.box import Box, Rearranged, Slice, View, wrap
 from polyad.engine.core import Primitive, Tracer, Value, base
 from polyad.engine.refuse import refuse
 
-__all__ = ["Doubtful", "is_array", "layout", "rearranged"]
+__all__ = ["Doubtful", "apart", "is_array", "layout", "rearranged"]
 
 Reader = Callable[[Value], Value]
 Writer = Callable[[Value, Value], Value]
@@ -39,6 +39,17 @@ def layout(a: Box) -> np.ndarray | None:
         return known
     shape = a.shape
     return np.empty(shape, dtype=bool) if sum(n != 1 for n in shape) <= 1 else None
+
+
+def apart(a: Box) -> Box:
+    """A box of the same value and layout, which can be written to without the other's knowing."""
+    if type(a) is not Box and not isinstance(a, View):  # a number, which cannot be written to
+        return a
+    box = Box(a._value)
+    known = layout(a)
+    if known is not None and known.ndim > 1:
+        box._layout = known
+    return box
 
 
 def is_array(a: Box) -> bool:

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.conversion import leaving
-from polyad.arrays.libraries import ArraySpec, Library, library_of
+from polyad.arrays.libraries import ArraySpec, Library, library_of, spec_of
+from polyad.arrays.overlap import meets_itself, overlap, same_place, separate
 from polyad.arrays.trees import Structure, flatten
 from polyad.backends.base import Problem
 from polyad.errors import OutMismatchError
 from polyad.operators.function import FlatFunction
 from polyad.operators.signature import Signature
 
-__all__ = ["Delivery"]
+__all__ = ["Delivery", "check_argument"]
 
 Leaves = tuple[Any, ...]
 Convert = Callable[[Any], Any]
@@ -73,7 +74,20 @@ class Delivery:
         arrays = [
             self.target.fresh(convert(leaf), apart) for convert, leaf in zip(converts, leaves, strict=True)
         ]
-        return self.arranged(kind, arrays)
+        return self.arranged(kind, separate(arrays))
+
+    def value(self, leaves: Leaves) -> Any:
+        """The value as the caller's tree, in memory of its own: the function may have returned anything."""
+        converts = self.converts("output", len(leaves), batched=False)
+        arrays = [self._owned(convert(leaf)) for convert, leaf in zip(converts, leaves, strict=True)]
+        return self.arranged("output", arrays)
+
+    def _owned(self, leaf: Any) -> Any:
+        """A converted leaf in memory of its own; immutable arrays need none."""
+        owner = library_of(leaf)
+        if owner is None or (self.source.immutable and owner is self.target):
+            return leaf
+        return owner.own(leaf)
 
     def arranged(self, kind: str, arrays: Sequence[Any]) -> Any:
         """Leaves of a result of that kind in its structure."""
@@ -91,10 +105,7 @@ class Delivery:
             return tree
         results = flatten(tree)[0]
         for place, result in zip(places, results, strict=True):
-            if tuple(place.shape) != np.shape(result):
-                raise OutMismatchError(
-                    f"out has shape {tuple(place.shape)}, the result has shape {np.shape(result)}"
-                )
+            _check_fits(spec_of(place), spec_of(result))
         for place, result in zip(places, results, strict=True):
             library_of(place).copy_into(place, result)  # type: ignore[union-attr]
         return out
@@ -105,7 +116,12 @@ class Delivery:
         assert structure is not None
         convert = leaving(self.source, self.target, scalar=True)
         return structure.unflatten(
-            convert(leaf) if library_of(leaf) is self.source else leaf for leaf in leaves
+            self._owned(convert(leaf))
+            if (owner := library_of(leaf)) is self.source
+            else leaf
+            if owner is None
+            else owner.own(leaf)
+            for leaf in leaves
         )
 
     def expected(self, problem: Problem) -> list[ArraySpec] | None:
@@ -125,7 +141,7 @@ class Delivery:
         specs = self.expected(problem) or self.signature.x_specs
         return sum(spec.size * np.dtype(spec.dtype).itemsize for spec in specs)
 
-    def places(self, out: Any, problem: Problem) -> Leaves:
+    def places(self, out: Any, problem: Problem, others: Sequence[Any]) -> Leaves:
         """The leaves of ``out``, after every check that can be made before anything runs."""
         places, _ = flatten(out)
         expected = self.expected(problem)
@@ -136,11 +152,44 @@ class Delivery:
             if owner is None or not hasattr(place, "shape") or not owner.writeable(place):
                 kind = f"a {type(place).__module__}.{type(place).__name__}"
                 raise OutMismatchError(f"out is {kind} that cannot be written to: pass a writable array")
-            if expected is None:
-                continue
-            found, wanted = owner.spec(place), expected[k]
-            if found.shape != wanted.shape:
-                raise OutMismatchError(f"out has shape {found.shape}, the result has shape {wanted.shape}")
-            if not np.can_cast(wanted.dtype, found.dtype, "same_kind"):
-                raise OutMismatchError(f"out has dtype {found.dtype}, the result has dtype {wanted.dtype}")
+            if meets_itself(place):
+                raise OutMismatchError(
+                    f"out has shape {tuple(place.shape)} on fewer places in memory, so that entries of the "
+                    "result would overwrite each other: pass np.empty of that shape"
+                )
+            if expected is not None:
+                _check_fits(owner.spec(place), expected[k])
+        _check_apart(places, others)
         return places
+
+
+def _check_fits(found: ArraySpec, wanted: ArraySpec) -> None:
+    if found.shape != wanted.shape:
+        raise OutMismatchError(f"out has shape {found.shape}, the result has shape {wanted.shape}")
+    if not np.can_cast(wanted.dtype, found.dtype, "safe"):
+        raise OutMismatchError(
+            f"out has dtype {found.dtype}, the result has dtype {wanted.dtype}, which does not fit into it: "
+            f"pass np.empty({found.shape}, dtype={str(wanted.dtype)!r})"
+        )
+
+
+def _check_apart(places: Leaves, others: Sequence[Any]) -> None:
+    """Refuse places that overlap; one that is an argument as a whole is the caller's wish."""
+    for k, place in enumerate(places):
+        if any(overlap(place, other) for other in places[:k]):
+            raise OutMismatchError(
+                "two arrays of out share memory, so that one result would overwrite the other: "
+                "pass an array for each"
+            )
+        for other in others:
+            for leaf in flatten(other)[0]:
+                check_argument(place, leaf)
+
+
+def check_argument(place: Any, leaf: Any) -> None:
+    """Refuse a place that shares some memory with an argument and is not the argument."""
+    if place is not leaf and overlap(place, leaf) and not same_place(place, leaf):
+        raise OutMismatchError(
+            "out shares a part of its memory with an argument, which would be left half overwritten: "
+            "pass another array, or the argument itself to replace it"
+        )

@@ -15,6 +15,7 @@ from polyad.arrays.libraries import library_of, spec_of
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.backends.base import Backend
 from polyad.errors import NonScalarOutputError, OutputTypeError
+from polyad.operators.constants import Constants
 from polyad.operators.lifting import Lifting, asks_for_numbers, speaks_of
 from polyad.operators.signature import Signature
 
@@ -56,12 +57,15 @@ class FlatFunction:
         scalar: bool,
     ) -> None:
         self._f = f
-        self._rebuild = signature.rebuild
+        self._constants = Constants(f, signature)
+        self._passive = tuple(
+            k for k, a in enumerate(signature.arguments) if not a.active and a.static is None
+        )
         self._caches = tuple(k for k, a in enumerate(signature.arguments) if a.cache)
         self._active = signature.active
         # few frameworks can write to their own arrays, and none follows all of it
         writes = bool(self._caches) and backend.lift is None and not speaks_of(f, backend.lifts_to)
-        self._lifting = Lifting(f, signature.rebuild, backend.lifts_to, writes or backend.lift)
+        self._lifting = Lifting(f, self._constants, backend.lifts_to, writes or backend.lift)
         self._call = self._lifting if backend.lifts_to else self._lifting.native
         self._output = backend.output
         self._has_aux = has_aux
@@ -106,10 +110,15 @@ class FlatFunction:
         ``Remote((k, arguments))`` gives ``(k, output)``; ``read`` makes leaves of the output here,
         so that nothing but the user's function and arrays has to travel.
         """
-        calls = [self._rebuild(x, c) for x in xs]
-        return Remote(self._f, calls[0], self._active, self._caches), [
+        calls = [self._constants.arguments(x, c) for x in xs]
+        caches = self._passive if self._constants.copies else self._caches
+        return Remote(self._f, calls[0], self._active, caches), [
             tuple(args[p] for p in self._active) for args in calls
         ]
+
+    def relents(self, error: BaseException) -> bool:
+        """Whether another run, with constants that the function may write to, gets past an error."""
+        return self._constants.relents(error)
 
     def read(self, out: Any) -> tuple[Leaves, Leaves]:
         """Output and aux leaves of what the user's function returned."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
+from polyad.operators.constants import is_refused_write
 
 __all__ = ["Lifting", "asks_for_numbers", "speaks_of"]
 
@@ -36,8 +37,8 @@ class Lifting:
     ----------
     f : callable
         The user's function.
-    rebuild : callable
-        From active and constant leaves to its arguments.
+    apply : callable
+        The function on active and constant leaves.
     library : str or None
         The library to whose arrays NumPy code can be lifted; None where it needs no lift.
     lift : bool or None
@@ -45,10 +46,10 @@ class Lifting:
     """
 
     def __init__(
-        self, f: Callable[..., Any], rebuild: Callable[..., Any], library: str | None, lift: bool | None
+        self, f: Callable[..., Any], apply: Callable[..., Any], library: str | None, lift: bool | None
     ) -> None:
         self._f = f
-        self._rebuild = rebuild
+        self.native = apply
         self._library = library
         self.lifted: bool | None = False if library is None else lift
 
@@ -57,10 +58,6 @@ class Lifting:
         if self.lifted is None:
             return self._decide(x, c)
         return self._run(x, c, lifted=self.lifted)
-
-    def native(self, x: Leaves, c: Leaves) -> Any:
-        """What the function returns on the framework's own arrays."""
-        return self._f(*self._rebuild(x, c))
 
     def _run(self, x: Leaves, c: Leaves, *, lifted: bool) -> Any:
         if not lifted:
@@ -77,7 +74,7 @@ class Lifting:
             return run.lift(str(self._library), leaf) if mine else leaf
 
         boxes = tuple(run.boxed(leaf) for leaf in map(enter, x))
-        out = run.called(lambda b: self._f(*self._rebuild(b, tuple(map(enter, c)))), boxes)
+        out = run.called(lambda b: self.native(b, tuple(map(enter, c))), boxes)
         return _unlifted(out)
 
     def _decide(self, x: Leaves, c: Leaves) -> Any:
@@ -86,6 +83,8 @@ class Lifting:
             out = self._run(x, c, lifted=first)
             self.lifted = first
         except UNFIT as error:
+            if is_refused_write(error):  # it is tried again with constants that it may write to
+                raise
             try:
                 out = self._run(x, c, lifted=not first)
             except UNFIT:

@@ -26,14 +26,15 @@ class Linearization(Prepared):
     def _kernel(self, backend: Backend, problem: Problem) -> Kernel:
         return backend.value(problem)
 
+    def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
+        super()._prepare(args, seed)
+        problem = self.problem
+        problem.outputs  # noqa: B018  (learned while errors are explained)
+        self._linear: Linearized = self.backend.linearize(problem, problem.x, problem.c)
+
     def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], **options: Any) -> None:
         super().__init__(f, args, once=True, **options)
-        problem = self.problem
-        try:
-            outputs = problem.outputs
-            self._linear: Linearized = self.backend.linearize(problem, problem.x, problem.c)
-        except Exception as error:
-            self._raise(error)
+        outputs = self.problem.outputs
         y_structure = self._delivery.structure("output")
         self._checks = {
             (name, batched): Seeds(name, structure, specs, what, batched=batched, target=self._source)
@@ -47,8 +48,8 @@ class Linearization(Prepared):
     @property
     def value(self) -> Any:
         """The value at the point, as ``f`` returns it (with its ``aux`` where it has one)."""
-        linear, problem = self._linear, self.problem
-        y = self._delivery.tree("output", linear.y, (problem.x, problem.c), batched=False)
+        linear = self._linear
+        y = self._delivery.value(linear.y)
         return (y, self._delivery.aux(linear.aux)) if self.has_aux else y
 
     def jvp(self, v: Any, *, batched: bool = False) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, library
 from polyad.arrays.memory import keep_pages
-from polyad.arrays.trees import LEAF
+from polyad.arrays.trees import LEAF, flatten
 from polyad.backends.base import Backend, Executable, Kernel, Leaves, Problem
 from polyad.backends.registry import resolve
 from polyad.errors import (
@@ -31,7 +31,7 @@ from polyad.errors import (
 )
 from polyad.operators import guests
 from polyad.operators.arguments import Mismatch
-from polyad.operators.delivery import Delivery
+from polyad.operators.delivery import Delivery, check_argument
 from polyad.operators.direct import direct
 from polyad.operators.function import FlatFunction, complex_value, label_of, user_line
 from polyad.operators.seeds import Seeds
@@ -122,19 +122,28 @@ class Prepared:
         )
         self._lock = threading.Lock()
         self._others: dict[Any, Prepared] = {}
-        try:
-            x, c = self._enter(args)
-            keep_pages(x + c, square=self.gives in ("jacobian", "hessian"))
-            self.problem = Problem(self._flat, x, c, self.backend.outputs, label_of(f))
-            if not once or self._is_complex():
-                self._check_outputs()
-            self._seeds = self._make_seeds()
-            seeds = () if self._seeds is None else (self._example_seed(seed),)
-            kernel = self._kernel(self.backend, self.problem)
-            self._executable: Executable = self.backend.finish(kernel, self.problem, seeds, prepared=not once)
-        except Exception as error:
-            self._raise(error)
+        while True:
+            try:
+                self._prepare(args, seed)
+                break
+            except Exception as error:
+                if not self._flat.relents(error):
+                    self._raise(error)
         self._make_fast()
+
+    def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
+        """Problem, kernel and executable."""
+        x, c = self._enter(args)
+        keep_pages(x + c, square=self.gives in ("jacobian", "hessian"))
+        self.problem = Problem(self._flat, x, c, self.backend.outputs, label_of(self.f))
+        if not self._once or self._is_complex():
+            self._check_outputs()
+        self._seeds = self._make_seeds()
+        seeds = () if self._seeds is None else (self._example_seed(seed),)
+        kernel = self._kernel(self.backend, self.problem)
+        self._executable: Executable = self.backend.finish(
+            kernel, self.problem, seeds, prepared=not self._once
+        )
 
     # -- what a subclass says -------------------------------------------------------------------
 
@@ -172,16 +181,26 @@ class Prepared:
             self._out_spec = expected[0]
             self._fast_view = direct(*parts, self._source.to_numpy, view=True)
 
-    def _takes(self, out: Any) -> bool:
+    def _takes(self, out: Any, args: tuple[Any, ...], seed: tuple[Any, ...]) -> bool:
         """Whether ``out`` is exactly the plain array that the result fills."""
         spec = self._out_spec
-        return (
+        if not (
             spec is not None
             and type(out) is np.ndarray
             and out.dtype is spec.dtype
             and out.shape == spec.shape
             and out.flags.writeable
-        )
+            and out.flags.c_contiguous
+        ):
+            return False
+        alone = out.base is None
+        for given in (args, seed):
+            for a in given:
+                # of two arrays that each have memory of their own, neither has the other's
+                if not (type(a) is np.ndarray and alone and a.base is None):
+                    for leaf in flatten(a)[0]:
+                        check_argument(out, leaf)
+        return True
 
     def _call(self, args: tuple[Any, ...], out: Any, *seed: Any) -> Any:
         """The result alone."""
@@ -191,13 +210,13 @@ class Prepared:
             if out is None:
                 if self._fast is not None:
                     return self._fast(args, *seed)
-            elif self._takes(out):
+            elif self._takes(out, args, seed):
                 np.copyto(out, self._fast_view(args, *seed))  # type: ignore[misc]
                 return out
             x, c = self._enter(args)
             seeds = tuple(self._seeds.enter(s) for s in seed)  # type: ignore[union-attr]
-            places = None if out is None else self._delivery.places(out, self.problem)
             others = (*args, *seed)
+            places = None if out is None else self._delivery.places(out, self.problem, others)
             if self.has_aux:
                 outcome = self._executable.full(x, c, *seeds)
                 result = self._delivery.result(outcome[0], places, others, out)
@@ -208,9 +227,9 @@ class Prepared:
             return guests.leave(result) if self._guests else result
         except Mismatch:
             return self._mismatched(args)._call(args, out, *seed)
-        except PolyadError:
-            raise
         except Exception as error:
+            if self._flat.relents(error):
+                return self._call(args, out, *seed)
             self._raise(error)
 
     def _value_and(self, args: tuple[Any, ...], out: Any, *seed: Any, drop: int = 0) -> Any:
@@ -221,19 +240,21 @@ class Prepared:
             x, c = self._enter(args)
             seeds = tuple(self._seeds.enter(s) for s in seed)  # type: ignore[union-attr]
             delivery = self._delivery
-            places = None if out is None else delivery.places(out, self.problem)
             others = (*args, *seed)
+            places = None if out is None else delivery.places(out, self.problem, others)
             outcome = self._executable.full(x, c, *seeds)
-            y = delivery.tree("output", outcome[1], others, batched=False)
+            y = delivery.value(outcome[1])
             parts: list[Any] = [(y, delivery.aux(outcome[2])) if self.has_aux else y]
             if self.lower is not None:
-                parts.append(delivery.tree(self.lower, outcome[3], others, batched=False))
+                lower = delivery.tree(self.lower, outcome[3], others, batched=False)
+                parts.append(lower)
+                others = (*others, lower)
             parts.append(delivery.result(outcome[0], places, others, out))
         except Mismatch:
             return self._mismatched(args)._value_and(args, out, *seed, drop=drop)
-        except PolyadError:
-            raise
         except Exception as error:
+            if self._flat.relents(error):
+                return self._value_and(args, out, *seed, drop=drop)
             self._raise(error)
         chosen = tuple(parts[drop:])
         return guests.leave(chosen) if self._guests else chosen
@@ -322,8 +343,9 @@ class Prepared:
 
     def _raise(self, error: Exception) -> NoReturn:
         """Raise the public error for one out of a framework; the user's own errors stay as they are."""
-        own = isinstance(error, PolyadError | Mismatch)
-        remedy = None if own else (self.backend.explain(error) or _of_objects(error))
+        if isinstance(error, PolyadError | Mismatch):
+            raise  # the exception that is being handled
+        remedy = self.backend.explain(error) or _of_objects(error)
         if remedy is None:
             if isinstance(error, TypeError | AttributeError) and any(w in str(error) for w in _SEQUENCES):
                 error.add_note("polyad: a list or tuple is a tree; for a vector pass np.array(...)")

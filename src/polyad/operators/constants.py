@@ -1,0 +1,158 @@
+"""How the user's function is handed its constants, so that nothing it does reaches the caller's arrays.
+
+* Where a library can say "read-only" (NumPy) the function gets such a view, which costs next to nothing;
+  where it counts what is written (torch) the count is compared; frameworks' immutable arrays need neither.
+* A function that writes to its constants shows it by that, mostly when it is prepared. From then on every
+  call hands it copies, so each starts from what the caller passed.
+* One that writes active values there gets scratch memory that can hold them, as ``Cache`` gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.arrays.libraries import library_of
+from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
+from polyad.operators.buffers import copied
+from polyad.operators.signature import Signature
+
+__all__ = ["Constants", "is_refused_write"]
+
+Leaves = tuple[Any, ...]
+
+GUARDED, COPIED, SCRATCH = range(3)
+
+
+def is_refused_write(error: BaseException) -> bool:
+    """Whether an error says that something read-only was to be written to, by whoever found it."""
+    text = str(error).lower()
+    return isinstance(error, ValueError | TypeError | BufferError) and (
+        "read-only" in text or "readonly" in text
+    )
+
+
+class Constants:
+    """The user's function on leaves, its constants out of its reach.
+
+    Parameters
+    ----------
+    f : callable
+        The user's function.
+    signature : Signature
+        How leaves become its arguments.
+    """
+
+    def __init__(self, f: Callable[..., Any], signature: Signature) -> None:
+        self._f = f
+        self._build = signature.rebuild
+        leaves = [leaf for a in signature.arguments if not a.active for leaf in a.leaves]
+        self._arrays = any(hasattr(leaf, "dtype") and not isinstance(leaf, np.generic) for leaf in leaves)
+        self._mode = GUARDED
+        # whether one run on copies has shown that nothing is written; where writing is counted only
+        self._trusted = False
+
+    @property
+    def copies(self) -> bool:
+        """Whether the function writes to its constants, so that it needs copies."""
+        return self._mode != GUARDED
+
+    def arguments(self, x: Leaves, c: Leaves) -> tuple[Any, ...]:
+        """The arguments of the user's function."""
+        return self._build(x, self._handed(x, c) if self._arrays else c)
+
+    def __call__(self, x: Leaves, c: Leaves) -> Any:
+        """What the function returns."""
+        if not self._arrays:
+            return self._f(*self._build(x, c))
+        mode = self._mode
+        handed = self._handed(x, c)
+        before = _written(handed)
+        try:
+            if not before:
+                return self._f(*self._build(x, handed))
+            return self._counted(x, c, handed, before)
+        except Exception as error:
+            error.polyad_mode = mode  # type: ignore[attr-defined]  # another thread may change it
+            raise
+
+    def _handed(self, x: Leaves, c: Leaves) -> Leaves:
+        if self._mode == GUARDED:
+            return tuple([_guarded(leaf) for leaf in c])
+        if self._mode == COPIED:
+            return tuple([_own(leaf) for leaf in c])
+        return tuple([copied(leaf, x) if _is_inexact(leaf) else _own(leaf) for leaf in c])
+
+    def _counted(self, x: Leaves, c: Leaves, handed: Leaves, before: list[tuple[Any, int]]) -> Any:
+        """A run that is watched by the counts of writing that its constants have."""
+        if not self._trusted and self._mode == GUARDED:
+            handed = tuple([_own(leaf) for leaf in c])
+            before = _written(handed)
+        out = self._f(*self._build(x, handed))
+        if all(
+            owner.writes(leaf) == count
+            for (leaf, count), owner in zip(before, map(_owner, before), strict=True)
+        ):
+            self._trusted = True
+        elif self._mode == GUARDED:
+            if self._trusted:
+                raise FunctionNotSupportedError(
+                    "the function wrote to a constant argument, which it did not do when it was prepared: "
+                    "the array has been changed. Let it write to a copy (c = c.clone()), or pass "
+                    "polyad.Cache(c)"
+                )
+            self._mode = COPIED
+        return out
+
+    def relents(self, error: BaseException) -> bool:
+        """Whether another run, with constants that the function may write to, gets past an error."""
+        if not self._arrays:
+            return False
+        mode = getattr(error, "polyad_mode", self._mode)
+        if mode == GUARDED and is_refused_write(error):
+            self._mode = max(self._mode, COPIED)
+            return True
+        refused = isinstance(error, OperationNotSupportedError) or isinstance(
+            error.__cause__, OperationNotSupportedError
+        )
+        if mode == COPIED and refused:
+            self._mode = SCRATCH
+            return True
+        return False
+
+
+def _guarded(leaf: Any) -> Any:
+    if type(leaf) is np.ndarray:  # the common case, without a question
+        leaf = leaf.view()
+        leaf.flags.writeable = False
+        return leaf
+    owner = library_of(leaf)
+    return leaf if owner is None else owner.guarded(leaf)
+
+
+def _own(leaf: Any) -> Any:
+    owner = library_of(leaf)
+    return leaf if owner is None else owner.own(leaf)
+
+
+def _owner(pair: tuple[Any, int]) -> Any:
+    return library_of(pair[0])
+
+
+def _is_inexact(leaf: Any) -> bool:
+    owner = library_of(leaf) if hasattr(leaf, "shape") else None
+    return owner is not None and bool(owner.spec(leaf).is_inexact)
+
+
+def _written(leaves: Leaves) -> list[tuple[Any, int]]:
+    """Of the leaves that count what is written to them, the counts so far."""
+    found = []
+    for leaf in leaves:
+        if type(leaf) is np.ndarray or type(leaf) is float:
+            continue
+        owner = library_of(leaf)
+        if owner is not None and owner.counts:
+            found.append((leaf, owner.writes(leaf)))
+    return found

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, library_of
+from polyad.arrays.stopped import Stops, elsewhere
 from polyad.backends.base import Leaves, Problem
 from polyad.errors import ArgumentError, OutputTypeError, PrecisionWarning
 
@@ -97,12 +98,12 @@ class Sampled:
         # whether a value that float32 cannot hold has been seen
         self.proved = self.eps < EPS64
 
-    def evaluate(self, points: Iterable[Leaves], c: Leaves) -> Iterator[tuple[Leaves, Leaves]]:
+    def evaluate(self, points: Iterable[Leaves], c: Leaves, stops: Stops) -> Iterator[tuple[Leaves, Leaves]]:
         """Output and aux leaves at each point, in the order of the points."""
         f: Any = self.problem.f
         if self.workers is None:
             for x in points:
-                yield f(x, c)
+                yield stops.run(f, x, c)
             return
         points = list(points)
         if not points:
@@ -145,7 +146,7 @@ class _Call:
         self.f, self.c = f, c
 
     def __call__(self, item: tuple[int, Leaves]) -> tuple[int, Any]:
-        return item[0], self.f(item[1], self.c)
+        return item[0], elsewhere(self.f, item[1], self.c)
 
 
 def _outside() -> int:
@@ -185,6 +186,7 @@ class Point:
         self.wanted = base
         self.factors = factors
         self.probes: list[tuple[Any, list[Leaves]]] = []
+        self._stops = Stops(lambda: sampled.problem.f(self._given([a.copy() for a in self.x]), c))
         self._base: tuple[Leaves, Leaves, Array] | None = None
         self._specs: list[ArraySpec] | None = None
 
@@ -261,7 +263,7 @@ class Point:
         count = sum(len(moved) for _, moved in probes)
         points = itertools.chain(points, *(moved for _, moved in probes))
         rows: list[Any] = []
-        for y, aux in self.sampled.evaluate(points, self.c):
+        for y, aux in self.sampled.evaluate(points, self.c, self._stops):
             if self._specs is None:
                 self._learn(y)
             row = y[0] if len(y) == 1 else np.concatenate([np.ravel(a) for a in y])
@@ -318,7 +320,7 @@ class Point:
         random = np.random.default_rng(20261121)
         beside = [a + unit * np.maximum(1, abs(a)) * random.uniform(0.5, 1, a.shape) for a in self.x]
         given = [np.asarray(a, d) for a, d in zip(beside, self.sampled.dtypes, strict=True)]
-        ((y, _),) = self.sampled.evaluate([self._given(given)], self.c)
+        ((y, _),) = self.sampled.evaluate([self._given(given)], self.c, self._stops)
         probe = np.concatenate([np.ravel(a) for a in y])
         if not _fits(probe, np.float32):
             self.sampled.proved = True

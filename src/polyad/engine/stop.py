@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any
 
+import numpy as np
+
 from polyad.arrays.libraries import library_of
+from polyad.arrays.stopped import kept
+from polyad.arrays.trees import flatten
 from polyad.engine.box import Box
-from polyad.engine.core import base
+from polyad.engine.boxing import gathered
+from polyad.engine.core import Tracer, Value, base
 from polyad.engine.libraries import adapter
 from polyad.engine.proxy import Proxy
+from polyad.errors import InputTypeError
 
 __all__ = ["stop_gradient"]
+
+# leaves of a tree that hold no derivative
+_NUMBERLESS = (str, bytes, enum.Enum, type, type(None), type(...), slice, np.dtype)
 
 
 def stop_gradient(x: Any) -> Any:
@@ -18,28 +28,66 @@ def stop_gradient(x: Any) -> Any:
 
     Parameters
     ----------
-    x : array or number
+    x : array, number or tree of them
         Of any library; in a function that polyad's engine differentiates the result is a plain
         NumPy array (of its own memory), which can be printed, plotted and passed to any code.
 
     Returns
     -------
-    array or number
-        With derivative zero.
+    like ``x``
+        With derivative zero, in containers of its own.
+
+    Raises
+    ------
+    polyad.errors.InputTypeError
+        If ``x`` is or holds an object that is no array, no number and no tree, whose derivative could
+        not be stopped.
 
     Examples
     --------
     >>> import numpy as np, polyad as ad
     >>> float(ad.derivative(lambda x: x * ad.stop_gradient(x), 3.0))
     3.0
+    >>> ad.gradient(lambda x: np.sum(x * ad.stop_gradient({"w": x})["w"]), np.array([1.0, 2.0]))
+    array([1., 2.])
     """
+    leaves, structure = flatten(x)
+    return kept(structure.unflatten([_stopped(leaf) for leaf in leaves]))
+
+
+def _stopped(x: Any) -> Any:
     if isinstance(x, Box):
-        value = base(x._value)
-        if isinstance(value, Proxy):
-            stopped = adapter(value.library).stop(value.array)
-            return Box(Proxy(value.library, stopped)) if adapter(value.library).is_own(stopped) else stopped
-        return value.copy()
+        return _of_value(x._value)
+    if isinstance(x, np.ndarray) and x.dtype == object:
+        return _of_objects(x)
     owner = library_of(x)
-    if owner is None or owner.name in ("numpy", "engine"):
-        return x
-    return adapter(owner.name).stop(x)
+    if owner is None:
+        if isinstance(x, _NUMBERLESS):
+            return x
+        raise InputTypeError(
+            f"stop_gradient met a {type(x).__module__}.{type(x).__name__}, whose derivative it cannot stop: "
+            "pass the arrays in it, or a tree of them (tuple, list, dict, dataclass)"
+        )
+    if owner.name in ("numpy", "engine"):
+        return owner.own(x)
+    return owner.own(adapter(owner.name).stop(x))
+
+
+def _of_value(value: Value) -> Any:
+    value = base(value)
+    if not isinstance(value, Proxy):
+        return value.copy()
+    own = adapter(value.library)
+    stopped = own.stop(value.array)
+    return Box(Proxy(value.library, stopped)) if own.is_own(stopped) else stopped.copy()
+
+
+def _of_objects(x: np.ndarray) -> Any:
+    """An array of objects: of boxes or a framework's numbers, or of what holds no derivative."""
+    value = gathered(x)
+    if isinstance(value, Tracer):
+        return _of_value(value)
+    stopped = np.empty(x.shape, dtype=object)
+    for place in np.ndindex(x.shape):
+        stopped[place] = stop_gradient(x[place])
+    return stopped

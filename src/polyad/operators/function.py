@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import library_of, spec_of
+from polyad.arrays.stopped import elsewhere
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.backends.base import Backend
 from polyad.errors import NonScalarOutputError, OutputTypeError
@@ -207,7 +208,7 @@ class Remote:
             args[k] = a
         for k in self._caches:
             args[k] = copy.deepcopy(args[k])
-        return item[0], self._f(*args)
+        return item[0], elsewhere(self._f, *args)
 
 
 def _kind(value: Any) -> str:

@@ -157,7 +157,7 @@ class Autograd(Backend):
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         xp = self.xp
         with LOCK:
-            pullback, y, aux = _pull(problem, x, c)
+            pullback, y, aux = _pull(problem, x, c, root=_keeping().new_root())
 
         def push(v: Leaves) -> Leaves:
             return _push(problem, pullback, y, v)
@@ -252,10 +252,29 @@ def _trace(problem: Problem, x: Leaves, c: Leaves, root: Any) -> tuple[Any, Any,
         tracer.trace_stack.top = depth
 
 
-def _pull(problem: Problem, x: Leaves, c: Leaves) -> tuple[Pullback, Leaves, Leaves]:
+@functools.cache
+def _keeping() -> Any:
+    """A node of autograd's tape that keeps plain arrays as they are, whatever is written to them later."""
+    core, tracer = _parts().core, _parts().tracer
+
+    class Keeping(core.VJPNode):  # type: ignore[name-defined]
+        __slots__ = ()
+
+        def __init__(self, value: Any, fun: Any, args: Any, kwargs: Any, argnums: Any, parents: Any) -> None:
+            args = tuple(
+                [a.copy() if k not in argnums and type(a) is np.ndarray else a for k, a in enumerate(args)]
+            )
+            super().__init__(value, fun, args, kwargs, argnums, parents)
+
+    # the same functions are constant in pieces
+    tracer.notrace_primitives[Keeping] = tracer.notrace_primitives[core.VJPNode]
+    return Keeping
+
+
+def _pull(problem: Problem, x: Leaves, c: Leaves, *, root: Any = None) -> tuple[Pullback, Leaves, Leaves]:
     """The pullback at a point, with the value and aux."""
     core = _parts().core
-    y, node, count, aux = _trace(problem, x, c, core.VJPNode.new_root())
+    y, node, count, aux = _trace(problem, x, c, core.VJPNode.new_root() if root is None else root)
 
     def pullback(w: Leaves) -> Leaves:
         if node is None:

@@ -141,7 +141,6 @@ class CasADi(Backend):
 
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         # both graphs are built here, so that the linearization stays that of the function as it is now
-        x, c = tuple(map(_kept, x)), tuple(map(_kept, c))
         v, w = _zeros(problem.inputs), _zeros(problem.outputs)
         forward = Program(self.jvp(problem), problem, (v,), self.symbols)
         backward = Program(self.vjp(problem), problem, (w,), self.symbols)
@@ -198,11 +197,6 @@ _NAMESPACE = _Namespace()
 
 def _zeros(specs: Sequence[ArraySpec]) -> Leaves:
     return tuple(np.zeros(spec.shape, dtype=spec.dtype) for spec in specs)
-
-
-def _kept(leaf: Any) -> Any:
-    """A leaf whose values stay when the caller writes to its own."""
-    return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
 
 def _rowwise(product: Callable[[Leaves], Leaves], like: Sequence[ArraySpec]) -> Callable[[Leaves], Leaves]:

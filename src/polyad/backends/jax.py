@@ -141,6 +141,8 @@ class JAX(Backend):
         wide = _is_wide((*problem.x, *problem.c))
         with _precision(wide):
             y, push, aux = jax.linearize(lambda x: problem.f(x, c), x, has_aux=True)
+            # JAX may share the memory of NumPy arrays, which their owner may write to
+            push = jax.tree_util.tree_map(lambda a: jax.numpy.array(a, copy=True), push)
             transposed = jax.linear_transpose(push, x)
 
         def pull(w: Leaves) -> Leaves:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-import numpy as np
-
 from polyad.arrays.libraries import ArraySpec, spec_of
 from polyad.backends import derive
 from polyad.backends.base import Backend, Executable, Kernel, Leaves, Linearized, Problem, strategy
@@ -143,21 +141,16 @@ class NumPy(Backend):
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         from polyad.engine import run
 
-        x = tuple(np.array(leaf) for leaf in x)  # the caller may write to them before a product
         recorded = run.record(lambda boxes: problem.f(boxes, c), x)
-        push = self.jvp_batched(problem)
-
-        def push_batched(v: Leaves) -> Leaves:
-            return push(x, c, v)[0]
-
+        transposed = run.Transposed(recorded)
         return Linearized(
             recorded.y,
             recorded.aux,
-            lambda v: tuple(leaf[0] for leaf in push_batched(tuple(np.asarray(s)[None] for s in v))),
+            transposed.push,
             recorded.pull,
-            push_batched,
+            transposed.push_batched,
             recorded.pull_batched,
-            "the kept tape for pullbacks, a run of duals for pushforwards",
+            "the kept tape for pullbacks, the pullback of its pullback for pushforwards",
         )
 
     def value(self, problem: Problem) -> Kernel:

@@ -33,7 +33,11 @@ def linearized(problem: Problem, x: Leaves, c: Leaves, *, chunk: int | None, att
     def result(leaves: Leaves) -> Leaves:
         return leaves if attached else tuple(a.detach() for a in leaves)
 
-    graph: Graph = scoped(lambda x, c: watched(lambda: record(problem, x, c, attached)))(x, c)
+    import torch
+
+    # what the graph keeps may be an array that the function captures, which its owner may write to
+    with torch.autograd.graph.saved_tensors_hooks(lambda a: a.clone(), lambda a: a):
+        graph: Graph = scoped(lambda x, c: watched(lambda: record(problem, x, c, attached)))(x, c)
     choice = Choice("", chunk)
     lock = threading.Lock()
     built: list[Graph] = []

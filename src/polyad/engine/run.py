@@ -7,6 +7,7 @@ outer one is under way, boxes otherwise.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -205,6 +206,42 @@ class Recorded:
                 g = zeros_of(x, shape)
             result.append(leave(g))
         return stripped(result, self._leaves)
+
+
+class Transposed:
+    """The pushforward at the point of a kept tape: the pullback of its pullback.
+
+    That is linear in its cotangent, so it may be recorded at any; at one without zeros, since rules may
+    treat a cotangent that is exactly zero by itself. (Townsend, 2017: "A new trick for calculating
+    Jacobian vector products".)
+    """
+
+    def __init__(self, recorded: Recorded) -> None:
+        self._recorded = recorded
+        self._lock = threading.Lock()
+        self._built: Recorded | None = None
+
+    def _pullback(self) -> Recorded:
+        with self._lock:
+            if self._built is None:
+                seeds = [_generic(leaf) for leaf in self._recorded.y]
+                self._built = record(lambda w: (self._recorded.pull(w), ()), seeds)
+        return self._built
+
+    def push(self, v: Sequence[Any]) -> tuple[Any, ...]:
+        """The tangent of the outputs along ``v``."""
+        return self._pullback().pull(v)
+
+    def push_batched(self, v: Sequence[Any]) -> tuple[Any, ...]:
+        """The tangents along every row of a batch."""
+        return self._pullback().pull_batched(v)
+
+
+def _generic(leaf: Any) -> Any:
+    """An array like this one, of plain numbers none of which is zero or equal to another."""
+    shape, dtype = np.shape(leaf), leaf.dtype
+    values = 1.0 + np.random.default_rng(20261127).random(shape)
+    return values.astype(dtype) if shape else dtype.type(values)
 
 
 def record(f: Function, x: Sequence[Any]) -> Recorded:

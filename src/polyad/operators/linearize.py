@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from polyad.arrays.libraries import library_of
+from polyad.arrays.trees import flatten
 from polyad.backends.base import Backend, Kernel, Linearized, Problem
+from polyad.operators.arguments import Static
+from polyad.operators.buffers import Cache
 from polyad.operators.docs import document
 from polyad.operators.prepared import Prepared
 from polyad.operators.seeds import Seeds
@@ -27,7 +31,8 @@ class Linearization(Prepared):
         return backend.value(problem)
 
     def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
-        super()._prepare(args, seed)
+        # the caller may write to his arrays before he asks for a product
+        super()._prepare(tuple(map(_kept, args)), seed)
         problem = self.problem
         problem.outputs  # noqa: B018  (learned while errors are explained)
         self._linear: Linearized = self.backend.linearize(problem, problem.x, problem.c)
@@ -81,6 +86,18 @@ class Linearization(Prepared):
     def strategy(self) -> str:
         """How the products are computed, in words."""
         return self._linear.strategy
+
+
+def _kept(argument: Any) -> Any:
+    """An argument in memory of its own."""
+    if isinstance(argument, Static):
+        return argument
+    if isinstance(argument, Cache):
+        return Cache(_kept(argument.array))
+    leaves, structure = flatten(argument)
+    return structure.unflatten(
+        [leaf if (owner := library_of(leaf)) is None else owner.own(leaf) for leaf in leaves]
+    )
 
 
 @document

@@ -107,6 +107,8 @@ def _root(a: Any) -> int:
     if isinstance(a, np.ndarray):
         while isinstance(base := a.base, np.ndarray):
             a = base
-        return id(a if a.base is None else a.base)
+        if a.base is None:
+            return id(a)
+        a = a.base
     owner = library_of(a)
     return 0 if owner is None else owner.memory_of(a)

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from polyad.arrays.libraries import ArraySpec, spec_of
 from polyad.backends import derive
 from polyad.backends.base import (
     Backend,
@@ -173,6 +174,15 @@ class Autograd(Backend):
         )
 
     # -- surroundings -------------------------------------------------------------------------
+
+    def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
+        # on boxes, as at every call: what runs on plain arrays says nothing of these
+        core, zeros = _parts().core, tuple(np.zeros_like(leaf) for leaf in problem.x)
+        forward = self.mode == "forward"
+        root = core.JVPNode.new_root(_pack(zeros)) if forward else core.VJPNode.new_root()
+        with LOCK:
+            y, _, count, _ = _trace(problem, problem.x, problem.c, root)
+        return tuple(map(spec_of, _unpack(y, count)))
 
     def output(self, leaf: Any) -> Any:
         return leaf if hasattr(leaf, "shape") else np.asarray(leaf, dtype=np.result_type(leaf, 1.0))

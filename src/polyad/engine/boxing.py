@@ -101,7 +101,10 @@ def gathered(items: Any) -> Value:
     if isinstance(items, np.ndarray):
         flat = [unbox(item) for item in items.ravel()]
         if not any(isinstance(v, Tracer) for v in flat):
-            return items.astype(float) if all(isinstance(v, float | int | np.number) for v in flat) else items
+            if not all(isinstance(v, float | int | complex | np.number) for v in flat):
+                return items
+            numbers = np.array(flat)  # of boxes of plain numbers, maybe
+            return numbers.astype(np.result_type(numbers, 1.0), copy=False).reshape(items.shape)
         return reshape(stack(*map(_scalar, flat), axis=0), shape=items.shape)
     if not contains_box(items):
         return np.asarray(items)

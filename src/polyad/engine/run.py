@@ -74,6 +74,19 @@ def outcome(leaf: Any) -> Value:
     return np.result_type(value, 1.0).type(value)
 
 
+def whole(a: np.ndarray) -> Any:
+    """An array of objects as one array of what they are: a box, a framework's array, or plain numbers."""
+    value = gathered(a)
+    if type(value) is Proxy:
+        return value.array if is_foreign(a) else Box(value)
+    return Box(value) if isinstance(value, Tracer) else value
+
+
+def is_foreign(a: np.ndarray) -> bool:
+    """Whether an array of objects holds a framework's numbers themselves, not in boxes."""
+    return not any(isinstance(item, Box) for item in a.flat)
+
+
 def given(value: Value, leaf: Any) -> Box:
     """The box of an input, which lies in memory as the caller's array does."""
     if type(leaf) is not np.ndarray:

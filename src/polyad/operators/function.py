@@ -23,6 +23,7 @@ from polyad.operators.signature import Signature
 __all__ = ["FlatFunction", "label_of", "user_line"]
 
 Leaves = tuple[Any, ...]
+OBJECT = np.dtype(object)
 
 # Frames of polyad, of Python's own library and of installed packages are not the user's code.
 ELSEWHERE = (str(Path(__file__).parents[1]), sysconfig.get_path("stdlib"), "<frozen")
@@ -84,6 +85,7 @@ class FlatFunction:
             self._plain
             and (not self._scalar or getattr(out, "ndim", None) == 0)
             and library_of(out) is not None
+            and getattr(out, "dtype", None) is not OBJECT
         ):
             return (self._output(out),), ()
         if self._lifting.lifted is False:  # decided, so that the question need not be asked again
@@ -146,6 +148,7 @@ class FlatFunction:
             raise OutputTypeError(
                 f"the function returned {_kind(out)}, which holds no numbers: did it forget a return?"
             )
+        leaves = tuple([_gathered(leaf) if _is_of_objects(leaf) else leaf for leaf in leaves])
         for leaf in leaves:
             owner = library_of(leaf)
             if owner is None:
@@ -154,6 +157,11 @@ class FlatFunction:
                     "trees of them"
                 )
             spec = owner.spec(leaf)
+            if spec.kind == "O":
+                raise OutputTypeError(
+                    "the function returned an array of objects: return an array of numbers, which np.stack "
+                    "makes of a list of them"
+                )
             if not spec.is_inexact and not spec.weak:
                 raise OutputTypeError(
                     f"the function returned {spec.dtype}, which has no derivative: return floating-point "
@@ -174,6 +182,17 @@ class FlatFunction:
             )
         hint = "return y[0] instead of y, or use jacobian" if shapes[0] == (1,) else "use jacobian"
         raise NonScalarOutputError(f"output has shape {shapes[0]}, {self._operator} needs a scalar: {hint}")
+
+
+def _is_of_objects(leaf: Any) -> bool:
+    return getattr(leaf, "dtype", None) is OBJECT
+
+
+def _gathered(leaf: Any) -> Any:
+    """What NumPy made of a list of numbers that are being differentiated, as one array again."""
+    from polyad.engine.run import whole
+
+    return whole(leaf)
 
 
 def complex_value(operator: str) -> str:

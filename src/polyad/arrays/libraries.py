@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from polyad.arrays.interface import Described, Writable
 from polyad.errors import FunctionNotSupportedError, InputTypeError
 
 __all__ = ["ArraySpec", "Library", "is_leaf", "library", "library_of", "spec_of"]
@@ -206,47 +207,13 @@ class JAX(Library):
     def take(self, a: Any) -> Any:
         view = np.asarray(a)
         # below this size a copy is cheaper than describing the memory to NumPy again
-        return view.copy() if view.nbytes < 2**15 else np.asarray(_Memory(view))
+        return view.copy() if view.nbytes < 2**15 else np.asarray(Writable(view))
 
     def from_numpy(self, a: Any) -> Any:
         return a  # compiled functions take NumPy faster than any conversion would make it JAX's
 
     def writeable(self, out: Any) -> bool:
         return False
-
-
-class _Memory:
-    """The memory of a read-only view of a fresh result, offered for writing.
-
-    NumPy cannot be told that an array is the only one on its buffer, so ``writeable`` cannot be
-    set on the view; the description of the same memory without that flag does it. The view, and
-    through it the result, lives as long as this object, which becomes the base of the new array.
-    """
-
-    __slots__ = ("__array_interface__", "view")
-
-    def __init__(self, view: Any) -> None:
-        self.view = view
-        interface = dict(view.__array_interface__)
-        interface["data"] = (interface["data"][0], False)
-        self.__array_interface__ = interface
-
-
-class _Described:
-    """Where the entries of a tensor are, as NumPy asks for it; the bytes there are nobody's to read."""
-
-    __slots__ = ("__array_interface__", "tensor")
-
-    def __init__(self, tensor: Any) -> None:
-        self.tensor = tensor
-        size = tensor.element_size()
-        self.__array_interface__ = {
-            "data": (tensor.data_ptr(), False),
-            "shape": tuple(tensor.shape),
-            "strides": tuple(s * size for s in tensor.stride()),
-            "typestr": f"|V{size}",
-            "version": 3,
-        }
 
 
 class Torch(Library):
@@ -342,7 +309,7 @@ class Torch(Library):
 
     def describe_memory(self, a: Any) -> np.ndarray | None:
         try:
-            return np.asarray(_Described(a))
+            return np.asarray(Described(a))
         except (RuntimeError, NotImplementedError):
             return None
 

@@ -22,10 +22,8 @@ from polyad.backends.base import Backend, Executable, Kernel, Leaves, Problem
 from polyad.backends.registry import resolve
 from polyad.errors import (
     ArgumentError,
-    FunctionNotSupportedError,
     HolomorphicError,
     NonScalarOutputError,
-    PolyadError,
     PreparationMismatchError,
     UnsupportedOperatorError,
 )
@@ -33,14 +31,12 @@ from polyad.operators import guests
 from polyad.operators.arguments import Mismatch
 from polyad.operators.delivery import Delivery, check_argument
 from polyad.operators.direct import direct
-from polyad.operators.function import FlatFunction, complex_value, label_of, user_line
+from polyad.operators.function import FlatFunction, complex_value, label_of
 from polyad.operators.seeds import Seeds
 from polyad.operators.signature import Signature
+from polyad.operators.translation import translated
 
 __all__ = ["Prepared"]
-
-# in the messages of errors that come of calculating with a sequence as with an array
-_SEQUENCES = ("'list'", '"list"', "'tuple'", '"tuple"')
 
 
 class Prepared:
@@ -343,17 +339,12 @@ class Prepared:
 
     def _raise(self, error: Exception) -> NoReturn:
         """Raise the public error for one out of a framework; the user's own errors stay as they are."""
-        if isinstance(error, PolyadError | Mismatch):
+        if isinstance(error, Mismatch):
             raise  # the exception that is being handled
-        remedy = self.backend.explain(error) or _of_objects(error)
-        if remedy is None:
-            if isinstance(error, TypeError | AttributeError) and any(w in str(error) for w in _SEQUENCES):
-                error.add_note("polyad: a list or tuple is a tree; for a vector pass np.array(...)")
-            raise  # the exception that is being handled, with the traceback and the causes it has
-        line = user_line(error)
-        raise FunctionNotSupportedError(
-            f"{self.backend!r} cannot follow {label_of(self.f)}{f' at {line}' if line else ''}: {remedy}"
-        ) from error
+        explained = translated(error, self.backend, self.f)
+        if explained is None:
+            raise  # with the traceback and the causes it has
+        raise explained from error
 
     @property
     def strategy(self) -> str:
@@ -390,16 +381,6 @@ class Prepared:
             f"<prepared {self.operator} of {label_of(self.f)} by {self.backend!r}: "
             f"{self.strategy}{extras}; for {self.signature.describe()}>"
         )
-
-
-def _of_objects(error: Exception) -> str | None:
-    """What to do where NumPy met an array of boxes, which it holds as objects."""
-    if "dtype('O')" in str(error) or "object arrays" in str(error):
-        return (
-            "np.array([...]) of traced numbers is an array of objects, which this function does not take: "
-            "use np.stack([...]), of np.stack for each row"
-        )
-    return None
 
 
 def _check_call(operator: str, f: Any, args: tuple[Any, ...], on_mismatch: str) -> None:

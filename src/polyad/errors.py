@@ -118,3 +118,7 @@ class PrecisionWarning(PolyadWarning):
 
 class NonFiniteWarning(PolyadWarning, RuntimeWarning):
     """The function is not finite at the point, so that some of its derivatives are NaN."""
+
+
+class DependenceWarning(PolyadWarning):
+    """A derivative is zero because the function only looks at its input: by branches, tables, counters."""

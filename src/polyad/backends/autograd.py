@@ -68,6 +68,7 @@ class Autograd(Backend):
     requires: ClassVar[tuple[str, ...]] = ("autograd",)
     extra: ClassVar[str] = "autograd"
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
+    by_value: ClassVar[bool] = True
 
     @property
     def lifts_to(self) -> str | None:

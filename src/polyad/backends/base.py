@@ -168,6 +168,8 @@ class Backend:
         Whether derivatives are right to rounding; differences are not.
     sweeps : bool
         Whether its ``vjp`` sweeps the input by itself, so that it serves without a reverse mode.
+    by_value : bool
+        Whether prepared functions run on values, so that their branches may look at these.
     hosts : bool
         Whether it computes with boxes, so that it runs on arrays that another framework is tracing.
     """
@@ -183,6 +185,7 @@ class Backend:
     nestable: ClassVar[bool] = True
     exact: ClassVar[bool] = True
     sweeps: ClassVar[bool] = False
+    by_value: ClassVar[bool] = False
     hosts: ClassVar[bool] = False
     complex_inputs: ClassVar[bool] = True
 

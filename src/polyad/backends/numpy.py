@@ -47,6 +47,7 @@ class NumPy(Backend):
     name: ClassVar[str] = "numpy"
     library: ClassVar[str] = "numpy"
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
+    by_value: ClassVar[bool] = True
     hosts: ClassVar[bool] = True
 
     # -- primitives -------------------------------------------------------------------------

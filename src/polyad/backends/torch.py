@@ -89,6 +89,7 @@ class Torch(Backend):
     requires: ClassVar[tuple[str, ...]] = ("torch",)
     extra: ClassVar[str] = "torch"
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
+    by_value: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

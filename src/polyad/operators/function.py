@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Sequence
@@ -17,10 +18,10 @@ from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.backends.base import Backend
 from polyad.errors import NonScalarOutputError, OutputTypeError
 from polyad.operators.constants import Constants
-from polyad.operators.lifting import Lifting, asks_for_numbers, speaks_of
+from polyad.operators.lifting import Lifting, asks_for_numbers, drops_derivatives, speaks_of
 from polyad.operators.signature import Signature
 
-__all__ = ["FlatFunction", "label_of", "user_line"]
+__all__ = ["FlatFunction", "calling_level", "label_of", "user_line"]
 
 Leaves = tuple[Any, ...]
 OBJECT = np.dtype(object)
@@ -101,6 +102,11 @@ class FlatFunction:
     def lifted(self) -> bool:
         """Whether NumPy code is lifted to the framework's arrays."""
         return bool(self._lifting.lifted)
+
+    @property
+    def stops(self) -> bool:
+        """Whether the user's code drops derivatives by a framework's own means."""
+        return drops_derivatives(self._f)
 
     @property
     def asks_for_numbers(self) -> bool:
@@ -237,6 +243,14 @@ def _kind(value: Any) -> str:
 def label_of(f: Callable[..., Any]) -> str:
     """The name by which messages call a function."""
     return getattr(f, "__qualname__", None) or type(f).__name__
+
+
+def calling_level() -> int:
+    """The ``stacklevel`` of the first caller that is not polyad, for a warning by the caller of this."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(ELSEWHERE[0]):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def user_line(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
 from polyad.operators.constants import is_refused_write
 
-__all__ = ["Lifting", "asks_for_numbers", "speaks_of"]
+__all__ = ["Lifting", "asks_for_numbers", "drops_derivatives", "speaks_of"]
 
 Leaves = tuple[Any, ...]
 
@@ -28,6 +28,8 @@ UNFIT = (TypeError, ValueError, AttributeError, RuntimeError, IndexError, NotImp
 GENERIC = frozenset({"namespace", "array_namespace", "__array_namespace__"})
 # What some frameworks answer with a plain number, the derivative lost.
 NUMBERS = frozenset({"item"})
+# How frameworks say that a derivative is dropped on purpose.
+STOPS = frozenset({"detach", "no_grad", "inference_mode", "stop_gradient"})
 
 
 class Lifting:
@@ -119,6 +121,11 @@ def asks_for_numbers(f: Any) -> bool:
     return not NUMBERS.isdisjoint(_mentions(f, 4, set()))
 
 
+def drops_derivatives(f: Any) -> bool:
+    """Whether the code of a function says that some of its input counts as constant."""
+    return not STOPS.isdisjoint(_mentions(f, 4, set()))
+
+
 def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
     """Top-level packages that a function's code refers to, through the functions it calls."""
     while isinstance(f, functools.partial):
@@ -134,7 +141,7 @@ def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
     for code in codes:
         codes.extend(k for k in code.co_consts if isinstance(k, types.CodeType))
         for name in code.co_names:
-            if name in GENERIC or name in NUMBERS:
+            if name in GENERIC or name in NUMBERS or name in STOPS:
                 yield name
             yield from _packages(f.__globals__.get(name), depth, seen)
     for cell in f.__closure__ or ():

@@ -26,6 +26,7 @@ class Linearization(Prepared):
 
     operator = "linearize"
     gives = "output"
+    differentiates = False
 
     def _kernel(self, backend: Backend, problem: Problem) -> Kernel:
         return backend.value(problem)

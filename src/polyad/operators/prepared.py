@@ -30,6 +30,7 @@ from polyad.errors import (
 from polyad.operators import guests
 from polyad.operators.arguments import Mismatch
 from polyad.operators.delivery import Delivery, check_argument
+from polyad.operators.dependence import watched
 from polyad.operators.direct import direct
 from polyad.operators.function import FlatFunction, complex_value, label_of
 from polyad.operators.seeds import Seeds
@@ -75,6 +76,8 @@ class Prepared:
     scalar_output: ClassVar[bool] = False
     # whether the result has a leading axis of its own
     rows: ClassVar[bool] = False
+    # whether a zero result, or lower derivative, says that nothing depends on the input
+    differentiates: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -93,7 +96,7 @@ class Prepared:
         self.f = f
         self.argnums = argnums
         self.has_aux = has_aux
-        self._once = once
+        self.once = once
         self.batched = batched
         self.on_mismatch = on_mismatch
         self.signature = Signature(args, argnums)
@@ -132,13 +135,15 @@ class Prepared:
         x, c = self._enter(args)
         keep_pages(x + c, square=self.gives in ("jacobian", "hessian"))
         self.problem = Problem(self._flat, x, c, self.backend.outputs, label_of(self.f))
-        if not self._once or self._is_complex():
+        if not self.once or self._is_complex():
             self._check_outputs()
         self._seeds = self._make_seeds()
         seeds = () if self._seeds is None else (self._example_seed(seed),)
         kernel = self._kernel(self.backend, self.problem)
-        self._executable: Executable = self.backend.finish(
-            kernel, self.problem, seeds, prepared=not self._once
+        executable = self.backend.finish(kernel, self.problem, seeds, prepared=not self.once)
+        watch = self.differentiates and self.backend.exact and not self._guests
+        self._executable: Executable = (
+            watched(self, executable, self._flat, self._seeds) if watch else executable
         )
 
     # -- what a subclass says -------------------------------------------------------------------
@@ -164,14 +169,14 @@ class Prepared:
             self.gives == "output" or any(self.signature.x_scalars)
         )
         if self._executable.exclusive and arrays:
-            small = not self._once and self._delivery.nbytes(self.problem) <= 2**11
+            small = not self.once and self._delivery.nbytes(self.problem) <= 2**11
             # np.array is the quickest copy of what is there at once, and the slowest to wait with
             leave = np.array if small else self._source.take
             if self._source.name == "numpy" and self.signature.x_specs[0].shape:
                 leave = self._source.to_numpy  # it is the caller's array already
         parts = (self.signature, self._source, self._executable, self._seeds)
         self._fast = direct(*parts, leave)
-        if self.signature.library.name == "numpy" and not self._delivery.batched and not self._once:
+        if self.signature.library.name == "numpy" and not self._delivery.batched and not self.once:
             expected = self._delivery.expected(self.problem)
             assert expected is not None
             self._out_spec = expected[0]

@@ -20,6 +20,7 @@ class PreparedTaylor(Prepared):
 
     operator = "taylor"
     gives = "output"
+    differentiates = False
     seed_name = "v"
     rows = True
 

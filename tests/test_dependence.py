@@ -1,0 +1,100 @@
+"""A derivative that is zero because the function only looks at its input is told of."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import polyad as ad
+from backends import AVAILABLE
+from polyad.errors import DependenceWarning, FunctionNotSupportedError
+
+BY_VALUE = [
+    *("numpy:forward", "numpy:reverse", ad.NumPy(compile=True)),
+    *(name for name in ("torch", "autograd", "jax") if name in AVAILABLE),
+]
+
+
+TOLD = r"is zero, but its value changes.*finite.*stop_grad"
+
+
+def cube_root(a: Any) -> Any:
+    """By bisection: the input decides branches, and nothing else."""
+    low, high = 0.0, 5.0
+    while high - low > 1e-12:
+        middle = (low + high) / 2
+        if middle**3 - a > 0:
+            high = middle
+        else:
+            low = middle
+    return (low + high) / 2
+
+
+@pytest.mark.parametrize("backend", BY_VALUE)
+def test_a_result_that_depends_on_the_input_through_branches_only(backend: Any) -> None:
+    at = np.array([2.0])
+    calls = [
+        lambda: ad.derivative(cube_root, 2.0, backend=backend),
+        lambda: ad.value_and_gradient(lambda x: cube_root(x[0]), at, backend=backend),
+        lambda: ad.jacobian(
+            lambda x: np.stack([x[0] * 1.0, cube_root(x[0]) + 0 * x[0]]), at, backend=backend
+        ),
+        lambda: ad.jvp(lambda x: cube_root(x[0]), at, v=1e-3 * at, backend=backend),
+        lambda: ad.vjp(lambda x: cube_root(x[0]), at, w=3.0, backend=backend),
+        lambda: ad.hvp(lambda x: cube_root(x[0]), at, v=at, backend=backend),
+        lambda: ad.value_gradient_and_hessian(lambda x: cube_root(x[0]), at, backend=backend),
+    ]
+    refused = 0
+    for call in calls:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                call()
+            except FunctionNotSupportedError:  # torch, of a second derivative of a plain number
+                refused += 1
+                continue
+        assert [w for w in caught if isinstance(w.message, DependenceWarning)]
+        assert re.search(TOLD, str(caught[0].message))
+        assert caught[0].filename == __file__
+    assert refused <= (2 if backend == "torch" else 0)
+
+
+@pytest.mark.parametrize("backend", ["numpy:forward", "numpy:reverse"])
+def test_it_is_told_of_at_preparation(backend: Any) -> None:
+    with pytest.warns(DependenceWarning, match="derivative of cube_root"):
+        g = ad.prepare_derivative(cube_root, 2.0, backend=backend)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert g(2.00001) == 0
+
+
+def test_only_the_argument_that_is_lost_is_told_of() -> None:
+    def f(p: Any) -> Any:
+        return p["a"] ** 2 * cube_root(p["b"])
+
+    with pytest.warns(DependenceWarning):
+        g = ad.gradient(f, {"a": 1.5, "b": 2.0})
+    assert abs(g["a"] - 3 * 2 ** (1 / 3)) < 1e-9
+
+
+@pytest.mark.parametrize("backend", BY_VALUE)
+def test_zeros_that_are_zeros_pass(backend: Any) -> None:
+    functions = {
+        "stationary": (lambda x: np.sum(x * x), np.zeros(2)),
+        "third power": (lambda x: np.sum(x**3), np.zeros(2)),
+        "kink": (lambda x: np.sum(np.maximum(x, -x)), np.zeros(2)),
+        "steps": (lambda x: np.sum(np.floor(x)) + np.sum(x > 0) * 1.0, np.array([0.0, 1.5])),
+        "constant": (lambda x: np.sum(0 * x) + 3.0, np.array([0.3, 1.5])),
+        "stopped": (lambda x: np.sum(ad.stop_gradient(x) ** 2), np.array([0.3, 1.5])),
+        "flat branch": (lambda x: x[0] * 2 if x[1] > 3 else 0.5 + 0 * x[0], np.array([0.3, 1.5])),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name, (f, x) in functions.items():
+            assert not ad.gradient(f, x, backend=backend).any(), name
+    # a direction of zeros says nothing
+    assert ad.jvp(lambda x: np.sum(x), np.ones(2), v=np.zeros(2), backend=backend) == 0

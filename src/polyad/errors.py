@@ -27,6 +27,7 @@ __all__ = [
     "PolyadWarning",
     "PrecisionWarning",
     "PreparationMismatchError",
+    "ReadOnlyError",
     "TangentMismatchError",
     "UnsupportedOperatorError",
 ]
@@ -86,6 +87,10 @@ class FunctionNotSupportedError(PolyadError, TypeError):
 
 class OperationNotSupportedError(FunctionNotSupportedError):
     """polyad's engine cannot follow an operation; the message names it, its line and the remedy."""
+
+
+class ReadOnlyError(OperationNotSupportedError, ValueError):
+    """An array that only shows entries of others was written to, which NumPy does not allow either."""
 
 
 class HolomorphicError(PolyadError, ValueError):

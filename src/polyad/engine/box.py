@@ -31,7 +31,7 @@ from polyad.engine.rules_structure import (
 )
 from polyad.engine.tape import Node
 
-__all__ = ["Box", "View", "number", "unbox", "wrap"]
+__all__ = ["Box", "View", "as_array", "number", "unbox", "wrap"]
 
 # names of universal functions of one or two operands -> the function on boxes
 METHODS_OF_OBJECTS: dict[str, Callable[..., Any]] = {}
@@ -110,6 +110,12 @@ class Box:
 
     def __contains__(self, item: Any) -> bool:
         return bool((self == item).any())
+
+    def _is_array(self) -> bool:
+        """Whether it stands for an array, which can be written to; without axes it may be a number."""
+        if self._value.shape or getattr(self, "_layout", None) is not None:
+            return True
+        return type(base(self._value)) is np.ndarray
 
     def __repr__(self) -> str:
         return f"Box({self._value!r})"
@@ -199,9 +205,9 @@ class Box:
         value = getitem(mine, index=index)
         if value.shape:
             plain = kind is slice or kind is int or is_basic(index)
-            return Slice(self, index, value) if plain else wrap(value)
+            return Slice(self, index, value) if plain and (mine.shape or self._is_array()) else wrap(value)
         if is_basic(index) and _keeps_array(index):
-            return Slice(self, index, value)
+            return Slice(self, index, value) if mine.shape or self._is_array() else as_array(value)
         return number(value)
 
     def __setitem__(self, index: Any, item: Any) -> None:
@@ -235,11 +241,20 @@ class Box:
         value = self._written(value)
         self._value = value if value.dtype == mine.dtype else value.astype(mine.dtype)
         if not mine.shape:
-            self._layout = np.empty((), dtype=bool)  # an array, though its value may be a number now
+            self._layout = _POINT  # an array, though its value may be a number now
         return self
 
 
 BOXES.add(Box)
+_POINT = np.empty((), dtype=bool)
+
+
+def as_array(value: Value) -> Any:
+    """As ``wrap``, for what is an array even without axes."""
+    box = wrap(value)
+    if isinstance(box, Box) and not value.shape:
+        box._layout = _POINT
+    return box
 
 
 def _keeps_array(index: Any) -> bool:
@@ -270,6 +285,9 @@ class View(Box):
         self._source._value = self._write(self._source._value, value)
         self._seen = self._source._value
         self._cache = value
+
+    def _is_array(self) -> bool:
+        return True
 
     def _read(self, source: Value) -> Value:
         raise NotImplementedError

@@ -30,13 +30,14 @@ from polyad.engine import (  # noqa: F401  (importing them fills the table)
 from polyad.engine import rules_elementwise as elementary
 from polyad.engine.box import Box, number, wrap
 from polyad.engine.boxing import contains_box, gathered, recorder, unbox, unbox_index
+from polyad.engine.computing import COMPUTING
 from polyad.engine.core import Primitive, Tracer, Value, ndim_of, shape_of
 from polyad.engine.numpy_boxes import BOXED
 from polyad.engine.numpy_views import VIEWS
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import add, subtract, where
 from polyad.engine.rules_structure import astype, broadcast_to, getitem_shape, reshape, scatter
-from polyad.engine.sharing import layout
+from polyad.engine.sharing import layout, linked, share_memory
 from polyad.engine.table import FUNCTIONS, UFUNCS
 
 __all__ = ["apply_function", "apply_ufunc"]
@@ -52,8 +53,8 @@ STRUCTURAL: dict[Any, Callable[..., Any]] = {
     np.common_type: lambda *a: np.common_type(*(np.empty(0, dtype=k.dtype) for k in a)),
     np.can_cast: lambda a, to, casting="safe": np.can_cast(a.dtype if isinstance(a, Box) else a, to, casting),
     np.min_scalar_type: lambda a: a.dtype,
-    np.shares_memory: lambda a, b, max_work=None: a is b,
-    np.may_share_memory: lambda a, b, max_work=None: a is b,
+    np.shares_memory: lambda a, b, max_work=None: share_memory(a, b),
+    np.may_share_memory: lambda a, b, max_work=None: share_memory(a, b),
     np.array_repr: lambda a, *args, **kwargs: repr(a),
     np.array_str: lambda a, *args, **kwargs: str(a),
     np.copyto: lambda dst, src, casting="same_kind", where=True: _copyto(dst, src, where),
@@ -80,7 +81,9 @@ def apply_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     own = FUNCTIONS.get(func)
     if own is not None and not kwargs and len(args) == 1 and type(args[0]) is Box:
         result = rewrap(own(args[0]._value))
-        return laid_out(func, args, kwargs, result) if func in LIKE else result
+        if func in COMPUTING:
+            return laid_out(func, args, kwargs, result) if func in LIKE else result
+        return linked(func, args, kwargs, result)
     if own is None:
         if func in STRUCTURAL:
             return STRUCTURAL[func](*args, **kwargs)
@@ -92,8 +95,10 @@ def apply_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         )
     if len(args) > 2:
         args, kwargs = out_named(func, args, kwargs)
-    result = call(own, args, kwargs)
-    return laid_out(func, args, kwargs, result) if func in LIKE else result
+    if func in COMPUTING:
+        result = call(own, args, kwargs)
+        return laid_out(func, args, kwargs, result) if func in LIKE else result
+    return linked(func, args, kwargs, call(own, args, dict(kwargs)))
 
 
 # functions whose results lie in memory like their arguments

@@ -11,11 +11,13 @@ from polyad.engine import (
     numpy_structure,
     operators,  # noqa: F401  (gives the box its operators)
 )
-from polyad.engine.box import METHODS_OF_OBJECTS, Box, Rearranged, wrap
+from polyad.engine.box import METHODS_OF_OBJECTS, Box, Rearranged, as_array, wrap
+from polyad.engine.computing import COMPUTING_METHODS
 from polyad.engine.core import PRIMITIVES, Value
 from polyad.engine.dispatch import apply_function, apply_ufunc, call, out_named
 from polyad.engine.numpy_views import VIEWS, flat, reshaped, transposed
-from polyad.engine.sharing import is_array, layout
+from polyad.engine.refuse import refuse
+from polyad.engine.sharing import layout, linked
 from polyad.engine.table import FUNCTIONS, UFUNCS
 
 __all__: list[str] = []
@@ -30,7 +32,18 @@ def _method(f: Any) -> Callable[..., Any]:
         return call(own, (self, *args), kwargs)
 
     method.__name__ = f.__name__
-    return method
+    return method if f.__name__ in COMPUTING_METHODS else _asking(f.__name__, method)
+
+
+def _asking(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method whose result may be a view of the array."""
+    plain = getattr(np.ndarray, name)
+
+    def apply(self: Box, *args: Any, **kwargs: Any) -> Any:
+        return linked(plain, (self, *args), kwargs, method(self, *args, **kwargs))
+
+    apply.__name__ = name
+    return apply
 
 
 for _name in (
@@ -54,9 +67,11 @@ def _box_transpose(self: Box, *axes: Any) -> Any:
 def _box_astype(
     self: Box, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
 ) -> Any:
-    if not copy and np.dtype(dtype) == self.dtype:
-        return self
-    return wrap(numpy_structure.cast(self._value, np.dtype(dtype)))
+    value = numpy_structure.cast(self._value, np.dtype(dtype))
+    result = as_array(value) if not value.shape and self._is_array() else wrap(value)
+    return (
+        result if copy else linked(np.ndarray.astype, (self, dtype, order, casting, subok, copy), {}, result)
+    )
 
 
 def _box_copy(self: Box, order: Any = "C") -> Any:
@@ -71,8 +86,20 @@ def _box_copy(self: Box, order: Any = "C") -> Any:
     return copy
 
 
+def _view(self: Box, *given: Any, **named: Any) -> Any:
+    dtype = given[0] if given else named.get("dtype")
+    if len(given) > 1 or "type" in named or not (dtype is None or np.dtype(dtype) == self.dtype):
+        raise refuse("x.view as another type would drop the derivative", "use x.astype(dtype), or x.real")
+    return self[...]
+
+
+def _conjugate(self: Box, out: Any = None) -> Any:
+    result = np.conjugate(self, out=out)
+    return result if out is not None else linked(np.ndarray.conj, (self,), {}, result)
+
+
 def _box_fill(self: Box, item: Any) -> None:
-    if is_array(self):  # NumPy's numbers ignore it
+    if self._is_array():  # NumPy's numbers ignore it
         self[...] = item
 
 
@@ -110,7 +137,8 @@ def _parts(name: str) -> property:
 
     def get(self: Box) -> Any:
         if self.dtype.kind != "c":
-            return self if name == "real" else wrap(part(self._value))
+            zeros = as_array if self._is_array() else wrap
+            return self if name == "real" else zeros(part(self._value))
         return Rearranged(self, part(self._value), part, write)
 
     def put(self: Box, item: Any) -> None:
@@ -143,14 +171,15 @@ _ADDITIONS: dict[str, Any] = {
     "flatten": lambda self, order="C": reshaped(self, -1, order, copy=True),
     "squeeze": lambda self, axis=None: VIEWS[np.squeeze](self, axis),
     "swapaxes": lambda self, a, b: VIEWS[np.swapaxes](self, a, b),
-    "conj": lambda self: np.conjugate(self),
-    "conjugate": lambda self: np.conjugate(self),
+    "view": _view,
+    "conj": _conjugate,
+    "conjugate": _conjugate,
     "itemsize": property(lambda self: self.dtype.itemsize),
     "nbytes": property(lambda self: self.size * self.dtype.itemsize),
     "flags": property(lambda self: np.empty(self.shape, dtype=self.dtype).flags),
     "T": property(transposed),
     "mT": property(VIEWS[np.matrix_transpose]),
-    "flat": property(flat),
+    "flat": property(flat, lambda self, values: np.put(self, np.arange(self.size), values)),
     "real": _parts("real"),
     "imag": _parts("imag"),
     "__array_ufunc__": _array_ufunc,

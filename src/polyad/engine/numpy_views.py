@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.box import Box, Rearranged, wrap
-from polyad.engine.boxing import unbox
+from polyad.engine.box import Box, Rearranged, as_array, number, wrap
+from polyad.engine.boxing import contains_box, unbox, unbox_index
 from polyad.engine.core import PRIMITIVES, Value, ndim_of, shape_of
 from polyad.engine.numpy_structure import values_of
-from polyad.engine.refuse import refuse
-from polyad.engine.rules_structure import reshape
-from polyad.engine.sharing import is_array, layout, rearranged
+from polyad.engine.refuse import read_only, refuse
+from polyad.engine.rules_structure import getitem, reshape
+from polyad.engine.sharing import layout, linked, rearranged
 from polyad.engine.table import FUNCTIONS
 
 __all__ = ["VIEWS", "flat", "reshaped", "transposed"]
@@ -27,11 +27,11 @@ def _boxed(a: Any) -> Any:
 def _view(
     x: Any, value: Value, reader: Callable[[Value], Value], writer: Callable[[Value, Value], Value]
 ) -> Any:
-    return Rearranged(x, value, reader, writer) if isinstance(x, Box) else wrap(value)
+    return Rearranged(x, value, reader, writer) if isinstance(x, Box) and x._is_array() else wrap(value)
 
 
 def _read_only(v: Value, w: Value) -> Value:
-    raise ValueError("assignment destination is read-only")
+    raise read_only()
 
 
 def reshaped(
@@ -57,6 +57,7 @@ def reshaped(
         never.
     """
     shape = newshape if shape is None else shape
+    shape = np.shape(a) if shape is None else shape
     shape = (shape,) if not isinstance(shape, tuple | list) else tuple(shape)
     shape = tuple(int(n) for n in shape)
     if order != "C":
@@ -67,8 +68,8 @@ def reshaped(
     here = shape_of(value)
     shape = np.empty(0).reshape(_solve(here, shape)).shape if 0 in here else _solve(here, shape)
     result = reshape(value, shape=shape)
-    if copy or not isinstance(a, Box):
-        return wrap(result)
+    if copy or not isinstance(a, Box) or not a._is_array():
+        return as_array(result)
     return rearranged(
         a,
         result,
@@ -267,13 +268,42 @@ def _diag(v: Any, k: int = 0) -> Any:
     return wrap(FUNCTIONS[np.diag](unbox(v), k))
 
 
+class Flat(Rearranged):
+    """``a.flat``: all entries in C order, written to where they are; what is read is a copy."""
+
+    __slots__ = ()
+
+    def __getitem__(self, index: Any) -> Any:
+        index = unbox_index(index, self._value)
+        value = getitem(self._value, index=index[0] if type(index) is tuple and len(index) == 1 else index)
+        return wrap(value) if value.shape else number(value)
+
+
 def flat(a: Box) -> Any:
-    """``a.flat``: all entries in C order, written to where they are."""
+    """``a.flat``."""
     here = a.shape
     value = reshape(a._value, shape=(a.size,))
-    if not is_array(a):
+    if not a._is_array():
         return wrap(value)
-    return _view(a, value, lambda v: reshape(v, shape=value.shape), lambda v, w: reshape(w, shape=here))
+    return Flat(a, value, lambda v: reshape(v, shape=value.shape), lambda v, w: reshape(w, shape=here))
+
+
+def _one_by_one(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function with a result for every argument, which may share the memory of that one."""
+
+    def apply(*arrays: Any, **options: Any) -> Any:
+        own = FUNCTIONS[f](*map(unbox, arrays), **options)
+        results = linked(f, arrays, options, tuple(map(as_array, own)))
+        if all(isinstance(a, Box) for a in arrays):
+            return results
+        # NumPy's own results for plain arrays, which may be written to later
+        plain = f(*(np.empty(a.shape) if isinstance(a, Box) else a for a in arrays), **options)
+        return type(plain)(
+            r if isinstance(a, Box) or (isinstance(a, list | tuple) and contains_box(a)) else p
+            for a, r, p in zip(arrays, results, plain, strict=True)
+        )
+
+    return apply
 
 
 VIEWS: dict[Any, Callable[..., Any]] = {
@@ -305,4 +335,6 @@ VIEWS: dict[Any, Callable[..., Any]] = {
     np.diagonal: _reading(np.diagonal),
     np.diag: _diag,
     np.broadcast_to: _reading(np.broadcast_to),
+    np.broadcast_arrays: _one_by_one(np.broadcast_arrays),
+    np.meshgrid: _one_by_one(np.meshgrid),
 }

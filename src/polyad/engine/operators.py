@@ -11,7 +11,6 @@ from polyad.engine import rules_linalg as linalg
 from polyad.engine.box import Box, number, wrap
 from polyad.engine.boxing import unbox
 from polyad.engine.core import Value
-from polyad.engine.sharing import is_array
 
 __all__: list[str] = []
 
@@ -49,7 +48,7 @@ def _augmented(primitive: Callable[..., Value]) -> Callable[[Box, Any], Any]:
     def operate(self: Box, other: Any) -> Any:
         value = self._value
         result = primitive(value, unbox(other, value))
-        if not value.shape and not is_array(self):
+        if not value.shape and not self._is_array():
             return wrap(result)  # numbers are not written to, they are replaced
         return self._replace(result)
 

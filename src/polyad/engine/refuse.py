@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from polyad.engine.instead import instead
-from polyad.errors import OperationNotSupportedError
+from polyad.errors import OperationNotSupportedError, ReadOnlyError
 
-__all__ = ["no_rule", "refuse"]
+__all__ = ["no_rule", "read_only", "refuse"]
 
 _HERE = str(Path(__file__).parents[1])
 
@@ -30,6 +30,13 @@ def refuse(operation: str, remedy: str) -> OperationNotSupportedError:
         name, remedy = called
         operation = f"{name} turns x into a plain array, which would drop its derivative"
     return OperationNotSupportedError(f"{operation}{f' at {line}' if line else ''}: {remedy}")
+
+
+def read_only() -> ReadOnlyError:
+    """The error for an assignment to a view that NumPy does not let one write to."""
+    return ReadOnlyError(
+        str(refuse("assignment destination is read-only", "write to a copy of it, y = y.copy()"))
+    )
 
 
 def no_rule(name: str, mode: str) -> OperationNotSupportedError:

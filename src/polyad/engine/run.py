@@ -92,7 +92,8 @@ def given(value: Value, leaf: Any) -> Box:
     if type(leaf) is not np.ndarray:
         return entered(value)
     box = Box(value)
-    if leaf.ndim > 1:
+    # of one axis without gaps it is known anyway; without axes it is an array all the same, no number
+    if leaf.ndim != 1 or leaf.strides[0] != leaf.itemsize:
         box._layout = leaf
     return box
 

@@ -469,3 +469,26 @@ def test_the_mode_comes_first(make):
 def test_a_chunk_is_a_number_of_directions(make, size):
     with pytest.raises(ad.errors.ArgumentError, match="chunk_size is a positive number"):
         make(chunk_size=size)
+
+
+@pytest.mark.parametrize("backend", ["numpy:forward", "numpy:reverse", *(b for b in EXACT if b != "numpy")])
+@pytest.mark.parametrize("name", ["brentq", "root_scalar", "fsolve", "linprog"])
+def test_compiled_solvers_that_are_handed_a_traced_number(
+    backend: str, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """SciPy's compiled code turns a refusal into a SystemError, or into a complaint of its own."""
+    from scipy import optimize
+
+    solvers = {
+        "brentq": lambda a: optimize.brentq(lambda z: z**3 - a, 0.0, 5.0),
+        "root_scalar": lambda a: optimize.root_scalar(lambda z: z**3 - a, bracket=(0.0, 5.0)).root,
+        "fsolve": lambda a: optimize.fsolve(lambda z: z**3 - a, 1.0)[0],
+        "linprog": lambda a: optimize.linprog([a, 1.0], A_ub=[[1.0, 1.0]], b_ub=[1.0]).fun,
+    }
+    with pytest.raises(errors.FunctionNotSupportedError) as caught:
+        ad.derivative(solvers[name], 2.0, backend=backend)
+    assert "test_errors.py" in str(caught.value)
+    if name != "linprog":
+        assert "finite" in str(caught.value) or backend in ("casadi", "sympy")
+        assert abs(ad.derivative(solvers[name], 2.0, backend="finite") - 2 ** (-2 / 3) / 3) < 1e-4
+    capfd.readouterr()  # minpack prints the traceback that it has swallowed

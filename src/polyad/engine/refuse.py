@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import linecache
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 from polyad.engine.instead import instead
 from polyad.errors import OperationNotSupportedError, ReadOnlyError
 
-__all__ = ["no_rule", "read_only", "refuse"]
+__all__ = ["last_refusal", "no_rule", "read_only", "refuse"]
 
 _HERE = str(Path(__file__).parents[1])
 
@@ -29,7 +30,21 @@ def refuse(operation: str, remedy: str) -> OperationNotSupportedError:
     if called:
         name, remedy = called
         operation = f"{name} turns x into a plain array, which would drop its derivative"
-    return OperationNotSupportedError(f"{operation}{f' at {line}' if line else ''}: {remedy}")
+    _LAST.message = f"{operation}{f' at {line}' if line else ''}: {remedy}"
+    return OperationNotSupportedError(_LAST.message)
+
+
+class _Last(threading.local):
+    message = ""
+
+
+_LAST = _Last()
+
+
+def last_refusal() -> OperationNotSupportedError | None:
+    """The last refusal of this thread, once: compiled code that was handed it may have let it go."""
+    message, _LAST.message = _LAST.message, ""
+    return OperationNotSupportedError(message) if message else None
 
 
 def read_only() -> ReadOnlyError:

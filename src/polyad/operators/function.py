@@ -21,7 +21,7 @@ from polyad.operators.constants import Constants
 from polyad.operators.lifting import Lifting, asks_for_numbers, drops_derivatives, speaks_of
 from polyad.operators.signature import Signature
 
-__all__ = ["FlatFunction", "calling_level", "label_of", "user_line"]
+__all__ = ["FlatFunction", "calling_level", "label_of", "package_of", "user_line"]
 
 Leaves = tuple[Any, ...]
 OBJECT = np.dtype(object)
@@ -251,6 +251,15 @@ def calling_level() -> int:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(ELSEWHERE[0]):
         level, frame = level + 1, frame.f_back
     return level
+
+
+def package_of(error: BaseException) -> str | None:
+    """The installed package in whose code an error was raised; None for the user's own code and polyad's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames or "site-packages" not in frames[-1].filename:
+        compiled = isinstance(error, SystemError)  # raised by no line: by what the line called
+        return "what the line calls" if compiled else None
+    return Path(frames[-1].filename.rpartition("site-packages")[2].lstrip("/\\")).parts[0]
 
 
 def user_line(error: BaseException) -> str:

@@ -105,9 +105,9 @@ def _unlifted(out: Any) -> Any:
 
 
 def _is_for_numpy(f: Any, library: str) -> bool:
-    """Whether the code of a function speaks of NumPy and not of the framework."""
+    """Whether the code of a function speaks of NumPy or SciPy and not of the framework."""
     names = set(_mentions(f, 4, set()))
-    return "numpy" in names and library not in names and not names & GENERIC
+    return bool(names & {"numpy", "scipy"}) and library not in names and not names & GENERIC
 
 
 def speaks_of(f: Any, library: str | None) -> bool:

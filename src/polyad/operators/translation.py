@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from polyad.backends.base import Backend
+from polyad.engine.refuse import last_refusal
 from polyad.errors import FunctionNotSupportedError, PolyadError
-from polyad.operators.function import label_of, user_line
+from polyad.operators.function import label_of, package_of, user_line
 
 __all__ = ["translated"]
 
@@ -19,7 +20,17 @@ def translated(error: Exception, backend: Backend, f: Callable[..., Any]) -> Pol
     """The public error for one out of a framework; None for polyad's own and the user's, which stay."""
     if isinstance(error, PolyadError):
         return None
+    hidden = _hidden(error)
+    if isinstance(hidden, PolyadError):
+        return _in_compiled_code(hidden, error)
     remedy = backend.explain(error) or _of_objects(error)
+    if remedy is None and hidden is not None:
+        remedy = backend.explain(hidden)
+    if remedy is None and _is_of_compiled_code(error):
+        refusal = last_refusal()
+        if refusal is not None:
+            return _in_compiled_code(refusal, error)
+        remedy = _plain_only(error)
     if remedy is None:
         if isinstance(error, TypeError | AttributeError) and any(w in str(error) for w in _SEQUENCES):
             error.add_note("polyad: a list or tuple is a tree; for a vector pass np.array(...)")
@@ -27,6 +38,42 @@ def translated(error: Exception, backend: Backend, f: Callable[..., Any]) -> Pol
     line = user_line(error)
     where = f" at {line}" if line else ""
     return FunctionNotSupportedError(f"{backend!r} cannot follow {label_of(f)}{where}: {remedy}")
+
+
+def _hidden(error: BaseException) -> Exception | None:
+    """What compiled code was told by the function it had called, before it raised an error of its own.
+
+    The refusal of a traced number comes back out of a solver as "returned a result with an exception set", or
+    as the solver's own complaint of what it was given.
+    """
+    package = package_of(error)
+    if package is None:
+        return None
+    below = error.__cause__ or error.__context__
+    while below is not None:
+        if isinstance(below, PolyadError):
+            return below
+        error, below = below, below.__cause__ or below.__context__
+    return error if isinstance(error, Exception) else None
+
+
+def _plain_only(error: Exception) -> str:
+    return (
+        f"compiled code of {package_of(error)} takes plain numbers only: use backend='finite', or give the "
+        "derivative of that part with ad.define"
+    )
+
+
+def _in_compiled_code(refusal: PolyadError, error: Exception) -> PolyadError:
+    """A refusal that came out of compiled code, where the user cannot write something else."""
+    return type(refusal)(f"{refusal}; {_plain_only(error)}")
+
+
+def _is_of_compiled_code(error: Exception) -> bool:
+    """Whether compiled code complains in words of its own, by which nothing can be told."""
+    return (package_of(error) is not None and type(error).__module__ not in ("builtins", "numpy")) or (
+        isinstance(error, SystemError)
+    )
 
 
 def _of_objects(error: Exception) -> str | None:

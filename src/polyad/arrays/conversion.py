@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import Library, library_of
+from polyad.arrays.libraries import Library, is_followed, library_of
 
 __all__ = ["converter", "leaving"]
 
@@ -31,15 +31,42 @@ def converter(source: Library, target: Library) -> Converter | None:
 
 
 def _as_array(a: Any) -> Any:
-    """The NumPy array of a result, which stays in its box where an outer differentiation has it in one."""
-    if type(a) is np.ndarray:
-        return a
-    owner = library_of(a)
-    return a if owner is not None and owner.name == "engine" else np.asarray(a)
+    """The NumPy array of a result; what an outer differentiation follows stays what it is."""
+    return a if type(a) is np.ndarray or is_followed(a) else np.asarray(a)
+
+
+def _of_jax(a: Any) -> Any:
+    try:
+        # A view would refuse writing; np.array(a) would wait for the result under a slower lock.
+        return np.asarray(a).copy()
+    except Exception:
+        if is_followed(a):
+            return a
+        raise
+
+
+def _of_torch(source: Library) -> Converter:
+    def to_numpy(a: Any) -> Any:
+        try:
+            return a.numpy() if a.is_contiguous() else a.contiguous().numpy()
+        except (RuntimeError, TypeError):  # of a graph, on another device, lazily conjugated
+            return a if is_followed(a) else source.to_numpy(a)
+
+    return to_numpy
+
+
+def _cast(result: Any, dtype: Any) -> Any:
+    if isinstance(result, np.ndarray | np.generic):
+        return result.astype(dtype, copy=False)
+    owner = library_of(result)
+    return result if owner is None or owner.spec(result).dtype == dtype else owner.cast(result, dtype)
 
 
 def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None) -> Converter:
     """What turns a framework's result into the caller's array.
+
+    A result that a differentiation around this one follows stays what it is: as anything else its
+    derivative would be lost.
 
     Parameters
     ----------
@@ -53,16 +80,20 @@ def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None
     if target.name == "jax" and source.name != "jax":
         # a compiled function takes NumPy arrays as they are; the caller gets what he gave
         as_jax, enter = sys.modules["jax"].numpy.asarray, source.to_numpy
-        return lambda a: as_jax(np.array(enter(a)))
-    if target.name != "numpy":
-        return converter(source, target) or (lambda a: a)
-    if source.name == "jax":
-        # A view would refuse writing; np.array(a) would wait for the result under a slower lock.
-        def to_numpy(a: Any) -> Any:
-            return np.asarray(a).copy()
 
+        def to_jax(a: Any) -> Any:
+            return a if type(a) is not np.ndarray and is_followed(a) else as_jax(np.array(enter(a)))
+
+        return to_jax
+    if target.name != "numpy":
+        convert = converter(source, target)
+        if convert is None:
+            return lambda a: a
+        return lambda a: a if type(a) is not np.ndarray and is_followed(a) else convert(a)
+    if source.name == "jax":
+        to_numpy: Converter = _of_jax
     elif source.name == "torch":
-        to_numpy = source.to_numpy
+        to_numpy = _of_torch(source)
     else:
         to_numpy = _as_array
     if dtype is not None and not source.immutable:
@@ -71,7 +102,7 @@ def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None
 
         def to_numpy(a: Any) -> Any:
             result = plain(a)
-            return result if result.dtype is dtype else result.astype(dtype, copy=False)
+            return result if result.dtype is dtype else _cast(result, dtype)
 
     if scalar:
         return lambda a: r[()] if type(r := to_numpy(a)) is np.ndarray else r

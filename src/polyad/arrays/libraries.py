@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.interface import Described, Writable
-from polyad.arrays.library_base import ArraySpec, Library
+from polyad.arrays.library_base import ArraySpec, Library, loaded
 from polyad.errors import FunctionNotSupportedError, InputTypeError
 
-__all__ = ["ArraySpec", "Library", "is_leaf", "library", "library_of", "spec_of"]
+__all__ = ["ArraySpec", "Library", "is_followed", "is_leaf", "library", "library_of", "loaded", "spec_of"]
 
 
 class NumPy(Library):
@@ -212,6 +212,9 @@ class Autograd(NumPy):
     def spec(self, a: Any) -> ArraySpec:
         return ArraySpec(tuple(np.shape(a._value)), np.result_type(a._value))
 
+    def cast(self, a: Any, dtype: Any) -> Any:
+        return a.astype(dtype)
+
 
 class Engine(NumPy):
     """Boxes of polyad's own engine, which exist only while it runs a function."""
@@ -221,6 +224,9 @@ class Engine(NumPy):
 
     def array_types(self) -> tuple[type, ...]:
         return (sys.modules["polyad.engine.box"].Box,)
+
+    def is_traced(self, a: Any) -> bool:
+        return True
 
     def spec(self, a: Any) -> ArraySpec:
         return ArraySpec(a.shape, a.dtype)
@@ -233,6 +239,9 @@ class Engine(NumPy):
 
     guarded = own  # a box is written to by giving it another value, so another box is enough
 
+    def writeable(self, out: Any) -> bool:
+        return True
+
 
 class SymPy(NumPy):
     """Arrays of SymPy expressions, which exist only while the SymPy backend runs a function."""
@@ -243,8 +252,14 @@ class SymPy(NumPy):
     def array_types(self) -> tuple[type, ...]:
         return (sys.modules[self.module].Expressions,)
 
+    def is_traced(self, a: Any) -> bool:
+        return True
+
     def spec(self, a: Any) -> ArraySpec:
         return ArraySpec(a.shape, a.dtype)
+
+    def cast(self, a: Any, dtype: Any) -> Any:
+        return type(a)(a.array, dtype)
 
 
 def _numpy_dtype(dtype: Any) -> Any:
@@ -277,12 +292,18 @@ def library_of(a: Any) -> Library | None:
     found = None
     for lib in LIBRARIES.values():
         # by instance: the classes of tracers are recognised by JAX's own instance check only
-        if lib.module in sys.modules and isinstance(a, lib.array_types()):
+        if loaded(lib.module) is not None and isinstance(a, lib.array_types()):
             found = lib
             break
     if found is not None:  # what is unknown today may belong to a library loaded tomorrow
         _BY_TYPE[kind] = found
     return found
+
+
+def is_followed(a: Any) -> bool:
+    """Whether a differentiation or a trace that is under way follows ``a``."""
+    owner = library_of(a)
+    return owner is not None and owner.is_traced(a)
 
 
 def is_leaf(a: Any) -> bool:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["ArraySpec", "Library"]
+__all__ = ["ArraySpec", "Library", "loaded"]
+
+
+def loaded(module: str) -> Any:
+    """The module, if it is imported; None while another thread is still at it.
+
+    A module stands in ``sys.modules`` from the beginning of its import, when most of it is not there yet.
+    """
+    found = sys.modules.get(module)
+    if found is None or getattr(getattr(found, "__spec__", None), "_initializing", False):
+        return None
+    return found
 
 
 class ArraySpec(NamedTuple):
@@ -78,7 +90,7 @@ class Library:
         return self.to_numpy(a)
 
     def is_traced(self, a: Any) -> bool:
-        """Whether the library is tracing or differentiating the array, so that it cannot be handed over."""
+        """Whether a differentiation or a trace follows the array, so that it cannot be handed over."""
         return False
 
     def from_numpy(self, a: Any) -> Any:

@@ -19,7 +19,7 @@ from typing import Any
 
 import optree
 
-from polyad.arrays.libraries import is_leaf
+from polyad.arrays.libraries import is_leaf, loaded
 
 __all__ = ["LEAF", "Structure", "flatten"]
 
@@ -162,8 +162,8 @@ def _open_dataclass(node: Any) -> tuple[tuple[Any, ...], Structure] | None:
 
 def _jax_node(node: Any) -> Any:
     """The one-level opening of a class registered with JAX only, or None."""
-    jax = sys.modules.get("jax")
-    if jax is None or type(node) in _BUILTIN or not hasattr(jax, "tree_util"):
+    jax = loaded("jax")
+    if jax is None or type(node) in _BUILTIN:
         return None
     if jax.tree_util.all_leaves([node]):
         return None

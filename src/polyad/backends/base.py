@@ -172,6 +172,8 @@ class Backend:
         Whether prepared functions run on values, so that their branches may look at these.
     hosts : bool
         Whether it computes with boxes, so that it runs on arrays that another framework is tracing.
+    keeps_boxes : bool
+        Whether arrays that it follows stay in their boxes when they reach it from the function around it.
     """
 
     mode: str | None = dataclasses.field(default=None, kw_only=True)
@@ -187,6 +189,7 @@ class Backend:
     sweeps: ClassVar[bool] = False
     by_value: ClassVar[bool] = False
     hosts: ClassVar[bool] = False
+    keeps_boxes: ClassVar[bool] = False
     complex_inputs: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -218,6 +221,11 @@ class Backend:
     def lifts_to(self) -> str | None:
         """The library to whose arrays NumPy functions are lifted; None where they need no lift."""
         return self.library if self.library in ("jax", "torch") else None
+
+    @property
+    def follows(self) -> str | None:
+        """The library whose arrays in boxes it differentiates again, inside of its own differentiation."""
+        return self.lifts_to
 
     @property
     def xp(self) -> Any:

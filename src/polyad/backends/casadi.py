@@ -63,6 +63,7 @@ class CasADi(Backend):
     extra: ClassVar[str] = "casadi"
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
     complex_inputs: ClassVar[bool] = False
+    keeps_boxes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,6 +71,10 @@ class CasADi(Backend):
             raise ArgumentError(f"symbols is 'auto', 'SX' or 'MX', not {self.symbols!r}")
         if self.lift is False:
             raise ArgumentError("CasADi takes NumPy functions, which it always lifts: leave lift out")
+
+    @property
+    def follows(self) -> str | None:
+        return "casadi"
 
     @property
     def xp(self) -> Any:

@@ -268,14 +268,26 @@ class Program:
             return arrays if ARRAY_COST * arrays.instructions < scalars.instructions else scalars
         return Graph(*arguments, casadi.MX)
 
+    def _around(self, args: tuple[Leaves, ...]) -> Any:
+        """The kind of the graph that this call is to be a part of, if any."""
+        if self.within is None and all(type(leaf) is np.ndarray for leaves in args for leaf in leaves):
+            return None
+        kind = _KIND.get()
+        if kind is None or self.within is not None:
+            return self.within
+        from polyad.engine.box import Box
+
+        return kind if any(isinstance(leaf, Box) for leaves in args for leaf in leaves) else None
+
     def full(self, x: Leaves, c: Leaves, *seeds: Leaves) -> tuple[Leaves, ...]:
         """All that the kernel gives."""
-        if self.within is not None:
-            return inlined(self._kernel, (x, c, *seeds), self.within)
+        kind = self._around((x, c, *seeds))
+        if kind is not None:
+            return inlined(self._kernel, (x, c, *seeds), kind)
         return self._graph(c, seeds).full((x, c, *seeds))
 
     def result(self, x: Leaves, c: Leaves, *seeds: Leaves) -> Leaves:
         """Its result alone."""
-        if self.within is not None:
+        if self._around((x, c, *seeds)) is not None:
             return self.full(x, c, *seeds)[0]
         return self._graph(c, seeds).result((x, c, *seeds))

@@ -195,14 +195,17 @@ class JAX(Backend):
         examples = (problem.x, problem.c, *seeds)
         wide = _is_wide([leaf for leaves in examples for leaf in leaves])
         words = strategy_of(kernel)
+        if prepared and self.jit:
+            with _precision(wide):
+                closed, shape = jax.make_jaxpr(kernel, return_shape=True)(*examples)
+            # what a trace around this one follows is no constant of a program
+            prepared = not any(isinstance(a, jax.core.Tracer) for a in closed.consts)
         if not (prepared and self.jit):
             eager = _as_arrays(kernel)
             if getattr(problem.f, "asks_for_numbers", False):
                 eager = _without_values(eager, problem)
             eager = _scoped(eager) if wide else eager
             return Executable(eager, lambda *a: eager(*a)[0], f"{words}, not compiled")
-        with _precision(wide):
-            closed, shape = jax.make_jaxpr(kernel, return_shape=True)(*examples)
         tree = jax.tree_util.tree_structure(shape)
         count = len(shape[0])
         run = jax.extend.core.jaxpr_as_fun(closed)

@@ -20,7 +20,7 @@ import numpy as np
 
 from polyad.backends.base import Executable, Kernel, Leaves, Problem, strategy_of
 from polyad.engine.box import Box
-from polyad.engine.recording import Deviates
+from polyad.engine.recording import Captured, Deviates
 from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
 
 __all__ = ["are_plain", "compiled"]
@@ -151,6 +151,7 @@ class Recorded:
 
     def __init__(self, kernel: Kernel, args: tuple[Leaves, ...], frozen: Sequence[int], label: str) -> None:
         from polyad.engine import run
+        from polyad.engine.core import Tracer
         from polyad.engine.program import optimised
         from polyad.engine.program_code import Code
         from polyad.engine.recording import Cell, Tape
@@ -172,6 +173,8 @@ class Recorded:
         outcome = [tuple(map(run.unlift, group)) for group in kernel(*boxes)]
         self._counts = [len(group) for group in outcome]
         leaves = [leaf for group in outcome for leaf in group]
+        if any(isinstance(leaf, Tracer) for leaf in leaves):
+            raise Captured
         computed = [type(leaf) is Cell for leaf in leaves]
         self._fixed = [None if own else (leaf,) for own, leaf in zip(computed, leaves, strict=True)]
         variables = [leaf.source for own, leaf in zip(computed, leaves, strict=True) if own]

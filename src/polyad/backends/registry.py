@@ -26,6 +26,7 @@ DEFAULTS: dict[str, tuple[str, ...]] = {
     "numpy": ("numpy", "finite"),
     "jax": ("jax",),
     "torch": ("torch",),
+    "autograd": ("autograd",),  # within a function that the user's own autograd differentiates
     "engine": ("numpy",),  # within a function that the engine differentiates
 }
 

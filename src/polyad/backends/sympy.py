@@ -16,14 +16,25 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from polyad.arrays.libraries import ArraySpec
 from polyad.backends import sympy_calculus
-from polyad.backends.base import Backend, Executable, Kernel, Leaves, Problem
-from polyad.backends.sympy_program import Program, Trace, check_size, leaf_of, symbols
+from polyad.backends.base import (
+    Backend,
+    Executable,
+    Kernel,
+    Leaves,
+    Linearized,
+    Problem,
+    strategy,
+    strategy_of,
+)
+from polyad.backends.sympy_program import Program, Trace, by_rows, check_size, is_inside, leaf_of, symbols
 from polyad.errors import ArgumentError
 
 __all__ = ["SymPy"]
@@ -190,6 +201,41 @@ class SymPy(Backend):
         )
         return Program(trace, result, seeds=v, strategy=f"{order} symbolic derivatives along a direction")
 
+    def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
+        outside = None if is_inside() else super().linearize(problem, x, c)
+        forward = functools.cache(lambda: self.jvp(problem))
+        backward = functools.cache(lambda: self.vjp(problem))
+
+        def push(v: Leaves) -> Leaves:
+            return forward()(x, c, v)[0]
+
+        def pull(w: Leaves) -> Leaves:
+            return backward()(x, c, w)[0]
+
+        def here(usual: str, product: Callable[[Leaves], Leaves]) -> Callable[[Leaves], Leaves]:
+            """The product with numbers, or as part of the expressions around it."""
+            return lambda seeds: product(seeds) if is_inside() else getattr(outside, usual)(seeds)
+
+        y, aux = self.value(problem)(x, c)[1:] if outside is None else (outside.y, outside.aux)
+        return Linearized(
+            y,
+            aux,
+            here("push", push),
+            here("pull", pull),
+            here("push_batched", lambda v: by_rows(push, v, problem.outputs)),
+            here("pull_batched", lambda w: by_rows(pull, w, problem.inputs)),
+            "symbolic products" if outside is None else outside.strategy,
+        )
+
+    def jvp_batched(self, problem: Problem) -> Kernel:
+        return _batched(self.jvp(problem), super().jvp_batched(problem), lambda: problem.outputs)
+
+    def vjp_batched(self, problem: Problem) -> Kernel:
+        return _batched(self.vjp(problem), super().vjp_batched(problem), lambda: problem.inputs)
+
+    def hvp_batched(self, problem: Problem) -> Kernel:
+        return _batched(self.hvp(problem), super().hvp_batched(problem), lambda: problem.inputs)
+
     # -- surroundings -------------------------------------------------------------------------
 
     def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
@@ -201,6 +247,27 @@ class SymPy(Backend):
         if isinstance(kernel, Program):
             return kernel.executable()
         return super().finish(kernel, problem, seeds, prepared=prepared)
+
+
+def _batched(single: Kernel, usual: Kernel, like: Callable[[], Sequence[ArraySpec]]) -> Kernel:
+    """A product for a batch; inside of another function on symbols its rows are expressions."""
+
+    @strategy(strategy_of(usual))
+    def kernel(x: Leaves, c: Leaves, seeds: Leaves) -> Any:
+        if not is_inside():
+            return usual(x, c, seeds)
+        rest: list[Any] = []
+
+        def product(seed: Leaves) -> Leaves:
+            result, *rest[:] = single(x, c, seed)
+            return result
+
+        rows = by_rows(product, seeds, like())
+        if not rest:
+            product(tuple(np.zeros(leaf.shape[1:]) for leaf in seeds))
+        return (rows, *rest)
+
+    return kernel
 
 
 def _row(leaves: tuple[Any, ...]) -> list[Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from functools import cached_property
 from typing import Any
 
@@ -18,9 +19,19 @@ from polyad.backends.base import Executable, Leaves, Problem
 from polyad.backends.sympy_calculus import ordered, renamed
 from polyad.backends.sympy_code import compiled
 from polyad.engine.refuse import refuse
+from polyad.engine.sympy_entries import numeric
 from polyad.errors import FunctionNotSupportedError
 
-__all__ = ["Program", "SymbolicExecutable", "Trace", "check_size", "leaf_of", "symbols"]
+__all__ = [
+    "Program",
+    "SymbolicExecutable",
+    "Trace",
+    "by_rows",
+    "check_size",
+    "is_inside",
+    "leaf_of",
+    "symbols",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +96,10 @@ def check_size(roots: Sequence[Any], limit: int) -> None:
         )
 
 
+# Whether a function is being run on symbols in this thread.
+_TRACING: ContextVar[bool] = ContextVar("running on symbols", default=False)
+
+
 class Trace:
     """The user's function on symbols.
 
@@ -107,7 +122,11 @@ class Trace:
                 "backend='numpy', 'jax' or 'torch'"
             )
         self.x, self.c = symbols("x", problem.x), symbols("c", problem.c)
-        y, aux = problem.f(self.x, self.c)
+        token = _TRACING.set(True)
+        try:
+            y, aux = problem.f(self.x, self.c)
+        finally:
+            _TRACING.reset(token)
         self.y = tuple(map(_as_expressions, y))
         self.aux = tuple(aux)
         check_size(self.roots, operations)
@@ -230,10 +249,32 @@ class Program:
         return kernel
 
     def __call__(self, *args: Leaves) -> Any:
-        return self.full(*args)
+        return self._inlined(*args) if _TRACING.get() else self.full(*args)
 
-    def executable(self) -> SymbolicExecutable:
+    def _inlined(self, *args: Leaves) -> Any:
+        """Everything as part of the expressions of the function around, which is being run on symbols."""
+        from polyad.engine.libraries import adapter
+
+        own = adapter("sympy")
+        names: dict[Any, Any] = {}
+        for symbols_of, leaf in zip(self._groups, (leaf for leaves in args for leaf in leaves), strict=True):
+            given = leaf if isinstance(leaf, Expressions) else own.constant(leaf, None)
+            values = map(numeric, given.array.flat)
+            names.update(zip(symbols_of, values, strict=True))
+
+        def replaced(leaf: Any) -> Any:
+            if not isinstance(leaf, Expressions):
+                return leaf
+            return leaf_of(renamed(list(leaf.array.flat), names), leaf.shape, leaf.dtype)
+
+        trace = self.trace
+        parts = [tuple(map(replaced, part)) for part in (self.result, trace.y, trace.aux)]
+        return tuple(parts) if self.first is None else (*parts, tuple(map(replaced, self.first)))
+
+    def executable(self) -> Executable:
         """All of it compiled, so that what has no number is refused now."""
+        if _TRACING.get():
+            return Executable(self._inlined, lambda *args: self._inlined(*args)[0], self.strategy)
         bare, full = self.bare, self.full
 
         def result(*args: Leaves) -> Leaves:
@@ -266,6 +307,30 @@ class Program:
             return tuple(f(values[stops[k] : stops[k + 1]]) for k, f in enumerate(finish))
 
         return call
+
+
+def is_inside() -> bool:
+    """Whether a function is being run on symbols around this call."""
+    return _TRACING.get()
+
+
+def by_rows(product: Callable[[Leaves], Leaves], seeds: Leaves, like: Sequence[Any]) -> Leaves:
+    """A product for every entry of the leading axis of its seeds, any of which may be symbolic."""
+    arrays = [leaf.array if isinstance(leaf, Expressions) else np.asarray(leaf) for leaf in seeds]
+
+    def row(leaf: Any, a: np.ndarray, k: int) -> Any:
+        return Expressions(np.asarray(a[k], dtype=object), leaf.dtype) if leaf is not a else a[k]
+
+    found = [
+        product(tuple(row(leaf, a, k) for leaf, a in zip(seeds, arrays, strict=True)))
+        for k in range(len(arrays[0]))
+    ]
+    if not found:
+        return tuple(np.zeros((0, *leaf.shape), dtype=leaf.dtype) for leaf in like)
+    return tuple(
+        Expressions(np.stack([leaf.array for leaf in leaves]), leaves[0].dtype)
+        for leaves in zip(*found, strict=True)
+    )
 
 
 def _numbers(leaf: Any) -> list[Any]:

@@ -18,7 +18,7 @@ from polyad.backends.torch_graph import (
     transposed,
     twice,
 )
-from polyad.backends.torch_state import watched
+from polyad.backends.torch_state import STATE, watched
 
 __all__ = ["linearized"]
 
@@ -30,8 +30,12 @@ def linearized(problem: Problem, x: Leaves, c: Leaves, *, chunk: int | None, att
     several threads at once.
     """
 
+    def keeps() -> bool:
+        # a product inside of another derivative belongs to its graph, whenever this one was made
+        return attached or STATE.depth > 0
+
     def result(leaves: Leaves) -> Leaves:
-        return leaves if attached else tuple(a.detach() for a in leaves)
+        return leaves if keeps() else tuple(a.detach() for a in leaves)
 
     import torch
 
@@ -50,19 +54,19 @@ def linearized(problem: Problem, x: Leaves, c: Leaves, *, chunk: int | None, att
 
     @scoped
     def pull_one(w: Leaves) -> Leaves:
-        return result(pull(graph.y, graph.x, w, create=attached, retain=True))
+        return result(pull(graph.y, graph.x, w, create=keeps(), retain=True))
 
     @scoped
     def pull_many(w: Leaves) -> Leaves:
         def product(*w: Any) -> Leaves:
-            return pull(graph.y, graph.x, w, create=attached, retain=True)
+            return pull(graph.y, graph.x, w, create=keeps(), retain=True)
 
         return result(sweep(product, w, graph.x, choice))
 
     def pushed(v: Leaves, batched: bool) -> Leaves:
-        dy = twice(choice, lambda: push(dual(), v, choice, batched=batched, create=attached))
+        dy = twice(choice, lambda: push(dual(), v, choice, batched=batched, create=keeps()))
         if dy is None:
-            dy = push_by_rows(graph, v, choice, batched=batched, create=attached)
+            dy = push_by_rows(graph, v, choice, batched=batched, create=keeps())
         return result(dy)
 
     return Linearized(

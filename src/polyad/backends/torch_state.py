@@ -173,6 +173,7 @@ def _make_watch_class() -> Any:
                 and (result.is_floating_point() or result.is_complex())
                 and name not in CONSTANTS
                 and torch.is_grad_enabled()
+                and not transforming()  # whose tensors do not say what they depend on
             ):
                 values = (*args, *(kwargs or {}).values())
                 self.refuse(values, f"torch's {name}(...)")

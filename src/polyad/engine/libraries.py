@@ -47,6 +47,8 @@ class Adapter:
     name = "?"
     # whether ``stop`` costs nothing and leaves an array
     stops = False
+    # what to raise where one of its arrays meets one of another library; None for the usual error
+    mixed: type[Exception] | None = None
 
     def __init__(self) -> None:
         self._found: dict[str, Callable[..., Any] | None] = {}

@@ -18,7 +18,7 @@ import numpy as np
 
 from polyad.engine.core import Primitive
 from polyad.engine.libraries import Adapter
-from polyad.engine.recording import Cell, Constant, Deviates
+from polyad.engine.recording import Captured, Cell, Constant, Deviates
 from polyad.engine.refuse import refuse
 
 __all__ = ["Recording"]
@@ -35,6 +35,7 @@ class Recording(Adapter):
     """NumPy's arrays, every operation on them written down."""
 
     name = "recording"
+    mixed = Captured
 
     def main(self) -> Any:
         return np
@@ -119,6 +120,8 @@ def _recorded(primitive: Primitive, compute: Callable[..., Any] | None = None) -
             if type(a) is Cell:
                 values.append(a.value)
                 operands.append(a.source)
+                if recording is not None and a.recording not in (None, recording):
+                    raise Captured
                 recording = recording or a.recording
             else:
                 values.append(a)

@@ -73,9 +73,7 @@ class Proxy(Tracer):
     def _enter(self, own: Any, a: Value) -> Any:
         if type(a) is Proxy:
             if a.library != self.library:
-                raise OperationNotSupportedError(
-                    f"arrays of {self.library} and {a.library} in one operation: convert one of them"
-                )
+                raise _mixed(self.library, a.library)
             return a.array
         if isinstance(a, np.ndarray | np.generic):
             return own.constant(a, self.array)
@@ -83,6 +81,18 @@ class Proxy(Tracer):
 
     def __repr__(self) -> str:
         return f"Proxy({self.array!r})"
+
+
+def _mixed(a: str, b: str) -> Exception:
+    """The error for arrays of two libraries, as a derivative inside one of another framework has them."""
+    own = adapter(a).mixed or adapter(b).mixed
+    if own is not None:
+        return own()
+    return refuse(
+        f"arrays of {a} and {b} met in one operation, as where a derivative by {a} is taken inside one by "
+        f"{b}, or the other way round",
+        "use one backend for both, or backend='numpy' for the inner one, which works inside every other",
+    )
 
 
 def beside(x: Any, like: Proxy) -> Proxy:

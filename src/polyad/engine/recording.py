@@ -10,7 +10,7 @@ import numpy as np
 
 from polyad.engine.refuse import refuse
 
-__all__ = ["LIMIT", "Cell", "Constant", "Deviates", "Operation", "Tape", "Variable"]
+__all__ = ["LIMIT", "Captured", "Cell", "Constant", "Deviates", "Operation", "Tape", "Variable"]
 
 # operations from which on a program would cost more to prepare than it could ever save
 LIMIT = 200_000
@@ -18,6 +18,10 @@ LIMIT = 200_000
 
 class Deviates(Exception):
     """At these values the function does something else than what was recorded: it must be run itself."""
+
+
+class Captured(Exception):
+    """The function has got hold of a value that a differentiation around it follows: no program holds it."""
 
 
 class Variable:

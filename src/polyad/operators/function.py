@@ -18,6 +18,7 @@ from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.backends.base import Backend
 from polyad.errors import NonScalarOutputError, OutputTypeError
 from polyad.operators.constants import Constants
+from polyad.operators.guests import holds_an_array, is_box, lost
 from polyad.operators.lifting import Lifting, asks_for_numbers, drops_derivatives, speaks_of
 from polyad.operators.signature import Signature
 
@@ -69,12 +70,15 @@ class FlatFunction:
         # few frameworks can write to their own arrays, and none follows all of it
         writes = bool(self._caches) and backend.lift is None and not speaks_of(f, backend.lifts_to)
         self._lifting = Lifting(f, self._constants, backend.lifts_to, writes or backend.lift)
-        self._call = self._lifting if backend.lifts_to else self._lifting.native
+        self._call = self._lifting if backend.lifts_to else self._lifting.plain
         self._output = backend.output
+        self._numbers = None if backend.follows or backend.hosts else repr(backend)
         self._has_aux = has_aux
         self._operator = operator
         self._scalar = scalar
         self._plain = False
+        # whether the output is an array that a framework's own differentiation around us follows
+        self.caught = False
         self.y_structure: Structure | None = None
         self.aux_structure: Structure | None = None
 
@@ -162,6 +166,10 @@ class FlatFunction:
                     f"the function returned {_kind(leaf)}: {self._operator} needs numbers, arrays or "
                     "trees of them"
                 )
+            if is_box(leaf):
+                if self._numbers is not None:
+                    raise lost(leaf._value, self._numbers)
+                self.caught = self.caught or holds_an_array(leaf)
             spec = owner.spec(leaf)
             if spec.kind == "O":
                 raise OutputTypeError(

@@ -1,53 +1,167 @@
-"""polyad's engine inside another framework's trace.
+"""A differentiation inside another one, or inside another framework's trace.
 
-An array that another framework is tracing or differentiating (within ``jax.jit``, ``jax.vmap``,
-``torch.func``, autograd) has no values that it could hand over, or would lose a derivative. A backend
-that computes with boxes need not ask for them: the arguments are put into boxes, the derivative is
-calculated by the framework's own operations, and the results are the framework's arrays again.
+Values that something around us follows come in two forms: boxes, where the function around us is NumPy
+code, and the framework's own arrays, where it is written for these. A backend differentiates them again
+if it is theirs, or if it computes with boxes itself (``hosts``); any other would lose the derivative
+around it, and refuses. Results leave in the form that the function around us computes with.
+
+What is followed may reach an inner function without being an argument, as a captured variable. So what a
+result is decides, not what went in: a result that is followed is never made a plain array.
 """
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable
 from typing import Any
 
-from polyad.arrays.libraries import library_of
+from polyad.arrays.libraries import is_followed, library_of
 from polyad.arrays.trees import flatten
+from polyad.backends.base import Backend
+from polyad.backends.registry import names
+from polyad.errors import FunctionNotSupportedError
 from polyad.operators.arguments import Static
 from polyad.operators.buffers import Cache
 
-__all__ = ["any_guest", "enter", "leave"]
+__all__ = ["AROUND", "Guests", "any_followed", "guests", "holds_an_array", "is_box", "lost"]
 
 
-def any_guest(args: tuple[Any, ...]) -> bool:
-    """Whether another framework is tracing or differentiating one of the arguments."""
-    return any(_is_guest(leaf) for a in args for leaf in flatten(a)[0])
+class Around(threading.local):
+    """The library whose arrays the NumPy code that is running in this thread has in its boxes."""
+
+    library: str | None = None
 
 
-def _is_guest(leaf: Any) -> bool:
+AROUND = Around()
+
+
+class Guests:
+    """How followed values enter an inner differentiation, and how its results leave.
+
+    Parameters
+    ----------
+    backend : Backend
+        Who differentiates inside.
+    boxes : bool
+        Whether the function around us computes with boxes.
+    inside : bool
+        Whether something around us is known to follow values.
+    """
+
+    def __init__(self, backend: Backend, *, boxes: bool, inside: bool = True) -> None:
+        self.inside = inside
+        self._backend = backend
+        self._boxes = boxes
+
+    def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments as the backend computes with them."""
+        form = _boxed if self._backend.hosts else self._opened
+        return tuple(_entered(form, a) for a in args)
+
+    def leave(self, result: Any) -> Any:
+        """A result as the function around us computes with it."""
+        if type(result).__module__ == "numpy":  # the usual one: an array that nothing follows
+            return result
+        return _mapped(_boxed if self._boxes else _unboxed, result)
+
+    def _opened(self, leaf: Any) -> Any:
+        """What is in a box, for a backend that is of the same framework."""
+        from polyad.engine.box import Box
+        from polyad.engine.core import Tracer
+        from polyad.engine.proxy import Proxy
+
+        if not isinstance(leaf, Box):
+            return leaf
+        value = leaf._value
+        if not isinstance(value, Tracer):
+            return value
+        if type(value) is Proxy and value.library == self._backend.follows:
+            return leaf if self._backend.keeps_boxes else value.array
+        raise lost(value, repr(self._backend))
+
+
+def guests(backend: Backend, values: tuple[Any, ...], *, once: bool) -> Guests | None:
+    """What is to do at the border of this differentiation; None where nothing is.
+
+    Parameters
+    ----------
+    backend : Backend
+        Who differentiates inside.
+    values : tuple
+        Its arguments and seed.
+    once : bool
+        Whether it is made for a single call, whose function may have captured what is followed.
+    """
+    followed = [leaf for leaf in _leaves(values) if is_followed(leaf)]
+    boxes = AROUND.library is not None or any(is_box(leaf) for leaf in followed)
+    if boxes or (backend.hosts and (once or followed)):
+        return Guests(backend, boxes=boxes, inside=boxes or bool(followed))
+    return None
+
+
+def any_followed(values: tuple[Any, ...]) -> bool:
+    """Whether a differentiation or a trace around us follows one of the values."""
+    return any(map(is_followed, _leaves(values)))
+
+
+def lost(value: Any, inner: str) -> FunctionNotSupportedError:
+    """The error for a value of an outer differentiation in an inner one that cannot follow it."""
+    owner = library_of(value)
+    name = getattr(value, "library", None if owner is None else owner.name)
+    outer = name if name in names() else "numpy"
+    return FunctionNotSupportedError(
+        f"{inner} met a value that the differentiation around it (backend={outer!r}) follows, whose "
+        f"derivative it would lose: use backend={outer!r} inside as well"
+        + ("" if outer == "numpy" else ", or backend='numpy', which works inside every other")
+    )
+
+
+def _leaves(values: tuple[Any, ...]) -> Iterable[Any]:
+    for value in values:
+        if not isinstance(value, Static):
+            yield from flatten(value.array if isinstance(value, Cache) else value)[0]
+
+
+def is_box(leaf: Any) -> bool:
+    """Whether a leaf is a box of polyad's engine."""
     owner = library_of(leaf)
-    return owner is not None and owner.is_traced(leaf)
+    return owner is not None and owner.name == "engine"
 
 
-def enter(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The arguments with the framework's arrays in boxes."""
-    return tuple(a if isinstance(a, Static | Cache) else _mapped(_boxed, a) for a in args)
+def holds_an_array(box: Any) -> bool:
+    """Whether an array of a framework is at the bottom of a box."""
+    from polyad.engine.core import base
+    from polyad.engine.proxy import Proxy
+
+    value = base(box._value)
+    return type(value) is Proxy and library_of(value.array) is not None
 
 
-def leave(result: Any) -> Any:
-    """A result with the framework's arrays in place of boxes."""
-    from polyad.engine import run
+def _entered(form: Any, a: Any) -> Any:
+    if isinstance(a, Static):
+        return a
+    return Cache(_mapped(form, a.array)) if isinstance(a, Cache) else _mapped(form, a)
 
-    return _mapped(run.unlift, result)
 
-
-def _mapped(f: Any, tree: Any) -> Any:
+def _mapped(form: Any, tree: Any) -> Any:
     leaves, structure = flatten(tree)
-    return structure.unflatten([f(leaf) for leaf in leaves])
+    return structure.unflatten([form(leaf) for leaf in leaves])
 
 
 def _boxed(leaf: Any) -> Any:
+    """A framework's followed array in a box; anything else as it is."""
+    if not is_followed(leaf) or is_box(leaf):
+        return leaf
     from polyad.engine import run
 
-    owner = library_of(leaf)
-    foreign = owner is not None and owner.name not in ("numpy", "engine")
-    return run.lift(owner.name, leaf) if foreign else leaf  # type: ignore[union-attr]
+    return run.lift(library_of(leaf).name, leaf)  # type: ignore[union-attr]
+
+
+def _unboxed(leaf: Any) -> Any:
+    """The array of a framework in a box; boxes of polyad's own differentiations stay."""
+    if not is_box(leaf):
+        return leaf
+    from polyad.engine import run
+
+    array = run.unlift(leaf)
+    return leaf if library_of(array) is None else array

@@ -18,6 +18,7 @@ from typing import Any
 from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
 from polyad.operators.constants import is_refused_write
+from polyad.operators.guests import AROUND, lost
 
 __all__ = ["Lifting", "asks_for_numbers", "drops_derivatives", "speaks_of"]
 
@@ -51,7 +52,8 @@ class Lifting:
         self, f: Callable[..., Any], apply: Callable[..., Any], library: str | None, lift: bool | None
     ) -> None:
         self._f = f
-        self.native = apply
+        # where there is no other way to run it
+        self.plain = apply
         self._library = library
         self.lifted: bool | None = False if library is None else lift
 
@@ -61,13 +63,21 @@ class Lifting:
             return self._decide(x, c)
         return self._run(x, c, lifted=self.lifted)
 
+    def native(self, x: Leaves, c: Leaves) -> Any:
+        """What the function returns on the framework's own arrays."""
+        around, AROUND.library = AROUND.library, None
+        try:
+            return self.plain(x, c)
+        finally:
+            AROUND.library = around
+
     def _run(self, x: Leaves, c: Leaves, *, lifted: bool) -> Any:
         if not lifted:
             out = self.native(x, c)
             if "polyad.engine.run" not in sys.modules:
                 return out
             # an inner differentiation by the engine may have left its boxes in the output
-            return _unlifted(out)
+            return self._unlifted(out)
         from polyad.engine import run
 
         def enter(leaf: Any) -> Any:
@@ -76,11 +86,33 @@ class Lifting:
             return run.lift(str(self._library), leaf) if mine else leaf
 
         boxes = tuple(run.boxed(leaf) for leaf in map(enter, x))
-        out = run.called(lambda b: self.native(b, tuple(map(enter, c))), boxes)
-        return _unlifted(out)
+        around, AROUND.library = AROUND.library, self._library
+        try:
+            out = run.called(lambda b: self.plain(b, tuple(map(enter, c))), boxes)
+        finally:
+            AROUND.library = around
+        return self._unlifted(out)
+
+    def _unlifted(self, out: Any) -> Any:
+        """The output with the framework's own arrays in place of boxes."""
+        from polyad.engine import run
+        from polyad.engine.box import Box
+
+        def opened(leaf: Any) -> Any:
+            value = run.unlift(leaf)
+            owner = library_of(value)
+            known = owner is not None and (owner.name == self._library or not owner.is_traced(value))
+            if not known and (isinstance(leaf, Box) or owner is not None):
+                raise lost(getattr(leaf, "_value", value), f"backend={self._library!r}")
+            return value
+
+        leaves, structure = flatten(out)
+        return structure.unflatten(map(opened, leaves))
 
     def _decide(self, x: Leaves, c: Leaves) -> Any:
-        first = _is_for_numpy(self._f, str(self._library))
+        # inside of NumPy code that is lifted, what is captured is in boxes
+        inside = AROUND.library is not None and not speaks_of(self._f, self._library)
+        first = inside or _is_for_numpy(self._f, str(self._library))
         try:
             out = self._run(x, c, lifted=first)
             self.lifted = first
@@ -94,14 +126,6 @@ class Lifting:
                 raise error from None
             self.lifted = not first
         return out
-
-
-def _unlifted(out: Any) -> Any:
-    """The output with the framework's own arrays in place of boxes."""
-    from polyad.engine import run
-
-    leaves, structure = flatten(out)
-    return structure.unflatten(map(run.unlift, leaves))
 
 
 def _is_for_numpy(f: Any, library: str) -> bool:

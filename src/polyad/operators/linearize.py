@@ -11,6 +11,7 @@ from polyad.backends.base import Backend, Kernel, Linearized, Problem
 from polyad.operators.arguments import Static
 from polyad.operators.buffers import Cache
 from polyad.operators.docs import document
+from polyad.operators.guests import guests
 from polyad.operators.prepared import Prepared
 from polyad.operators.seeds import Seeds
 
@@ -56,7 +57,8 @@ class Linearization(Prepared):
         """The value at the point, as ``f`` returns it (with its ``aux`` where it has one)."""
         linear = self._linear
         y = self._delivery.value(linear.y)
-        return (y, self._delivery.aux(linear.aux)) if self.has_aux else y
+        value = (y, self._delivery.aux(linear.aux)) if self.has_aux else y
+        return value if self._guests is None else self._guests.leave(value)
 
     def jvp(self, v: Any, *, batched: bool = False) -> Any:
         """``J v``, like the output."""
@@ -67,6 +69,9 @@ class Linearization(Prepared):
         return self._product("w", w, batched)
 
     def _product(self, name: str, seed: Any, batched: bool) -> Any:
+        around = guests(self.backend, (seed,), once=True)
+        if around is not None:
+            (seed,) = around.enter((seed,))
         seeds = self._checks[name, batched].enter(seed)
         linear = self._linear
         products = {
@@ -81,7 +86,8 @@ class Linearization(Prepared):
             self._raise(error)
         kind = "output" if name == "v" else "input"
         others = (self.problem.x, self.problem.c, seed)
-        return self._delivery.tree(kind, leaves, others, batched=batched)
+        result = self._delivery.tree(kind, leaves, others, batched=batched)
+        return result if around is None else around.leave(result)
 
     @property
     def strategy(self) -> str:

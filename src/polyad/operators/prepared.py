@@ -24,15 +24,16 @@ from polyad.errors import (
     ArgumentError,
     HolomorphicError,
     NonScalarOutputError,
+    PolyadError,
     PreparationMismatchError,
-    UnsupportedOperatorError,
 )
-from polyad.operators import guests
 from polyad.operators.arguments import Mismatch
 from polyad.operators.delivery import Delivery, check_argument
 from polyad.operators.dependence import watched
+from polyad.operators.described import Described
 from polyad.operators.direct import direct
 from polyad.operators.function import FlatFunction, complex_value, label_of
+from polyad.operators.guests import Guests, any_followed, guests
 from polyad.operators.seeds import Seeds
 from polyad.operators.signature import Signature
 from polyad.operators.translation import translated
@@ -40,7 +41,7 @@ from polyad.operators.translation import translated
 __all__ = ["Prepared"]
 
 
-class Prepared:
+class Prepared(Described):
     """A derivative ready to be computed at many points.
 
     Parameters
@@ -101,10 +102,11 @@ class Prepared:
         self.on_mismatch = on_mismatch
         self.signature = Signature(args, argnums)
         self.backend = resolve(backend, self.signature.library.name)
-        self._guests = self.backend.hosts and guests.any_guest(args)
-        if self._guests:
-            args, (seed,) = guests.enter(args), guests.enter((seed,))
+        self._guests = guests(self.backend, (*args, seed), once=once)
+        if self._guests is not None:
+            args, (seed,) = self._guests.enter(args), self._guests.enter((seed,))
             self.signature = Signature(args, argnums)
+            self.once = True  # what a differentiation around us follows is gone when that ends
         self._source = library(self.backend.library)
         self._check_input()
         self._enter = self.signature.enter(self._source)
@@ -128,6 +130,8 @@ class Prepared:
             except Exception as error:
                 if not self._flat.relents(error):
                     self._raise(error)
+        if self._flat.caught and self._guests is None and self.backend.hosts:
+            self._guests = Guests(self.backend, boxes=False)
         self._make_fast()
 
     def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
@@ -141,7 +145,7 @@ class Prepared:
         seeds = () if self._seeds is None else (self._example_seed(seed),)
         kernel = self._kernel(self.backend, self.problem)
         executable = self.backend.finish(kernel, self.problem, seeds, prepared=not self.once)
-        watch = self.differentiates and self.backend.exact and not self._guests
+        watch = self.differentiates and self.backend.exact and not (self._guests and self._guests.inside)
         self._executable: Executable = (
             watched(self, executable, self._flat, self._seeds) if watch else executable
         )
@@ -162,7 +166,7 @@ class Prepared:
         single = self.signature.x_structure is LEAF and (
             self.gives in ("input", "hessian") or self._flat.y_structure is LEAF
         )
-        if self.has_aux or not single or self._guests:
+        if self.has_aux or not single or self._guests is not None:
             return
         leave = self._delivery.converts(self.gives, 1, batched=self._delivery.batched)[0]
         arrays = self.signature.library.name == "numpy" and not (
@@ -205,8 +209,8 @@ class Prepared:
 
     def _call(self, args: tuple[Any, ...], out: Any, *seed: Any) -> Any:
         """The result alone."""
-        if self._guests:
-            args, seed = guests.enter(args), guests.enter(seed)
+        if self._guests is not None:
+            args, seed = self._guests.enter(args), self._guests.enter(seed)
         try:
             if out is None:
                 if self._fast is not None:
@@ -222,21 +226,17 @@ class Prepared:
                 outcome = self._executable.full(x, c, *seeds)
                 result = self._delivery.result(outcome[0], places, others, out)
                 both = result, self._delivery.aux(outcome[2])
-                return guests.leave(both) if self._guests else both
+                return both if self._guests is None else self._guests.leave(both)
             leaves = self._executable.result(x, c, *seeds)
             result = self._delivery.result(leaves, places, others, out)
-            return guests.leave(result) if self._guests else result
-        except Mismatch:
-            return self._mismatched(args)._call(args, out, *seed)
+            return result if self._guests is None else self._guests.leave(result)
         except Exception as error:
-            if self._flat.relents(error):
-                return self._call(args, out, *seed)
-            self._raise(error)
+            return self._instead(error, args, seed)._call(args, out, *seed)
 
     def _value_and(self, args: tuple[Any, ...], out: Any, *seed: Any, drop: int = 0) -> Any:
         """Value, lower derivative where there is one, and result; ``drop`` leaves out the first."""
-        if self._guests:
-            args, seed = guests.enter(args), guests.enter(seed)
+        if self._guests is not None:
+            args, seed = self._guests.enter(args), self._guests.enter(seed)
         try:
             x, c = self._enter(args)
             seeds = tuple(self._seeds.enter(s) for s in seed)  # type: ignore[union-attr]
@@ -251,14 +251,10 @@ class Prepared:
                 parts.append(lower)
                 others = (*others, lower)
             parts.append(delivery.result(outcome[0], places, others, out))
-        except Mismatch:
-            return self._mismatched(args)._value_and(args, out, *seed, drop=drop)
         except Exception as error:
-            if self._flat.relents(error):
-                return self._value_and(args, out, *seed, drop=drop)
-            self._raise(error)
+            return self._instead(error, args, seed)._value_and(args, out, *seed, drop=drop)
         chosen = tuple(parts[drop:])
-        return guests.leave(chosen) if self._guests else chosen
+        return chosen if self._guests is None else self._guests.leave(chosen)
 
     # -- checks ---------------------------------------------------------------------------------
 
@@ -317,6 +313,18 @@ class Prepared:
         zeros = [np.zeros(spec.shape, dtype=spec.dtype) for spec in self._seeds.specs]
         return self._seeds.enter(self._seeds.structure.unflatten(zeros))
 
+    def _instead(self, error: Exception, args: tuple[Any, ...], seed: tuple[Any, ...]) -> Prepared:
+        """Who makes a call that failed: another preparation, this one again, or nobody: the error."""
+        fits_not = isinstance(error, Mismatch | PolyadError)
+        if fits_not and self._guests is None and any_followed((*args, *seed)):
+            if self.signature.resembles(args):  # inside of a differentiation of which this one knows nothing
+                return self._again(args, seed=seed[0] if seed else None, once=True)
+        if isinstance(error, Mismatch):
+            return self._mismatched(args)
+        if self._flat.relents(error):
+            return self
+        self._raise(error)
+
     def _mismatched(self, args: tuple[Any, ...]) -> Prepared:
         """Another preparation for these arguments, or the error that says what changed."""
         if self.on_mismatch == "raise":
@@ -332,15 +340,13 @@ class Prepared:
                 self._others[key] = self._again(args)
             return self._others[key]
 
-    def _again(self, args: tuple[Any, ...]) -> Prepared:
-        return type(self)(
-            self.f,
-            args,
-            backend=self.backend,
-            argnums=self.argnums,
-            has_aux=self.has_aux,
-            batched=self.batched,
-        )
+    def _again(self, args: tuple[Any, ...], **options: Any) -> Prepared:
+        return type(self)(self.f, args, **{**self._options(), **options})
+
+    def _options(self) -> dict[str, Any]:
+        """What it was made with, besides the function and its arguments."""
+        chosen = {"backend": self.backend, "argnums": self.argnums, "has_aux": self.has_aux}
+        return {**chosen, "batched": True} if self.batched else chosen
 
     def _raise(self, error: Exception) -> NoReturn:
         """Raise the public error for one out of a framework; the user's own errors stay as they are."""
@@ -350,42 +356,6 @@ class Prepared:
         if explained is None:
             raise  # with the traceback and the causes it has
         raise explained from error
-
-    @property
-    def strategy(self) -> str:
-        """How the derivative is computed, in words."""
-        lifted = f", NumPy lifted to {self.backend.lifts_to}" if self._flat.lifted else ""
-        return self._executable.strategy + lifted
-
-    @property
-    def expression(self) -> Any:
-        """The formula of the result: SymPy's expressions in arrays of objects, structured like the result.
-
-        Raises
-        ------
-        polyad.errors.UnsupportedOperatorError
-            If the backend is not SymPy, which alone has one.
-        """
-        found = getattr(self._executable, "expression", None)
-        if found is None:
-            raise UnsupportedOperatorError(
-                f"{self.backend!r} has no expression of this {self.operator}: prepare it with backend='sympy'"
-            )
-        return self._delivery.arranged(self.gives, found)
-
-    @property
-    def repreparations(self) -> int:
-        """How many other preparations ``on_mismatch="reprepare"`` has made."""
-        return len(self._others)
-
-    def __repr__(self) -> str:
-        extras = "".join(
-            f", {name}" for name, on in (("batched", self.batched), ("has_aux", self.has_aux)) if on
-        )
-        return (
-            f"<prepared {self.operator} of {label_of(self.f)} by {self.backend!r}: "
-            f"{self.strategy}{extras}; for {self.signature.describe()}>"
-        )
 
 
 def _check_call(operator: str, f: Any, args: tuple[Any, ...], on_mismatch: str) -> None:

@@ -114,6 +114,19 @@ class Signature:
                 args[k] = argument.structure._build(_copies(leaves, x) if argument.cache else leaves)
         return tuple(args)
 
+    def resembles(self, args: tuple[Any, ...]) -> bool:
+        """Whether arguments are those of preparation but for the library of their arrays."""
+        if len(args) != self.count:
+            return False
+        for was, value in zip(self.arguments, args, strict=True):
+            now = Argument(0, value, active=False)
+            if (was.static, was.cache, was.structure) != (now.static, now.cache, now.structure):
+                return False
+            for a, b in zip(was.specs, now.specs, strict=True):
+                if a.shape != b.shape or not (a.weak or b.weak or a.dtype == b.dtype):
+                    return False
+        return True
+
     def report(self, f: Callable[..., Any], args: tuple[Any, ...]) -> str:
         """A line per argument: prepared with, called with."""
         names = _parameter_names(f)

@@ -35,15 +35,8 @@ class PreparedTaylor(Prepared):
         """The Taylor coefficients at ``args`` along ``v``; written into ``out`` where given."""
         return self._call(args, out, v)
 
-    def _again(self, args: tuple[Any, ...]) -> PreparedTaylor:
-        return PreparedTaylor(
-            self.f,
-            args,
-            order=self.order,
-            backend=self.backend,
-            argnums=self.argnums,
-            has_aux=self.has_aux,
-        )
+    def _options(self) -> dict[str, Any]:
+        return {**super()._options(), "order": self.order}
 
 
 def _checked(order: Any) -> int:

@@ -68,6 +68,18 @@ class FromPrimitive(Backend):
         return self._inner.nestable
 
     @property
+    def hosts(self) -> bool:  # type: ignore[override]
+        return self._inner.hosts
+
+    @property
+    def keeps_boxes(self) -> bool:  # type: ignore[override]
+        return self._inner.keeps_boxes
+
+    @property
+    def follows(self) -> str | None:
+        return self._inner.follows
+
+    @property
     def xp(self) -> Any:
         return self._inner.xp
 

@@ -11,6 +11,7 @@ result is decides, not what went in: a result that is followed is never made a p
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -62,7 +63,11 @@ class Guests:
         """A result as the function around us computes with it."""
         if type(result).__module__ == "numpy":  # the usual one: an array that nothing follows
             return result
-        return _mapped(_boxed if self._boxes else _unboxed, result)
+        form = _boxed if self._boxes else _unboxed
+        if type(result) is tuple:  # of a result and what comes with it
+            parts = tuple(_mapped(form, part) for part in result)
+            return result if all(map(operator.is_, parts, result)) else parts
+        return _mapped(form, result)
 
     def _opened(self, leaf: Any) -> Any:
         """What is in a box, for a backend that is of the same framework."""
@@ -145,7 +150,10 @@ def _entered(form: Any, a: Any) -> Any:
 
 def _mapped(form: Any, tree: Any) -> Any:
     leaves, structure = flatten(tree)
-    return structure.unflatten([form(leaf) for leaf in leaves])
+    formed = [form(leaf) for leaf in leaves]
+    if all(map(operator.is_, formed, leaves)):
+        return tree  # the caller's ``out`` stays itself
+    return structure.unflatten(formed)
 
 
 def _boxed(leaf: Any) -> Any:

@@ -42,7 +42,7 @@ COMPUTING: frozenset[Any] = frozenset(
 # methods of arrays, and whatever else leads to the same functions
 COMPUTING_METHODS = frozenset(
     """
-    all any argmax argmin argpartition argsort choose clip compress copy cumprod cumsum dot flatten item max mean
-    min nonzero prod repeat round searchsorted std sum take tolist trace var
+    all any argmax argmin argpartition argsort choose clip compress copy cumprod cumsum dot flatten item max
+    mean min nonzero prod repeat round searchsorted std sum take tolist trace var
     """.split()
 )

@@ -177,7 +177,8 @@ class Forms:
     def floor_divide(a: Any, b: Any) -> Any:
         import casadi
 
-        return casadi.floor((a - Forms.remainder(a, b)) / b + 0.5)
+        whole = casadi.floor((a - Forms.remainder(a, b)) / b + 0.5)
+        return casadi.if_else(casadi.eq(b, 0.0), a / b, whole)
 
     @staticmethod
     def trunc(x: Any) -> Any:

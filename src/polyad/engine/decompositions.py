@@ -30,11 +30,15 @@ from polyad.engine.rules_elementwise import (
     absolute,
     cos,
     exp,
+    exp2,
     expm1,
     floor,
+    isnan,
     log1p,
     logaddexp,
     logical_and,
+    maximum,
+    minimum,
     rint,
     sign,
     sin,
@@ -65,6 +69,26 @@ def form(f: Form) -> Form:
 @form
 def cbrt(x: Value) -> Value:
     return sign(x) * power(absolute(x), 1 / 3)
+
+
+@form
+def heaviside(x: Value, h: Value) -> Value:
+    return where(equal(x, 0), h, where(isnan(x), x, where(greater(x, 0), 1.0, 0.0)))
+
+
+@form
+def fmax(a: Value, b: Value) -> Value:
+    return where(isnan(a), b, where(isnan(b), a, maximum(a, b)))
+
+
+@form
+def fmin(a: Value, b: Value) -> Value:
+    return where(isnan(a), b, where(isnan(b), a, minimum(a, b)))
+
+
+@form
+def ldexp(x: Value, n: Value) -> Value:
+    return x * exp2(n * 1.0)
 
 
 @form

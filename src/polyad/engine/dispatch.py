@@ -25,6 +25,7 @@ from polyad.engine import (  # noqa: F401  (importing them fills the table)
     numpy_rearrange,
     numpy_reduction,
     numpy_statistics,
+    numpy_types,
     rules_special,
 )
 from polyad.engine import rules_elementwise as elementary
@@ -34,6 +35,7 @@ from polyad.engine.computing import COMPUTING
 from polyad.engine.core import Primitive, Tracer, Value, ndim_of, shape_of
 from polyad.engine.numpy_boxes import BOXED
 from polyad.engine.numpy_views import VIEWS
+from polyad.engine.promotion import kind_of, types_of, ufunc_of
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import add, subtract, where
 from polyad.engine.rules_structure import astype, broadcast_to, getitem_shape, reshape, scatter
@@ -171,7 +173,7 @@ def _enter(a: Any, tape: Any) -> Any:
         return a if tape is None else tape.hold(a)
     if isinstance(a, list | tuple) and (contains_box(a) or any(isinstance(k, np.ndarray) for k in a)):
         return [_enter(k, tape) for k in a]
-    if a is None or isinstance(a, float | int | str | tuple | list):
+    if a is None or isinstance(a, float | int | complex | str | tuple | list):
         return a
     return unbox(a)
 
@@ -231,7 +233,9 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     if method != "__call__":
         return _ufunc_method(ufunc, method, inputs, kwargs, out)
     tape = _recorder(inputs)
-    values = [a._value if type(a) is Box else _number(_enter(a, tape), own) for a in inputs]
+    values = [a._value if type(a) is Box else _number(_enter(a, tape), inputs) for a in inputs]
+    if len(values) > 1:
+        values = _countable(own, values)
     if kwargs:
         result = _with_options(own, values, out, **kwargs)
     else:
@@ -252,13 +256,22 @@ def _gathered(a: Any) -> Any:
     return wrap(gathered(a)) if isinstance(a, np.ndarray) and a.dtype == object else a
 
 
-def _number(a: Value, own: Any) -> Value:
-    """Lists as arrays, and truth values as numbers: the rules multiply, negate and subtract."""
+def _number(a: Value, inputs: tuple[Any, ...]) -> Value:
+    """Lists as arrays; Python's complex times a NumPy number would be Python's again."""
     if isinstance(a, list | tuple):
-        a = np.asarray(a)
-    if isinstance(a, np.ndarray | np.bool_) and a.dtype.kind == "b" and isinstance(own, Primitive):
-        return a * 1.0
+        return np.asarray(a)
+    if type(a) is complex and not any(getattr(other, "shape", ()) for other in inputs):
+        return np.complex128(a)
     return a
+
+
+def _countable(own: Any, values: list[Value]) -> list[Value]:
+    """Plain truth values as the numbers that NumPy's loop takes: the rules negate and subtract."""
+    plain = [isinstance(a, np.ndarray | np.bool_) and a.dtype.kind == "b" for a in values]
+    if not any(plain) or not isinstance(own, Primitive) or ufunc_of(own.name) is None:
+        return values
+    types = types_of(own.name, tuple(kind_of(a) for a in values)).operands
+    return [a.astype(t) if b else a for a, b, t in zip(values, plain, types, strict=True)]
 
 
 def _with_options(

@@ -16,6 +16,7 @@ import numpy as np
 
 from polyad.arrays.libraries import library as library_named
 from polyad.engine.core import Primitive
+from polyad.engine.promotion import Kind, Types, fixed, kind_of, may_wrap, types_of
 from polyad.engine.refuse import refuse
 
 __all__ = ["Adapter", "adapter"]
@@ -41,6 +42,10 @@ OPERATORS: dict[str, Callable[..., Any]] = {
 }
 
 
+COMPARISONS = frozenset("less less_equal greater greater_equal equal not_equal".split())
+_LONG = np.dtype(np.int64)
+
+
 class Adapter:
     """One array library under NumPy code."""
 
@@ -49,9 +54,15 @@ class Adapter:
     stops = False
     # what to raise where one of its arrays meets one of another library; None for the usual error
     mixed: type[Exception] | None = None
+    # whether its whole numbers are wrapped around at the end of their type, as NumPy's are
+    wraps = True
+    # whether results have NumPy's types only where operands are brought to them (``typed``)
+    promotes = True
 
     def __init__(self) -> None:
         self._found: dict[str, Callable[..., Any] | None] = {}
+        # its own name of double precision: where all arrays have that there is nothing to promote
+        self.double: Any = self.native(np.dtype(np.float64))
 
     def main(self) -> Any:
         """Its counterpart of ``numpy``."""
@@ -68,8 +79,22 @@ class Adapter:
             found = self._search(name, primitive.home)
             if found is not None and self.stops and primitive.is_constant:
                 found = self._of_values(found)
+            result = fixed(name)
+            if found is not None and self.promotes and result is not None:
+                found = self._always(found, result)
             self._found[name] = found
         return self._found[name]
+
+    def _always(self, f: Callable[..., Any], dtype: np.dtype[Any]) -> Callable[..., Any]:
+        """A function whose result counts or compares, in NumPy's type."""
+
+        def call(*args: Any, **params: Any) -> Any:
+            result = f(*args, **params)
+            if type(result) is tuple:
+                return tuple(self.cast(part, dtype) for part in result)
+            return self.cast(result, dtype)
+
+        return call
 
     def _of_values(self, f: Callable[..., Any]) -> Callable[..., Any]:
         """A piecewise constant function, whose rule the library need not have."""
@@ -93,6 +118,76 @@ class Adapter:
     def dtype(self, a: Any) -> np.dtype[Any]:
         """NumPy's dtype of an array."""
         return library_named(self.name).spec(a).dtype
+
+    # -- types ----------------------------------------------------------------------------------------
+
+    def native(self, dtype: np.dtype[Any]) -> Any:
+        """The library's own name of a dtype."""
+        return dtype
+
+    def kind(self, a: Any) -> Kind:
+        """What decides the types of a result: an operand's dtype, or the class of a number that adapts."""
+        if not hasattr(a, "dtype"):
+            return kind_of(a)
+        dtype = self.dtype(a)
+        return type(dtype.type(0).item()) if getattr(a, "weak", False) and dtype.kind != "b" else dtype
+
+    def cast(self, a: Any, dtype: np.dtype[Any]) -> Any:
+        """An operand or a result in a type, if it is an array and has another one."""
+        if not hasattr(a, "dtype") or self.dtype(a) == dtype:
+            return a
+        return self.own_astype(a, dtype) if self.is_own(a) else a.astype(dtype)
+
+    def types(self, name: str, arrays: list[Any]) -> Types | None:
+        """NumPy's types of an operation on these operands; None where numbers alone meet, or no dtypes."""
+        kinds = tuple(map(self.kind, arrays))
+        dtypes = [k for k in kinds if not isinstance(k, type)]
+        # the small floats of frameworks are no types of NumPy's
+        if not dtypes or not all(getattr(k, "kind", "V") in "biufc" for k in dtypes):
+            return None
+        if name in COMPARISONS:  # NumPy compares with whole numbers of any size
+            kinds = tuple(_LONG if k is int and dtypes[0].kind in "iu" else k for k in kinds)
+        return types_of(name, kinds)
+
+    def typed(self, name: str, arrays: list[Any], types: Types) -> list[Any]:
+        """Operands in the types in which NumPy would compute."""
+        if not self.wraps and may_wrap(name, types) and any(self.kind(a) != bool for a in arrays):
+            raise refuse(
+                f"{name} of {types.result} wraps around at the end of that type, and {self.name} has no such numbers",
+                "convert with x.astype(np.int64) or x.astype(float), or use backend='numpy'",
+            )
+        like = next(a for a in arrays if self.is_own(a) and hasattr(a, "dtype"))
+        cast = [
+            a if dtype is None else self.cast(a, dtype)
+            for a, dtype in zip(arrays, types.operands, strict=True)
+        ]
+        have = {self.dtype(a) for a in cast if hasattr(a, "dtype")}
+        return [
+            self._adapted_number(name, a, t, have, like) for a, t in zip(cast, types.operands, strict=True)
+        ]
+
+    def _adapted_number(self, name: str, a: Any, dtype: Any, have: set[Any], like: Any) -> Any:
+        """A Python number as it takes part: as it is where it adapts to an array, else as a constant."""
+        if dtype is None or not isinstance(a, bool | int | float | complex):
+            return a
+        if isinstance(a, int) and dtype.kind in "iu":
+            info = np.iinfo(dtype)
+            if not info.min <= a <= info.max:
+                raise OverflowError(f"Python integer {a} out of bounds for {dtype}")
+            if name == "power" and a < 0:
+                raise ValueError("Integers to negative integer powers are not allowed.")
+        if dtype in have and not (isinstance(a, bool) and dtype.kind != "b"):
+            return a
+        return self.constant(np.asarray(a, dtype=dtype), like)
+
+    def unable(self, name: str, arrays: list[Any], error: Exception) -> Exception:
+        """The error for an operation that the library lacks for these types."""
+        kinds = (f"a Python {k.__name__}" if isinstance(k, type) else str(k) for k in map(self.kind, arrays))
+        found = " and ".join(dict.fromkeys(kinds))
+        return refuse(
+            f"{self.name} cannot compute {name} of {found} ({error})",
+            "convert with x.astype(np.float64), or use backend='numpy'",
+        )
 
     def constant(self, a: Any, beside: Any) -> Any:
         """A NumPy array as the library's, where ``beside`` is."""

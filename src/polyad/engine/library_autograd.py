@@ -31,6 +31,10 @@ class Autograd(Adapter):
 
         return (self.main(), self.main().linalg) if home == "numpy" else (autograd.scipy.special,)
 
+    def dtype(self, a: Any) -> np.dtype[Any]:
+        found: np.dtype[Any] = a.dtype if hasattr(a, "dtype") else np.result_type(self.stop(a))
+        return found
+
     def is_own(self, a: Any) -> bool:
         return not isinstance(a, np.ndarray | np.generic | float | int)
 

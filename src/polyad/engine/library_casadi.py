@@ -71,6 +71,7 @@ class CasADi(Orders):
     """CasADi's SX and MX."""
 
     name = "casadi"
+    wraps = False
 
     def _search(self, name: str, home: str) -> Operation | None:
         own = getattr(self, f"own_{name}", None)
@@ -123,7 +124,8 @@ class CasADi(Orders):
         import casadi
 
         forms = {casadi.plus: casadi.logic_or, casadi.times: casadi.logic_and,
-                 Forms.maximum: casadi.logic_or, Forms.minimum: casadi.logic_and}  # fmt: skip
+                 Forms.maximum: casadi.logic_or, Forms.minimum: casadi.logic_and,
+                 Forms.fmax: casadi.logic_or, Forms.fmin: casadi.logic_and}  # fmt: skip
         if f not in forms:
             raise refuse("arithmetic of truth values has no counterpart in casadi", "use x.astype(float)")
         column = forms[f](a, b)

@@ -38,6 +38,10 @@ class JAX(Hosting):
 
         return (self.main(), self.main().linalg) if home == "numpy" else (jax.scipy.special,)
 
+    def cast(self, a: Any, dtype: np.dtype[Any]) -> Any:
+        # without JAX's 64-bit setting there is no wider type, and asking for one only warns
+        return super().cast(a, np.dtype(sys.modules["jax"].dtypes.canonicalize_dtype(dtype)))
+
     def constant(self, a: Any, beside: Any) -> Any:
         return self.main().asarray(a) if isinstance(a, np.ndarray) else a
 

@@ -36,6 +36,7 @@ class Recording(Adapter):
 
     name = "recording"
     mixed = Captured
+    promotes = False  # NumPy itself computes
 
     def main(self) -> Any:
         return np

@@ -50,6 +50,8 @@ LOGICAL = {
     "bitwise_xor": "Xor",
     "invert": "Not",
 }
+# what NumPy's arithmetic of truth values is; it has no difference of them
+TRUTHS = {"add": "Or", "multiply": "And", "maximum": "Or", "minimum": "And"}
 # NumPy's or SciPy's name -> SymPy's own function
 NATIVE: dict[str, str] = {
     **{name: name for name in ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
@@ -87,6 +89,7 @@ class SymPy(Adapter):
     """SymPy's functions under NumPy's names."""
 
     name = "sympy"
+    wraps = False
 
     def constant(self, a: Any, beside: Any) -> Any:
         a = np.asarray(a)
@@ -118,13 +121,15 @@ class SymPy(Adapter):
         if name in COMPARISONS:
             return lambda a, b: self._map(bool, lambda x, y: condition(COMPARISONS[name], x, y), a, b)
         if name in LOGICAL:
-            return self._logical(getattr(sympy, LOGICAL[name]))
+            return self._logical(name, getattr(sympy, LOGICAL[name]))
         if name in NATIVE:
             return self._ufunc(name, _native(getattr(sympy, NATIVE[name])))
         if name in MADE:
             make = MADE[name]
             return self._ufunc(name, lambda x: make(sympy, x))
-        if name in ("maximum", "minimum") or name in PARTIALS:
+        if name in ("maximum", "minimum"):
+            return lambda a, b: self._extreme(name, a, b)
+        if name in PARTIALS:
             return self._ufunc(name, named(name))
         return sympy_linalg.FUNCTIONS.get(name)
 
@@ -167,27 +172,37 @@ class SymPy(Adapter):
 
         return call
 
-    def _logical(self, f: Callable[..., Any]) -> Callable[..., Any]:
+    def _logical(self, name: str, f: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
-            if any(_dtype(a).kind != "b" for a in args):
+            if not name.startswith("logical") and any(_dtype(a).kind != "b" for a in args):
                 raise refuse("a bitwise operation on symbols", "compare them first, or use backend='numpy'")
             return self._map(bool, f, *args, conditions=True)
 
         return call
 
-    def _arithmetic(self, f: Callable[..., Any], a: Any, b: Any) -> Expressions:
-        return self._map(_result(a, b), f, a, b)
+    def _arithmetic(self, name: str, f: Callable[..., Any], a: Any, b: Any) -> Expressions:
+        import sympy
+
+        dtype = _result(a, b)
+        if dtype.kind == "b":  # truth values are not counted: true and true is true
+            return self._map(bool, getattr(sympy, TRUTHS[name]), a, b, conditions=True)
+        return self._map(dtype, f, a, b)
 
     def own_add(self, a: Any, b: Any) -> Any:
-        return self._arithmetic(added, a, b)
+        return self._arithmetic("add", added, a, b)
 
     def own_subtract(self, a: Any, b: Any) -> Any:
         import sympy
 
-        return self._arithmetic(lambda x, y: added(x, product(y, sympy.S.NegativeOne)), a, b)
+        return self._arithmetic("subtract", lambda x, y: added(x, product(y, sympy.S.NegativeOne)), a, b)
 
     def own_multiply(self, a: Any, b: Any) -> Any:
-        return self._arithmetic(product, a, b)
+        return self._arithmetic("multiply", product, a, b)
+
+    def _extreme(self, name: str, a: Any, b: Any) -> Any:
+        if _result(a, b).kind == "b":
+            return self._arithmetic(name, named(name), a, b)
+        return self._ufunc(name, named(name))(a, b)
 
     def own_divide(self, a: Any, b: Any) -> Any:
         return self._map(_floating((a, b)), quotient, a, b)

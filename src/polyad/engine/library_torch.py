@@ -13,6 +13,9 @@ from polyad.engine.host import Hosting
 
 __all__ = ["Torch"]
 
+# torch's dtype -> NumPy's
+_DTYPES: dict[Any, Any] = {}
+
 
 class Torch(Hosting):
     """``torch``, through array-api-compat where names or forms differ."""
@@ -46,9 +49,25 @@ class Torch(Hosting):
     def _number(self, a: Any, like: Any) -> Any:
         import torch
 
-        inexact = like.is_floating_point() or like.is_complex()
-        dtype = None if isinstance(a, complex) or not inexact else like.dtype
+        # a number adapts to the array; where it cannot, it is what NumPy makes of it, not torch's single precision
+        dtype = like.dtype
+        if isinstance(a, complex) and not dtype.is_complex:
+            dtype = torch.complex64 if dtype == torch.float32 else torch.complex128
+        elif isinstance(a, float) and not (dtype.is_complex or dtype.is_floating_point):
+            dtype = torch.float64
         return torch.as_tensor(a, dtype=dtype, device=like.device)
+
+    def native(self, dtype: np.dtype[Any]) -> Any:
+        import torch
+
+        return getattr(torch, dtype.name)
+
+    def dtype(self, a: Any) -> np.dtype[Any]:
+        found = a.dtype
+        known = _DTYPES.get(found)
+        if known is None:
+            known = _DTYPES[found] = found if isinstance(found, np.dtype) else super().dtype(a)
+        return known
 
     def constant(self, a: Any, beside: Any) -> Any:
         import torch
@@ -72,14 +91,11 @@ class Torch(Hosting):
     def own_where(self, condition: Any, a: Any, b: Any) -> Any:
         import torch
 
-        tensors = [v for v in (a, b) if isinstance(v, torch.Tensor)]
+        like = next(v for v in (a, b, condition) if isinstance(v, torch.Tensor))
         if not isinstance(condition, torch.Tensor):
-            condition = torch.as_tensor(condition, device=tensors[0].device)
-        if not tensors:
-            return torch.where(condition, torch.tensor(float(a)), torch.tensor(float(b)))
+            condition = torch.as_tensor(condition, device=like.device)
         return torch.where(
-            condition,
-            *[v if isinstance(v, torch.Tensor) else self._number(v, tensors[0]) for v in (a, b)],
+            condition, *[v if isinstance(v, torch.Tensor) else self._number(v, like) for v in (a, b)]
         )
 
     def own_getitem(self, x: Any, index: Any) -> Any:
@@ -117,15 +133,6 @@ class Torch(Hosting):
         zeros = torch.zeros(int(np.prod(shape)), dtype=w.dtype, device=w.device)
         return zeros.index_put((where.reshape(-1),), w.reshape(-1), accumulate=True).reshape(shape)
 
-    def own_subtract(self, a: Any, b: Any) -> Any:
-        import torch
-
-        # truth values count, as NumPy has it; torch refuses them
-        counts = [
-            k.to(torch.int64) if isinstance(k, torch.Tensor) and k.dtype == torch.bool else k for k in (a, b)
-        ]
-        return counts[0] - counts[1]
-
     def own_transpose(self, x: Any, axes: tuple[int, ...]) -> Any:
         return x.permute(axes)
 
@@ -159,7 +166,9 @@ class Torch(Hosting):
         return torch.fft.ifft(x, dim=axis)
 
     def own_heaviside(self, x: Any, h: Any) -> Any:
-        return self.own_where(x == 0, h, self.own_where(x > 0, 1.0, 0.0))
+        x = x if self.is_own(x) else self._number(x, h)
+        step = (x > 0).to(x.dtype)
+        return self.own_where(x == 0, h, self.own_where(x.isnan(), x, step))
 
     def own_svd(self, a: Any) -> Any:
         import torch
@@ -230,7 +239,7 @@ class Torch(Hosting):
 
     def own_ldexp(self, x: Any, n: Any) -> Any:
         # torch's own has derivative zero where the power of two is not whole
-        return x * 2.0**n
+        return x * 2.0 ** (n.to(x.dtype) if self.is_own(n) else n)
 
     def own_frexp_exponent(self, x: Any) -> Any:
         import torch

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core import Value, is_real, ndim_of, shape_of
-from polyad.engine.kinds import constant
 from polyad.engine.numpy_reduction import axes_of
 from polyad.engine.numpy_structure import array_of, cast, nonzero, values_of
 from polyad.engine.refuse import refuse
@@ -19,13 +18,12 @@ from polyad.engine.rules_elementwise import (
     arcsin,
     arctanh,
     exp,
-    ldexp,
     log2,
     log10,
     sqrt,
 )
 from polyad.engine.rules_structure import reshape, stack, transpose
-from polyad.engine.table import function, map_ufunc
+from polyad.engine.table import function
 
 __all__: list[str] = []
 
@@ -124,19 +122,6 @@ def argwhere(a: Value) -> Value:
     found = nonzero(array_of(a))
     return np.stack(found, axis=-1) if isinstance(found[0], np.ndarray) else stack(*found, axis=1)
 
-
-# -- parts of floating-point numbers ------------------------------------------------------------------------
-
-_exponent = constant("frexp_exponent", lambda x: np.frexp(x)[1])
-
-
-def frexp(x: Value) -> tuple[Value, Value]:
-    """NumPy's ``frexp``: the exponent is constant in pieces."""
-    exponent = _exponent(x)
-    return ldexp(x, -exponent), exponent
-
-
-map_ufunc(np.frexp, frexp)
 
 # -- functions that become complex where the real ones end ------------------------------------------------
 

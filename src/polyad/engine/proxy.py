@@ -1,6 +1,8 @@
 """The lift: an array of another library, on which NumPy code runs by that library's own functions.
 
-It is the lowest level. Constants of NumPy become the library's arrays where they meet one.
+It is the lowest level. Constants of NumPy become the library's arrays where they meet one, and operands
+have the types in which NumPy would compute (``promotion``), which is settled at a glance where all are
+double precision.
 """
 
 from __future__ import annotations
@@ -10,12 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import Primitive, Tracer, Value
+from polyad.engine.core import PRIMITIVES, Primitive, Tracer, Value
 from polyad.engine.libraries import adapter
+from polyad.engine.promotion import is_unchanged, is_whole
 from polyad.engine.refuse import refuse
-from polyad.errors import OperationNotSupportedError
+from polyad.errors import OperationNotSupportedError, PolyadError
 
 __all__ = ["Proxy", "beside", "later"]
+
+_DOUBLE = np.dtype(np.float64)
 
 
 class Proxy(Tracer):
@@ -49,8 +54,34 @@ class Proxy(Tracer):
     def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         own = adapter(self.library)
         compute = own.compute(primitive)
+        double, same = own.double, True
+        arrays: list[Any] = []
+        for a in args:
+            kind = type(a)
+            if kind is Proxy:
+                if a.library != self.library:
+                    raise _mixed(self.library, a.library)
+                a = a.array
+                if a.dtype is not double:
+                    same = False
+            elif isinstance(a, np.ndarray | np.generic):
+                same = same and a.dtype is _DOUBLE
+                a = own.constant(a, self.array)
+            elif kind is not float and kind is not int:
+                same = False
+            arrays.append(a)
+        if "index" in params:
+            params = {**params, "index": _index(params["index"])}
+        if same or not own.promotes:
+            return self._computed(own, primitive, compute, arrays, params)
+        return self._promoted(own, primitive, compute, arrays, params, args)
+
+    def _computed(
+        self, own: Any, primitive: Primitive, compute: Any, arrays: list[Any], params: dict[str, Any]
+    ) -> Value:
+        """The result in the library's own way."""
         if compute is None:
-            result = substitute(own, primitive, args)
+            result = substitute(own, primitive, tuple([self._leave(own, a) for a in arrays]))
             if result is not NotImplemented:
                 return result
             compute = from_host(own, primitive)
@@ -59,25 +90,62 @@ class Proxy(Tracer):
                 f"{self.library} has no counterpart of {primitive.name}",
                 f"write this part in {self.library}'s own functions, or use backend='numpy'",
             )
-        arrays = [self._enter(own, a) for a in args]
-        if "index" in params:
-            params = {**params, "index": _index(params["index"])}
         result = compute(*arrays, **params)
         if primitive.multiple or type(result) is tuple:
             return tuple(self._leave(own, part) for part in result)
         return self._leave(own, result)
 
+    def _promoted(
+        self,
+        own: Any,
+        primitive: Primitive,
+        compute: Any,
+        arrays: list[Any],
+        params: dict[str, Any],
+        args: tuple[Value, ...],
+    ) -> Value:
+        """The result in NumPy's types, whatever those of the library would be."""
+        types = own.types(primitive.name, arrays)
+        if types is None:
+            return self._computed(own, primitive, compute, arrays, params)
+        arrays = own.typed(primitive.name, arrays, types)
+        if is_unchanged(primitive.name, types):
+            return self._leave(own, arrays[0])
+        try:
+            if is_whole(primitive.name, types):
+                result = self._whole(own, primitive, compute, arrays, args)
+            else:
+                result = self._computed(own, primitive, compute, arrays, params)
+        except (RuntimeError, NotImplementedError) as error:
+            if isinstance(error, PolyadError) or all(a.dtype is own.double for a in arrays if own.is_own(a)):
+                raise
+            raise own.unable(primitive.name, arrays, error) from error
+        if types.result is None or type(result) is tuple or result.dtype == types.result:
+            return result
+        if type(result) is Proxy:
+            return self._leave(own, own.cast(result.array, types.result))
+        return result.astype(types.result)
+
+    def _whole(
+        self, own: Any, primitive: Primitive, compute: Any, arrays: list[Any], args: tuple[Value, ...]
+    ) -> Value:
+        """Operations that are not defined for all whole numbers: NumPy's answer, or its error."""
+        if primitive.name == "power":
+            known = args[1] if type(args[1]) is not Proxy else own.values(arrays[1])
+            if known is not None and np.any(np.less(known, 0)):
+                raise ValueError("Integers to negative integer powers are not allowed.")
+            return self._computed(own, primitive, compute, arrays, {})
+        choose, equal = PRIMITIVES["where"], PRIMITIVES["equal"]
+        divisor = Proxy(self.library, arrays[-1]) if own.is_own(arrays[-1]) else arrays[-1]
+        if primitive.name == "reciprocal":
+            return choose(equal(PRIMITIVES["absolute"](divisor), 1), divisor, 0)
+        zero = equal(divisor, 0)
+        safe = choose(zero, 1, divisor)
+        safe = safe.array if type(safe) is Proxy else own.constant(np.asarray(safe), self.array)
+        return choose(zero, 0, self._computed(own, primitive, compute, [arrays[0], safe], {}))
+
     def _leave(self, own: Any, result: Any) -> Value:
         return Proxy(self.library, result) if own.is_own(result) else result
-
-    def _enter(self, own: Any, a: Value) -> Any:
-        if type(a) is Proxy:
-            if a.library != self.library:
-                raise _mixed(self.library, a.library)
-            return a.array
-        if isinstance(a, np.ndarray | np.generic):
-            return own.constant(a, self.array)
-        return a
 
     def __repr__(self) -> str:
         return f"Proxy({self.array!r})"

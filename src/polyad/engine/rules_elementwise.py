@@ -14,7 +14,7 @@ import numpy as np
 from polyad.engine import rules_arithmetic as arithmetic
 from polyad.engine.core import Primitive, Value, is_real
 from polyad.engine.kinds import conj, general
-from polyad.engine.rules_arithmetic import equal, greater, power, where
+from polyad.engine.rules_arithmetic import equal, greater, where
 from polyad.engine.table import constant_ufunc, map_ufunc, ufunc
 
 LN2, LN10 = float(np.log(2)), float(np.log(10))
@@ -145,32 +145,6 @@ imag = general(
 )
 
 
-def _power(a: Value, b: Value) -> Value:
-    return power(a, b)
-
-
-def float_power(a: Value, b: Value) -> Value:
-    """``power`` in double precision, the only one boxes of numbers have by default."""
-    return power(a * 1.0, b)
-
-
-def divmod_(a: Value, b: Value) -> tuple[Value, Value]:
-    """NumPy's ``divmod``."""
-    return floor_divide(a, b), remainder(a, b)
-
-
-def modf(x: Value) -> tuple[Value, Value]:
-    """NumPy's ``modf``."""
-    x = x * 1.0
-    whole = trunc(x)
-    return x - whole, whole
-
-
 map_ufunc(np.absolute, absolute)
-map_ufunc(np.fabs, absolute)
-map_ufunc(np.positive, lambda x: x * 1.0)
-map_ufunc(np.float_power, float_power)
-map_ufunc(np.divmod, divmod_)
-map_ufunc(np.modf, modf)
 map_ufunc(np.degrees, rad2deg)
 map_ufunc(np.radians, deg2rad)

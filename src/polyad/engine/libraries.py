@@ -151,9 +151,9 @@ class Adapter:
 
     def typed(self, name: str, arrays: list[Any], types: Types) -> list[Any]:
         """Operands in the types in which NumPy would compute."""
-        if not self.wraps and may_wrap(name, types) and any(self.kind(a) != bool for a in arrays):
+        if not self.wraps and may_wrap(name, tuple(map(self.kind, arrays)), types):
             raise refuse(
-                f"{name} of {types.result} wraps around at the end of that type, and {self.name} has no such numbers",
+                f"{name} of {types.result} wraps around at the end of that type, which {self.name} cannot",
                 "convert with x.astype(np.int64) or x.astype(float), or use backend='numpy'",
             )
         like = next(a for a in arrays if self.is_own(a) and hasattr(a, "dtype"))
@@ -177,7 +177,8 @@ class Adapter:
             if name == "power" and a < 0:
                 raise ValueError("Integers to negative integer powers are not allowed.")
         if dtype in have and not (isinstance(a, bool) and dtype.kind != "b"):
-            return a
+            # where all is computed in double precision, the number at least is rounded as NumPy rounds it
+            return a if self.wraps or dtype.kind != "f" else float(dtype.type(a))
         return self.constant(np.asarray(a, dtype=dtype), like)
 
     def unable(self, name: str, arrays: list[Any], error: Exception) -> Exception:

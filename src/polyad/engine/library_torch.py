@@ -49,7 +49,7 @@ class Torch(Hosting):
     def _number(self, a: Any, like: Any) -> Any:
         import torch
 
-        # a number adapts to the array; where it cannot, it is what NumPy makes of it, not torch's single precision
+        # a number adapts to the array; where it cannot, it is NumPy's, not torch's single precision
         dtype = like.dtype
         if isinstance(a, complex) and not dtype.is_complex:
             dtype = torch.complex64 if dtype == torch.float32 else torch.complex128

@@ -201,6 +201,8 @@ def nan_to_num(x: Value, copy: bool = True, nan: Any = 0.0, posinf: Any = None, 
         raise refuse("np.nan_to_num of complex numbers", "use it on x.real and x.imag")
     if not copy:
         raise refuse("np.nan_to_num with copy=False", "write x[...] = np.nan_to_num(x)")
+    if dtype_of(x).kind in "biu":
+        return x
     values, limits = base(x), np.finfo(dtype_of(x))
     high = float(limits.max) if posinf is None else posinf
     low = float(limits.min) if neginf is None else neginf

@@ -12,7 +12,7 @@ from polyad.engine.core import Tracer, Value, base, is_real, ndim_of, shape_of
 from polyad.engine.kinds import constant
 from polyad.engine.libraries import adapter
 from polyad.engine.proxy import Proxy
-from polyad.engine.rules_arithmetic import real, where
+from polyad.engine.rules_arithmetic import not_equal, real, subtract, where
 from polyad.engine.rules_elementwise import imag, maximum, minimum
 from polyad.engine.table import function
 
@@ -75,10 +75,12 @@ def stacked(items: Any) -> Value:
 
 
 def _same_dtype(parts: list[Value]) -> list[Value]:
-    return [
-        p if getattr(p, "dtype", None) is None or p.dtype.kind in "fc" else np.asarray(p, dtype=float)
-        for p in parts
-    ]
+    """Parts in NumPy's common type, the derivative of which casting keeps."""
+    dtypes = {p.dtype for p in parts}
+    if len(dtypes) == 1:
+        return parts
+    common = np.result_type(*dtypes)
+    return [cast(p, common) for p in parts]
 
 
 # -- creation -----------------------------------------------------------------------------------------
@@ -135,7 +137,9 @@ def _or_array(x: Any) -> Value:
 def truth(condition: Value) -> Value:
     """A condition without derivatives; numbers count as true where they are not zero."""
     value = base(condition)
-    return value if isinstance(value, Tracer) else np.asarray(value, dtype=bool)
+    if not isinstance(value, Tracer):
+        return np.asarray(value, dtype=bool)
+    return value if value.dtype.kind == "b" else not_equal(value, 0)
 
 
 nonzero = constant("nonzero", lambda a: np.nonzero(a))
@@ -145,8 +149,14 @@ function(np.nonzero)(nonzero)
 @function(np.select)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Value:
     result = default
+    kinds = [getattr(condition, "dtype", np.dtype(bool)).kind for condition in condlist]
+    if set(kinds) - {"b"}:
+        raise TypeError(
+            f"invalid entry {next(k for k, kind in enumerate(kinds) if kind != 'b')} in condlist: "
+            "should be boolean ndarray"
+        )
     for condition, choice in zip(reversed(list(condlist)), reversed(list(choicelist)), strict=True):
-        result = where(truth(condition), choice, result)
+        result = where(truth(condition), _or_array(choice), result)
     return result
 
 
@@ -307,8 +317,10 @@ def diff(a: Value, n: int = 1, axis: int = -1, prepend: Any = None, append: Any 
     ]
     parts = [p for p in (ends[0], a, ends[1]) if p is not None]
     a = _join(parts, axis) if len(parts) > 1 else a
+    change = not_equal if a.dtype.kind == "b" else subtract
     for _ in range(n):
-        a = rules.getitem(a, index=(*lead, slice(1, None))) - rules.getitem(a, index=(*lead, slice(0, -1)))
+        late, early = (rules.getitem(a, index=(*lead, part)) for part in (slice(1, None), slice(0, -1)))
+        a = change(late, early)
     return a
 
 

@@ -77,16 +77,24 @@ def is_unchanged(name: str, types: Types) -> bool:
     return kinds is not None and types.result is not None and types.result.kind in kinds
 
 
+def is_logical(name: str, types: Types) -> bool:
+    """Whether an operation adds products of truth values, which frameworks refuse or count."""
+    return name in ("matmul", "einsum") and types.result is not None and types.result.kind == "b"
+
+
 def is_whole(name: str, types: Types) -> bool:
     """Whether an operation runs on whole numbers, some of which have no result there."""
     last = types.operands[-1]
     return name in _WHOLE and last is not None and last.kind in "biu"
 
 
-def may_wrap(name: str, types: Types) -> bool:
+def may_wrap(name: str, kinds: tuple[Kind, ...], types: Types) -> bool:
     """Whether the result may leave the range of a type of less than 64 bits, or without signs."""
     result = types.result
-    return name in _GROWING and result is not None and result.kind in "iu" and result != _LONG
+    if name not in _GROWING or result is None or result.kind not in "iu" or result == _LONG:
+        return False
+    truths = [k == np.dtype(bool) for k in kinds]
+    return not (all(truths) or (name == "multiply" and any(truths)))
 
 
 def fixed(name: str) -> Type | None:

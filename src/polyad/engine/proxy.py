@@ -14,13 +14,14 @@ import numpy as np
 
 from polyad.engine.core import PRIMITIVES, Primitive, Tracer, Value
 from polyad.engine.libraries import adapter
-from polyad.engine.promotion import is_unchanged, is_whole
+from polyad.engine.promotion import is_logical, is_unchanged, is_whole
 from polyad.engine.refuse import refuse
 from polyad.errors import OperationNotSupportedError, PolyadError
 
 __all__ = ["Proxy", "beside", "later"]
 
 _DOUBLE = np.dtype(np.float64)
+_COUNT = np.dtype(np.int64)
 
 
 class Proxy(Tracer):
@@ -112,7 +113,10 @@ class Proxy(Tracer):
         if is_unchanged(primitive.name, types):
             return self._leave(own, arrays[0])
         try:
-            if is_whole(primitive.name, types):
+            if is_logical(primitive.name, types):  # a sum of products of truth values is whether there is one
+                counted = [own.cast(a, _COUNT) for a in arrays]
+                result = PRIMITIVES["not_equal"](self._computed(own, primitive, compute, counted, params), 0)
+            elif is_whole(primitive.name, types):
                 result = self._whole(own, primitive, compute, arrays, args)
             else:
                 result = self._computed(own, primitive, compute, arrays, params)

@@ -3,7 +3,8 @@
 A function either knows the framework's own arrays or is lifted: it gets boxes (``engine.proxy``), on
 which NumPy code runs by the framework's functions. Which way is taken is decided at the first call,
 within preparation: what the function's code mentions says which is tried first, and the other is
-tried where that fails. It never changes afterwards, ``repr`` shows it, and the backend's option
+tried where that fails. Code that mentions neither and makes truth values or whole numbers is NumPy's
+(``whole_numbers``). The way never changes afterwards, ``repr`` shows it, and the backend's option
 ``lift`` forces it.
 """
 
@@ -19,6 +20,7 @@ from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
 from polyad.operators.constants import is_refused_write
 from polyad.operators.guests import AROUND, lost
+from polyad.operators.whole_numbers import makes_whole_numbers
 
 __all__ = ["Lifting", "asks_for_numbers", "drops_derivatives", "speaks_of"]
 
@@ -112,7 +114,7 @@ class Lifting:
     def _decide(self, x: Leaves, c: Leaves) -> Any:
         # inside of NumPy code that is lifted, what is captured is in boxes
         inside = AROUND.library is not None and not speaks_of(self._f, self._library)
-        first = inside or _is_for_numpy(self._f, str(self._library))
+        first = inside or _is_for_numpy(self._f, str(self._library), (*x, *c))
         try:
             out = self._run(x, c, lifted=first)
             self.lifted = first
@@ -128,10 +130,12 @@ class Lifting:
         return out
 
 
-def _is_for_numpy(f: Any, library: str) -> bool:
-    """Whether the code of a function speaks of NumPy or SciPy and not of the framework."""
+def _is_for_numpy(f: Any, library: str, leaves: Leaves) -> bool:
+    """Whether the code of a function speaks of NumPy or SciPy, or counts and compares, not of the framework."""
     names = set(_mentions(f, 4, set()))
-    return bool(names & {"numpy", "scipy"}) and library not in names and not names & GENERIC
+    if library in names or names & GENERIC:
+        return False
+    return bool(names & {"numpy", "scipy"}) or makes_whole_numbers(f, leaves)
 
 
 def speaks_of(f: Any, library: str | None) -> bool:

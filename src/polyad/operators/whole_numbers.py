@@ -1,0 +1,86 @@
+"""Whether a function's code makes truth values or whole numbers, whose arithmetic is not NumPy's elsewhere.
+
+``(x > 0) * 0.1`` mentions neither NumPy nor a framework and runs on the arrays of any, but torch computes
+it in single precision, and autograd takes ``x.astype(int)`` for differentiable. Code that does such things
+is taken for NumPy code; what only adds and multiplies floating-point numbers is the same everywhere.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+__all__ = ["makes_whole_numbers"]
+
+# methods and functions whose results count, compare or choose a type
+NAMES = frozenset(
+    "argsort argmax argmin argpartition searchsorted nonzero any all astype round int_ int64 int32 bool_".split()
+)
+DEPTH = 4
+
+
+def makes_whole_numbers(f: Any, leaves: Iterable[Any]) -> bool:
+    """Whether truth values or whole numbers appear in a function: in its code, its captures or constants.
+
+    Parameters
+    ----------
+    f : callable
+        The user's function.
+    leaves : iterable
+        Arrays that are handed to it.
+    """
+    return any(map(_is_whole, leaves)) or any(_found(f, DEPTH, set()))
+
+
+def _is_whole(a: Any) -> bool:
+    """Whether an array of any library has no floating-point numbers."""
+    dtype = getattr(a, "dtype", None)
+    return (
+        dtype is not None
+        and hasattr(a, "shape")
+        and str(dtype).removeprefix("torch.")[0] in "biu"
+        and (not str(dtype).removeprefix("torch.").startswith("bf"))
+    )
+
+
+def _found(f: Any, depth: int, seen: set[int]) -> Iterator[bool]:
+    while isinstance(f, functools.partial):
+        yield from map(_is_whole, (*f.args, *f.keywords.values()))
+        f = f.func
+    f = getattr(f, "__wrapped__", f)
+    f = getattr(f, "__func__", f)
+    if not isinstance(f, types.FunctionType):
+        f = type(f).__call__ if callable(f) else None
+    if not isinstance(f, types.FunctionType) or id(f) in seen or depth == 0:
+        return
+    seen.add(id(f))
+    codes = [f.__code__]
+    held: list[Any] = [*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()]
+    for code in codes:
+        codes.extend(k for k in code.co_consts if isinstance(k, types.CodeType))
+        yield not NAMES.isdisjoint(code.co_names) or _compares(code)
+        held.extend(f.__globals__.get(name) for name in code.co_names)
+    for cell in f.__closure__ or ():
+        try:
+            held.append(cell.cell_contents)
+        except ValueError:  # not filled yet
+            continue
+    for value in held:
+        yield _is_whole(value)
+        if isinstance(value, types.FunctionType | types.MethodType | functools.partial):
+            yield from _found(value, depth - 1, seen)
+
+
+def _compares(code: types.CodeType) -> bool:
+    """Whether a comparison is used for more than a branch."""
+    instructions = list(dis.get_instructions(code))
+    for k, instruction in enumerate(instructions):
+        if instruction.opname == "COMPARE_OP":
+            after = instructions[k + 1 : k + 3]
+            names = [i.opname for i in after if i.opname != "TO_BOOL"]
+            if not names or not names[0].startswith("POP_JUMP"):
+                return True
+    return False

@@ -16,9 +16,7 @@ from typing import Any
 __all__ = ["makes_whole_numbers"]
 
 # methods and functions whose results count, compare or choose a type
-NAMES = frozenset(
-    "argsort argmax argmin argpartition searchsorted nonzero any all astype round int_ int64 int32 bool_".split()
-)
+NAMES = frozenset("argsort argmax argmin argpartition searchsorted nonzero any all astype round".split())
 DEPTH = 4
 
 

@@ -131,7 +131,7 @@ class Lifting:
 
 
 def _is_for_numpy(f: Any, library: str, leaves: Leaves) -> bool:
-    """Whether the code of a function speaks of NumPy or SciPy, or counts and compares, not of the framework."""
+    """Whether the code of a function speaks of NumPy or SciPy, or counts, and not of the framework."""
     names = set(_mentions(f, 4, set()))
     if library in names or names & GENERIC:
         return False

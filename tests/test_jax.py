@@ -122,3 +122,21 @@ def test_writing_into_a_plain_array_is_explained():
     for call in (ad.gradient, ad.prepare_gradient):
         with pytest.raises(ad.errors.FunctionNotSupportedError, match=r"test_jax\.py.*np\.zeros_like\(x\)"):
             call(f, np.ones(2), backend="jax")
+
+
+@pytest.mark.parametrize("operator", ["gradient", "jacobian", "hessian", "jvp"])
+def test_aux_of_a_prepared_object_holds_anything(operator):
+    marker = object()
+
+    def f(x):
+        y = np.sum(x**3) if operator in ("gradient", "hessian") else x**3
+        return y, {"label": "a string", "twice": 2 * x, "object": marker, "count": 3}
+
+    x = np.array([0.5, 2.0])
+    seed = {"v": x} if operator == "jvp" else {}
+    prepared = getattr(ad, f"prepare_{operator}")(f, x, has_aux=True, backend="jax")
+    for (_, aux), value in ((prepared(x, **seed), None), (prepared.value_and(x, **seed)[0], 1)):
+        assert aux["label"] == "a string", value
+        assert aux["object"] is marker
+        assert aux["count"] == 3
+        np.testing.assert_allclose(aux["twice"], 2 * x, rtol=1e-15)

@@ -7,6 +7,8 @@ and the remedy.
 
 from __future__ import annotations
 
+import pickle
+
 __all__ = [
     "ArgumentError",
     "BackendContractError",
@@ -19,6 +21,7 @@ __all__ = [
     "HolomorphicError",
     "InputTypeError",
     "NonScalarOutputError",
+    "NotPicklableError",
     "OperationNotSupportedError",
     "OptionalPackageError",
     "OutMismatchError",
@@ -83,6 +86,10 @@ class PreparationMismatchError(PolyadError, ValueError):
 
 class FunctionNotSupportedError(PolyadError, TypeError):
     """The framework cannot follow the function: the message says where and what to use instead."""
+
+
+class NotPicklableError(PolyadError, pickle.PicklingError):
+    """A prepared object cannot be sent to another process: its function or an argument cannot."""
 
 
 class OperationNotSupportedError(FunctionNotSupportedError):

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from polyad.arrays.libraries import ArraySpec
+from polyad.arrays.libraries import ArraySpec, is_leaf
 from polyad.backends import derive
 from polyad.backends.base import (
     Backend,
@@ -174,7 +174,7 @@ class JAX(Backend):
 
         with _precision(_is_wide((*problem.x, *problem.c))):
             try:
-                y, _ = jax.eval_shape(problem.f, problem.x, problem.c)
+                y = jax.eval_shape(lambda x, c: problem.f(x, c)[0], problem.x, problem.c)
             except (jax.errors.ConcretizationTypeError, OperationNotSupportedError):
                 # a branch on a value: right where nothing is compiled, and ``finish`` traces the rest
                 x, c = (tuple(map(jax.numpy.asarray, leaves)) for leaves in (problem.x, problem.c))
@@ -195,9 +195,10 @@ class JAX(Backend):
         examples = (problem.x, problem.c, *seeds)
         wide = _is_wide([leaf for leaves in examples for leaf in leaves])
         words = strategy_of(kernel)
+        kept: dict[int, Any] = {}
         if prepared and self.jit:
             with _precision(wide):
-                closed, shape = jax.make_jaxpr(kernel, return_shape=True)(*examples)
+                closed, shape = jax.make_jaxpr(_traceable(kernel, kept), return_shape=True)(*examples)
             # what a trace around this one follows is no constant of a program
             prepared = not any(isinstance(a, jax.core.Tracer) for a in closed.consts)
         if not (prepared and self.jit):
@@ -221,6 +222,8 @@ class JAX(Backend):
             return run(*leaves)[0]
 
         compiled: list[Kernel] = [jax.jit(form) for form in (full, result, bare)]
+        if kept:
+            compiled[0] = _completed(compiled[0], kept)
         if wide:
             compiled = [_scoped(form) for form in compiled]
         single = len(problem.x) == 1 and count == 1 and all(len(s) == 1 for s in seeds)
@@ -259,6 +262,31 @@ class JAX(Backend):
         return None
 
 
+def _traceable(kernel: Kernel, kept: dict[int, Any]) -> Kernel:
+    """The kernel without what ``aux`` holds besides arrays, as strings, which is put in ``kept``."""
+
+    def run(*args: Leaves) -> Any:
+        outcome = kernel(*args)
+        aux = outcome[2]
+        kept.update((k, leaf) for k, leaf in enumerate(aux) if not is_leaf(leaf))
+        return (*outcome[:2], tuple(leaf for leaf in aux if is_leaf(leaf)), *outcome[3:])
+
+    return run
+
+
+def _completed(full: Kernel, kept: dict[int, Any]) -> Kernel:
+    """The compiled form of such a kernel, with what was kept in its place again."""
+
+    def run(*args: Leaves) -> Any:
+        outcome = full(*args)
+        arrays = iter(outcome[2])
+        count = len(outcome[2]) + len(kept)
+        aux = tuple(kept[k] if k in kept else next(arrays) for k in range(count))
+        return (*outcome[:2], aux, *outcome[3:])
+
+    return run
+
+
 def _without_values(kernel: Kernel, problem: Problem) -> Kernel:
     """The kernel, after the function has run on arrays without values.
 
@@ -268,7 +296,7 @@ def _without_values(kernel: Kernel, problem: Problem) -> Kernel:
     import jax
 
     def checked(x: Leaves, c: Leaves, *seeds: Leaves) -> Any:
-        jax.eval_shape(lambda x: problem.f(x, c), x)
+        jax.eval_shape(lambda x: problem.f(x, c)[0], x)
         return kernel(x, c, *seeds)
 
     return checked

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from polyad.errors import UnsupportedOperatorError
 from polyad.operators.function import label_of
+from polyad.operators.travel import Travels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Described"]
 
 
-class Described:
+class Described(Travels):
     """Words about a prepared object."""
 
     operator: ClassVar[str]

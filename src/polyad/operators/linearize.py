@@ -34,7 +34,8 @@ class Linearization(Prepared):
 
     def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
         # the caller may write to his arrays before he asks for a product
-        super()._prepare(tuple(map(_kept, args)), seed)
+        self._examples = tuple(map(_kept, args))
+        super()._prepare(self._examples, seed)
         problem = self.problem
         problem.outputs  # noqa: B018  (learned while errors are explained)
         self._linear: Linearized = self.backend.linearize(problem, problem.x, problem.c)

@@ -100,6 +100,7 @@ class Prepared(Described):
         self.once = once
         self.batched = batched
         self.on_mismatch = on_mismatch
+        self._examples, self._example_of_seed = args, seed
         self.signature = Signature(args, argnums)
         self.backend = resolve(backend, self.signature.library.name)
         self._guests = guests(self.backend, (*args, seed), once=once)
@@ -320,12 +321,12 @@ class Prepared(Described):
             if self.signature.resembles(args):  # inside of a differentiation of which this one knows nothing
                 return self._again(args, seed=seed[0] if seed else None, once=True)
         if isinstance(error, Mismatch):
-            return self._mismatched(args)
+            return self._mismatched(args, seed)
         if self._flat.relents(error):
             return self
         self._raise(error)
 
-    def _mismatched(self, args: tuple[Any, ...]) -> Prepared:
+    def _mismatched(self, args: tuple[Any, ...], seed: tuple[Any, ...]) -> Prepared:
         """Another preparation for these arguments, or the error that says what changed."""
         if self.on_mismatch == "raise":
             raise PreparationMismatchError(
@@ -337,7 +338,7 @@ class Prepared(Described):
         key = fresh.describe()
         with self._lock:
             if key not in self._others:
-                self._others[key] = self._again(args)
+                self._others[key] = self._again(args, seed=seed[0] if seed else None)
             return self._others[key]
 
     def _again(self, args: tuple[Any, ...], **options: Any) -> Prepared:

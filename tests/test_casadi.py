@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -509,3 +510,68 @@ def test_no_warning_of_numpy():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ad.hessian(weighted, V, 1.0, backend="casadi")
+
+
+# -- matrices too large for one graph ---------------------------------------------------------------
+
+
+def test_a_dense_hessian_is_computed_product_by_product() -> None:
+    n = 300
+    x = np.linspace(0.1, 1.0, n)
+
+    def f(p: Any, k: Any) -> Any:
+        return np.sin(np.sum(p["a"] ** 2) + p["b"] * p["a"][k])
+
+    for k in (0, 3):  # an integer argument may change the pattern
+        p = ad.prepare_hessian(f, {"a": x, "b": 2.0}, 0, backend="casadi")
+        assert f"{n + 1} products one by one" in p.strategy
+        y, g, h = p.value_and({"a": x, "b": 2.0}, k)
+        y1, g1, h1 = ad.value_gradient_and_hessian(f, {"a": x, "b": 2.0}, k)
+        assert abs(y - y1) < 1e-14
+        assert np.allclose(g["a"], g1["a"], rtol=1e-13, atol=1e-13)
+        for i in "ab":
+            for j in "ab":
+                assert np.allclose(h[i][j], h1[i][j], rtol=1e-12, atol=1e-12)
+
+
+def test_a_sparse_matrix_takes_as_many_products_as_it_has_colors() -> None:
+    n = 1500
+    x = np.linspace(0.1, 1.0, n)
+
+    def f(x: Any) -> Any:
+        for _ in range(4):
+            x = np.sin(x[1:] * x[:-1])
+        return x
+
+    p = ad.prepare_jacobian(f, x, backend="casadi")
+    assert "5 products one by one" in p.strategy or "one by one" not in p.strategy
+    v = np.cos(np.arange(n))
+    assert np.allclose(p(x) @ v, ad.jvp(f, x, v=v), rtol=1e-12, atol=1e-14)
+
+
+def test_a_jacobian_inside_another_function_stays_part_of_its_graph() -> None:
+    x = np.linspace(0.1, 1.0, 120)
+
+    def outer(x: Any) -> Any:
+        return np.sum(ad.jacobian(lambda z: np.sin(np.sum(z)) * z, x, backend="casadi") ** 2)
+
+    assert np.allclose(
+        ad.gradient(outer, x, backend="casadi"),
+        ad.gradient(lambda x: np.sum(ad.jacobian(lambda z: np.sin(np.sum(z)) * z, x) ** 2), x),
+        rtol=1e-10,
+    )
+
+
+def test_a_long_loop_that_fills_an_array() -> None:
+    n = 1500
+
+    def f(x: Any) -> Any:
+        y = np.zeros_like(x, shape=n + 1)
+        y[0] = x[0]
+        for k in range(n):
+            y[k + 1] = y[k] + 1e-3 * np.sin(y[k]) * x[1]
+        y[[1, 2, 1]] = x[:3]  # a place written twice keeps the last
+        return y[-1] + y[1]
+
+    x = np.array([0.5, 1.0, 0.3])
+    assert np.allclose(ad.gradient(f, x, backend="casadi"), ad.gradient(f, x), rtol=1e-12)

@@ -30,6 +30,7 @@ from polyad.backends.base import (
     strategy,
     strategy_of,
 )
+from polyad.backends.casadi_products import TooLarge, by_products, limited
 from polyad.backends.casadi_program import Program
 from polyad.errors import ArgumentError, FunctionNotSupportedError
 
@@ -119,6 +120,9 @@ class CasADi(Backend):
             y, aux = kernels.called(problem, x, c)
             return kernels.jacobian(y, kernels.Point(x), mode), kernels.boxes(y), aux
 
+        kernel.columns = kernels.product(  # type: ignore[attr-defined]
+            problem, transposed=False, batched=False
+        )
         return kernel
 
     def derivative(self, problem: Problem) -> Kernel:
@@ -142,6 +146,7 @@ class CasADi(Backend):
             h = kernels.sparse_hessian(g, point)
             return point.blocks(h, point.leaves), kernels.boxes(y), aux, point.split(g, point.dtypes)
 
+        kernel.columns = kernels.curvature(problem)  # type: ignore[attr-defined]
         return kernel
 
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
@@ -179,7 +184,15 @@ class CasADi(Backend):
     def finish(
         self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
     ) -> Executable:
-        program = Program(kernel, problem, seeds, self.symbols)
+        columns = getattr(kernel, "columns", None)
+        try:
+            with limited(columns is not None):
+                program = Program(kernel, problem, seeds, self.symbols)
+        except TooLarge as large:
+            assert columns is not None
+            program = Program(columns, problem, (_zeros(problem.inputs),), self.symbols)
+            words = f"{strategy_of(kernel)}, {program.kind} graph lifted from NumPy"
+            return by_products(program.full, problem, large, words, patterned=program.patterned)
         words = f"{strategy_of(kernel)}, {program.kind} graph lifted from NumPy"
         single = len(problem.x) == 1 and all(len(s) == 1 for s in seeds)
         bare = program.bare if single else None

@@ -14,8 +14,18 @@ import numpy as np
 
 from polyad.arrays.casadi_symbolic import Symbolic, constant
 from polyad.backends.base import Kernel, Leaves, Problem, strategy
+from polyad.backends.casadi_products import check_size, star_pays
 
-__all__ = ["Point", "boxes", "called", "jacobian", "product", "sparse_hessian", "sparse_jacobian"]
+__all__ = [
+    "Point",
+    "boxes",
+    "called",
+    "curvature",
+    "jacobian",
+    "product",
+    "sparse_hessian",
+    "sparse_jacobian",
+]
 
 
 def _of(leaf: Any) -> Symbolic:
@@ -138,6 +148,7 @@ def sparse_jacobian(y: Sequence[Symbolic], point: Point, mode: str | None) -> An
     import casadi
 
     column = casadi.vertcat(*(leaf.column for leaf in y if leaf.size))
+    check_size(column, point)
     if isinstance(column, casadi.MX):
         rows = column.numel()
         if mode == "reverse" or (mode is None and 4 * rows <= point.size and rows < _colors(column, point)):
@@ -159,9 +170,27 @@ def sparse_hessian(g: Any, point: Point) -> Any:
     """CasADi's matrix of second derivatives from a gradient, with its own pattern."""
     import casadi
 
+    check_size(g, point, second=True)
     # forward over reverse, as CasADi's own hessian; see _times for why that is said
-    options: dict[str, Any] = {"symmetric": True, **_FORWARD}
+    symmetric = star_pays(casadi.jacobian_sparsity(g, point.column))
+    options: dict[str, Any] = {"symmetric": symmetric, **_FORWARD}
     return casadi.jacobian(g, point.column, options)
+
+
+def curvature(problem: Problem) -> Kernel:
+    """The product of the Hessian with one direction, with the gradient beside it."""
+
+    def kernel(x: Leaves, c: Leaves, seed: Leaves) -> Any:
+        import casadi
+
+        y, aux = called(problem, x, c)
+        point = Point(x)
+        g = casadi.gradient(y[0].column, point.column)
+        v = casadi.vertcat(*(s.column for s in _seeds(seed, point.kind) if s.size))
+        h = casadi.jtimes(g, point.column, v)
+        return point.split(h, point.dtypes), boxes(y), aux, point.split(g, point.dtypes)
+
+    return kernel
 
 
 def product(problem: Problem, *, transposed: bool, batched: bool) -> Kernel:

@@ -22,6 +22,7 @@ import numpy as np
 from polyad.arrays.casadi_symbolic import Symbolic, constant
 from polyad.backends.base import Kernel, Leaves, Problem
 from polyad.backends.casadi_call import BUILDING, Call, Output
+from polyad.backends.casadi_products import limited
 from polyad.errors import FunctionNotSupportedError
 
 __all__ = ["Program"]
@@ -107,12 +108,12 @@ def inlined(kernel: Kernel, args: tuple[Leaves, ...], kind: Any) -> tuple[Leaves
     symbols = [
         [_symbol(leaf, f"t{g}_{k}", kind) for k, leaf in enumerate(some)] for g, some in enumerate(args)
     ]
-    outcome = kernel(
-        *[
-            tuple(_boxed(s, leaf) for s, leaf in zip(some, leaves, strict=True))
-            for some, leaves in zip(symbols, args, strict=True)
-        ]
-    )
+    boxed = [
+        tuple(_boxed(s, leaf) for s, leaf in zip(some, leaves, strict=True))
+        for some, leaves in zip(symbols, args, strict=True)
+    ]
+    with limited(False):
+        outcome = kernel(*boxed)
     names, values = [], []
     for some, leaves in zip(symbols, args, strict=True):
         for symbol, leaf in zip(some, leaves, strict=True):
@@ -207,6 +208,11 @@ class Program:
         self.kind = self.first.kind
         if self.first.bare is not None and not self._integers:
             self.bare = self._guarded(self.first.bare, len(problem.x) + len(problem.c), seeds)
+
+    @property
+    def patterned(self) -> bool:
+        """Whether one graph serves all arguments, so that the patterns of its matrices do as well."""
+        return not self._integers
 
     def _guarded(self, bare: Callable[..., Any], count: int, seeds: tuple[Leaves, ...]) -> Callable[..., Any]:
         """``bare`` where seeds have the shape they had at preparation; a batch may be another."""

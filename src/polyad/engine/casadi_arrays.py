@@ -68,8 +68,13 @@ class Arrays(Adapter):
         dtype = x.dtype
         if v.shape != where.shape:
             v = v.reshaped(v.shape[max(0, len(v.shape) - where.ndim) :]).spread(where.shape)
+        places = where.ravel()
+        if places.size == 1 or (np.diff(places) > 0).all():  # no place is written twice
+            column = x.kind(x.column)  # a copy, into which CasADi writes
+            column[places.tolist()] = v.column
+            return x.like(column, dtype=dtype)
         source = np.arange(x.size)
-        source[where.ravel()] = x.size + np.arange(where.size)
+        source[places] = x.size + np.arange(where.size)
         return self._joined([x, v]).take(source.reshape(x.shape)).typed(dtype)
 
     def own_scatter(self, w: Any, index: Any, shape: tuple[int, ...]) -> Symbolic:

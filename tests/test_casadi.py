@@ -26,7 +26,8 @@ from cases import CASES
 
 # what CasADi cannot follow: complex numbers, and orders, indices and sizes that depend on values
 REFUSED = re.compile(
-    "real numbers only|depends on a value|depends on values|not known yet|no counterpart of "
+    "real numbers only|depends on a value|depends on values|not known yet|each part to chance|"
+    "no counterpart of "
     "(fft|ifft|eig|nonzero|isin|nextafter|frexp_exponent|i0)"
 )
 

@@ -95,6 +95,9 @@ class NotPicklableError(PolyadError, pickle.PicklingError):
 class OperationNotSupportedError(FunctionNotSupportedError):
     """polyad's engine cannot follow an operation; the message names it, its line and the remedy."""
 
+    # whether no other way of running the function could be right, though it might give a number
+    decisive = False
+
 
 class ReadOnlyError(OperationNotSupportedError, ValueError):
     """An array that only shows entries of others was written to, which NumPy does not allow either."""

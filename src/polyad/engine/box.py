@@ -26,8 +26,9 @@ from polyad.engine.rules_structure import (
     astype,
     getitem,
     is_basic,
+    set_at,
     setitem,
-    written_once,
+    without_leading,
 )
 from polyad.engine.tape import Node
 
@@ -215,9 +216,12 @@ class Box:
             index = unbox_index(index, self._value)
         old = self._value
         value = self._written(unbox(item, old))
-        if type(index) is not int and not is_basic(index):
-            index, value = written_once(old.shape, index, value)
-        self._value = setitem(old, value, index=index)
+        if hasattr(value, "shape") and value.shape and type(index) is not slice:
+            value = without_leading(value, old.shape, index)
+        if type(index) is int or is_basic(index):
+            self._value = setitem(old, value, index=index)
+        else:
+            self._value = set_at(old, value, index)
 
     def _written(self, value: Value) -> Value:
         """A value as it can be written here: in this dtype."""

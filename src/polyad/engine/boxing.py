@@ -10,6 +10,7 @@ from polyad.arrays.libraries import library_of
 from polyad.engine.core import Tracer, Value, base, shape_of
 from polyad.engine.dual import Dual
 from polyad.engine.proxy import Proxy
+from polyad.engine.refuse import refuse
 from polyad.engine.rules_structure import reshape, stack
 from polyad.engine.series import Series
 from polyad.engine.tape import Node, Tape
@@ -75,7 +76,7 @@ def _unbox_key(k: Any, beside: Value) -> Any:
     if kind is int or kind is slice or k is None or k is Ellipsis:
         return k
     if kind in (bool, np.bool_, list):
-        k = np.asarray(k)
+        k = _listed(k)
         if k.size == 0 and k.dtype == float:
             k = k.astype(int)
     if isinstance(k, np.ndarray):
@@ -94,6 +95,16 @@ def _unbox_key(k: Any, beside: Value) -> Any:
     if owner is not None and owner.name != "numpy":
         return Proxy(owner.name, k)
     return k
+
+
+def _listed(k: Any) -> np.ndarray:
+    try:
+        return np.asarray(k)
+    except ValueError:
+        raise refuse(
+            "an index that is no array: a list of lists of several lengths, or one that contains itself",
+            "use an array of integers",
+        ) from None
 
 
 def gathered(items: Any) -> Value:

@@ -53,9 +53,14 @@ class Orders(Arrays):
         beaten = casadi.reshape(ahead + casadi.if_else(earlier, same, 0.0), n, x.size)
         return casadi.reshape(casadi.sum1(beaten), n, lanes), moved
 
-    def own_argsort(self, x: Any, axis: int) -> Symbolic:
+    def own_argsort(self, x: Any, axis: int, kind: Any) -> Symbolic:
         import casadi
 
+        if kind not in ("stable", "mergesort") and x.size > 1:
+            raise refuse(
+                "np.argsort in casadi: NumPy's default algorithm leaves the order of equal entries to chance",
+                'use np.argsort(x, kind="stable")',
+            )
         axis %= max(len(x.shape), 1)
         if x.size == 0:
             return self.own_zeros(x.typed(np.int64), x.shape)
@@ -69,7 +74,14 @@ class Orders(Arrays):
         return self.own_transpose(order, tuple(int(k) for k in np.argsort([*lead, axis])))
 
     def own_argpartition(self, x: Any, kth: Any, axis: int) -> Symbolic:
-        return self.own_argsort(x, axis)  # one of the orders that are promised
+        raise refuse(
+            "np.partition in casadi: NumPy leaves the order within each part to chance",
+            "use np.sort, or np.argsort(x, kind='stable')",
+        )
+
+    def may_repeat(self, shape: tuple[int, ...], index: Any, plain: bool) -> bool:
+        """Such an assignment is refused anyway."""
+        return False
 
     def own_argmax(self, x: Any, axis: Any, keepdims: bool) -> Symbolic:
         return self._extreme_place(x, axis, keepdims, "highest")

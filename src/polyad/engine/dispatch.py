@@ -200,10 +200,12 @@ def write_out(out: Any, result: Any) -> Any:
         if not isinstance(unbox(result), Tracer) and isinstance(out, np.ndarray):
             out[...] = unbox(result)
             return out
-        raise refuse(
+        error = refuse(
             "writing a traced result into a plain array (out=, or +=) would drop its derivative",
             "create the array with np.zeros_like(x) instead of np.zeros(n), or leave out= away",
         )
+        error.decisive = True  # a framework would make += a new array, of which its other names know nothing
+        raise error
     value = unbox(result)
     if shape_of(value) != out.shape:
         if np.broadcast_shapes(shape_of(value), out.shape) != out.shape:

@@ -216,6 +216,20 @@ class Adapter:
         """The numbers in an array, or None where it has none yet."""
         return None
 
+    def may_repeat(self, shape: tuple[int, ...], index: Any, plain: bool) -> bool:
+        """Whether an assignment at this index must expect it to name an entry twice.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the array.
+        index : object
+            The index, with arrays of the library in it.
+        plain : bool
+            Whether the library alone differentiates it, no rule of the table.
+        """
+        return True
+
     def later(self, check: Callable[..., Any], arrays: tuple[Any, ...]) -> None:
         """Make a check on values, which raises, whenever there are any; a library that traces has none."""
 
@@ -251,11 +265,11 @@ class Adapter:
     def own_ifft(self, x: Any, axis: int) -> Any:
         return self.main().fft.ifft(x, axis=axis)
 
-    def own_argsort(self, x: Any, axis: int) -> Any:
+    def own_argsort(self, x: Any, axis: int, kind: Any) -> Any:
         return self.main().argsort(x, axis=axis)
 
     def own_argpartition(self, x: Any, kth: Any, axis: int) -> Any:
-        return self.own_argsort(x, axis)  # sorted altogether is one of the orders that are promised
+        raise NotImplementedError
 
     def own_truncate_to(self, x: Any, dtype: Any) -> Any:
         return self.own_astype(x, dtype)

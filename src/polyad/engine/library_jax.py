@@ -22,6 +22,10 @@ DERIVED_BY_TABLE = frozenset({"spence", "exp1", "expn", "log_ndtr", "i1", "i1e"}
 DERIVED_WRONG = frozenset({"boxcox", "boxcox1p", "rel_entr", "kl_div"})
 
 
+# kinds of sorts that leave equal entries in their order
+STABLE = frozenset({"stable", "mergesort"})
+
+
 class JAX(Hosting):
     """``jax.numpy``."""
 
@@ -47,6 +51,43 @@ class JAX(Hosting):
 
     def stop(self, a: Any) -> Any:
         return sys.modules["jax"].lax.stop_gradient(a)
+
+    def may_repeat(self, shape: tuple[int, ...], index: Any, plain: bool) -> bool:
+        """Not where it is JAX's to differentiate: its rule follows the value that stays."""
+        return not plain
+
+    def own_last_written(self, places: Any, size: int) -> Any:
+        numpy = self.main()
+        numbers = numpy.arange(places.size)
+        return numpy.full(size, -1, dtype=numbers.dtype).at[numpy.ravel(places)].max(numbers)
+
+    def own_argsort(self, x: Any, axis: int, kind: Any) -> Any:
+        order = self.main().argsort(x, axis=axis, stable=True)
+        if kind in STABLE or not x.size:
+            return order
+        lax, numpy = sys.modules["jax"].lax, self.main()
+        ordered = numpy.moveaxis(numpy.take_along_axis(x, order, axis=axis), axis, -1)
+        a, b = ordered[..., 1:], ordered[..., :-1]
+        ties = numpy.any((a == b) | (numpy.isnan(a) & numpy.isnan(b)))
+        by_numpy = self._on_host(lambda a, axis: np.argsort(a, axis=axis, kind=kind), axis)
+        return lax.cond(ties, by_numpy, lambda a: order, x)
+
+    def own_argpartition(self, x: Any, kth: Any, axis: int) -> Any:
+        return self._on_host(lambda a, axis: np.argpartition(a, kth, axis=axis), axis)(x)
+
+    def _on_host(self, f: Callable[..., Any], axis: int) -> Callable[..., Any]:
+        """An order that NumPy's algorithm leaves to chance: only NumPy itself knows it."""
+        jax, numpy = sys.modules["jax"], self.main()
+
+        def call(x: Any) -> Any:
+            dtype = numpy.argsort(numpy.zeros(1)).dtype
+            back = axis % x.ndim - x.ndim  # counted from the end: vmap adds axes in front
+            result = jax.ShapeDtypeStruct(x.shape, dtype)
+            return jax.pure_callback(
+                lambda a: f(np.asarray(a), back).astype(dtype), result, x, vmap_method="expand_dims"
+            )
+
+        return call
 
     def own_setitem(self, x: Any, v: Any, index: Any) -> Any:
         return self.main().asarray(x).at[index].set(v)

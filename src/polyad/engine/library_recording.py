@@ -84,6 +84,11 @@ class Recording(Adapter):
     own_pinv = own_fft = own_ifft = own_argsort = own_argpartition = None  # type: ignore[assignment]
     own_truncate_to = own_astype = None  # type: ignore[assignment]
 
+    def may_repeat(self, shape: tuple[int, ...], index: Any, plain: bool) -> bool:
+        """Whether it does so in the example; otherwise the program looks at every run (``_set_once``)."""
+        places = np.arange(int(np.prod(shape))).reshape(shape)[_example(index)]
+        return np.unique(places).size < np.size(places)
+
     def own_zeros(self, like: Any, shape: tuple[int, ...]) -> Any:
         return np.zeros(shape, dtype=like.dtype)
 

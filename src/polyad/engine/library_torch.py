@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,11 +11,24 @@ import numpy as np
 
 from polyad.engine.core import PRIMITIVES, Primitive
 from polyad.engine.host import Hosting
+from polyad.engine.refuse import refuse
+from polyad.engine.rules_structure import is_basic
 
 __all__ = ["Torch"]
 
 # torch's dtype -> NumPy's
 _DTYPES: dict[Any, Any] = {}
+
+
+def axis_of(keys: tuple[Any, ...], k: int, ndim: int) -> int:
+    """The axis that a key of an index stands for."""
+    if any(key is Ellipsis for key in keys[:k]):
+        return ndim - sum(1 for key in keys[k:] if key is not None)
+    return sum(getattr(key, "ndim", 1) if _is_mask(key) else 1 for key in keys[:k] if key is not None)
+
+
+def _is_mask(key: Any) -> bool:
+    return isinstance(key, np.ndarray) and key.dtype.kind == "b"
 
 
 class Torch(Hosting):
@@ -100,7 +114,9 @@ class Torch(Hosting):
 
     def own_getitem(self, x: Any, index: Any) -> Any:
         keys = index if type(index) is tuple else (index,)
-        if any(isinstance(k, slice) and (k.step or 1) < 0 for k in keys):
+        several = len(keys) > 1 and not is_basic(index)
+        # steps backwards torch has not, and beside arrays it takes a number for a slice, NumPy for an array
+        if several or any(isinstance(k, slice) and (k.step or 1) < 0 for k in keys):
             return x.reshape(-1)[self._positions(x.shape, index, x)]
         return x[self._converted(index, x)]
 
@@ -113,10 +129,32 @@ class Torch(Hosting):
         """Flat positions of what an index picks."""
         import torch
 
-        size = int(np.prod(tuple(shape)))
-        if any(isinstance(k, torch.Tensor) for k in (index if type(index) is tuple else (index,))):
-            return torch.arange(size, device=x.device).reshape(tuple(shape))[self._converted(index, x)]
-        return torch.as_tensor(np.arange(size).reshape(tuple(shape))[index].copy(), device=x.device)
+        shape = tuple(shape)
+        keys = index if type(index) is tuple else (index,)
+        tensors = [k for k, key in enumerate(keys) if isinstance(key, torch.Tensor)]
+        if any(keys[k].dtype == torch.bool for k in tensors):
+            known = [self.values(key) if k in tensors else key for k, key in enumerate(keys)]
+            if any(key is None for k, key in enumerate(known) if k in tensors):
+                raise refuse(
+                    "a mask that torch is still tracing picks entries, whose number is not known",
+                    "use np.where(mask, x, 0)",
+                )
+            keys, tensors = tuple(np.asarray(k) if isinstance(k, np.ndarray) else k for k in known), []
+        blank = [np.zeros(tuple(key.shape), dtype=int) if k in tensors else key for k, key in enumerate(keys)]
+        places = np.asarray(np.arange(math.prod(shape)).reshape(shape)[tuple(blank)])
+        found = torch.as_tensor(places.copy(), device=x.device)
+        for k in tensors:
+            # NumPy says which entry of the key each entry of the result takes
+            axis, key = axis_of(keys, k, len(shape)), keys[k]
+            count = key.numel()
+            longer = (*shape[:axis], count, *shape[axis + 1 :])
+            along = np.arange(count).reshape(-1, *(1,) * (len(shape) - axis - 1))
+            numbers = [*blank[:k], np.arange(count).reshape(tuple(key.shape)), *blank[k + 1 :]]
+            which = np.broadcast_to(along, longer)[tuple(numbers)].copy()
+            step, n = math.prod(shape[axis + 1 :]), shape[axis]
+            taken = key.reshape(-1)[torch.as_tensor(which, device=x.device)]
+            found = found + step * torch.where(taken < 0, taken + n, taken)
+        return found
 
     def own_setitem(self, x: Any, v: Any, index: Any) -> Any:
         import torch
@@ -125,6 +163,42 @@ class Torch(Hosting):
         v = v if isinstance(v, torch.Tensor) else self._number(v, x)
         v = v.to(x.dtype).reshape(v.shape[max(0, v.ndim - where.ndim) :]).expand(where.shape)
         return x.reshape(-1).index_put((where.reshape(-1),), v.reshape(-1)).reshape(x.shape)
+
+    def own_last_written(self, places: Any, size: int) -> Any:
+        import torch
+
+        numbers = torch.arange(places.numel(), device=places.device)
+        none = torch.full((size,), -1, device=places.device)
+        return none.scatter_reduce(0, places.reshape(-1), numbers, "amax")
+
+    def own_argsort(self, x: Any, axis: int, kind: Any) -> Any:
+        import torch
+
+        order = torch.argsort(x, dim=axis, stable=True)
+        if kind in ("stable", "mergesort") or not x.ndim:
+            return order
+        ordered = x.gather(axis, order).movedim(axis, -1)
+        a, b = ordered[..., 1:], ordered[..., :-1]
+        try:
+            ties = bool(((a == b) | (a.isnan() & b.isnan())).any())
+        except RuntimeError:  # torch traces, or maps over this: it has no values
+            return order
+        return self._by_numpy(x, lambda a: np.argsort(a, axis=axis, kind=kind)) if ties else order
+
+    def own_argpartition(self, x: Any, kth: Any, axis: int) -> Any:
+        if self.values(x) is None:
+            raise refuse(
+                "the order that np.partition leaves open, of an array that torch does not know yet,",
+                "use np.sort or np.argsort",
+            )
+        return self._by_numpy(x, lambda a: np.argpartition(a, kth, axis=axis))
+
+    def _by_numpy(self, x: Any, f: Callable[..., Any]) -> Any:
+        """An order that NumPy's algorithm leaves to chance: only NumPy itself knows it."""
+        import torch
+
+        values = np.asarray(self.values(x), dtype=str(x.dtype).removeprefix("torch."))
+        return torch.as_tensor(f(values), device=x.device)
 
     def own_scatter(self, w: Any, index: Any, shape: tuple[int, ...]) -> Any:
         import torch

@@ -104,7 +104,7 @@ def interp(x: Value, xp: Value, fp: Value, left: Any = None, right: Any = None, 
     x, xp, fp = array_of(x), array_of(xp), array_of(fp)
     if period is not None:
         x, xp = remainder(x, period), remainder(xp, period)
-        order = argsort(xp, axis=0)
+        order = argsort(xp, axis=0, kind="stable")
         xp, fp = getitem(xp, index=order), getitem(fp, index=order)
         ends = slice(-1, None), slice(0, 1)
         low, high = (getitem(xp, index=k) for k in ends)

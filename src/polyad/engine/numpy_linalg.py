@@ -309,7 +309,7 @@ def _hermitian_svd(a: Value, compute_uv: bool) -> Any:
     """The singular values are the sizes of the eigenvalues."""
     d, v = matrix.eigh(triangle(a, "L"))
     s, last = absolute(d), ndim_of(d) - 1
-    order = argsort(-s, axis=last)
+    order = argsort(-s, axis=last, kind="stable")
     s = take_along_axis(s, order, last)
     if not compute_uv:
         return s

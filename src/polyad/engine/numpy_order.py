@@ -35,14 +35,21 @@ def _along(a: Value, axis: Axis) -> tuple[Value, int]:
 
 @function(np.sort)
 def sort(a: Value, axis: Axis = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Value:
+    # the order of equal entries shows in the derivative only: there the first stays the first
     a, k = _along(a, axis)
-    return take_along_axis(a, rules.argsort(a, axis=k), k)
+    return take_along_axis(a, rules.argsort(a, axis=k, kind="stable"), k)
 
 
 @function(np.argsort)
 def argsort(a: Value, axis: Axis = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Value:
     a, k = _along(a, axis)
-    return rules.argsort(a, axis=k)
+    if order is not None:
+        raise ValueError("Cannot specify order when the array has no fields.")
+    if stable is not None:
+        if kind is not None:
+            raise ValueError("`kind` and `stable` parameters can't be provided at the same time.")
+        kind = "stable" if stable else None
+    return rules.argsort(a, axis=k, kind=kind)
 
 
 _argpartition = constant("argpartition", lambda a, kth, axis: np.argpartition(a, kth, axis=axis))
@@ -70,9 +77,11 @@ def lexsort(keys: Any, axis: int = -1) -> Value:
     for key in map(base, map(array_of, parts)):
         k = axes_of(axis, ndim_of(key))[0]  # type: ignore[index]
         if order is None:
-            order = rules.argsort(key, axis=k)
+            order = rules.argsort(key, axis=k, kind="stable")
         else:
-            order = take_along_axis(order, rules.argsort(take_along_axis(key, order, k), axis=k), k)
+            order = take_along_axis(
+                order, rules.argsort(take_along_axis(key, order, k), axis=k, kind="stable"), k
+            )
     return order
 
 

@@ -16,7 +16,7 @@ __all__ = ["last_refusal", "no_rule", "read_only", "refuse"]
 _HERE = str(Path(__file__).parents[1])
 
 
-def refuse(operation: str, remedy: str) -> OperationNotSupportedError:
+def refuse(operation: str, remedy: str, frame: Any = None) -> OperationNotSupportedError:
     """The error for an operation that the engine cannot follow.
 
     Parameters
@@ -25,8 +25,10 @@ def refuse(operation: str, remedy: str) -> OperationNotSupportedError:
         What was attempted, with its reason: ``"float(x) would drop the derivative"``.
     remedy : str
         What to write instead.
+    frame : frame, optional
+        Where it was attempted; here by default.
     """
-    line, called = _user_line()
+    line, called = _user_line(sys._getframe(1) if frame is None else frame)
     if called:
         name, remedy = called
         operation = f"{name} turns x into a plain array, which would drop its derivative"
@@ -62,19 +64,19 @@ def no_rule(name: str, mode: str) -> OperationNotSupportedError:
     )
 
 
-def _user_line() -> tuple[str, tuple[str, str] | None]:
+def _user_line(frame: Any) -> tuple[str, tuple[str, str] | None]:
     """The innermost frame outside polyad and the packages it calls, as ``file:line `source```.
 
     With it the function of such a package that was called there and what to call instead, if there is such.
     """
-    frame, called = sys._getframe(2), None
+    called = None
     while frame is not None:
         name = frame.f_code.co_filename
         if not (name.startswith((_HERE, "<__array_function__")) or "site-packages" in name):
             text = linecache.getline(name, frame.f_lineno).strip()
             return f"{Path(name).name}:{frame.f_lineno}" + (f" `{text}`" if text else ""), called
         called = _instead_of(frame) or called
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return "", called
 
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from polyad.engine.core import Primitive, Tracer, Value, dtype_of, is_real, ndim_of, shape_of
 from polyad.engine.cotangents import Part
-from polyad.engine.kinds import fit, general, linear, zeros_batch, zeros_of
-from polyad.engine.rules_arithmetic import real
+from polyad.engine.kinds import constant, fit, general, linear, zeros_batch, zeros_of
+from polyad.engine.rules_arithmetic import less, real, where
 
 __all__ = [
     "astype",
@@ -25,11 +25,13 @@ __all__ = [
     "getitem",
     "reshape",
     "scatter",
+    "set_at",
     "setitem",
     "stack",
     "take_along_axis",
     "total",
     "transpose",
+    "without_leading",
     "written_once",
 ]
 
@@ -297,6 +299,91 @@ def _pull_set_value(y: Value, x: Value, v: Value, index: Any) -> Any:
 
 
 setitem: Primitive = general("setitem", _set, _push_setitem, _pull_set_array, _pull_set_value)
+
+
+def set_at(x: Value, v: Value, index: Any) -> Value:
+    """``x[index] = v`` for an index with arrays in it: of several values for one entry the last one stays."""
+    if not _has_tracer(index):
+        index, v = written_once(x.shape, index, v)
+    elif _may_repeat(x, v, index):
+        return _set_last(x, v, index)
+    return setitem(x, v, index=index)
+
+
+def _may_repeat(x: Value, v: Value, index: Any) -> bool:
+    """Whether an index that another library has computed may name an entry twice, to the rules' harm."""
+    from polyad.engine.libraries import adapter
+    from polyad.engine.proxy import Proxy
+
+    keys = [k for k in (index if type(index) is tuple else (index,)) if isinstance(k, Proxy)]
+    if any(k.dtype.kind == "b" for k in keys):
+        return False
+    plain = all(type(a) is Proxy or not isinstance(a, Tracer) for a in (x, v))
+    return adapter(keys[0].library).may_repeat(x.shape, _arrays_of(index), plain)
+
+
+def _arrays_of(index: Any) -> Any:
+    """An index with the library's own arrays in it."""
+    if type(index) is tuple:
+        return tuple(map(_arrays_of, index))
+    return index.array if isinstance(index, Tracer) else index  # type: ignore[attr-defined]
+
+
+# which of the values written to places is the last one, for every entry; -1 where there is none
+last_written = constant("last_written", lambda places, size: _last_written(places, size))
+
+
+def _last_written(places: Any, size: int) -> Any:
+    last = np.full(size, -1)
+    np.maximum.at(last, np.ravel(places), np.arange(np.size(places)))
+    return last
+
+
+def _set_last(x: Value, v: Value, index: Any) -> Value:
+    """Assignment as a choice between the old entries and the last ones written."""
+    size = x.size
+    places = getitem(np.arange(size).reshape(x.shape), index=index)
+    if places.size == 0:
+        return x
+    last = last_written(places, size=size)
+    if shape_of(v):
+        full = broadcast_to(v, shape=shape_of(places)) if shape_of(v) != shape_of(places) else v
+        v = getitem(reshape(full, shape=(-1,)), index=where(less(last, 0), 0, last))
+    return reshape(where(less(last, 0), reshape(x, shape=(-1,)), v), shape=x.shape)
+
+
+def without_leading(v: Value, shape: Shape, index: Any) -> Value:
+    """What is assigned without the axes of length one by which it has more than the place has.
+
+    NumPy leaves them away when it assigns, other than when it calculates.
+    """
+    kind, n, have = type(index), len(shape), len(v.shape)
+    if kind is int or kind is slice or index is Ellipsis:
+        n -= kind is int
+    elif kind is tuple and is_basic(index):
+        for k in index:
+            if k is None:
+                n += 1
+            elif k is not Ellipsis and type(k) is not slice:
+                n -= 1
+    elif have == 1 and isinstance(index, np.ndarray):
+        return v
+    else:
+        n = len(getitem_shape(shape, _stand_in(index)))
+    if have <= n:
+        return v
+    # NumPy's own verdict, with its error
+    np.empty(shape, dtype=bool)[_stand_in(index)] = np.zeros(v.shape, dtype=bool)
+    return reshape(v, shape=v.shape[have - n :])
+
+
+def _stand_in(index: Any) -> Any:
+    """An index of plain arrays, of the same shapes and kinds."""
+    if type(index) is tuple:
+        return tuple(map(_stand_in, index))
+    if not isinstance(index, Tracer):
+        return index
+    return np.ones(index.shape, dtype=bool) if index.dtype.kind == "b" else np.zeros(index.shape, dtype=int)
 
 
 def _positioned(x: Value, positions: np.ndarray) -> Value:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -98,10 +99,47 @@ def given(value: Value, leaf: Any) -> Box:
     return box
 
 
+ENGINE = str(Path(__file__).parent)
+
+
+def is_own_recursion(error: BaseException) -> bool:
+    """Whether the engine went down and down, not the user's code, which calls it on the way."""
+    files = []
+    trace = error.__traceback__
+    while trace is not None:
+        files.append(trace.tb_frame.f_code.co_filename)
+        trace = trace.tb_next
+    return all(name.startswith(ENGINE) for name in files[-50:])
+
+
+def innermost(error: BaseException) -> Any:
+    """The frame in which an error was raised."""
+    trace: Any = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame
+
+
 def called(f: Function, boxes: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[Any]]:
-    """The user's function; the named error out of NumPy's assignment, which hides it in another."""
+    """The user's function; named errors for those by which NumPy and Python hide what is the matter."""
     try:
         return f(boxes)
+    except TypeError as error:
+        if str(error).startswith("Iterator operand"):
+            refusal = refuse(
+                "np.nditer of a traced array",
+                "loop over x.ravel(), or over np.ndindex(x.shape)",
+                innermost(error),
+            )
+            refusal.decisive = True  # it gives numbers where a framework only evaluates, and then fails
+            raise refusal from None
+        raise
+    except RecursionError as error:
+        if is_own_recursion(error):
+            raise refuse(
+                "a list that contains itself", "use arrays, and np.stack", innermost(error)
+            ) from None
+        raise
     except ValueError as error:
         if isinstance(error.__cause__, OperationNotSupportedError):
             raise error.__cause__ from None

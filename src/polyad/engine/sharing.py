@@ -15,7 +15,8 @@ written to, but reading the other one after that is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -122,19 +123,18 @@ def linked(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
     if not operands:
         return result
     question = Question(func, args, kwargs, tuple(operands))
-    places = iter(range(2**62))
+    return _link(result, question, itertools.count())
 
-    def link(part: Any) -> Any:
-        if isinstance(part, tuple | list):
-            parts = [link(p) for p in part]
-            return type(part)(*parts) if hasattr(part, "_fields") else type(part)(parts)
-        k = next(places)
-        if isinstance(part, Box):
-            return Undecided(question, k, part._value) if part.size else part
-        # a number may be an array without axes
-        return Undecided(question, k, part) if isinstance(part, np.inexact) else part
 
-    return link(result)
+def _link(part: Any, question: Question, places: Iterator[int]) -> Any:
+    if isinstance(part, tuple | list):
+        parts = [_link(p, question, places) for p in part]
+        return type(part)(*parts) if hasattr(part, "_fields") else type(part)(parts)
+    k = next(places)
+    if isinstance(part, Box):
+        return Undecided(question, k, part._value) if part.size else part
+    # a number may be an array without axes
+    return Undecided(question, k, part) if isinstance(part, np.inexact) else part
 
 
 def _collect(items: Any, found: list[Box]) -> None:

@@ -119,7 +119,8 @@ class Lifting:
             out = self._run(x, c, lifted=first)
             self.lifted = first
         except UNFIT as error:
-            if is_refused_write(error):  # it is tried again with constants that it may write to
+            # writes to constants: it is tried again with some that it may write to
+            if is_refused_write(error) or getattr(error, "decisive", False):
                 raise
             try:
                 out = self._run(x, c, lifted=not first)

@@ -22,13 +22,12 @@ from polyad.engine.core import Tracer, Value, base, shape_of
 from polyad.engine.dual import Dual
 from polyad.engine.proxy import Proxy
 from polyad.engine.refuse import refuse
+from polyad.engine.rules_assignment import set_at, without_leading
 from polyad.engine.rules_structure import (
     astype,
     getitem,
     is_basic,
-    set_at,
     setitem,
-    without_leading,
 )
 from polyad.engine.tape import Node
 

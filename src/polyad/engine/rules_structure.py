@@ -14,8 +14,8 @@ import numpy as np
 
 from polyad.engine.core import Primitive, Tracer, Value, dtype_of, is_real, ndim_of, shape_of
 from polyad.engine.cotangents import Part
-from polyad.engine.kinds import constant, fit, general, linear, zeros_batch, zeros_of
-from polyad.engine.rules_arithmetic import less, real, where
+from polyad.engine.kinds import fit, general, linear, zeros_batch, zeros_of
+from polyad.engine.rules_arithmetic import real
 
 __all__ = [
     "astype",
@@ -25,14 +25,11 @@ __all__ = [
     "getitem",
     "reshape",
     "scatter",
-    "set_at",
     "setitem",
     "stack",
     "take_along_axis",
     "total",
     "transpose",
-    "without_leading",
-    "written_once",
 ]
 
 Shape = tuple[int, ...]
@@ -121,7 +118,7 @@ def is_basic(index: Any) -> bool:
     return all(isinstance(k, int | slice | np.integer) or k is None or k is Ellipsis for k in index)
 
 
-def _positions(shape: Shape, index: Any) -> np.ndarray:
+def positions_at(shape: Shape, index: Any) -> np.ndarray:
     """Flat positions of the entries that an index picks."""
     size = 1
     for n in shape:
@@ -134,13 +131,13 @@ def _batch_getitem(t: Value, s: Shape, index: Any) -> Value:
         return getitem(t, index=(slice(None), *index) if type(index) is tuple else (slice(None), index))
     if not isinstance(index, tuple) and not isinstance(index, Tracer) and index.dtype.kind in "iu":
         return getitem(t, index=(slice(None), index))
-    if _has_tracer(index):
+    if has_tracer(index):
         return transpose_batch_index(t, s, index)
     flat = reshape(t, shape=(t.shape[0], -1))
-    return getitem(flat, index=(slice(None), _positions(s, index)))
+    return getitem(flat, index=(slice(None), positions_at(s, index)))
 
 
-def _has_tracer(index: Any) -> bool:
+def has_tracer(index: Any) -> bool:
     if type(index) is not tuple:
         return isinstance(index, Tracer)
     for k in index:  # asked at every indexing: a generator would cost more than the question
@@ -160,10 +157,10 @@ def transpose_batch_index(t: Value, s: Shape, index: Any) -> Value:
 
 def _pull_getitem(y: Value, x: Value, index: Any) -> Part:
     basic = is_basic(index)
-    return Part(index, x.shape, x.dtype, scatter, basic=basic, unique=basic or _is_mask(index))
+    return Part(index, x.shape, x.dtype, scatter, basic=basic, unique=basic or is_mask(index))
 
 
-def _is_mask(index: Any) -> bool:
+def is_mask(index: Any) -> bool:
     return isinstance(index, np.ndarray) and index.dtype.kind == "b"
 
 
@@ -181,7 +178,7 @@ def _beside(primitive: Primitive, x: Any, index: Any, *others: Value, **params: 
 getitem: Primitive = general(
     "getitem",
     lambda x, index: (
-        x[index] if type(index) in _PLAIN or not _has_tracer(index) else _beside(getitem, x, index)
+        x[index] if type(index) in _PLAIN or not has_tracer(index) else _beside(getitem, x, index)
     ),
     lambda y, tangents, x, index: _batch_getitem(tangents[0], shape_of(x), index),
     _pull_getitem,
@@ -190,9 +187,9 @@ getitem: Primitive = general(
 
 def _scatter(w: Any, index: Any, shape: Shape) -> Any:
     out = np.zeros(shape, dtype=w.dtype)
-    if is_basic(index) or _is_mask(index):
+    if is_basic(index) or is_mask(index):
         out[index] = w
-    elif _has_tracer(index):
+    elif has_tracer(index):
         return _beside(scatter, w, index, shape=shape)
     else:
         np.add.at(out, index, w)
@@ -203,12 +200,12 @@ def _batch_scatter(t: Value, s: Shape, index: Any, shape: Shape) -> Value:
     if is_basic(index):
         lead = (slice(None), *index) if type(index) is tuple else (slice(None), index)
         return scatter(t, index=lead, shape=(t.shape[0], *shape))
-    if _has_tracer(index):
+    if has_tracer(index):
         m = len(t.shape) - 1
         moved = scatter(transpose(t, axes=(*range(1, m + 1), 0)), index=index, shape=(*shape, t.shape[0]))
         return transpose(moved, axes=(len(shape), *range(len(shape))))
     size = int(np.prod(shape))
-    flat = scatter(t, index=(slice(None), _positions(shape, index)), shape=(t.shape[0], size))
+    flat = scatter(t, index=(slice(None), positions_at(shape, index)), shape=(t.shape[0], size))
     return reshape(flat, shape=(t.shape[0], *shape))
 
 
@@ -219,7 +216,7 @@ scatter: Primitive = linear(
 
 
 def _set(x: Any, v: Any, index: Any) -> Any:
-    if type(index) not in _PLAIN and _has_tracer(index):
+    if type(index) not in _PLAIN and has_tracer(index):
         return _beside(setitem, x, index, v)
     out = np.array(x)
     out[index] = v
@@ -232,7 +229,7 @@ def _push_setitem(y: Value, tangents: tuple[Value, ...], x: Value, v: Value, ind
         tx = zeros_batch(tv, x)
     if tv is None:
         tv = 0.0
-    if _has_tracer(index):
+    if has_tracer(index):
         n = len(x.shape)
         moved = transpose(tx, axes=(*range(1, n + 1), 0))
         if isinstance(tv, Tracer | np.ndarray):
@@ -247,29 +244,13 @@ def _push_setitem(y: Value, tangents: tuple[Value, ...], x: Value, v: Value, ind
         lead = (slice(None), *index) if type(index) is tuple else (slice(None), index)
         return setitem(tx, tv, index=lead)
     flat = reshape(tx, shape=(tx.shape[0], -1))
-    done = setitem(flat, tv, index=(slice(None), _positions(x.shape, index)))
+    done = setitem(flat, tv, index=(slice(None), positions_at(x.shape, index)))
     return reshape(done, shape=tx.shape)
 
 
 def getitem_shape(shape: Shape, index: Any) -> Shape:
     """The shape that an index of an array of this shape picks."""
     return np.broadcast_to(np.empty(()), shape)[index].shape
-
-
-def written_once(shape: Shape, index: Any, v: Value) -> tuple[Any, Value]:
-    """An index that names no entry twice, and the values for it: the last one written stays."""
-    if _has_tracer(index) or _is_mask(index):
-        return index, v
-    places = np.asarray(_positions(shape, index))
-    _, last = np.unique(places.ravel()[::-1], return_index=True)
-    if last.size == places.size:
-        return index, v
-    last = places.size - 1 - last
-    if shape_of(v):
-        extra = ndim_of(v) - places.ndim
-        v = reshape(v, shape=shape_of(v)[extra:]) if extra > 0 else v
-        v = getitem(reshape(broadcast_to(v, shape=places.shape), shape=(-1,)), index=last)
-    return np.unravel_index(places.ravel()[last], shape), v
 
 
 def _pull_set_array(y: Value, x: Value, v: Value, index: Any) -> Any:
@@ -299,91 +280,6 @@ def _pull_set_value(y: Value, x: Value, v: Value, index: Any) -> Any:
 
 
 setitem: Primitive = general("setitem", _set, _push_setitem, _pull_set_array, _pull_set_value)
-
-
-def set_at(x: Value, v: Value, index: Any) -> Value:
-    """``x[index] = v`` for an index with arrays in it: of several values for one entry the last one stays."""
-    if not _has_tracer(index):
-        index, v = written_once(x.shape, index, v)
-    elif _may_repeat(x, v, index):
-        return _set_last(x, v, index)
-    return setitem(x, v, index=index)
-
-
-def _may_repeat(x: Value, v: Value, index: Any) -> bool:
-    """Whether an index that another library has computed may name an entry twice, to the rules' harm."""
-    from polyad.engine.libraries import adapter
-    from polyad.engine.proxy import Proxy
-
-    keys = [k for k in (index if type(index) is tuple else (index,)) if isinstance(k, Proxy)]
-    if any(k.dtype.kind == "b" for k in keys):
-        return False
-    plain = all(type(a) is Proxy or not isinstance(a, Tracer) for a in (x, v))
-    return adapter(keys[0].library).may_repeat(x.shape, _arrays_of(index), plain)
-
-
-def _arrays_of(index: Any) -> Any:
-    """An index with the library's own arrays in it."""
-    if type(index) is tuple:
-        return tuple(map(_arrays_of, index))
-    return index.array if isinstance(index, Tracer) else index  # type: ignore[attr-defined]
-
-
-# which of the values written to places is the last one, for every entry; -1 where there is none
-last_written = constant("last_written", lambda places, size: _last_written(places, size))
-
-
-def _last_written(places: Any, size: int) -> Any:
-    last = np.full(size, -1)
-    np.maximum.at(last, np.ravel(places), np.arange(np.size(places)))
-    return last
-
-
-def _set_last(x: Value, v: Value, index: Any) -> Value:
-    """Assignment as a choice between the old entries and the last ones written."""
-    size = x.size
-    places = getitem(np.arange(size).reshape(x.shape), index=index)
-    if places.size == 0:
-        return x
-    last = last_written(places, size=size)
-    if shape_of(v):
-        full = broadcast_to(v, shape=shape_of(places)) if shape_of(v) != shape_of(places) else v
-        v = getitem(reshape(full, shape=(-1,)), index=where(less(last, 0), 0, last))
-    return reshape(where(less(last, 0), reshape(x, shape=(-1,)), v), shape=x.shape)
-
-
-def without_leading(v: Value, shape: Shape, index: Any) -> Value:
-    """What is assigned without the axes of length one by which it has more than the place has.
-
-    NumPy leaves them away when it assigns, other than when it calculates.
-    """
-    kind, n, have = type(index), len(shape), len(v.shape)
-    if kind is int or kind is slice or index is Ellipsis:
-        n -= kind is int
-    elif kind is tuple and is_basic(index):
-        for k in index:
-            if k is None:
-                n += 1
-            elif k is not Ellipsis and type(k) is not slice:
-                n -= 1
-    elif have == 1 and isinstance(index, np.ndarray):
-        return v
-    else:
-        n = len(getitem_shape(shape, _stand_in(index)))
-    if have <= n:
-        return v
-    # NumPy's own verdict, with its error
-    np.empty(shape, dtype=bool)[_stand_in(index)] = np.zeros(v.shape, dtype=bool)
-    return reshape(v, shape=v.shape[have - n :])
-
-
-def _stand_in(index: Any) -> Any:
-    """An index of plain arrays, of the same shapes and kinds."""
-    if type(index) is tuple:
-        return tuple(map(_stand_in, index))
-    if not isinstance(index, Tracer):
-        return index
-    return np.ones(index.shape, dtype=bool) if index.dtype.kind == "b" else np.zeros(index.shape, dtype=int)
 
 
 def _positioned(x: Value, positions: np.ndarray) -> Value:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+import polyad as ad
 
 PROGRAM = """
 import resource
@@ -43,3 +47,22 @@ def test_temporaries_use_the_pages_of_those_before():
     assert before > 200  # arrays of 100000 entries take 195 pages each, again and again
     assert gradient < 50
     assert after < 50
+
+
+def test_the_collector_is_as_it_was_after_a_program_was_built() -> None:
+    def f(x: np.ndarray) -> np.ndarray:
+        return np.sum(x * x)
+
+    def refused(x: np.ndarray) -> float:
+        return float(np.sum(x))
+
+    for on in (True, False):
+        (gc.enable if on else gc.disable)()
+        try:
+            ad.prepare_gradient(f, np.ones(3), backend=ad.NumPy(compile=True))
+            assert gc.isenabled() == on
+            with pytest.raises(ad.errors.PolyadError):
+                ad.prepare_gradient(refused, np.ones(3), backend=ad.NumPy(compile=True))
+            assert gc.isenabled() == on
+        finally:
+            gc.enable()

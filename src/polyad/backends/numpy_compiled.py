@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.memory import collector_paused
 from polyad.backends.base import Executable, Kernel, Leaves, Problem, strategy_of
 from polyad.engine.box import Box
 from polyad.engine.recording import Captured, Deviates
@@ -118,7 +119,8 @@ class Compiled:
 
     def _recorded(self, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...]) -> Recorded:
         try:
-            return Recorded(self._kernel, (x, c, *seeds), self._frozen, self._problem.label)
+            with collector_paused():
+                return Recorded(self._kernel, (x, c, *seeds), self._frozen, self._problem.label)
         except OperationNotSupportedError as error:
             reason = str(error)
             if "compile=False" not in reason:

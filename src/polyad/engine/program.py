@@ -97,7 +97,7 @@ class _Simplifier:
         params = op.params
         if "index" in params:
             params = {**params, "index": _mapped(self.now, params["index"])}
-        op = dataclasses.replace(op, operands=operands, params=params)
+        op = op.replace(operands, params=params)
         if op.name == "check":
             return [op]
         if len(op.results) == 1:
@@ -137,7 +137,7 @@ class _Simplifier:
             flipped = [-a if type(a) is float else a for a in inner.operands]
             if sum(type(a) is float for a in inner.operands) != 1:
                 return None
-            return [dataclasses.replace(inner, operands=tuple(flipped), results=op.results)]
+            return [inner.replace(tuple(flipped), results=op.results)]
         if op.name not in ("multiply", "divide") or op.results[0].dtype.kind != "f":
             return None
         a, b = op.operands
@@ -146,20 +146,18 @@ class _Simplifier:
         if minus_a is None and minus_b is None:
             return None
         if minus_a is not None and minus_b is not None:
-            return [dataclasses.replace(op, operands=(minus_a, minus_b))]
+            return [op.replace((minus_a, minus_b))]
         if minus_a is not None and type(b) in (int, float):
-            return [dataclasses.replace(op, operands=(minus_a, -float(b)))]
+            return [op.replace((minus_a, -float(b)))]
         if minus_b is not None and type(a) in (int, float):
-            return [dataclasses.replace(op, operands=(-float(a), minus_b))]
+            return [op.replace((-float(a), minus_b))]
         (result,) = op.results
-        inner = dataclasses.replace(
-            op, operands=(a if minus_a is None else minus_a, b if minus_b is None else minus_b)
-        )
+        inner = op.replace((a if minus_a is None else minus_a, b if minus_b is None else minus_b))
         known = self._known.get(key_of(inner))
         if known is not None:
             return [Operation("negative", np.negative, known.results, {}, (result,))]
         positive = result.like()
-        inner = dataclasses.replace(inner, results=(positive,))
+        inner = inner.replace(results=(positive,))
         return [inner, Operation("negative", np.negative, (positive,), {}, (result,))]
 
     def _number(self, op: Operation) -> list[Operation] | None:
@@ -178,7 +176,7 @@ class _Simplifier:
             return None
         number = y.like()
         number.shape = ()
-        inner = dataclasses.replace(op, operands=tuple(operands), results=(number,))
+        inner = op.replace(tuple(operands), results=(number,))
         reshape = PRIMITIVES["reshape"].compute
         return [inner, Operation("reshape", reshape, (number,), {"shape": y.shape}, (y,))]
 
@@ -195,7 +193,7 @@ class _Simplifier:
             return None
         total = a.like()
         inner = Operation("add", np.add, (a, b), {}, (total,))
-        return [inner, dataclasses.replace(first, operands=(total,), results=op.results)]
+        return [inner, first.replace((total,), results=op.results)]
 
     def _neutral(self, op: Operation) -> Any:
         """The operand that is the result, bit by bit."""
@@ -219,6 +217,7 @@ class _Simplifier:
         if not (is_ufunc(op) or op.name == "where"):
             return op
         operands = list(op.operands)
+        changed = False
         for k, a in enumerate(operands):
             if type(a) is Constant:
                 small = _plain(a)
@@ -233,7 +232,8 @@ class _Simplifier:
             others = [o.shape for j, o in enumerate(operands) if j != k and hasattr(o, "shape")]
             if np.broadcast_shapes(small.shape, *others) == op.results[0].shape:
                 operands[k] = float(small) if type(small) is np.float64 else small
-        return dataclasses.replace(op, operands=tuple(operands))
+                changed = True
+        return op.replace(tuple(operands)) if changed else op
 
     def _without_negation(self, op: Operation) -> Operation:
         """``a - b`` for ``a + -b`` and the like, which is the same number."""
@@ -279,6 +279,9 @@ def _plain(a: Any) -> Any:
 
 def _params(op: Operation) -> Any:
     try:
+        if len(op.params) == 1:
+            ((k, v),) = op.params.items()
+            return k, _key(v)
         return tuple(sorted((k, _key(v)) for k, v in op.params.items()))
     except TypeError:
         return object()

@@ -102,6 +102,13 @@ class Tracer:
         raise NotImplementedError
 
 
+# What has an infinite derivative, or none, somewhere, and is met everywhere; see ``Tape.steep``.
+STEEP = frozenset(
+    "log log2 log10 log1p sqrt cbrt reciprocal divide power arcsin arccos arccosh arctanh arctan2 tan xlogy "
+    "xlog1py entr logit gammaln exp exp2 expm1 sinh cosh".split()
+)
+
+
 class Primitive:
     """One operation: how it is computed, and its rules.
 
@@ -128,7 +135,7 @@ class Primitive:
         Whose name it is: other libraries' namesakes elsewhere are other functions.
     """
 
-    __slots__ = ("compute", "home", "joint", "lazy", "multiple", "name", "pulls", "push")
+    __slots__ = ("compute", "home", "joint", "lazy", "multiple", "name", "pulls", "push", "steep")
 
     def __init__(
         self,
@@ -150,6 +157,7 @@ class Primitive:
         self.joint = joint
         self.multiple = multiple
         self.lazy = lazy
+        self.steep = name in STEEP
         PRIMITIVES[name] = self
 
     def __call__(self, *args: Value, **params: Any) -> Value:

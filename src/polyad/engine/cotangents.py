@@ -57,6 +57,10 @@ class Part:
             and not isinstance(w.tangent, Tracer)
         )
 
+    def is_known(self) -> bool:
+        """Whether the place is known, not computed by another library."""
+        return not any(isinstance(k, Tracer) for k in _keys(self.index))
+
     def buffer(self, w: Value) -> Value:
         """Zeros for cotangents like this one."""
         if type(w) is Dual:

@@ -14,6 +14,7 @@ import numpy as np
 
 from polyad.engine.core import PRIMITIVES, Primitive, Tracer, Value, base, is_real, shape_of
 from polyad.engine.dual import Dual
+from polyad.engine.masked import settled
 from polyad.engine.refuse import refuse
 from polyad.errors import ArgumentError
 
@@ -333,7 +334,7 @@ def general(f: Any, jvp: Rule | None, vjp: Rule | None, name: str, label: str) -
 
     def joint(which: tuple[int, ...], y: Value, *args: Value, **params: Any) -> Any:
         def pull(w: Value) -> tuple[Value, ...]:
-            parts = back(args, w, params)
+            parts = back(args, settled(w), params)
             return tuple(_real_where(_given(parts[k]), args[k]) for k in which)
 
         return pull

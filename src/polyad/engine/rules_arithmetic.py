@@ -13,9 +13,11 @@ import numpy as np
 from polyad.engine.core import PRIMITIVES, Binary, Primitive, Tracer, Value, is_real, ndim_of, shape_of
 from polyad.engine.cotangents import expand
 from polyad.engine.kinds import aligned, conj, constant, elementwise, filled, fit, general
+from polyad.engine.masked import chosen
 
 __all__ = [
     "add",
+    "as_operand",
     "conjugate",
     "divide",
     "equal",
@@ -49,7 +51,7 @@ class _Like:
         self.shape, self.dtype = shape_of(a), getattr(a, "dtype", np.dtype(type(a)))
 
 
-def _operand(a: Value, y: Value, factor: Pull) -> Pull:
+def as_operand(a: Value, y: Value, factor: Pull) -> Pull:
     """``factor``, then summed to the operand's shape and made real where it is."""
     there = shape_of(y)
     if shape_of(a) == there and (is_real(y) or not is_real(a)):
@@ -101,11 +103,11 @@ def _push_divide(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> V
 
 
 def _pull_divided(y: Value, a: Value, b: Value) -> Pull:
-    return _operand(a, y, lambda w: w / conj(b))
+    return as_operand(a, y, lambda w: w / conj(b))
 
 
 def _pull_divisor(y: Value, a: Value, b: Value) -> Pull:
-    return _operand(b, y, lambda w: w * conj(-y / b))
+    return as_operand(b, y, lambda w: w * conj(-y / b))
 
 
 def _keep(y: Value, t: Value, a: Value, b: Value) -> Value:
@@ -128,14 +130,14 @@ add = Binary(
     "add",
     operator.add,
     _push_add,
-    (lambda y, a, b: _operand(a, y, _same), lambda y, a, b: _operand(b, y, _same)),
+    (lambda y, a, b: as_operand(a, y, _same), lambda y, a, b: as_operand(b, y, _same)),
     (_keep, _keep_back, _keep, _keep_back),
 )
 subtract = Binary(
     "subtract",
     operator.sub,
     _push_subtract,
-    (lambda y, a, b: _operand(a, y, _same), lambda y, a, b: _operand(b, y, operator.neg)),
+    (lambda y, a, b: as_operand(a, y, _same), lambda y, a, b: as_operand(b, y, operator.neg)),
     (_keep, _keep_back, _turn, _turn_back),
 )
 multiply = Binary(
@@ -143,8 +145,8 @@ multiply = Binary(
     operator.mul,
     _push_multiply,
     (
-        lambda y, a, b: _operand(a, y, lambda w: w * conj(b)),
-        lambda y, a, b: _operand(b, y, lambda w: w * conj(a)),
+        lambda y, a, b: as_operand(a, y, lambda w: w * conj(b)),
+        lambda y, a, b: as_operand(b, y, lambda w: w * conj(a)),
     ),
     (
         lambda y, t, a, b: t * b,
@@ -208,13 +210,23 @@ def _push_where(y: Value, tangents: tuple[Value, ...], condition: Value, a: Valu
     return filled(where(condition, ta, tb), y)
 
 
+def _pull_where(y: Value, c: Value, operand: Value, side: bool) -> Pull:
+    fitted = as_operand(operand, y, _same)
+
+    def pull(w: Value) -> Value:
+        w = chosen(w, c, side)
+        return None if w is None else fitted(w)
+
+    return pull
+
+
 where: Primitive = general(
     "where",
     np.where,
     _push_where,
     lambda y, c, a, b: lambda w: None,
-    lambda y, c, a, b: _operand(a, y, lambda w: where(c, w, 0.0)),
-    lambda y, c, a, b: _operand(b, y, lambda w: where(c, 0.0, w)),
+    lambda y, c, a, b: _pull_where(y, c, a, True),
+    lambda y, c, a, b: _pull_where(y, c, b, False),
 )
 
 # -- powers -----------------------------------------------------------------------------------------
@@ -265,8 +277,8 @@ power = Binary(
     _power,
     _push_power,
     (
-        lambda y, a, b: _operand(a, y, lambda w: w * conj(_exponent_partial(a, b))),
-        lambda y, a, b: _operand(b, y, lambda w: w * conj(_base_partial(y, a, b))),
+        lambda y, a, b: as_operand(a, y, lambda w: w * conj(_exponent_partial(a, b))),
+        lambda y, a, b: as_operand(b, y, lambda w: w * conj(_base_partial(y, a, b))),
     ),
     (
         lambda y, t, a, b: t * _exponent_partial(a, b),

@@ -12,9 +12,10 @@ from collections.abc import Callable
 import numpy as np
 
 from polyad.engine import rules_arithmetic as arithmetic
-from polyad.engine.core import Primitive, Value, is_real
-from polyad.engine.kinds import conj, general
-from polyad.engine.rules_arithmetic import equal, greater, where
+from polyad.engine.core import Primitive, Value, is_real, ndim_of
+from polyad.engine.kinds import aligned, conj, filled, general
+from polyad.engine.masked import chosen, settled
+from polyad.engine.rules_arithmetic import as_operand, equal, greater, where
 from polyad.engine.table import constant_ufunc, map_ufunc, ufunc
 
 LN2, LN10 = float(np.log(2)), float(np.log(10))
@@ -55,16 +56,46 @@ def _leg(x: Value) -> Value:
     return sqrt(1 - x * x) if is_real(x) else sqrt(-(x - 1)) * sqrt(x + 1)
 
 
+def _choice(f: np.ufunc, *shares: Callable[[Value, Value], Value]) -> Primitive:
+    """A choice between two: what was not chosen has no part in it, though its derivative be infinite."""
+    primitive = ufunc(f, *shares)
+
+    def push(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
+        total = None
+        for t, share in zip(tangents, shares, strict=True):
+            if t is None:
+                continue
+            part = share(a, b)
+            term = where(equal(part, 0), 0.0, aligned(t, ndim_of(y)) * part)
+            total = term if total is None else total + term
+        return filled(total, y)
+
+    def pull(k: int) -> Callable[..., Callable[[Value], Value]]:
+        def start(y: Value, a: Value, b: Value) -> Callable[[Value], Value]:
+            fitted = as_operand((a, b)[k], y, lambda w: w)
+
+            def back(w: Value) -> Value:
+                part = shares[k](a, b)
+                return fitted(chosen(w, lambda: equal(part, 0), False, settled(w) * part))
+
+            return back
+
+        return start
+
+    primitive.push, primitive.pulls = push, (pull(0), pull(1))
+    return primitive
+
+
 # -- of two operands ----------------------------------------------------------------------------------
 
 arctan2: Primitive = ufunc(np.arctan2, lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b))
 hypot: Primitive = ufunc(np.hypot, lambda a, y: _ratio(a, y), lambda b, y: _ratio(b, y))
 logaddexp: Primitive = ufunc(np.logaddexp, lambda a, y: exp(a - y), lambda b, y: exp(b - y))
 logaddexp2: Primitive = ufunc(np.logaddexp2, lambda a, y: exp2(a - y), lambda b, y: exp2(b - y))
-maximum: Primitive = ufunc(np.maximum, lambda a, b: _share(a, b), lambda a, b: _share(b, a))
-minimum: Primitive = ufunc(np.minimum, lambda a, b: _share(b, a), lambda a, b: _share(a, b))
-fmax: Primitive = ufunc(np.fmax, lambda a, b: _valid_share(a, b), lambda a, b: _valid_share(b, a))
-fmin: Primitive = ufunc(np.fmin, lambda a, b: _valid_share(a, b, -1), lambda a, b: _valid_share(b, a, -1))
+maximum: Primitive = _choice(np.maximum, lambda a, b: _share(a, b), lambda a, b: _share(b, a))
+minimum: Primitive = _choice(np.minimum, lambda a, b: _share(b, a), lambda a, b: _share(a, b))
+fmax: Primitive = _choice(np.fmax, lambda a, b: _valid_share(a, b), lambda a, b: _valid_share(b, a))
+fmin: Primitive = _choice(np.fmin, lambda a, b: _valid_share(a, b, -1), lambda a, b: _valid_share(b, a, -1))
 copysign: Primitive = ufunc(np.copysign, lambda a, b: sign(a) * copysign(1.0, b), lambda: 0.0)
 remainder: Primitive = ufunc(np.remainder, lambda: 1.0, lambda a, b: -floor_divide(a, b))
 fmod: Primitive = ufunc(np.fmod, lambda: 1.0, lambda a, b: -trunc(a / b))

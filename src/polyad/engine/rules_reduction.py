@@ -8,6 +8,7 @@ import numpy as np
 
 from polyad.engine.core import Primitive, Value, ndim_of, shape_of
 from polyad.engine.kinds import constant, general, linear
+from polyad.engine.masked import chosen, settled
 from polyad.engine.rules_arithmetic import equal, where
 from polyad.engine.rules_structure import getitem, reshape, total
 
@@ -42,12 +43,21 @@ def _push_extremum(
     y: Value, tangents: tuple[Value, ...], x: Value, axis: Shape | None, keepdims: bool
 ) -> Value:
     axes = tuple(range(1, ndim_of(x) + 1)) if axis is None else tuple(1 + k for k in axis)
-    return total(tangents[0] * _shares(y, x, axis), axis=axes, keepdims=keepdims)
+    shares = _shares(y, x, axis)
+    # what is no extremum has no part in it, though its own derivative be infinite
+    return total(where(equal(shares, 0), 0.0, tangents[0] * shares), axis=axes, keepdims=keepdims)
 
 
 def _pull_extremum(y: Value, x: Value, axis: Shape | None, keepdims: bool) -> Any:
     ones = kept(shape_of(x), axis)
-    return lambda w: reshape(w, shape=ones) * _shares(y, x, axis)
+
+
+    def pull(w: Value) -> Value:
+        w = reshape(w, shape=ones)
+        shares = _shares(y, x, axis)
+        return chosen(w, lambda: equal(shares, 0), False, settled(w) * shares)
+
+    return pull
 
 
 maximum_of: Primitive = general(

@@ -15,6 +15,7 @@ import numpy as np
 from polyad.engine.core import Primitive, Tracer, Value, dtype_of, is_real, ndim_of, shape_of
 from polyad.engine.cotangents import Part
 from polyad.engine.kinds import fit, general, linear, zeros_batch, zeros_of
+from polyad.engine.masked import chosen, settled
 from polyad.engine.rules_arithmetic import real
 
 __all__ = [
@@ -254,7 +255,21 @@ def getitem_shape(shape: Shape, index: Any) -> Shape:
 
 
 def _pull_set_array(y: Value, x: Value, v: Value, index: Any) -> Any:
-    return lambda w: setitem(w, 0.0, index=index)
+    shape = shape_of(x)
+
+    def untouched() -> np.ndarray:
+        mask = np.ones(shape, dtype=bool)
+        mask[index] = False
+        return mask
+
+    def pull(w: Value) -> Value:
+        rest = setitem(settled(w), 0.0, index=index)
+        if not _has_tracer(index):
+            return chosen(w, untouched, True, rest)
+        # of an index that another library computes, only a mask says by itself what it leaves
+        return chosen(w, index, False, rest) if shape_of(index) == shape and index.dtype.kind == "b" else rest
+
+    return pull
 
 
 class _Value:

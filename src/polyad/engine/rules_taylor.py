@@ -22,6 +22,8 @@ from polyad.engine.rules_arithmetic import (
     _exponent_partial,
     divide,
     equal,
+    greater,
+    less,
     log,
     multiply,
     real,
@@ -296,6 +298,11 @@ def _growing(y0: Value, u: Row, order: int) -> Row:
     return y
 
 
+def _larger(a: Value, b: Value, first: Value, second: Value) -> Value:
+    """``first`` where a is larger, ``second`` where b is, both halves of ties."""
+    return where(greater(a, b), first, where(less(a, b), second, (a + b) * 0.5))
+
+
 def _sqrt(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
     (x,) = operands
     y = [sqrt(x[0])]
@@ -321,6 +328,8 @@ def _absolute(x: Value) -> Value:
     return sqrt(a * a + b * b)
 
 
+RULES["maximum"] = _through(lambda a, b: _larger(a, b, a, b))
+RULES["minimum"] = _through(lambda a, b: _larger(a, b, b, a))
 RULES["divide"] = _divide
 RULES["power"] = _power
 RULES["sqrt"] = _sqrt

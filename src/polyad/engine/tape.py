@@ -20,6 +20,7 @@ import numpy as np
 from polyad.engine.core import Binary, Primitive, Tracer, Value, is_real, new_level, shape_of
 from polyad.engine.cotangents import Part, Pick, expand
 from polyad.engine.dual import Dual
+from polyad.engine.masked import Masked, picked, settled
 from polyad.engine.refuse import no_rule
 from polyad.engine.rules_arithmetic import add
 from polyad.engine.rules_structure import getitem, scatter
@@ -39,10 +40,12 @@ class Tape(list[Entry | None]):
     * ``(parent, partial, ...)`` in pairs: an operation on numbers (``scalars``).
     """
 
-    __slots__ = ("_held", "level", "limit")
+    __slots__ = ("_held", "level", "limit", "steep")
 
     def __init__(self) -> None:
         self.level = new_level()
+        # the first entry behind which a derivative may be infinite: up to there a zero is a zero
+        self.steep = 2**62
         self.limit = 2**62  # a tape has to keep everything, unlike the programs of forward mode
         self._held: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
@@ -102,6 +105,8 @@ class Tape(list[Entry | None]):
                 last = max(last, k)
                 cotangents[k] = w if cotangents[k] is None else add(cotangents[k], w)
         owned: set[int] = set()
+        places: dict[int, list[Any]] = {}  # of cotangents that are made of parts: which
+        steep = self.steep
         for i in range(last, -1, -1):
             w = cotangents[i]
             entry = entries[i]
@@ -131,29 +136,42 @@ class Tape(list[Entry | None]):
                 w = np.float64(w)
             kind = type(pulls)
             if kind is int:
+                if type(w) is Masked:
+                    w = w.settled()
+                if parents >= steep:
+                    _note(places, cotangents, parents, pulls, None)
                 _add_entry(cotangents, owned, parents, pulls, shape, w)
                 continue
+            if places and i in places:
+                w = picked(w, places.pop(i))
             if shape is not None and w.shape != shape:
                 w = expand(w, shape)
             if type(parents) is int:
-                if kind is Part and pulls.can_add(w):
-                    _add_part(cotangents, owned, parents, pulls, w)
-                elif kind is Pick:
+                if kind is Part and pulls.can_add(plain := settled(w)):
+                    if parents >= steep:
+                        alive = w.alive() if type(w) is Masked else None
+                        _note(places, cotangents, parents, pulls.index, alive)
+                    _add_part(cotangents, owned, parents, pulls, plain)
+                    continue
+                if kind is Pick:
                     _add_pick(cotangents, parents, pulls, w)
-                else:
-                    _accumulate(cotangents, owned, parents, pulls(w))
+                    continue
+                g = pulls(w)
+                if kind is Part and parents >= steep and type(w) is not Masked and pulls.is_known():
+                    g = picked(g, [(pulls.index, None)])
+                _accumulate(cotangents, owned, parents, g, places)
             elif kind is tuple:
                 for parent, pull in zip(parents, pulls, strict=True):
-                    _accumulate(cotangents, owned, parent, pull(w))
+                    _accumulate(cotangents, owned, parent, pull(w), places)
             else:
                 for parent, g in zip(parents, pulls(w), strict=True):
-                    _accumulate(cotangents, owned, parent, g)
+                    _accumulate(cotangents, owned, parent, g, places)
         return [None if (g := cotangents[node.index]) is None else _full(g, node.shape) for node in inputs]
 
 
 def _full(g: Value, shape: tuple[int, ...]) -> Value:
     """What is handed out: NumPy's numbers and arrays."""
-    return np.float64(g) if type(g) is float else expand(g, shape)
+    return np.float64(g) if type(g) is float else expand(settled(g), shape)
 
 
 def _number(w: Value) -> Value:
@@ -163,10 +181,25 @@ def _number(w: Value) -> Value:
     return float(w)
 
 
-def _accumulate(cotangents: list[Any], owned: set[int], k: int, g: Value) -> None:
+def _note(
+    places: dict[int, list[Any]], cotangents: list[Any], k: int, index: Any, alive: Value
+) -> None:
+    """Remember of which parts a cotangent is made, as long as it is made of nothing else."""
+    if k in places:
+        places[k].append((index, alive))
+    elif cotangents[k] is None:
+        places[k] = [(index, alive)]
+
+
+def _accumulate(
+    cotangents: list[Any], owned: set[int], k: int, g: Value, places: dict[int, list[Any]]
+) -> None:
     known = cotangents[k]
-    if known is None:
-        cotangents[k] = g
+    if places and k in places:
+        known = picked(known, places.pop(k))
+        owned.discard(k)
+    if known is None or g is None:
+        cotangents[k] = known if g is None else g
     elif k in owned and type(g) is np.ndarray and type(known) is np.ndarray and g.shape == known.shape:
         known += g
     else:
@@ -205,7 +238,7 @@ def _add_entry(
     if part.can_add(w):
         _add_part(cotangents, owned, k, part, w)
     else:
-        _accumulate(cotangents, owned, k, part(w))
+        _accumulate(cotangents, owned, k, part(w), {})
 
 
 def _add_pick(cotangents: list[Any], k: int, pick: Pick, w: Value) -> None:
@@ -282,6 +315,8 @@ class Node(Tracer):
             a = a.value
             y = primitive(a, b)
         tape = self.tape
+        if primitive.steep and (side or (b != 2 and primitive.name == "power")) and tape.steep > len(tape):
+            tape.steep = len(tape)
         tape.append((primitive.numbers[2 * side + 1](y, a, b), self.index, None))
         return Node(tape, self.level, len(tape) - 1, y)
 
@@ -301,6 +336,8 @@ class Node(Tracer):
     def _recorded(self, primitive: Primitive, y: Value, record: Any, where: Any) -> Value:
         """The result, its pullbacks written down."""
         tape, level = self.tape, self.level
+        if primitive.steep and tape.steep > len(tape):
+            tape.steep = len(tape)
         if primitive.multiple:
             tape.append((record, where, None))
             source = len(tape) - 1

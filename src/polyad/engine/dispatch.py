@@ -178,6 +178,11 @@ def _enter(a: Any, tape: Any) -> Any:
     return unbox(a)
 
 
+# Results that are more than a value, by their class, and universal functions whose results are: ``roots``.
+BOXING: dict[type, Callable[[Any], Any]] = {}
+UFUNC_ROOTS: dict[Any, Callable[..., Any]] = {}
+
+
 def rewrap(result: Any) -> Any:
     """Values of a result as the user's objects."""
     if isinstance(result, Tracer):
@@ -185,7 +190,8 @@ def rewrap(result: Any) -> Any:
     if isinstance(result, tuple | list):
         parts = [rewrap(part) for part in result]
         return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
-    return wrap(result)
+    special = BOXING.get(type(result))
+    return wrap(result) if special is None else special(result)
 
 
 def write_out(out: Any, result: Any) -> Any:
@@ -222,7 +228,8 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     """A universal function, or one of its methods, on boxes among other things."""
     own = UFUNCS.get(ufunc)
     if own is not None and len(inputs) == 1 and not kwargs and method == "__call__":
-        return rewrap(own(inputs[0]._value))
+        result = own(inputs[0]._value)
+        return UFUNC_ROOTS[ufunc](result, inputs[0]._value) if ufunc in UFUNC_ROOTS else rewrap(result)
     if own is None:
         if ufunc.nin and set("".join(ufunc.types)) == {"O", "-", ">"}:
             return _of_objects(getattr(ufunc, method), inputs, kwargs)
@@ -242,6 +249,8 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
         result = _with_options(own, values, out, **kwargs)
     else:
         result = own(*values)
+        if ufunc in UFUNC_ROOTS and out is None:
+            return UFUNC_ROOTS[ufunc](result, *values)
     result = rewrap(result)
     return result if out is None else write_out(out, result)
 

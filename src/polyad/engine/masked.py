@@ -87,7 +87,9 @@ class Masked(Tracer):
         if name in MOVING and not isinstance(params.get("index"), Tracer):
             return self._moved(lambda a: primitive(a, **params))
         if name == "scatter" and not isinstance(params["index"], Tracer):
-            return Masked(primitive(self.settled(), **params), lambda: self._touched(params), True, clean=True)
+            return Masked(
+                primitive(self.settled(), **params), lambda: self._touched(params), True, clean=True
+            )
         return primitive(*[a.settled() if type(a) is Masked else a for a in args], **params)
 
     def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
@@ -101,9 +103,7 @@ class Masked(Tracer):
     def _moved(self, move: Callable[[Value], Value]) -> Value:
         """The entries at other places."""
         shape = self.shape
-        return Masked(
-            move(self.value), lambda: move(_full(self.mask, shape)), self.side, clean=self.clean
-        )
+        return Masked(move(self.value), lambda: move(_full(self.mask, shape)), self.side, clean=self.clean)
 
     def __repr__(self) -> str:
         return f"Masked({self.value!r})"
@@ -118,9 +118,7 @@ def _sum(a: Masked, b: Masked) -> Value:
     if a._mask is b._mask and a.side == b.side:
         return Masked(a.value + b.value, a._mask, a.side, clean=a.clean and b.clean)
     union = PRIMITIVES["logical_or"]
-    return Masked(
-        a.settled() + b.settled(), lambda: union(a.alive(), b.alive()), True, clean=True
-    )
+    return Masked(a.settled() + b.settled(), lambda: union(a.alive(), b.alive()), True, clean=True)
 
 
 def settled(w: Value) -> Value:

@@ -10,6 +10,7 @@ import numpy as np
 from polyad.engine import (
     numpy_structure,
     operators,  # noqa: F401  (gives the box its operators)
+    roots,  # noqa: F401  (gives some boxes their squares)
 )
 from polyad.engine.box import METHODS_OF_OBJECTS, Box, Rearranged, as_array, wrap
 from polyad.engine.computing import COMPUTING_METHODS

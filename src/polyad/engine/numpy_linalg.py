@@ -12,12 +12,12 @@ from polyad.engine import rules_matrix as matrix
 from polyad.engine import rules_matrix_function as matrix_function
 from polyad.engine.core import Value, base, is_real, ndim_of, shape_of
 from polyad.engine.kinds import conj, constant
-from polyad.engine.numpy_reduction import axes_of, max_, min_, sum_
+from polyad.engine.numpy_reduction import Rooted, axes_of, max_, min_, root_of, sum_
 from polyad.engine.numpy_structure import array_of, cast
 from polyad.engine.proxy import Proxy, later
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import equal, power, real, where
-from polyad.engine.rules_elementwise import absolute, imag, sign, sqrt
+from polyad.engine.rules_elementwise import absolute, imag, sign
 from polyad.engine.rules_linalg import swapped
 from polyad.engine.rules_reduction import argmax, argsort
 from polyad.engine.rules_structure import (
@@ -39,12 +39,12 @@ EPS = float(np.finfo(float).eps)
 
 
 @function(np.linalg.norm)
-def norm(x: Value, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Value:
+def norm(x: Value, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Any:
     x = array_of(x)
     axes = axes_of(axis, ndim_of(x))
     if axes is None:
         if ord is None:
-            return _root(sum_(_squared(x), keepdims=keepdims))
+            return _euclidean(x, None, keepdims)
         axes = tuple(range(ndim_of(x)))
     if len(axes) == 1:
         return _of_vector(x, 2 if ord is None else ord, axes, keepdims)
@@ -54,26 +54,34 @@ def norm(x: Value, ord: Any = None, axis: Axis = None, keepdims: bool = False) -
 
 
 @function(np.linalg.vector_norm)
-def vector_norm(x: Value, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Value:
+def vector_norm(x: Value, /, *, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Any:
     x = array_of(x)
     if axis is None:
         flat = _of_vector(reshape(x, shape=(-1,)), ord, (0,), False)
+        if keepdims and isinstance(flat, Rooted):
+            return flat.map(lambda a: reshape(a, shape=(1,) * ndim_of(x)))
         return reshape(flat, shape=(1,) * ndim_of(x)) if keepdims else flat
     axes = axes_of(axis, ndim_of(x)) or ()
     return _of_vector(x, ord, axes, keepdims)
 
 
 @function(np.linalg.matrix_norm)
-def matrix_norm(x: Value, /, *, keepdims: bool = False, ord: Any = "fro") -> Value:
+def matrix_norm(x: Value, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
     x = array_of(x)
     return _of_matrix(x, ord, (ndim_of(x) - 2, ndim_of(x) - 1), keepdims)
 
 
-def _of_vector(x: Value, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Value:
+def _euclidean(x: Value, axes: Any, keepdims: bool) -> Rooted:
+    """The root of the sum of squares, which remembers its square."""
+    s = sum_(_squared(x), axes, keepdims=keepdims)
+    return Rooted(root_of(s), s, "norm", x, (axes, keepdims))
+
+
+def _of_vector(x: Value, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if isinstance(ord, str):
         raise ValueError(f"Invalid norm order '{ord}' for vectors")
     if ord == 2:
-        return _root(sum_(_squared(x), axes, keepdims=keepdims))
+        return _euclidean(x, axes, keepdims)
     size = absolute(x)
     if ord == np.inf:
         return max_(size, axes, keepdims)
@@ -85,13 +93,13 @@ def _of_vector(x: Value, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Val
         return sum_(where(equal(size, 0), 0.0, 1.0), axes, keepdims=keepdims)
     if ord < 0:
         return power(sum_(power(size, ord), axes, keepdims=keepdims), 1.0 / ord)
-    return _root(sum_(power(size, ord), axes, keepdims=keepdims), 1.0 / ord)
+    return root_of(sum_(power(size, ord), axes, keepdims=keepdims), 1.0 / ord)
 
 
-def _of_matrix(x: Value, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Value:
+def _of_matrix(x: Value, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     rows, columns = axes
     if ord == "fro":
-        return _root(sum_(_squared(x), axes, keepdims=keepdims))
+        return _euclidean(x, axes, keepdims)
     if ord in (1, -1, np.inf, -np.inf):
         first, second = (rows, columns) if abs(ord) == 1 else (columns, rows)
         result = (max_ if ord > 0 else min_)(sum_(absolute(x), first, keepdims=True), second, True)
@@ -111,15 +119,6 @@ def _squared(x: Value) -> Value:
     return x * x if is_real(x) else real(x * conj(x))
 
 
-def _root(s: Value, exponent: float = 0.5) -> Value:
-    """The root of a sum of powers; at zero its derivative is 0, as that of ``|x|`` is."""
-    root = sqrt if exponent == 0.5 else lambda a: power(a, exponent)
-    zero = equal(s, 0)
-    if isinstance(zero, np.bool_) and not zero:
-        return root(s)
-    return where(zero, 0.0, root(where(zero, 1.0, s)))
-
-
 @function(np.linalg.cond)
 def cond(x: Value, p: Any = None) -> Value:
     """The norm of a matrix times that of its inverse."""
@@ -128,7 +127,9 @@ def cond(x: Value, p: Any = None) -> Value:
         s = svdvals(x)
         largest, smallest = getitem(s, index=(..., 0)), getitem(s, index=(..., -1))
         return smallest / largest if p == -2 else largest / smallest
-    return norm(x, p, (-2, -1)) * norm(matrix.inv(x), p, (-2, -1))
+    sizes = [norm(m, p, (-2, -1)) for m in (x, matrix.inv(x))]
+    first, second = (n.value if isinstance(n, Rooted) else n for n in sizes)
+    return first * second
 
 
 _matrix_rank = constant("matrix_rank", np.linalg.matrix_rank)
@@ -277,7 +278,7 @@ def eig(a: Value) -> Any:
         largest = argmax(where(equal(imag(v), 0), sizes, sizes * 1e-3), axis=ndim_of(v) - 2, keepdims=True)
         pivot = take_along_axis(vectors, largest, ndim_of(v) - 2)
         vectors = vectors * (conj(pivot) / absolute(pivot) * sign(real(pivot)))
-    return EIG(values, vectors / norm(vectors, None, -2, True))
+    return EIG(values, vectors / norm(vectors, None, -2, True).value)
 
 
 @function(np.linalg.svdvals)

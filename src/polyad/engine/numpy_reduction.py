@@ -10,14 +10,14 @@ import numpy as np
 from polyad.engine import rules_reduction as rules
 from polyad.engine.core import Value, is_real, ndim_of, shape_of
 from polyad.engine.numpy_structure import array_of, cast, moved_last
-from polyad.engine.rules_arithmetic import conjugate, log, multiply, real, where
+from polyad.engine.rules_arithmetic import conjugate, equal, log, multiply, power, real, where
 from polyad.engine.rules_elementwise import exp, isfinite, sqrt
 from polyad.engine.rules_elementwise import maximum as pair_maximum
 from polyad.engine.rules_elementwise import minimum as pair_minimum
 from polyad.engine.rules_structure import concatenate, getitem, reshape, total
 from polyad.engine.table import function
 
-__all__ = ["axes_of", "logaddexp_reduce", "running"]
+__all__ = ["Rooted", "axes_of", "logaddexp_reduce", "root_of", "running"]
 
 Axis = Any
 _NONE = np._NoValue
@@ -108,9 +108,37 @@ def var(
 _mean = mean
 
 
+class Rooted:
+    """A result that is the root of another: its value, its square, and of what it is the root."""
+
+    __slots__ = ("key", "square", "value")
+
+    def __init__(self, value: Value, square: Value, *key: Any) -> None:
+        self.value, self.square, self.key = value, square, key
+
+    def map(self, f: Callable[[Value], Value]) -> Rooted:
+        """The same entries at other places."""
+        return Rooted(f(self.value), f(self.square), object())
+
+
+def root_of(s: Value, exponent: float = 0.5) -> Value:
+    """The root of a sum of squares or powers; at zero its derivative is 0, as that of ``|x|`` is.
+
+    There is no second one: there it is not a number, which is better than a silent zero.
+    """
+    root = sqrt if exponent == 0.5 else lambda a: power(a, exponent)
+    zero = equal(s, 0)
+    if isinstance(zero, np.bool_) and not zero:
+        return root(s)
+    return where(zero, power(s, 1.5), root(where(zero, 1.0, s)))
+
+
 @function(np.std)
-def std(a: Value, axis: Axis = None, **options: Any) -> Value:
-    return sqrt(var(a, axis, **options))
+def std(a: Value, axis: Axis = None, *rest: Any, **options: Any) -> Rooted:
+    square = var(a, axis, *rest, **options)
+    return Rooted(
+        root_of(square), square, "std", a, repr((axis, rest, sorted(options))) if options else (axis, rest)
+    )
 
 
 @function(np.max, np.amax)

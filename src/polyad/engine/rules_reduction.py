@@ -51,7 +51,6 @@ def _push_extremum(
 def _pull_extremum(y: Value, x: Value, axis: Shape | None, keepdims: bool) -> Any:
     ones = kept(shape_of(x), axis)
 
-
     def pull(w: Value) -> Value:
         w = reshape(w, shape=ones)
         shares = _shares(y, x, axis)

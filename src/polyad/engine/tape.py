@@ -181,9 +181,7 @@ def _number(w: Value) -> Value:
     return float(w)
 
 
-def _note(
-    places: dict[int, list[Any]], cotangents: list[Any], k: int, index: Any, alive: Value
-) -> None:
+def _note(places: dict[int, list[Any]], cotangents: list[Any], k: int, index: Any, alive: Value) -> None:
     """Remember of which parts a cotangent is made, as long as it is made of nothing else."""
     if k in places:
         places[k].append((index, alive))

@@ -1,0 +1,225 @@
+"""Roots that remember their square: norms, deviations, sizes.
+
+``norm(x)`` has no derivative at zero, and the convention that takes 0 for it is right to first order
+only: ``norm(x) ** 2`` is smooth there. So a box of what is the root of a known value squares to that
+value, in every mode and under every library; so do its multiples and its parts. Where the values are
+known, boxes are of this kind only where one of them is zero: elsewhere the rules are right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.box import Box, number
+from polyad.engine.boxing import unbox
+from polyad.engine.core import Tracer, Value, base, is_real
+from polyad.engine.dispatch import BOXING, UFUNC_ROOTS, apply_function, apply_ufunc
+from polyad.engine.kinds import conj
+from polyad.engine.numpy_reduction import Rooted
+from polyad.engine.proxy import Proxy
+from polyad.engine.rules_arithmetic import divide, equal, less, multiply, negative, power, real, where
+from polyad.engine.rules_elementwise import absolute
+from polyad.engine.rules_structure import getitem
+from polyad.engine.table import FUNCTIONS
+from polyad.engine.tape import Node
+
+__all__ = ["Root", "half_power", "rooted", "squared"]
+
+SIMPLE = frozenset({float, int, np.float64, np.int64, np.float32})
+
+
+def squared(x: Value) -> Value:
+    """The square of the size of numbers."""
+    return x * x if is_real(x) else real(x * conj(x))
+
+
+def half_power(s: Value, k: int) -> Value:
+    """``s ** (k / 2)`` of an odd k, for what is a square: with the derivative zero to order k at zero.
+
+    Beyond that there is none, and what stands for it is not a number rather than a silent zero.
+    """
+    zero = equal(s, 0)
+    exponent = 0.5 * k
+    if isinstance(zero, np.bool_) and not zero:
+        return power(s, exponent)
+    return where(zero, power(s, k + 0.5), power(where(zero, 1.0, s), exponent))
+
+
+# how boxes in general do it
+_BOX: dict[str, Any] = {name: getattr(Box, f"__{name}__") for name in "pow mul rmul truediv matmul".split()}
+
+
+class Root(Box):
+    """A box and the square of its value."""
+
+    __slots__ = ("_key", "_root", "_seen")
+
+    def __init__(self, value: Value, root: Value, key: tuple[Any, ...]) -> None:
+        self._value = self._seen = value
+        self._root, self._key = root, key
+
+    def square(self) -> Value:
+        """The value's square; None where it has been written to since."""
+        return self._root if self._value is self._seen else None
+
+    def _scaled(self, value: Value, factor: Value) -> Any:
+        root = self.square()
+        if root is None or type(factor) is bool:
+            return number(value)
+        return Root(value, multiply(root, squared(factor)) if factor is not None else root, (object(),))
+
+    def _alike(self, other: Any) -> bool:
+        """Whether another root is of the same."""
+        if type(other) is not Root or self.square() is None or other.square() is None:
+            return False
+        a, b = self._key, other._key
+        return self is other or (
+            len(a) == len(b) and all(p is q or _equal(p, q) for p, q in zip(a, b, strict=True))
+        )
+
+    def __pow__(self, other: Any) -> Any:
+        root = self.square()
+        if root is not None and type(other) in SIMPLE and other == int(other) and 2 <= other <= 64:
+            k = int(other)
+            if k % 2:
+                return number(half_power(root, k))
+            return number(root if k == 2 else power(root, k // 2))
+        return _BOX["pow"](self, other)
+
+    def __mul__(self, other: Any) -> Any:
+        if self._alike(other):
+            return number(self._root)
+        result = _BOX["mul"](self, other)
+        return _scaled(self, result, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _scaled(self, _BOX["rmul"](self, other), other)
+
+    def __truediv__(self, other: Any) -> Any:
+        result = _BOX["truediv"](self, other)
+        if not isinstance(result, Box) or self.square() is None:
+            return result
+        return Root(result._value, divide(self._root, squared(unbox(other, self._value))), (object(),))
+
+    def __matmul__(self, other: Any) -> Any:
+        if self._alike(other) and self.ndim == 1:
+            return number(FUNCTIONS[np.sum](self._root))
+        return _BOX["matmul"](self, other)
+
+    def __neg__(self) -> Any:
+        return self._scaled(negative(self._value), None)
+
+    def __pos__(self) -> Any:
+        return self._scaled(self._value * 1.0, None)
+
+    def __abs__(self) -> Any:
+        return self._scaled(absolute(self._value), None)
+
+    def __getitem__(self, index: Any) -> Any:
+        part = Box.__getitem__(self, index)
+        root = self.square()
+        if root is None or not isinstance(part, Box) or part.ndim:  # what has axes may be written to
+            return part
+        inner = unbox(index)
+        return Root(part._value, getitem(root, index=inner), (object(),))
+
+    def _augmented(self, result: Any) -> Any:
+        return self._replace(unbox(result)) if self.shape else result
+
+    def __ipow__(self, other: Any) -> Any:
+        return self._augmented(self**other)
+
+    def __imul__(self, other: Any) -> Any:
+        return self._augmented(self * other)
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self._augmented(self / other)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        short = SHORT.get(ufunc) if method == "__call__" and not kwargs else None
+        if short is not None and isinstance(inputs[0], Root):
+            return short(*inputs)
+        if ufunc is np.multiply and short is not None:
+            return self.__rmul__(inputs[0])
+        return apply_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func in PRODUCTS and not kwargs and len(args) == 2 and isinstance(args[0], Root):
+            a, b = args
+            if a._alike(b) and a.ndim < 2:
+                return number(FUNCTIONS[np.sum](a._root))
+        if func is np.copy and len(args) == 1 and not kwargs:
+            return self._scaled(self._value, None)
+        return apply_function(func, args, kwargs)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if type(a) is Node and type(b) is Node:  # of a number, every use is an object of its own
+        return a.tape is b.tape and a.index == b.index
+    return isinstance(a, str | int | float | tuple | None) and type(a) is type(b) and a == b
+
+
+def _scaled(root: Root, result: Any, other: Any) -> Any:
+    if not isinstance(result, Box) or root.square() is None:
+        return result
+    return Root(result._value, multiply(root._root, squared(unbox(other, root._value))), (object(),))
+
+
+SHORT: dict[Any, Callable[..., Any]] = {
+    np.square: lambda a: a**2,
+    np.power: lambda a, b: a**b,
+    np.float_power: lambda a, b: a**b,
+    np.multiply: lambda a, b: a * b,
+    np.divide: lambda a, b: a / b,
+    np.matmul: lambda a, b: a @ b,
+    np.negative: lambda a: -a,
+    np.positive: lambda a: +a,
+    np.absolute: abs,
+    np.fabs: abs,
+}
+PRODUCTS = frozenset({np.dot, np.vdot, np.inner})
+
+
+def rooted(value: Value, square: Callable[[], Value], *key: Any) -> Any:
+    """The box of a value that is the root of another.
+
+    Parameters
+    ----------
+    value : Value
+        The root.
+    square : callable
+        Gives its square.
+    *key : object
+        What it is the root of, and how: two of the same are equal.
+    """
+    if not isinstance(value, Tracer):
+        return number(value)
+    known = base(value)
+    if not isinstance(known, Proxy) and not np.any(known == 0):
+        return number(value)
+    return Root(value, square(), key)
+
+
+def _of_root(x: Value) -> Value:
+    """What ``sqrt(x) ** 2`` is."""
+    return where(less(x, 0), np.nan, x) if is_real(x) else x
+
+
+def _absolute(self: Box) -> Any:
+    x = self._value
+    return rooted(absolute(x), lambda: squared(x), "absolute", x)
+
+
+setattr(Box, "__abs__", _absolute)  # noqa: B010
+BOXING[Rooted] = lambda r: rooted(r.value, lambda: r.square, *r.key)
+UFUNC_ROOTS.update(
+    {
+        np.sqrt: lambda y, x: rooted(y, lambda: _of_root(x), "sqrt", x),
+        np.absolute: lambda y, x: rooted(y, lambda: squared(x), "absolute", x),
+        np.fabs: lambda y, x: rooted(y, lambda: squared(x), "absolute", x),
+        np.hypot: lambda y, a, b: rooted(y, lambda: a * a + b * b, "hypot", a, b),
+    }
+)

@@ -264,7 +264,7 @@ def _pull_set_array(y: Value, x: Value, v: Value, index: Any) -> Any:
 
     def pull(w: Value) -> Value:
         rest = setitem(settled(w), 0.0, index=index)
-        if not _has_tracer(index):
+        if not has_tracer(index):
             return chosen(w, untouched, True, rest)
         # of an index that another library computes, only a mask says by itself what it leaves
         return chosen(w, index, False, rest) if shape_of(index) == shape and index.dtype.kind == "b" else rest

@@ -112,13 +112,26 @@ def _box_partition(self: Box, kth: Any, axis: int = -1, kind: Any = None, order:
     self._replace(FUNCTIONS[np.partition](self._value, kth, axis=axis))
 
 
+class Item(Box):
+    """What ``x.item()`` gives: as a Python number, it has no ``item``.
+
+    Compiled code that wants a number and is given something with an ``item`` asks again, and would forever.
+    """
+
+    __slots__ = ()
+
+    @property
+    def item(self) -> Any:
+        raise AttributeError("'float' object has no attribute 'item'")
+
+
 def _box_item(self: Box, *index: Any) -> Any:
     if index:
         where = index[0] if len(index) == 1 else index
         return self.ravel()[where] if isinstance(where, int) else self[where]
     if self.size != 1:
         raise ValueError("can only convert an array of size 1 to a Python scalar")
-    return self.reshape(-1)[0]
+    return Item(self.reshape(-1)[0]._value)
 
 
 def _box_tolist(self: Box) -> Any:

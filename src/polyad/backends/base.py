@@ -174,6 +174,8 @@ class Backend:
         Whether it computes with boxes, so that it runs on arrays that another framework is tracing.
     keeps_boxes : bool
         Whether arrays that it follows stay in their boxes when they reach it from the function around it.
+    native : bool
+        Whether it differentiates functions that are written for its framework's own arrays.
     """
 
     mode: str | None = dataclasses.field(default=None, kw_only=True)
@@ -190,6 +192,7 @@ class Backend:
     by_value: ClassVar[bool] = False
     hosts: ClassVar[bool] = False
     keeps_boxes: ClassVar[bool] = False
+    native: ClassVar[bool] = True
     complex_inputs: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -65,6 +65,7 @@ class CasADi(Backend):
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
     complex_inputs: ClassVar[bool] = False
     keeps_boxes: ClassVar[bool] = True
+    native: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from typing import Any, ClassVar
 
 import numpy as np
@@ -184,6 +185,9 @@ class JAX(Backend):
     def output(self, leaf: Any) -> Any:
         import jax.numpy
 
+        if isinstance(leaf, jax.Array):
+            return leaf
+        STRAYS.count += 1
         return leaf if hasattr(leaf, "shape") else jax.numpy.asarray(leaf)
 
     def finish(
@@ -202,9 +206,7 @@ class JAX(Backend):
             # what a trace around this one follows is no constant of a program
             prepared = not any(isinstance(a, jax.core.Tracer) for a in closed.consts)
         if not (prepared and self.jit):
-            eager = _as_arrays(kernel)
-            if getattr(problem.f, "asks_for_numbers", False):
-                eager = _without_values(eager, problem)
+            eager = _without_values(_as_arrays(kernel), problem)
             eager = _scoped(eager) if wide else eager
             return Executable(eager, lambda *a: eager(*a)[0], f"{words}, not compiled")
         tree = jax.tree_util.tree_structure(shape)
@@ -262,6 +264,15 @@ class JAX(Backend):
         return None
 
 
+class _Strays(threading.local):
+    """How many outputs of functions were no arrays of JAX, in this thread."""
+
+    count = 0
+
+
+STRAYS = _Strays()
+
+
 def _traceable(kernel: Kernel, kept: dict[int, Any]) -> Kernel:
     """The kernel without what ``aux`` holds besides arrays, as strings, which is put in ``kept``."""
 
@@ -288,16 +299,22 @@ def _completed(full: Kernel, kept: dict[int, Any]) -> Kernel:
 
 
 def _without_values(kernel: Kernel, problem: Problem) -> Kernel:
-    """The kernel, after the function has run on arrays without values.
+    """The kernel, and where numbers came out of arrays a run of the function on arrays without values.
 
     ``x.item()`` of an array that JAX differentiates gives its value, and the derivative is lost in
-    silence; of one without values it raises.
+    silence; of one without values it raises. The function's code asks for it, or compiled code that it
+    calls does: then what the function returns is no array of JAX.
     """
     import jax
 
+    asks = getattr(problem.f, "asks_for_numbers", False)
+
     def checked(x: Leaves, c: Leaves, *seeds: Leaves) -> Any:
-        jax.eval_shape(lambda x: problem.f(x, c)[0], x)
-        return kernel(x, c, *seeds)
+        before = STRAYS.count
+        outcome = None if asks else kernel(x, c, *seeds)
+        if asks or STRAYS.count > before:
+            jax.eval_shape(lambda x: problem.f(x, c)[0], x)
+        return kernel(x, c, *seeds) if asks else outcome
 
     return checked
 

@@ -74,6 +74,7 @@ class SymPy(Backend):
     requires: ClassVar[tuple[str, ...]] = ("sympy",)
     extra: ClassVar[str] = "sympy"
     nestable: ClassVar[bool] = False
+    native: ClassVar[bool] = False
     complex_inputs: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -11,17 +11,14 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
+from polyad.arrays.lines import running_at
 from polyad.backends.base import Leaves, Problem
 from polyad.errors import FunctionNotSupportedError
 
 __all__ = ["FORWARD_LOCK", "STATE", "depends", "evaluate", "functional", "transforming", "watched"]
-
-ROOT = str(Path(__file__).parents[1])
 
 # Two threads in torch's forward mode give each other wrong numbers without an error.
 FORWARD_LOCK = threading.RLock()
@@ -129,15 +126,6 @@ CONSTANTS = frozenset(
 )
 
 
-def _user_line() -> str:
-    """Where in the user's code we are, as ``file:line``."""
-    frames = traceback.extract_stack()
-    for frame in reversed(frames):
-        if not frame.filename.startswith(ROOT) and "site-packages" not in frame.filename:
-            return f"{Path(frame.filename).name}:{frame.lineno} `{frame.line}`"
-    return "an unknown line"
-
-
 def _watch_class() -> Any:
     """The watch; its base class is torch's, so it is made at the first use."""
     global _WATCH
@@ -183,7 +171,7 @@ def _make_watch_class() -> Any:
             for t in _tensors(list(values)):
                 if t.requires_grad and depends(t, self.leaves):
                     raise FunctionNotSupportedError(
-                        f"Torch() cannot follow {self.label} at {_user_line()}: {what} {REMEDY}"
+                        f"Torch() cannot follow {self.label} at {running_at()}: {what} {REMEDY}"
                     )
 
     return Watch

@@ -65,7 +65,7 @@ class Defined(Primitive):
         if f is not None and library in SYMBOLIC:
             return unbox(f(*map(wrap, args), **params))
         if f is not None:
-            return top._leave(own, f(*[top._enter(own, a) for a in args], **params))
+            return top._leave(own, f(*[top._entered(own, a) for a in args], **params))
         found = self.namesake or self
         if (
             own.compute(found) is not None

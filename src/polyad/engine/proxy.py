@@ -148,6 +148,14 @@ class Proxy(Tracer):
         safe = safe.array if type(safe) is Proxy else own.constant(np.asarray(safe), self.array)
         return choose(zero, 0, self._computed(own, primitive, compute, [arrays[0], safe], {}))
 
+    def _entered(self, own: Any, a: Value) -> Any:
+        """An operand as the library takes it."""
+        if type(a) is Proxy:
+            if a.library != self.library:
+                raise _mixed(self.library, a.library)
+            return a.array
+        return own.constant(a, self.array) if isinstance(a, np.ndarray | np.generic) else a
+
     def _leave(self, own: Any, result: Any) -> Value:
         return Proxy(self.library, result) if own.is_own(result) else result
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import linecache
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
+from polyad.arrays.lines import is_users, running_at
 from polyad.engine.instead import instead
 from polyad.errors import OperationNotSupportedError, ReadOnlyError
 
 __all__ = ["last_refusal", "no_rule", "read_only", "refuse"]
-
-_HERE = str(Path(__file__).parents[1])
 
 
 def refuse(operation: str, remedy: str, frame: Any = None) -> OperationNotSupportedError:
@@ -28,7 +25,8 @@ def refuse(operation: str, remedy: str, frame: Any = None) -> OperationNotSuppor
     frame : frame, optional
         Where it was attempted; here by default.
     """
-    line, called = _user_line(sys._getframe(1) if frame is None else frame)
+    line = running_at() if frame is None else running_at(frame)
+    called = _called(sys._getframe(1) if frame is None else frame)
     if called:
         name, remedy = called
         operation = f"{name} turns x into a plain array, which would drop its derivative"
@@ -64,20 +62,13 @@ def no_rule(name: str, mode: str) -> OperationNotSupportedError:
     )
 
 
-def _user_line(frame: Any) -> tuple[str, tuple[str, str] | None]:
-    """The innermost frame outside polyad and the packages it calls, as ``file:line `source```.
-
-    With it the function of such a package that was called there and what to call instead, if there is such.
-    """
+def _called(frame: Any) -> tuple[str, str] | None:
+    """The function of a package that the user's line called and what to call instead, if there is such."""
     called = None
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if not (name.startswith((_HERE, "<__array_function__")) or "site-packages" in name):
-            text = linecache.getline(name, frame.f_lineno).strip()
-            return f"{Path(name).name}:{frame.f_lineno}" + (f" `{text}`" if text else ""), called
+    while frame is not None and not is_users(frame.f_code.co_filename):
         called = _instead_of(frame) or called
         frame = frame.f_back
-    return "", called
+    return called
 
 
 def _instead_of(frame: Any) -> tuple[str, str] | None:

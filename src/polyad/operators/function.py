@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import sys
-import sysconfig
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,22 +11,20 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import library_of, spec_of
+from polyad.arrays.lines import is_polyads, steps
 from polyad.arrays.stopped import elsewhere
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.backends.base import Backend
-from polyad.errors import NonScalarOutputError, OutputTypeError
+from polyad.errors import FunctionNotSupportedError, NonScalarOutputError, OutputTypeError
 from polyad.operators.constants import Constants
-from polyad.operators.guests import holds_an_array, is_box, lost
+from polyad.operators.guests import array_in, is_box, lost
 from polyad.operators.lifting import Lifting, asks_for_numbers, drops_derivatives, speaks_of
 from polyad.operators.signature import Signature
 
-__all__ = ["FlatFunction", "calling_level", "label_of", "package_of", "user_line"]
+__all__ = ["FlatFunction", "calling_level", "label_of", "package_of"]
 
 Leaves = tuple[Any, ...]
 OBJECT = np.dtype(object)
-
-# Frames of polyad, of Python's own library and of installed packages are not the user's code.
-ELSEWHERE = (str(Path(__file__).parents[1]), sysconfig.get_path("stdlib"), "<frozen")
 
 
 class FlatFunction:
@@ -79,6 +75,8 @@ class FlatFunction:
         self._plain = False
         # whether the output is an array that a framework's own differentiation around us follows
         self.caught = False
+        # whether such a differentiation is known to be there
+        self.inside = False
         self.y_structure: Structure | None = None
         self.aux_structure: Structure | None = None
 
@@ -162,14 +160,16 @@ class FlatFunction:
         for leaf in leaves:
             owner = library_of(leaf)
             if owner is None:
+                from polyad.operators.foreign import returned
+
                 raise OutputTypeError(
                     f"the function returned {_kind(leaf)}: {self._operator} needs numbers, arrays or "
-                    "trees of them"
+                    f"trees of them{returned(leaf)}"
                 )
             if is_box(leaf):
                 if self._numbers is not None:
                     raise lost(leaf._value, self._numbers)
-                self.caught = self.caught or holds_an_array(leaf)
+                self._check_array_in(leaf)
             spec = owner.spec(leaf)
             if spec.kind == "O":
                 raise OutputTypeError(
@@ -184,6 +184,19 @@ class FlatFunction:
         if self._scalar:
             self._check_scalar(leaves)
         return tuple([self._output(leaf) for leaf in leaves])
+
+    def _check_array_in(self, leaf: Any) -> None:
+        """See whether an output computed with a framework's arrays belongs to a differentiation around us."""
+        array = array_in(leaf)
+        owner = None if array is None else library_of(array)
+        if owner is None:
+            return
+        if not (self.inside or owner.is_traced(array)):
+            raise FunctionNotSupportedError(
+                f"{label_of(self._f)} computes with arrays of {owner.name} among NumPy's, as if written for "
+                f"{owner.name}: use backend={owner.name!r}, or make NumPy arrays of them, np.asarray(a)"
+            )
+        self.caught = True
 
     def _check_scalar(self, leaves: Leaves) -> None:
         shapes = [tuple(getattr(leaf, "shape", ())) for leaf in leaves]
@@ -256,24 +269,15 @@ def label_of(f: Callable[..., Any]) -> str:
 def calling_level() -> int:
     """The ``stacklevel`` of the first caller that is not polyad, for a warning by the caller of this."""
     level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(ELSEWHERE[0]):
+    while frame.f_back is not None and is_polyads(frame.f_code.co_filename):
         level, frame = level + 1, frame.f_back
     return level
 
 
 def package_of(error: BaseException) -> str | None:
     """The installed package in whose code an error was raised; None for the user's own code and polyad's."""
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames or "site-packages" not in frames[-1].filename:
+    names = [step.tb_frame.f_code.co_filename for step in steps(error)]
+    if not names or "site-packages" not in names[-1]:
         compiled = isinstance(error, SystemError)  # raised by no line: by what the line called
         return "what the line calls" if compiled else None
-    return Path(frames[-1].filename.rpartition("site-packages")[2].lstrip("/\\")).parts[0]
-
-
-def user_line(error: BaseException) -> str:
-    """Where in the user's code an error arose, as ``file:line``, or an empty string."""
-    frames = traceback.extract_tb(error.__traceback__)
-    for frame in reversed(frames):
-        if not frame.filename.startswith(ELSEWHERE) and "site-packages" not in frame.filename:
-            return f"{Path(frame.filename).name}:{frame.lineno} `{frame.line}`"
-    return ""
+    return Path(names[-1].rpartition("site-packages")[2].lstrip("/\\")).parts[0]

@@ -24,7 +24,7 @@ from polyad.errors import FunctionNotSupportedError
 from polyad.operators.arguments import Static
 from polyad.operators.buffers import Cache
 
-__all__ = ["AROUND", "Guests", "any_followed", "guests", "holds_an_array", "is_box", "lost"]
+__all__ = ["AROUND", "Guests", "any_followed", "array_in", "guests", "is_box", "lost"]
 
 
 class Around(threading.local):
@@ -133,13 +133,13 @@ def is_box(leaf: Any) -> bool:
     return owner is not None and owner.name == "engine"
 
 
-def holds_an_array(box: Any) -> bool:
-    """Whether an array of a framework is at the bottom of a box."""
+def array_in(box: Any) -> Any:
+    """The array of another library at the bottom of a box, or None."""
     from polyad.engine.core import base
     from polyad.engine.proxy import Proxy
 
     value = base(box._value)
-    return type(value) is Proxy and library_of(value.array) is not None
+    return value.array if type(value) is Proxy else None
 
 
 def _entered(form: Any, a: Any) -> Any:

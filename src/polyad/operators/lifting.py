@@ -22,7 +22,7 @@ from polyad.operators.constants import is_refused_write
 from polyad.operators.guests import AROUND, lost
 from polyad.operators.whole_numbers import makes_whole_numbers
 
-__all__ = ["Lifting", "asks_for_numbers", "drops_derivatives", "speaks_of"]
+__all__ = ["Lifting", "asks_for_numbers", "drops_derivatives", "packages_of", "speaks_of"]
 
 Leaves = tuple[Any, ...]
 
@@ -153,6 +153,11 @@ def asks_for_numbers(f: Any) -> bool:
 def drops_derivatives(f: Any) -> bool:
     """Whether the code of a function says that some of its input counts as constant."""
     return not STOPS.isdisjoint(_mentions(f, 4, set()))
+
+
+def packages_of(value: Any) -> Iterator[str]:
+    """Top-level packages that a value is of: a module, a function, an object that can be called."""
+    return _packages(value, 1, set())
 
 
 def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:

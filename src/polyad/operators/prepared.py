@@ -119,6 +119,7 @@ class Prepared(Described):
             operator=self.operator,
             scalar=self.scalar_output,
         )
+        self._flat.inside = self._guests is not None and self._guests.inside
         self._delivery = Delivery(
             self.signature, self._flat, self._source, self.gives, batched=batched or self.rows
         )

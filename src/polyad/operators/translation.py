@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from polyad.arrays.lines import raised_at
 from polyad.backends.base import Backend
 from polyad.engine.refuse import last_refusal
-from polyad.errors import FunctionNotSupportedError, PolyadError
-from polyad.operators.function import label_of, package_of, user_line
+from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError, PolyadError
+from polyad.operators.foreign import written_for
+from polyad.operators.function import label_of, package_of
 
 __all__ = ["translated"]
 
@@ -18,6 +20,14 @@ _SEQUENCES = ("'list'", '"list"', "'tuple'", '"tuple"')
 
 def translated(error: Exception, backend: Backend, f: Callable[..., Any]) -> PolyadError | None:
     """The public error for one out of a framework; None for polyad's own and the user's, which stay."""
+    source = error
+    if isinstance(error, PolyadError) and not isinstance(error, OperationNotSupportedError):
+        if not isinstance(error.__cause__, OperationNotSupportedError):
+            return None
+        source = error.__cause__  # what kept the function from being compiled
+    foreign = written_for(source, backend, f)
+    if foreign is not None:
+        return _not_followed(source, backend, f, foreign)
     if isinstance(error, PolyadError):
         return None
     hidden = _hidden(error)
@@ -35,7 +45,11 @@ def translated(error: Exception, backend: Backend, f: Callable[..., Any]) -> Pol
         if isinstance(error, TypeError | AttributeError) and any(w in str(error) for w in _SEQUENCES):
             error.add_note("polyad: a list or tuple is a tree; for a vector pass np.array(...)")
         return None
-    line = user_line(error)
+    return _not_followed(error, backend, f, remedy)
+
+
+def _not_followed(error: Exception, backend: Backend, f: Callable[..., Any], remedy: str) -> PolyadError:
+    line = raised_at(error)
     where = f" at {line}" if line else ""
     return FunctionNotSupportedError(f"{backend!r} cannot follow {label_of(f)}{where}: {remedy}")
 

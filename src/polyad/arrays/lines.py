@@ -1,0 +1,72 @@
+"""Where in the user's code something happened: the one place that tells his code from all other.
+
+What stands in polyad, in Python's own library and in installed packages is not his. Of the rest the
+innermost frame is the one that he can change.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType, TracebackType
+
+__all__ = ["is_polyads", "is_users", "raised_at", "running_at", "shown", "steps"]
+
+_POLYAD = str(Path(__file__).parents[1])
+_ELSEWHERE = (_POLYAD, sysconfig.get_path("stdlib"), "<frozen", "<__array_function__")
+
+
+def is_polyads(filename: str) -> bool:
+    """Whether a file is polyad's."""
+    return filename.startswith(_POLYAD)
+
+
+def is_users(filename: str) -> bool:
+    """Whether a file is the user's."""
+    return "site-packages" not in filename and not filename.startswith(_ELSEWHERE)
+
+
+def shown(filename: str, line: int) -> str:
+    """A line as messages show it: ``file:line `source```."""
+    text = linecache.getline(filename, line).strip()
+    return f"{Path(filename).name}:{line}" + (f" `{text}`" if text else "")
+
+
+def steps(error: BaseException) -> Iterator[TracebackType]:
+    """The way of an error, from the place that caught it to the place that raised it."""
+    tb = error.__traceback__
+    while tb is not None:
+        yield tb
+        tb = tb.tb_next
+
+
+def raised_at(error: BaseException) -> str:
+    """The user's line that an error came from, or an empty string."""
+    found = [step for step in steps(error) if is_users(step.tb_frame.f_code.co_filename)]
+    return shown(found[-1].tb_frame.f_code.co_filename, found[-1].tb_lineno) if found else ""
+
+
+def running_at(frame: FrameType | None = None) -> str:
+    """The line of the user's function that is running, or an empty string.
+
+    His line that called polyad is none: outside of it there is no more of polyad.
+
+    Parameters
+    ----------
+    frame : frame, optional
+        Where to begin: a frame that was kept, of which nothing is around any more. Here by default.
+    """
+    kept = frame is not None
+    frame = frame or sys._getframe(1)
+    found = ""
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if found and is_polyads(name):
+            return found
+        if not found and is_users(name):
+            found = shown(name, frame.f_lineno)
+        frame = frame.f_back
+    return found if kept else ""

@@ -1,0 +1,249 @@
+"""Functions written for another framework: the error says for which, and its remedy works."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+import textwrap
+import types
+
+import numpy as np
+import pytest
+
+import polyad as ad
+from backends import AVAILABLE, eager
+from polyad import errors
+from polyad.arrays.libraries import library_of, loaded
+from polyad.arrays.trees import flatten
+
+X = np.array([0.4, 1.2, -0.3])
+ONE_TWO_THREE = [1.0, 2.0, 3.0]
+
+
+def jax_functions():
+    import jax
+    import jax.numpy as jnp
+
+    return {
+        "an entry": lambda x: jnp.sin(x[0]),
+        "the array": lambda x: jnp.sum(jnp.sin(x)),
+        "a constant array first": lambda x: (jnp.array(ONE_TWO_THREE) * x).sum(),
+        "a list of entries": lambda x: jnp.array([x[0], x[1]]).sum(),
+        "compiled": jax.jit(lambda x: jnp.sum(x**2)),
+        "a method": lambda x: x.at[0].set(2.0).sum(),
+        "a derivative of its own": lambda x: jax.grad(lambda y: jnp.sum(y**3))(x).sum(),
+    }
+
+
+def torch_functions():
+    import torch
+
+    layer = torch.nn.Linear(3, 1).double()
+    return {
+        "an entry": lambda x: torch.sin(x[0]),
+        "the array": lambda x: torch.sum(x**2),
+        "a constant array first": lambda x: (torch.tensor(ONE_TWO_THREE, dtype=torch.float64) * x).sum(),
+        "a constant array last": lambda x: (x * torch.tensor(ONE_TWO_THREE, dtype=torch.float64)).sum(),
+        "a list of entries": lambda x: torch.stack([x[0], x[1]]).sum(),
+        "a layer": lambda x: layer(x).sum(),
+        "the layer itself": layer,
+        "a method": lambda x: x.pow(2).sum(),
+    }
+
+
+def casadi_functions():
+    import casadi
+
+    return {
+        "an entry": lambda x: casadi.sin(x[0]),
+        "the array": lambda x: casadi.sumsqr(x),
+        "a list of entries": lambda x: casadi.sum1(casadi.vertcat(x[0], x[1])),
+        "a constant matrix": lambda x: (casadi.DM([1, 2, 3]) * x)[0],
+    }
+
+
+def sympy_functions():
+    import sympy
+
+    return {"an entry": lambda x: sympy.sin(x[0]), "a product": lambda x: x[0] * sympy.exp(x[1])}
+
+
+FUNCTIONS = {
+    "jax": jax_functions,
+    "torch": torch_functions,
+    "casadi": casadi_functions,
+    "sympy": sympy_functions,
+}
+WRITTEN = [name for name in FUNCTIONS if name in AVAILABLE]
+NATIVE = [name for name in WRITTEN if name in ("jax", "torch")]
+
+
+@pytest.mark.parametrize("written", NATIVE)
+@pytest.mark.parametrize(
+    "name", [*(n for n in AVAILABLE if n != "finite"), "numpy:forward", "numpy compiled"]
+)
+def test_it_is_told_for_what_a_function_is_written(name, written):
+    if name == written:
+        pytest.skip("its own")
+    backend = ad.NumPy(compile=True) if name == "numpy compiled" else eager(*name.split(":"))
+    for what, f in FUNCTIONS[written]().items():
+        if name == "autograd" and what.startswith("a constant array") and written == "jax":
+            continue  # it is right there
+        for call in (ad.gradient, ad.prepare_gradient):
+            if what == "the layer itself" and call is ad.gradient:
+                continue
+            with pytest.raises(errors.FunctionNotSupportedError) as caught:
+                call(f, X, backend=backend)
+            assert f"written for {written}" in str(caught.value).lower(), what
+            assert f"backend={written!r}" in str(caught.value), what
+
+
+@pytest.mark.parametrize("written", NATIVE)
+def test_the_remedy_works(written):
+    for what, f in FUNCTIONS[written]().items():
+        if what != "the layer itself":
+            g = ad.gradient(f, X, backend=written)
+            assert g.shape == (3,), what
+            np.testing.assert_allclose(g, ad.gradient(f, X, backend=ad.FromPrimitive(written)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("written", [name for name in WRITTEN if name not in NATIVE])
+@pytest.mark.parametrize("name", [name for name in AVAILABLE if name != "finite"])
+def test_what_no_backend_takes_is_to_be_written_in_numpy(name, written):
+    for what, f in FUNCTIONS[written]().items():
+        if (name, written) == ("torch", "sympy"):
+            continue  # torch's own refusal comes first, and has a remedy
+        for call in (ad.gradient, ad.prepare_gradient):
+            with pytest.raises(errors.PolyadError) as caught:
+                call(f, X, backend=eager(name))
+            assert f"functions of {written} itself" in str(caught.value), what
+            assert "NumPy's functions" in str(caught.value), what
+
+
+@pytest.mark.skipif("autograd" not in AVAILABLE, reason="autograd is not installed")
+@pytest.mark.parametrize("name", [name for name in AVAILABLE if name not in ("finite", "autograd")])
+def test_functions_written_for_autograd_run_or_are_named(name):
+    import autograd.numpy as anp
+
+    g = ad.gradient(lambda x: anp.sum(anp.sin(x) * anp.array([x[0], 1.0, 2.0])), X, backend=eager(name))
+    want = np.cos(X) * [X[0], 1.0, 2.0] + [np.sin(X[0]), 0.0, 0.0]
+    np.testing.assert_allclose(g, want, rtol=1e-12)
+    with pytest.raises(
+        errors.FunctionNotSupportedError, match=r"written for Autograd: use backend='autograd'"
+    ):
+        ad.gradient(lambda x: anp.sum(anp.concatenate([x, x]) ** 2), X, backend=eager(name))
+
+
+def test_errors_of_the_users_own_stay_his():
+    def f(x):
+        raise TypeError("my own" + str(sys.modules.get("torch", ""))[:0])
+
+    with pytest.raises(TypeError, match="my own") as caught:
+        ad.gradient(f, X)
+    assert not isinstance(caught.value, errors.PolyadError)
+
+
+@pytest.mark.skipif("jax" not in AVAILABLE, reason="JAX is not installed")
+def test_compiled_code_that_takes_values_out_of_an_array_does_not_lose_the_derivative():
+    class Sine:
+        """As C code does: asks for the number, and knows nothing of arrays."""
+
+        def __call__(self, x):
+            return np.float64(getattr(x[0], "it" + "em")() ** 2)
+
+    with pytest.raises(errors.FunctionNotSupportedError):
+        ad.gradient(Sine(), X, backend="jax")
+    assert ad.gradient(lambda x: 3.0, X, backend="jax").tolist() == [0.0, 0.0, 0.0]
+
+
+# -- the user's line ------------------------------------------------------------------------------------
+
+
+def line_of(call, *words):
+    with pytest.raises(errors.PolyadError) as caught:
+        call()
+    text = str(caught.value)
+    for word in words:
+        assert word in text
+    return text
+
+
+@pytest.mark.parametrize(
+    "name", ["numpy", "numpy:forward", *(n for n in AVAILABLE if n in ("casadi", "sympy"))]
+)
+def test_refusals_name_the_functions_line_and_not_the_call(name):
+    def f(x):
+        y = np.asarray(x)  # the line
+        return np.sum(y)
+
+    def deeper(x):
+        return f(x) * 2.0
+
+    def through_the_standard_library(x):
+        return functools.reduce(lambda a, b: a + float(b), x)
+
+    backend = eager(*name.split(":"))
+    for prepare in (ad.gradient, ad.prepare_gradient, ad.prepare_hessian):
+        differentiate = functools.partial(prepare, backend=backend)
+        for g in (f, deeper):
+            line_of(functools.partial(differentiate, g, X), "test_foreign.py:", "np.asarray(x)  # the line")
+        line_of(functools.partial(differentiate, through_the_standard_library, X), "float(b)")
+
+
+@pytest.mark.skipif("sympy" not in AVAILABLE, reason="SymPy is not installed")
+def test_a_refusal_after_the_function_has_ended_names_no_line():
+    import sympy
+
+    text = line_of(lambda: ad.gradient(lambda x: x[0] * sympy.pi, X, backend="numpy:reverse"))  # not here
+    assert "not here" not in text
+
+
+@pytest.mark.skipif("torch" not in AVAILABLE, reason="torch is not installed")
+def test_refusals_of_torch_name_the_functions_line():
+    def f(x):
+        return float(x[0]) * x.sum()  # the line
+
+    line_of(lambda: ad.gradient(f, X, backend="torch"), "the line", "test_foreign.py:")
+
+
+def test_inside_of_another_derivative_the_line_is_that_of_the_outer_function():
+    def outer(w):
+        return ad.gradient(lambda x: np.sum(x**2 * w[0]), np.asarray(w))[0]  # outer's line
+
+    line_of(lambda: ad.gradient(outer, X), "outer's line")
+
+
+# -- a framework that is being imported ------------------------------------------------------------------
+
+
+def test_a_module_that_is_being_imported_owns_nothing(monkeypatch):
+    half = types.ModuleType("jax")
+    half.__spec__ = types.SimpleNamespace(_initializing=True)
+    monkeypatch.setitem(sys.modules, "jax", half)
+    assert loaded("jax") is None
+    assert library_of(object()) is None
+    flatten({"a": object(), "b": {1, 2}})
+    np.testing.assert_allclose(ad.gradient(lambda x: np.sum(x**2), X), 2 * X)
+
+
+@pytest.mark.skipif("jax" not in AVAILABLE, reason="JAX is not installed")
+def test_preparing_while_another_thread_imports_jax():
+    program = """
+        import sys, threading
+        import numpy as np, polyad as ad
+
+        thread = threading.Thread(target=__import__, args=("jax",))
+        thread.start()
+        count = 0
+        while thread.is_alive() or not count:
+            p = ad.prepare_gradient(lambda x: np.sum(np.sin(x)), np.ones(3), backend=ad.NumPy(compile=True))
+            assert np.allclose(p(np.zeros(3)), 1.0)
+            ad.hessian(lambda t: np.sum(t["a"] ** 2), {"a": np.ones(2)})
+            count += 1
+        thread.join()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr

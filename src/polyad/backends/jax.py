@@ -313,7 +313,12 @@ def _without_values(kernel: Kernel, problem: Problem) -> Kernel:
         before = STRAYS.count
         outcome = None if asks else kernel(x, c, *seeds)
         if asks or STRAYS.count > before:
-            jax.eval_shape(lambda x: problem.f(x, c)[0], x)
+            try:
+                jax.eval_shape(lambda x: problem.f(x, c)[0], x)
+            except Exception as error:
+                # a branch on a value loses nothing that would be in the result
+                if asks or not {type(error), type(error.__cause__)} & {jax.errors.TracerBoolConversionError}:
+                    raise
         return kernel(x, c, *seeds) if asks else outcome
 
     return checked

@@ -203,7 +203,8 @@ def write_out(out: Any, result: Any) -> Any:
         if out is None:
             return result
     if not isinstance(out, Box):
-        if not isinstance(unbox(result), Tracer) and isinstance(out, np.ndarray):
+        # numbers that count or compare are never active; a box may be, though it has a plain value now
+        if not isinstance(result, Box) and isinstance(out, np.ndarray):
             out[...] = unbox(result)
             return out
         error = refuse(

@@ -12,7 +12,7 @@ from polyad.engine import (
     operators,  # noqa: F401  (gives the box its operators)
     roots,  # noqa: F401  (gives some boxes their squares)
 )
-from polyad.engine.box import METHODS_OF_OBJECTS, Box, Rearranged, as_array, wrap
+from polyad.engine.box import METHODS_OF_OBJECTS, Box, Rearranged, as_array, number, wrap
 from polyad.engine.computing import COMPUTING_METHODS
 from polyad.engine.core import PRIMITIVES, Value
 from polyad.engine.dispatch import apply_function, apply_ufunc, call, out_named
@@ -153,6 +153,8 @@ def _parts(name: str) -> property:
         if self.dtype.kind != "c":
             zeros = as_array if self._is_array() else wrap
             return self if name == "real" else zeros(part(self._value))
+        if not self._is_array():
+            return number(part(self._value))
         return Rearranged(self, part(self._value), part, write)
 
     def put(self: Box, item: Any) -> None:

@@ -308,6 +308,7 @@ def _one_by_one(f: Callable[..., Any]) -> Callable[..., Any]:
 
 VIEWS: dict[Any, Callable[..., Any]] = {
     np.real: lambda val: _boxed(val).real,
+    np.imag: lambda val: _boxed(val).imag,
     np.reshape: reshaped,
     np.transpose: transposed,
     np.permute_dims: transposed,

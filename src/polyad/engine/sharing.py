@@ -26,7 +26,7 @@ from polyad.engine.boxing import BOXES
 from polyad.engine.core import Primitive, Tracer, Value
 from polyad.engine.refuse import read_only, refuse
 from polyad.engine.rules_structure import gather, reshape, setitem
-from polyad.engine.stand_ins import Answer, asked
+from polyad.engine.stand_ins import Answer, asked, lying
 
 __all__ = ["Undecided", "apart", "layout", "linked", "rearranged", "share_memory"]
 
@@ -52,6 +52,8 @@ def layout(a: Box, ask: bool = False) -> np.ndarray | None:
         return None if inner is None else inner[a._index]
     if isinstance(a, Rearranged):
         inner = layout(a._source, ask)
+        if inner is not None and a._cache.dtype != a._source.dtype:  # the parts of complex numbers lie apart
+            return lying(inner.shape, complex, inner)[0].real
         return None if inner is None else a._reader(inner)
     if isinstance(a, Undecided) and ask and a._question is not None:
         a.settle()

@@ -11,7 +11,7 @@ import numpy as np
 from polyad.engine.core import Value, base
 from polyad.engine.proxy import Proxy
 
-__all__ = ["Answer", "asked"]
+__all__ = ["Answer", "asked", "lying"]
 
 
 class Answer(NamedTuple):
@@ -62,8 +62,8 @@ class StandIn:
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: Any, like: np.ndarray) -> None:
-        self.array, self.buffer = _lying(shape, dtype, like)
-        numbers, self._numbers = _lying(shape, np.intp, like)
+        self.array, self.buffer = lying(shape, dtype, like)
+        numbers, self._numbers = lying(shape, np.intp, like)
         numbers[...] = np.arange(numbers.size).reshape(shape)
 
     def places(self, out: np.ndarray) -> np.ndarray | None:
@@ -80,7 +80,7 @@ def _strided(buffer: np.ndarray, shape: tuple[int, ...], start: int, steps: Sequ
     return np.ndarray(shape, buffer.dtype, buffer, start * item, tuple(s * item for s in steps))
 
 
-def _lying(shape: tuple[int, ...], dtype: Any, like: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def lying(shape: tuple[int, ...], dtype: Any, like: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """An array in memory of its own, in the order of another one, and that memory."""
     steps = [s // like.itemsize if n > 1 else 1 for s, n in zip(like.strides, shape, strict=True)]
     ends = [s * (n - 1) for s, n in zip(steps, shape, strict=True)]
@@ -204,7 +204,7 @@ def _parts(result: Any) -> list[Any]:
 def _answer(out: Any, stand_ins: Sequence[StandIn]) -> Answer | None:
     if not isinstance(out, np.ndarray):
         return Answer(True, None, np.empty(0, dtype=np.intp), False, False, None)
-    order = _lying(out.shape, bool, out)[0]  # without its memory
+    order = lying(out.shape, bool, out)[0]  # without its memory
     overlaps = _overlaps(out)
     writeable = not out.__array_interface__["data"][1]  # the flag itself may give a warning
     for k, s in enumerate(stand_ins):
@@ -215,7 +215,7 @@ def _answer(out: Any, stand_ins: Sequence[StandIn]) -> Answer | None:
 
 
 def _overlaps(out: np.ndarray) -> bool:
-    numbers, memory = _lying(out.shape, np.intp, out)
+    numbers, memory = lying(out.shape, np.intp, out)
     if memory.size >= out.size and out.flags.forc:
         return False
     memory[...] = np.arange(memory.size)

@@ -15,6 +15,9 @@ from polyad.engine.refuse import refuse
 
 __all__ = ["Autograd"]
 
+# of these autograd's own derivatives are none where a matrix is singular or eigenvalues are equal
+BY_TABLE = frozenset({"det", "eigh", "svd"})
+
 
 class Autograd(Adapter):
     """``autograd.numpy``; what does not depend on the input stays NumPy's."""
@@ -121,7 +124,7 @@ class Autograd(Adapter):
         if host.hosted(primitive):
             return self.host(primitive)
         found = super()._search(name, home)
-        missing = found is None or (hasattr(found, "fun") and found not in primitive_vjps)
+        missing = found is None or name in BY_TABLE or (hasattr(found, "fun") and found not in primitive_vjps)
         if name in PARTIALS:
             return self.host(primitive) if missing and found is not None else found
         return by_rules(self, primitive) if missing else found

@@ -16,6 +16,26 @@ from polyad.engine.rules_structure import is_basic
 
 __all__ = ["Torch"]
 
+# of these torch's own derivatives are wrong, or none, where a matrix is singular or eigenvalues are equal
+BY_TABLE = frozenset({"det", "eigh", "eigvalsh", "svd", "svdvals"})
+# what raises where a matrix is singular, not definite, or an iteration does not converge
+FAILING = frozenset(
+    "cholesky inv solve solve_triangular det slogdet eigh eigvalsh eig svd svdvals pinv qr".split()
+)
+
+
+def _failing_as_numpy(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose failure has the class that code for NumPy catches."""
+    import torch
+
+    def call(*args: Any, **params: Any) -> Any:
+        try:
+            return f(*args, **params)
+        except torch.linalg.LinAlgError as error:
+            raise np.linalg.LinAlgError(str(error)) from error
+
+    return call
+
 # torch's dtype -> NumPy's
 _DTYPES: dict[Any, Any] = {}
 
@@ -328,7 +348,14 @@ class Torch(Hosting):
     def _search(self, name: str, home: str) -> Callable[..., Any] | None:
         if name in ("i1", "i1e"):  # the second derivatives of torch's lose their digits around zero
             return None
-        return self.real_or_host(super()._search(name, home), PRIMITIVES[name])
+        found = super()._search(name, home)
+        if found is not None and name in FAILING:
+            found = _failing_as_numpy(found)
+        if found is not None and name in BY_TABLE:
+            from polyad.engine.torch_rules import by_rules
+
+            return by_rules(self, PRIMITIVES[name], found)
+        return self.real_or_host(found, PRIMITIVES[name])
 
     def is_complex(self, a: Any) -> bool:
         return self.is_own(a) and a.is_complex()

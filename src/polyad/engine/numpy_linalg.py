@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine import rules_determinant as determinant
 from polyad.engine import rules_linalg as rules
 from polyad.engine import rules_matrix as matrix
 from polyad.engine import rules_matrix_function as matrix_function
@@ -162,8 +163,8 @@ def solve(a: Value, b: Value) -> Value:
 
 
 function(np.linalg.inv)(lambda a: matrix.inv(array_of(a)))
-function(np.linalg.det)(lambda a: matrix.det(array_of(a)))
-function(np.linalg.slogdet)(lambda a: SLOGDET(*matrix.slogdet(array_of(a))))
+function(np.linalg.det)(lambda a: determinant.det(array_of(a)))
+function(np.linalg.slogdet)(lambda a: SLOGDET(*determinant.slogdet(array_of(a))))
 function(np.linalg.matrix_transpose)(lambda x, /: swapped(array_of(x)))
 function(np.linalg.diagonal)(
     lambda x, /, *, offset=0: FUNCTIONS[np.diagonal](x, offset=offset, axis1=-2, axis2=-1)

@@ -23,7 +23,7 @@ from polyad.engine.rules_linalg import adjoint, lifted, matmul, swapped
 from polyad.engine.rules_structure import _Value as Like
 from polyad.engine.rules_structure import reshape, total
 
-__all__ = ["cholesky", "det", "eigh", "inv", "pinv", "qr", "slogdet", "solve", "svd", "svdvals"]
+__all__ = ["cholesky", "eigh", "inv", "pinv", "qr", "solve", "svd", "svdvals"]
 
 
 def symmetric(a: Value) -> Value:
@@ -64,11 +64,6 @@ def product(*matrices: Value) -> Value:
     for m in matrices[1:]:
         result = matmul(result, m)
     return result
-
-
-def _expanded(w: Value) -> Value:
-    """Numbers, one for each matrix of a stack, as 1 x 1 matrices."""
-    return reshape(w, shape=(*shape_of(w), 1, 1)) if shape_of(w) else w
 
 
 # -- inverses -----------------------------------------------------------------------------------------
@@ -124,50 +119,6 @@ def _pull_pinv(y: Value, a: Value, rcond: Any) -> Any:
 
 
 pinv: Primitive = general("pinv", lambda a, rcond: np.linalg.pinv(a, rcond=rcond), _push_pinv, _pull_pinv)
-
-# -- determinants ---------------------------------------------------------------------------------------
-
-
-def _trace_of_product(a: Value, b: Value) -> Value:
-    both = a * swapped(b)
-    n = len(both.shape)
-    return total(both, axis=(n - 2, n - 1), keepdims=False)
-
-
-det: Primitive = general(
-    "det",
-    np.linalg.det,
-    lambda y, tangents, a: _trace_of_product(inv(a), tangents[0]) * y,
-    lambda y, a: lambda w: _expanded(w * y) * adjoint(inv(a)),
-)
-
-
-def _push_slogdet(y: Value, tangents: tuple[Value, ...], a: Value) -> Value:
-    rise = _trace_of_product(inv(a), tangents[0])
-    if is_real(a):
-        return None, rise
-    return y[0] * (imag(rise) * 1j), real(rise)
-
-
-def _pull_slogdet(y: Value, a: Value) -> Any:
-    sign = y[0]
-
-    def pull(w: Value) -> Value:
-        turn, rise = w
-        if turn is not None and not is_real(a):
-            turn = imag(sign * conj(turn)) * -1j
-            rise = turn if rise is None else rise + turn
-        elif rise is None:
-            return 0.0 * a
-        return _expanded(rise) * adjoint(inv(a))
-
-    return pull
-
-
-slogdet: Primitive = general(
-    "slogdet", lambda a: tuple(np.linalg.slogdet(a)), _push_slogdet, _pull_slogdet, multiple=True
-)
-
 
 # -- factorisations -------------------------------------------------------------------------------------
 

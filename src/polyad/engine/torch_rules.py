@@ -1,0 +1,84 @@
+"""Operations of whole arrays as functions of torch with the rules of the table, where torch's own fail.
+
+The values are torch's; the derivatives are the primitive's pullback and pushforward on tensors, so that they
+can be differentiated again. The primitives are those on stacks of matrices: a batch is one axis more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from polyad.engine.core import Primitive, Value
+from polyad.engine.proxy import Proxy
+from polyad.engine.rules_structure import getitem
+
+__all__ = ["by_rules"]
+
+
+def by_rules(own: Any, primitive: Primitive, value: Callable[..., Any]) -> Callable[..., Any]:
+    """A primitive of one operand, a stack of matrices, as a function of torch.
+
+    Parameters
+    ----------
+    own : Adapter
+        That of torch.
+    primitive : Primitive
+        One with rules for both modes.
+    value : callable
+        Torch's own function.
+    """
+    import torch
+
+    def enter(a: Any) -> Value:
+        return None if a is None else Proxy(own.name, a)
+
+    def leave(a: Value, like: Any) -> Any:
+        if a is None:
+            return None
+        a = a.array if type(a) is Proxy else torch.as_tensor(a, dtype=like.dtype, device=like.device)
+        return a if a.shape == like.shape else a.expand(like.shape)
+
+    def results(y: Any) -> Any:
+        return tuple(map(enter, y)) if primitive.multiple else enter(y[0])
+
+    class ByRules(torch.autograd.Function):
+        @staticmethod
+        def forward(a: Any) -> Any:
+            found = value(a)
+            return tuple(found) if primitive.multiple else found
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            y = output if primitive.multiple else (output,)
+            ctx.set_materialize_grads(False)
+            ctx.save_for_backward(*inputs, *y)
+            ctx.save_for_forward(*inputs, *y)
+
+        @staticmethod
+        def backward(ctx: Any, *w: Any) -> Any:
+            a, *y = ctx.saved_tensors
+            if all(part is None for part in w):
+                return None
+            pull = primitive.pulls[0](results(y), enter(a))
+            return leave(pull(results(w)), a)
+
+        @staticmethod
+        def jvp(ctx: Any, t: Any) -> Any:
+            a, *y = ctx.saved_tensors
+            assert primitive.push is not None
+            moved = primitive.push(results(y), (enter(t[None]),), enter(a))
+            parts = moved if primitive.multiple else (moved,)
+            made = tuple(
+                torch.zeros_like(part) if p is None else leave(getitem(p, index=0), part)
+                for p, part in zip(parts, y, strict=True)
+            )
+            return made if primitive.multiple else made[0]
+
+        @staticmethod
+        def vmap(info: Any, in_dims: Any, a: Any) -> Any:
+            found = ByRules.apply(a.movedim(in_dims[0], 0))
+            return found, (0,) * len(found) if primitive.multiple else 0
+
+    ByRules.__name__ = f"table_{primitive.name}"
+    return lambda a, **params: ByRules.apply(a)

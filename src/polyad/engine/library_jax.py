@@ -11,6 +11,7 @@ import numpy as np
 from polyad.engine import host
 from polyad.engine.core import PRIMITIVES, Primitive
 from polyad.engine.host import Hosting
+from polyad.engine.proxy import Proxy
 from polyad.engine.refuse import refuse
 
 __all__ = ["JAX"]
@@ -104,6 +105,36 @@ class JAX(Hosting):
                     "use np.where(mask, x, 0)",
                 )
         return x[index]
+
+    def own_gap_quotient(self, z: Any, gap: Any, same: Any, strict: bool, square: bool) -> Any:
+        # JAX's tangents must be linear, so whether something is divided by nothing cannot be asked here
+        numpy = self.main()
+        nothing = numpy.where(numpy.eye(gap.shape[-1], dtype=bool), 0.0, numpy.nan) if square else numpy.nan
+        return z * numpy.where(same, nothing, 1 / numpy.where(same, 1.0, gap))
+
+    def own_eigh(self, a: Any) -> Any:
+        return self._by_rules("eigh", lambda a: tuple(self.main().linalg.eigh(a)))(a)
+
+    def own_svd(self, a: Any) -> Any:
+        return self._by_rules("svd", lambda a: tuple(self.main().linalg.svd(a, full_matrices=False)))(a)
+
+    def _by_rules(self, name: str, value: Callable[..., Any]) -> Callable[..., Any]:
+        """A factorisation with the rule of the table, which tells equal values from nearly equal ones."""
+        push = PRIMITIVES[name].push
+        assert push is not None
+
+        @sys.modules["jax"].custom_jvp  # type: ignore[untyped-decorator]
+        def f(a: Any) -> Any:
+            return value(a)
+
+        @f.defjvp
+        def along(primals: Any, tangents: Any) -> Any:
+            y = f(*primals)
+            known = tuple(Proxy(self.name, part) for part in y)
+            moved = push(known, (Proxy(self.name, tangents[0][None]),), Proxy(self.name, primals[0]))
+            return y, tuple(part.array[0] for part in moved)
+
+        return f
 
     def own_eig(self, a: Any) -> Any:
         # their length and phase, which JAX leaves open, are fixed by what is made of them

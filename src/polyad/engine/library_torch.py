@@ -36,6 +36,7 @@ def _failing_as_numpy(f: Callable[..., Any]) -> Callable[..., Any]:
 
     return call
 
+
 # torch's dtype -> NumPy's
 _DTYPES: dict[Any, Any] = {}
 
@@ -263,6 +264,18 @@ class Torch(Hosting):
         x = x if self.is_own(x) else self._number(x, h)
         step = (x > 0).to(x.dtype)
         return self.own_where(x == 0, h, self.own_where(x.isnan(), x, step))
+
+    def own_gap_quotient(self, z: Any, gap: Any, same: Any, strict: bool, square: bool) -> Any:
+        import torch
+
+        none = same.clone()
+        if square:
+            none = none & ~torch.eye(gap.shape[-1], dtype=torch.bool, device=gap.device)
+        sizes = z.detach().abs()
+        wrong = none & (sizes > 1e-10 * sizes.amax(dim=(-2, -1), keepdim=True))
+        # zero where there is nothing to divide, without a derivative of its own
+        nothing = torch.where(wrong, torch.nan, torch.sqrt(z * 0))
+        return torch.where(same, nothing, z / torch.where(same, 1.0, gap))
 
     def own_svd(self, a: Any) -> Any:
         import torch

@@ -264,7 +264,7 @@ def triangle(a: Value, uplo: str) -> Value:
 
 
 function(np.linalg.eigh)(lambda a, UPLO="L": EIGH(*matrix.eigh(triangle(array_of(a), UPLO))))
-function(np.linalg.eigvalsh)(lambda a, UPLO="L": matrix.eigh(triangle(array_of(a), UPLO))[0])
+function(np.linalg.eigvalsh)(lambda a, UPLO="L": matrix.eigvalsh(triangle(array_of(a), UPLO)))
 function(np.linalg.eigvals)(lambda a: matrix_function.eig(array_of(a))[0])
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core import Primitive, Tracer, Value, base, is_real, shape_of
-from polyad.engine.kinds import aligned, conj, general
+from polyad.engine.kinds import conj, general
 from polyad.engine.libraries import adapter
 from polyad.engine.proxy import Proxy
 from polyad.engine.recording import Deviates
@@ -70,7 +70,10 @@ def _needs_minors(y: Value, a: Value) -> bool:
     example = a.array.value
     if _is_ill(example) if again else np.any(np.linalg.det(example) == 0):
         return True
-    own.later(_well_conditioned if again else _invertible, (a.array if again or not isinstance(y, Proxy) else y.array,))
+    own.later(
+        _well_conditioned if again else _invertible,
+        (a.array if again or not isinstance(y, Proxy) else y.array,),
+    )
     return False
 
 
@@ -109,9 +112,7 @@ det: Primitive = general(
 
 def _inverse(y: Value, a: Value) -> Value:
     if not isinstance(base(y[0]), Proxy) and np.any(base(y[0]) == 0):
-        raise refuse(
-            "np.linalg.slogdet of a singular matrix has no derivative", "np.linalg.det has one"
-        )
+        raise refuse("np.linalg.slogdet of a singular matrix has no derivative", "np.linalg.det has one")
     return inv(a)
 
 

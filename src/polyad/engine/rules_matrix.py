@@ -5,8 +5,8 @@ differentiation (2008); for the factorisations Murray, Differentiation of the Ch
 decomposition (arXiv:1602.07527), Walter and Lehmann, Algorithmic differentiation of linear algebra
 functions (2010), and Golub and Pereyra, The differentiation of pseudo-inverses (1973). All work on
 stacks of matrices, and a batch of tangents is one stack more. Equal eigenvalues (singular values)
-have no differentiable vectors; the part of the derivative that would be infinite is left out, which
-is right for every function of them that is smooth.
+have no differentiable vectors: where a result depends on these, it is refused; where it does not,
+that part is zero.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import Primitive, Value, is_real, ndim_of, shape_of
+from polyad.engine.core import Primitive, Value, base, is_real, ndim_of, shape_of
 from polyad.engine.kinds import conj, fit, general
-from polyad.engine.rules_arithmetic import equal, real, where
-from polyad.engine.rules_elementwise import imag
-from polyad.engine.rules_linalg import adjoint, lifted, matmul, swapped
+from polyad.engine.refuse import refuse
+from polyad.engine.rules_arithmetic import equal, less_equal, real, where
+from polyad.engine.rules_elementwise import absolute, imag
+from polyad.engine.rules_linalg import adjoint, lifted, matmul
+from polyad.engine.rules_reduction import maximum_of as _largest
 from polyad.engine.rules_structure import _Value as Like
 from polyad.engine.rules_structure import reshape, total
 
@@ -56,6 +58,83 @@ def gaps(d: Value) -> Value:
     difference = columns(d) - rows(d)
     same = equal(difference, 0)
     return where(same, 0.0, 1 / where(same, 1.0, difference))
+
+
+# In units of the precision: the relative distance below which eigenvalues count as equal; and the part of the
+# largest entry that counts as zero.
+EQUAL, ZERO = 4096.0, 1e-10
+
+
+def _quotient(z: Any, gap: Any, same: Any, strict: bool, square: bool) -> Any:
+    """``z / gap``; where the gap is none, zero divided by it is zero, and anything else has no value."""
+    same = np.asarray(same) != 0
+    sizes = np.abs(z)
+    wrong = same & (sizes > ZERO * np.max(sizes, axis=(-2, -1), keepdims=True, initial=0.0))
+    if square:
+        wrong = wrong & ~np.eye(gap.shape[-1], dtype=bool)
+    if strict and wrong.any():
+        raise refuse(
+            "eigenvectors (singular vectors) of equal eigenvalues (singular values) have no derivative, and one "
+            "was needed",
+            "use np.linalg.eigvalsh (svdvals) where the values are enough, a function of the matrix itself "
+            "(polyad.linalg.expm, logm, sqrtm, np.linalg.matrix_power), backend='numpy:reverse' where the "
+            "result does not depend on the choice of vectors, or backend='finite'",
+        )
+    return np.where(same, np.where(wrong, np.nan, 0.0), z / np.where(same, 1.0, gap))
+
+
+def _push_quotient(
+    y: Value, tangents: tuple[Value, ...], z: Value, gap: Value, same: Value, strict: bool, square: bool
+) -> Value:
+    tz, tg, _ = tangents
+    t = tz
+    if tg is not None:
+        t = -(y * tg) if tz is None else tz - y * tg
+    return gap_quotient(t, gap, same, strict=strict, square=square)
+
+
+def _pull_quotient(y: Value, z: Value, gap: Value, same: Value, strict: bool, square: bool) -> Any:
+    return lambda w: gap_quotient(w, gap, same, strict=strict, square=square)
+
+
+def _pull_gap(y: Value, z: Value, gap: Value, same: Value, strict: bool, square: bool) -> Any:
+    like = Like(gap)
+    return lambda w: fit(-conj(y) * gap_quotient(w, gap, same, strict=strict, square=square), like)
+
+
+gap_quotient: Primitive = general(
+    "gap_quotient",
+    _quotient,
+    _push_quotient,
+    _pull_quotient,
+    _pull_gap,
+    lambda y, z, gap, same, strict, square: lambda w: None,
+)
+
+
+def _nearly_zero(gap: Value, scale: Value) -> Value:
+    """Which gaps are none, beside numbers of that size."""
+    eps = float(np.finfo(gap.dtype).eps)
+    size = _largest(absolute(base(scale)), axis=(ndim_of(scale) - 1,), keepdims=True)
+    return less_equal(absolute(base(gap)), EQUAL * eps * _expanded_last(size))
+
+
+def _expanded_last(size: Value) -> Value:
+    return reshape(size, shape=(*shape_of(size), 1))
+
+
+def over_gaps(z: Value, d: Value, scale: Value, *, strict: bool) -> Value:
+    """Every entry of a matrix by ``d_j - d_i``, where it may be that both are zero; zero on the diagonal."""
+    gap = columns(d) - rows(d)
+    return gap_quotient(z, gap, _nearly_zero(gap, scale), strict=strict, square=True)
+
+
+def over_columns(z: Value, s: Value, *, strict: bool) -> Value:
+    """The columns of a matrix by numbers some of which may be zero, if the column is."""
+    if z.shape[-2] == z.shape[-1] or not z.shape[-2]:
+        return z * 0.0  # what is orthogonal to all directions is rounding
+    gap = columns(s)
+    return gap_quotient(z, gap, _nearly_zero(gap, s), strict=strict, square=False)
 
 
 def product(*matrices: Value) -> Value:
@@ -149,7 +228,7 @@ def _push_eigh(y: Value, tangents: tuple[Value, ...], a: Value) -> Any:
     d, v = y
     inner = product(adjoint(v), symmetric(tangents[0]), v)
     values = diagonal(inner)
-    return (values if is_real(values) else real(values)), matmul(v, inner * gaps(d))
+    return (values if is_real(values) else real(values)), matmul(v, over_gaps(inner, d, d, strict=True))
 
 
 def _pull_eigh(y: Value, a: Value) -> Any:
@@ -161,7 +240,7 @@ def _pull_eigh(y: Value, a: Value) -> Any:
         if wd is not None:
             inner = as_diagonal(wd)
         if wv is not None:
-            inner = matmul(adjoint(v), wv) * gaps(d) + inner
+            inner = over_gaps(matmul(adjoint(v), wv), d, d, strict=True) + inner
         return symmetric(product(v, inner, adjoint(v)))
 
     return pull
@@ -170,40 +249,61 @@ def _pull_eigh(y: Value, a: Value) -> Any:
 eigh: Primitive = general("eigh", lambda a: tuple(np.linalg.eigh(a)), _push_eigh, _pull_eigh, multiple=True)
 
 
+def _push_eigvalsh(y: Value, tangents: tuple[Value, ...], a: Value) -> Value:
+    v = eigh(a)[1]
+    return real(diagonal(product(adjoint(v), symmetric(tangents[0]), v)))
+
+
+def _pull_eigvalsh(y: Value, a: Value) -> Any:
+    v = eigh(a)[1]
+    return lambda w: product(v, as_diagonal(w), adjoint(v))
+
+
+# without vectors, which have no derivative where eigenvalues are equal
+eigvalsh: Primitive = general("eigvalsh", np.linalg.eigvalsh, _push_eigvalsh, _pull_eigvalsh)
+
+
 def _push_svd(y: Value, tangents: tuple[Value, ...], a: Value) -> Any:
     u, s, vh = y
     v = adjoint(vh)
     inner = product(adjoint(u), tangents[0], v)
-    f = gaps(s * s)
-    turn = f * (inner * columns(s) + rows(s) * adjoint(inner))
+    squares = s * s
+    turn = over_gaps(inner * columns(s) + rows(s) * adjoint(inner), squares, squares, strict=True)
     ds = diagonal(inner)
     if not is_real(ds):  # the phase that u and v share is open: all of its change goes to u
         turn = turn + as_diagonal(imag(ds) / s) * 1j
         ds = real(ds)
-    dv = matmul(v, f * (rows(s) * inner + adjoint(inner) * columns(s)))
-    outer_u = matmul(tangents[0], v) - matmul(u, inner)
-    outer_v = matmul(adjoint(tangents[0]), u) - matmul(v, adjoint(inner))
-    return matmul(u, turn) + outer_u / columns(s), ds, adjoint(dv + outer_v / columns(s))
+    other = over_gaps(rows(s) * inner + adjoint(inner) * columns(s), squares, squares, strict=True)
+    outer_u = over_columns(matmul(tangents[0], v) - matmul(u, inner), s, strict=True)
+    outer_v = over_columns(matmul(adjoint(tangents[0]), u) - matmul(v, adjoint(inner)), s, strict=True)
+    return matmul(u, turn) + outer_u, ds, adjoint(matmul(v, other) + outer_v)
 
 
 def _pull_svd(y: Value, a: Value) -> Any:
     u, s, vh = y
 
+    def turned(inner: Value) -> Value:
+        """What of a turn of vectors within their span is a change of the matrix."""
+        squares = s * s
+        part = over_gaps(inner, squares, squares, strict=True)
+        return part + adjoint(part)
+
     def pull(w: Value) -> Value:
         wu, ws, wvh = w
-        v, f = adjoint(vh), gaps(s * s)
+        v = adjoint(vh)
         result = product(u, as_diagonal(ws), vh) if ws is not None else 0.0
         if wu is not None:
             inner = matmul(adjoint(u), wu)
-            turn = f * (inner - adjoint(inner)) * columns(s)
+            turn = turned(inner) * columns(s)
             if not is_real(inner):
                 turn = turn + as_diagonal(imag(diagonal(inner)) / s) * 1j
-            result = matmul(matmul(u, turn) + (wu - matmul(u, inner)) / columns(s), vh) + result
+            outer = over_columns(wu - matmul(u, inner), s, strict=True)
+            result = matmul(matmul(u, turn) + outer, vh) + result
         if wvh is not None:
             wv = adjoint(wvh)
             inner = matmul(vh, wv)
-            turned = matmul(rows(s) * (f * (inner - adjoint(inner))), vh)
-            result = matmul(u, turned + adjoint(wv - matmul(v, inner)) / rows(s)) + result
+            outer = adjoint(over_columns(wv - matmul(v, inner), s, strict=True))
+            result = matmul(u, matmul(rows(s) * turned(inner), vh) + outer) + result
         return result
 
     return pull

@@ -85,9 +85,9 @@ def _in_compiled_code(refusal: PolyadError, error: Exception) -> PolyadError:
 
 def _is_of_compiled_code(error: Exception) -> bool:
     """Whether compiled code complains in words of its own, by which nothing can be told."""
-    return (package_of(error) is not None and type(error).__module__ not in ("builtins", "numpy", "numpy.linalg")) or (
-        isinstance(error, SystemError)
-    )
+    return (
+        package_of(error) is not None and type(error).__module__ not in ("builtins", "numpy", "numpy.linalg")
+    ) or (isinstance(error, SystemError))
 
 
 def _of_objects(error: Exception) -> str | None:

@@ -230,6 +230,10 @@ class Adapter:
         """
         return True
 
+    def example(self, a: Any) -> np.ndarray | None:
+        """The numbers in an array of a recording, at which it is made; None elsewhere."""
+        return None
+
     def later(self, check: Callable[..., Any], arrays: tuple[Any, ...]) -> None:
         """Make a check on values, which raises, whenever there are any; a library that traces has none."""
 

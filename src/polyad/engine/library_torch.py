@@ -31,7 +31,7 @@ def _failing_as_numpy(f: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **params: Any) -> Any:
         try:
             return f(*args, **params)
-        except torch.linalg.LinAlgError as error:
+        except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
             raise np.linalg.LinAlgError(str(error)) from error
 
     return call

@@ -1,4 +1,4 @@
-"""Rules of determinants, and of quotients by the gaps between eigenvalues: right where matrices are singular.
+"""Rules of determinants, right where matrices are singular.
 
 The derivative of a determinant is made of cofactors, which are there for every matrix: by the inverse where
 it has one, by the singular value decomposition where it has none, and for derivatives of these by the minors
@@ -23,10 +23,10 @@ from polyad.engine.rules_linalg import adjoint, swapped
 from polyad.engine.rules_matrix import inv
 from polyad.engine.rules_structure import getitem, reshape, total
 
-__all__ = ["det", "ratio", "slogdet"]
+__all__ = ["det", "slogdet"]
 
 # The largest matrix whose minors are formed, n**4 numbers; the largest of which they always are where the
-# derivative may be differentiated again; and the condition from which on the inverse loses too many digits then.
+# derivative may be differentiated again; the condition from which on the inverse loses too many digits then.
 LARGEST, SMALL, ILL = 48, 6, 1e5
 
 
@@ -62,18 +62,18 @@ def _needs_minors(y: Value, a: Value) -> bool:
     if not isinstance(a, Proxy):
         return n <= SMALL or _is_ill(a)
     own = adapter(a.library)
-    if own.name != "recording":
+    example = own.example(a.array)
+    if example is None:
         values = own.values(a.array)
         return n <= SMALL or (values is not None and _is_ill(values))
     if again and n <= SMALL:
         return True
-    example = a.array.value
     if _is_ill(example) if again else np.any(np.linalg.det(example) == 0):
         return True
-    own.later(
-        _well_conditioned if again else _invertible,
-        (a.array if again or not isinstance(y, Proxy) else y.array,),
-    )
+    if again:
+        own.later(_well_conditioned, (a.array,))
+    else:
+        own.later(_invertible, (y.array if isinstance(y, Proxy) else y,))
     return False
 
 

@@ -74,8 +74,8 @@ def _quotient(z: Any, gap: Any, same: Any, strict: bool, square: bool) -> Any:
         wrong = wrong & ~np.eye(gap.shape[-1], dtype=bool)
     if strict and wrong.any():
         raise refuse(
-            "eigenvectors (singular vectors) of equal eigenvalues (singular values) have no derivative, and one "
-            "was needed",
+            "eigenvectors (singular vectors) of equal eigenvalues (singular values) have no derivative, and "
+            "one was needed",
             "use np.linalg.eigvalsh (svdvals) where the values are enough, a function of the matrix itself "
             "(polyad.linalg.expm, logm, sqrtm, np.linalg.matrix_power), backend='numpy:reverse' where the "
             "result does not depend on the choice of vectors, or backend='finite'",

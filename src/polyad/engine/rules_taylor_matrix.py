@@ -97,6 +97,8 @@ def _inv(primitive: Primitive, order: int, operands: list[Any], params: dict[str
 
 RULES["solve"] = _solve
 RULES["inv"] = _inv
-for _name in "gap_quotient det slogdet pinv cholesky eigh eigvalsh eig svd svdvals qr expm logm sqrtm solve_triangular".split():
+for _name in (
+    "gap_quotient det slogdet pinv cholesky eigh eigvalsh eig svd svdvals qr expm logm sqrtm solve_triangular"
+).split():
     RULES[_name] = _by_push
 RULES["einsum"] = _einsum

@@ -83,11 +83,15 @@ def _in_compiled_code(refusal: PolyadError, error: Exception) -> PolyadError:
     return type(refusal)(f"{refusal}; {_plain_only(error)}")
 
 
+# whose errors say what is wrong, as where a matrix is singular
+_WORDS_OF_NUMPY = ("builtins", "numpy", "numpy.linalg")
+
+
 def _is_of_compiled_code(error: Exception) -> bool:
     """Whether compiled code complains in words of its own, by which nothing can be told."""
-    return (
-        package_of(error) is not None and type(error).__module__ not in ("builtins", "numpy", "numpy.linalg")
-    ) or (isinstance(error, SystemError))
+    if isinstance(error, SystemError):
+        return True
+    return package_of(error) is not None and type(error).__module__ not in _WORDS_OF_NUMPY
 
 
 def _of_objects(error: Exception) -> str | None:

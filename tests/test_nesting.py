@@ -289,6 +289,41 @@ def two_active_arguments_inside(w, b):
     return np.sum(g) + np.sum(h)
 
 
+@case(1 / (3 * 2 ** (2 / 3)))
+def newtons_method(b):
+    def root(a):
+        x = 1.0
+        for _ in range(6):
+            x = x - (x**3 - a) / ad.derivative(lambda z: z**3 - a, x, backend=b)
+        return x
+
+    return ad.derivative(root, 2.0, backend=b)
+
+
+@inner_case(8 * Y**3 * W)
+def static_and_scratch_arguments_inside(w, b):
+    def f(y, w, power, scratch):
+        scratch[:] = y**power * w
+        return np.sum(scratch**2)
+
+    return np.sum(ad.gradient(f, Y, w, ad.Static(2), ad.Cache(np.zeros(3)), backend=b))
+
+
+class Parameters:
+    """A callable object that holds the outer variable."""
+
+    def __init__(self, w):
+        self.w = w
+
+    def __call__(self, y):
+        return (y**2 * self.w**2).sum()
+
+
+@inner_case(4 * Y * W)
+def a_callable_object(w, b):
+    return np.sum(ad.gradient(Parameters(w), Y, backend=b))
+
+
 FEW = ["captured_in_a_closure", "constant_argument", "hvp_inside", "hessian_around", "three_deep"]
 
 
@@ -420,6 +455,14 @@ def test_inside_the_users_own_torch(backend):
     tracked = w.clone().requires_grad_()
     captured(tracked, kept).sum().backward()
     np.testing.assert_allclose(tracked.grad.numpy(), 4 * Y * W, rtol=1e-14)
+
+
+@pytest.mark.skipif("torch" not in EXACT, reason="torch is not installed")
+def test_a_kept_graph_without_anything_of_the_users_is_left_behind():
+    backend = ad.Torch(create_graph=True)
+    for part in ad.value_gradient_and_hessian(lambda y: np.sum(y**3), Y, backend=backend):
+        assert isinstance(part, np.ndarray | np.generic)
+    np.testing.assert_allclose(ad.hessian(lambda y: np.sum(y**3), Y, backend=backend), np.diag(6 * Y))
 
 
 @pytest.mark.skipif("autograd" not in EXACT, reason="autograd is not installed")

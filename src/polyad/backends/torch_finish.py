@@ -9,7 +9,7 @@ import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, spec_of
 from polyad.backends.base import Executable, Kernel, Leaves, Problem
-from polyad.backends.torch_state import FORWARD_LOCK, STATE, evaluate, functional, watched
+from polyad.backends.torch_state import FORWARD_LOCK, STATE, evaluate, free, functional, watched
 from polyad.errors import FunctionNotSupportedError
 
 __all__ = ["as_tensor", "compiled", "eager", "explanation", "output_specs", "scoped"]
@@ -56,13 +56,17 @@ def eager(
 
     def full(*args: Leaves) -> Any:
         whole = outcome(*args)
-        if attached or STATE.depth or functional():
+        if STATE.depth or functional():
             return whole
+        if attached:
+            return tuple([tuple([free(a) if isinstance(a, torch.Tensor) else a for a in g]) for g in whole])
         return tuple([_detached(leaves) for leaves in whole])
 
     def result(*args: Leaves) -> Leaves:
         leaves = outcome(*args)[0]
-        return leaves if attached or STATE.depth or functional() else _detached(leaves)
+        if STATE.depth or functional():
+            return leaves
+        return tuple(map(free, leaves)) if attached else _detached(leaves)
 
     result = scoped(result)
     if direct is None or attached or watch:

@@ -71,6 +71,8 @@ def record(problem: Problem, x: Leaves, c: Leaves, attached: bool) -> Graph:
     for leaf in leaves:
         if not leaf.requires_grad:
             leaf.requires_grad_()
+            if attached:
+                leaf.of_polyad = True
     y, aux = evaluate(problem, leaves, c)
     return Graph(leaves, y, aux)
 
@@ -118,6 +120,8 @@ def transposed(graph: Graph, choice: Choice | None = None) -> Graph:
     import torch
 
     w = tuple([torch.ones_like(a).detach().requires_grad_() for a in graph.y])
+    for leaf in w:
+        leaf.of_polyad = True  # type: ignore[attr-defined]
     g = pull(graph.y, graph.x, w, create=True)
     if choice is not None and not choice.checked:
         check_twice(g, w)

@@ -18,7 +18,7 @@ from polyad.arrays.lines import running_at
 from polyad.backends.base import Leaves, Problem
 from polyad.errors import FunctionNotSupportedError
 
-__all__ = ["FORWARD_LOCK", "STATE", "depends", "evaluate", "functional", "transforming", "watched"]
+__all__ = ["FORWARD_LOCK", "STATE", "depends", "evaluate", "free", "functional", "transforming", "watched"]
 
 # Two threads in torch's forward mode give each other wrong numbers without an error.
 FORWARD_LOCK = threading.RLock()
@@ -87,6 +87,14 @@ def depends(result: Any, leaves: Leaves) -> bool:
     return id(result) in wanted or any(
         node in aliases or id(getattr(node, "variable", None)) in wanted for node in nodes(result)
     )
+
+
+def free(result: Any) -> Any:
+    """A result that is kept in a graph, out of it again where nothing of the user's is in that graph."""
+    if not result.requires_grad:
+        return result
+    variables = [v for node in nodes(result) if (v := getattr(node, "variable", None)) is not None]
+    return result.detach() if all(getattr(v, "of_polyad", False) for v in variables) else result
 
 
 def _tensors(value: Any) -> Iterator[Any]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
+import math
+import pickle
 
 import numpy as np
 import pytest
@@ -478,3 +481,115 @@ def test_an_array_of_objects_is_no_constant(backend):
     rows = ad.jacobian(lambda c: np.array([c[0], 0]), [1.0, 1.0], backend=backend)
     close(rows, [[1, 0], [0, 0]])
     close(ad.prepare_derivative(lambda t: np.array([t, 0.0]), 2.0, backend=backend)(3.0), [1, 0])
+
+
+# -- values kept beyond their differentiation -------------------------------------------------------------
+
+# kept at the first call -> what a call makes of it with its argument, and the gradient where it is constant
+KEPT = {
+    "array": (np.exp, lambda k, x: np.sum(k * x**2), 2 * np.exp(X) * X),
+    "argument": (lambda x: x, lambda k, x: np.sum(k * x**2), 2 * X**2),
+    "number": (lambda x: x[0] * x[1], lambda k, x: np.sum(k * x**2), 2 * X[0] * X[1] * X),
+    "view": (
+        lambda x: x[:2],
+        lambda k, x: np.sum(k * x[1:] ** 2),
+        np.array([0, 2 * X[0] * X[1], 2 * X[1] * X[2]]),
+    ),
+    "returned": (lambda x: np.sum(np.exp(x)), lambda k, x: k, np.zeros(3)),
+    "list": (
+        lambda x: [x[0], x[1]],
+        lambda k, x: k[0] * x[0] ** 2 + k[1] * x[2],
+        np.array([2 * X[0] ** 2, 0, X[1]]),
+    ),
+}
+
+
+def keeper(how, kept):
+    keep, use, _ = KEPT[how]
+
+    def f(x):
+        if "y" not in kept:
+            kept["y"] = keep(x)
+        return use(kept["y"], x)
+
+    return f
+
+
+def constant_or_refused(call, expected):
+    """Whether what was kept is a constant; if not, the error says what it is."""
+    try:
+        found = call()
+    except errors.FunctionNotSupportedError as error:
+        assert "stop_gradient" in str(error) or "earlier one" in str(error)
+        return False
+    if hasattr(found, "detach"):  # a tensor that was kept from torch, whose graphs do not end, is followed
+        found = found.detach().numpy()
+    assert isinstance(found, np.ndarray | np.generic)
+    close(found, expected)
+    return True
+
+
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype")  # of JAX, before it finds its tracer dead
+@pytest.mark.parametrize("how", KEPT)
+@pytest.mark.parametrize("backend", EVERY)
+def test_a_kept_value_is_a_constant(backend, how):
+    kept, expected = {}, KEPT[how][2]
+    f = keeper(how, kept)
+    with contextlib.suppress(errors.FunctionNotSupportedError):
+        ad.gradient(f, X, backend=backend)
+    known = [
+        constant_or_refused(lambda: ad.gradient(f, X, backend=backend), expected),
+        constant_or_refused(lambda: ad.prepare_gradient(f, X, backend=backend)(X), expected),
+        constant_or_refused(lambda: ad.jvp(f, X, v=V, backend=backend), expected @ V),
+    ]
+    assert all(known) or backend.name in ("jax", "casadi", "sympy")  # which keep no numbers
+    # and under the engine, whatever kept it
+    constant_or_refused(lambda: ad.gradient(f, X, backend="numpy"), expected)
+
+
+def test_a_kept_value_to_second_order_and_in_a_series():
+    for backend in ("numpy:forward", "numpy:reverse"):
+        kept = {}
+        f = keeper("array", kept)
+        ad.hessian(f, X, backend=backend)
+        np.testing.assert_allclose(ad.hessian(f, X, backend=backend), np.diag(2 * np.exp(X)))
+    kept = {}
+    f = keeper("array", kept)
+    for _ in range(2):
+        found = ad.taylor(f, X, v=V, order=2)
+    np.testing.assert_allclose(found, [np.exp(X) @ X**2, 2 * np.exp(X) @ (X * V), np.exp(X) @ V**2])
+
+
+def test_a_refused_attempt_leaves_numbers():
+    class Model:
+        def loss(self, w):
+            self.w = w
+            self.made = np.tanh(w)
+            return float(np.sum(self.made))
+
+        def use(self, x):
+            return np.sum(self.made * x)
+
+    model = Model()
+    for backend in ("numpy:reverse", "numpy:forward"):
+        with pytest.raises(errors.OperationNotSupportedError):
+            ad.gradient(model.loss, X, backend=backend)
+        made = np.tanh(X)
+        np.testing.assert_allclose(ad.gradient(model.use, X), made)
+        np.testing.assert_allclose(ad.gradient(model.use, X, backend="finite"), made, rtol=1e-8)
+        assert math.sin(model.made[0]) == np.sin(np.tanh(X[0]))
+        np.testing.assert_array_equal(np.asarray(model.made), made)
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(model.made)), made)
+        # as arguments, of a prepared object as well
+        prepared = ad.prepare_gradient(lambda x, c: np.sum(c * x**2), X, X)
+        np.testing.assert_allclose(prepared(X, model.w), 2 * X**2)
+        np.testing.assert_allclose(ad.gradient(lambda x, c: np.sum(c * x**2), model.w, model.w), 2 * X**2)
+
+
+def test_a_box_is_refused_as_long_as_its_differentiation_goes_on():
+    def f(x):
+        ad.gradient(lambda y: np.sum(y**2), x)  # an inner one that is over
+        return math.sin(x[0])
+
+    with pytest.raises(errors.OperationNotSupportedError, match="would drop"):
+        ad.gradient(f, X)

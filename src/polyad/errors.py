@@ -36,6 +36,14 @@ __all__ = [
 ]
 
 
+# The remedy for a value that comes back after its differentiation is finished.
+KEPT = (
+    "a value was used again that the function, or an object it writes to, kept from a differentiation that "
+    "is finished: keep polyad.stop_gradient(x) instead of x, return it with has_aux=True, or make anew the "
+    "object that keeps it"
+)
+
+
 class PolyadError(Exception):
     """Base class of every error that polyad raises."""
 

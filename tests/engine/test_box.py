@@ -239,19 +239,27 @@ def test_nested_by_the_user_to_fourth_order():
     np.testing.assert_allclose(f(x), fourth, rtol=1e-12)
 
 
-def test_a_value_kept_beyond_its_differentiation_is_refused():
+@pytest.mark.parametrize("inside", ["numpy:forward", "numpy:reverse"])
+@pytest.mark.parametrize("backend", ["numpy:forward", "numpy:reverse"])
+def test_a_value_kept_beyond_its_differentiation_is_what_it_is_to_the_outer_one(backend, inside):
     def outer(x):
         kept = np.zeros_like(x)
 
         def inner(y):
             kept[0] = y[0]
+            kept[1] = y[0] * y[1]
             return np.sum(y)
 
-        ad.gradient(inner, x * 2)
-        return np.sum(kept * x)
+        ad.gradient(inner, x * 2, backend=inside)
+        return np.sum(kept * x**2)  # 2 x0^3 + 4 x0 x1^3
 
-    with pytest.raises(OperationNotSupportedError, match="beyond its end"):
-        ad.gradient(outer, X)
+    a, b, *_ = X
+    gradient = np.zeros_like(X)
+    gradient[:2] = 6 * a**2 + 4 * b**3, 12 * a * b**2
+    np.testing.assert_allclose(ad.gradient(outer, X, backend=backend), gradient, rtol=1e-14)
+    hessian = np.zeros((X.size, X.size))
+    hessian[:2, :2] = [[12 * a, 12 * b**2], [12 * b**2, 24 * a * b]]
+    np.testing.assert_allclose(ad.hessian(outer, X, backend=backend), hessian, rtol=1e-14)
 
 
 @pytest.mark.parametrize("backend", ["numpy:forward", "numpy:reverse", "torch", "autograd"])

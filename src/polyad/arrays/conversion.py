@@ -32,7 +32,12 @@ def converter(source: Library, target: Library) -> Converter | None:
 
 def _as_array(a: Any) -> Any:
     """The NumPy array of a result; what an outer differentiation follows stays what it is."""
-    return a if type(a) is np.ndarray or is_followed(a) else np.asarray(a)
+    if type(a) is np.ndarray:
+        return a
+    owner = library_of(a)
+    if owner is not None:
+        a = owner.released(a)  # nothing of a differentiation that is finished
+    return a if is_followed(a) else np.asarray(a)
 
 
 def _of_jax(a: Any) -> Any:

@@ -79,6 +79,10 @@ class JAX(Library):
     def is_traced(self, a: Any) -> bool:
         return isinstance(a, sys.modules["jax"].core.Tracer)
 
+    def is_leak(self, error: Exception) -> bool:
+        jax = sys.modules.get("jax")
+        return jax is not None and isinstance(error, jax.errors.UnexpectedTracerError)
+
     def to_numpy(self, a: Any) -> Any:
         return np.asarray(a)
 
@@ -201,7 +205,13 @@ class Autograd(NumPy):
         return (sys.modules["autograd"].tracer.Box,)
 
     def is_traced(self, a: Any) -> bool:
-        return True
+        return bool(a._trace <= sys.modules["autograd"].tracer.trace_stack.top)
+
+    def released(self, a: Any) -> Any:
+        value: Any = a
+        while isinstance(value, self.array_types()) and not self.is_traced(value):
+            value = value._value  # type: ignore[attr-defined]
+        return value
 
     def hand_over(self, a: Any) -> Any:
         raise FunctionNotSupportedError(
@@ -226,7 +236,7 @@ class Engine(NumPy):
         return (sys.modules["polyad.engine.box"].Box,)
 
     def is_traced(self, a: Any) -> bool:
-        return True
+        return not sys.modules["polyad.engine.core"].is_over(a._value)
 
     def spec(self, a: Any) -> ArraySpec:
         return ArraySpec(a.shape, a.dtype)
@@ -236,6 +246,9 @@ class Engine(NumPy):
 
     def own(self, a: Any) -> Any:
         return sys.modules["polyad.engine.sharing"].apart(a)
+
+    def released(self, a: Any) -> Any:
+        return sys.modules["polyad.engine.run"].released(a)
 
     guarded = own  # a box is written to by giving it another value, so another box is enough
 

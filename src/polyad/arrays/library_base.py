@@ -139,6 +139,14 @@ class Library:
         """What tells its memory from others: arrays of which this differs share none."""
         return id(a)
 
+    def released(self, a: Any) -> Any:
+        """The array, or its numbers where it is left over from a differentiation that is finished."""
+        return a
+
+    def is_leak(self, error: Exception) -> bool:
+        """Whether an error says that an array was used whose trace is finished."""
+        return False
+
     def describe_memory(self, a: Any) -> np.ndarray | None:
         """A NumPy array over the same memory, never to be read; None where nobody can write to it."""
         return None

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -35,6 +36,8 @@ from polyad.backends.base import (
 __all__ = ["Autograd"]
 
 LOCK = threading.RLock()
+# numbers of traces, above those of any use of autograd beside polyad
+_TRACES = itertools.count(2**40)
 
 Pullback = Callable[[Leaves], Leaves]
 
@@ -89,7 +92,7 @@ class Autograd(Backend):
         def forward(x: Leaves, c: Leaves, v: Leaves) -> Any:
             y, node, count, aux = _trace(problem, x, c, root(_pack(v)))
             dy = _zeros(y) if node is None else node.g
-            return _unpack(dy, count), _unpack(y, count), aux
+            return tuple(map(_settled, _unpack(dy, count))), _unpack(y, count), aux
 
         if self.mode == "forward":
             return forward
@@ -246,21 +249,31 @@ def _trace(problem: Problem, x: Leaves, c: Leaves, root: Any) -> tuple[Any, Any,
     leaves the trace stack raised when the function raises.
     """
     tracer = _parts().tracer
-    depth = tracer.trace_stack.top
+    stack = tracer.trace_stack
+    depth = stack.top
+    # A number that no trace had before: a box that the function kept from an earlier call, whose trace would
+    # have had the same one, is not taken for one of this trace.
+    stack.top = max(depth, next(_TRACES))
     try:
-        with tracer.trace_stack.new_trace() as level:
+        with stack.new_trace() as level:
             box = tracer.new_box(_pack(x), level, root)
             leaves, aux = problem.f(_unpack(box, len(x)), c)
-            y = _pack(leaves)
+            y = _pack(tuple([_settled(leaf, level) for leaf in leaves]))
             mine = tracer.isbox(y) and y._trace == level
-            return (
-                y._value if mine else y,
-                y._node if mine else None,
-                len(leaves),
-                tuple(a._value if tracer.isbox(a) and a._trace == level else a for a in aux),
-            )
+            value, node = (y._value, y._node) if mine else (y, None)
     finally:
-        tracer.trace_stack.top = depth
+        stack.top = depth
+    count = len(leaves)
+    return _pack(tuple(map(_settled, _unpack(value, count)))), node, count, tuple(map(_settled, aux))
+
+
+def _settled(leaf: Any, top: int | None = None) -> Any:
+    """A leaf without the boxes of finished traces, which have higher numbers than any under way."""
+    tracer = _parts().tracer
+    top = tracer.trace_stack.top if top is None else top
+    while tracer.isbox(leaf) and leaf._trace > top:
+        leaf = leaf._value
+    return leaf
 
 
 @functools.cache
@@ -290,7 +303,8 @@ def _pull(problem: Problem, x: Leaves, c: Leaves, *, root: Any = None) -> tuple[
     def pullback(w: Leaves) -> Leaves:
         if node is None:
             return _unpack(_zeros(_pack(x)), len(x))
-        return _conj(_unpack(core.backward_pass(_pack(_conj(w)), node), len(x)))
+        found = _unpack(core.backward_pass(_pack(_conj(w)), node), len(x))
+        return _conj(tuple(map(_settled, found)))
 
     return pullback, _unpack(y, count), aux
 

@@ -32,7 +32,7 @@ from polyad.backends.base import (
 )
 from polyad.backends.casadi_products import TooLarge, by_products, limited
 from polyad.backends.casadi_program import Program
-from polyad.errors import ArgumentError, FunctionNotSupportedError
+from polyad.errors import KEPT, ArgumentError, FunctionNotSupportedError
 
 __all__ = ["CasADi"]
 
@@ -198,6 +198,11 @@ class CasADi(Backend):
         single = len(problem.x) == 1 and all(len(s) == 1 for s in seeds)
         bare = program.bare if single else None
         return Executable(program.full, program.result, words, bare, exclusive=bare is not None)
+
+    def explain(self, error: Exception) -> str | None:
+        if isinstance(error, RuntimeError) and "free" in str(error) and "Function" in str(error):
+            return KEPT  # symbols that are no inputs of the graph
+        return None
 
 
 class _Namespace:

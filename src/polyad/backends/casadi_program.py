@@ -39,11 +39,15 @@ _KIND: ContextVar[Any] = ContextVar("kind of symbols", default=None)
 
 @contextlib.contextmanager
 def _constructing(kind: Any) -> Iterator[None]:
-    token = _KIND.set(kind)
+    from polyad.engine.run import LIFTED, under_way
+
+    token, around = _KIND.set(kind), LIFTED.run
     try:
-        yield
+        with under_way() as LIFTED.run:
+            yield
     finally:
         _KIND.reset(token)
+        LIFTED.run = around
 
 
 class Graph:

@@ -172,7 +172,8 @@ class Recorded:
             (g, k) for g, leaves in enumerate(args) for k in range(len(leaves)) if (g, k) not in self._frozen
         ]
         boxes = _each(entered, args)
-        outcome = [tuple(map(run.unlift, group)) for group in kernel(*boxes)]
+        with run.under_way():
+            outcome = [tuple(map(run.unlift, group)) for group in kernel(*boxes)]
         self._counts = [len(group) for group in outcome]
         leaves = [leaf for group in outcome for leaf in group]
         if any(isinstance(leaf, Tracer) for leaf in leaves):

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.boxing import BOXES, unbox, unbox_index
-from polyad.engine.core import Tracer, Value, base, shape_of
+from polyad.engine.core import Tracer, Value, base, is_over, shape_of
 from polyad.engine.dual import Dual
-from polyad.engine.proxy import Proxy
+from polyad.engine.proxy import Proxy, numbers
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_assignment import set_at, without_leading
 from polyad.engine.rules_structure import (
@@ -132,6 +132,8 @@ class Box:
     # -- where the derivative would be lost -----------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if is_over(self._value):
+            return np.array(numbers(self._value), dtype=dtype)
         shape = self._value.shape
         asked = dtype is not None and np.dtype(dtype) == np.dtype(object)
         # np.vectorize first looks at its arguments' first entries, which then have to be boxes
@@ -148,6 +150,8 @@ class Box:
         )
 
     def __float__(self) -> float:
+        if is_over(self._value):
+            return float(numbers(self._value))
         raise refuse(
             "float(x), a math function, or writing x into a plain array would drop the derivative",
             "keep x as it is, np.sin instead of math.sin, np.zeros_like(x) instead of np.zeros(n) for a "
@@ -155,9 +159,13 @@ class Box:
         )
 
     def __complex__(self) -> complex:
+        if is_over(self._value):
+            return complex(numbers(self._value))
         return complex(float(self))
 
     def __int__(self) -> int:
+        if is_over(self._value):
+            return int(numbers(self._value))
         raise refuse(
             "int(x) would drop the derivative",
             "use np.floor(x), or int(polyad.stop_gradient(x)) for an index",
@@ -170,6 +178,8 @@ class Box:
         return value.truth() if isinstance(value, Proxy) else bool(value)
 
     def __reduce__(self) -> Any:
+        if is_over(self._value):
+            return np.array, (numbers(self._value),)
         raise refuse("pickling or deep-copying x", "use x.copy(), or polyad.stop_gradient(x)")
 
     def __copy__(self) -> Box:

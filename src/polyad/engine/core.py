@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,16 +23,20 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "ALIVE",
     "PRIMITIVES",
     "Binary",
     "Primitive",
     "Tracer",
     "Value",
     "base",
+    "is_over",
     "is_real",
     "ndim_of",
     "new_level",
+    "settled",
     "shape_of",
+    "under_way",
 ]
 
 Value = Any
@@ -45,6 +50,37 @@ def new_level() -> int:
     return next(_LEVELS)
 
 
+# The levels of the differentiations under way, of all threads. A value of any other level was kept beyond
+# the end of its differentiation, and is a constant from then on.
+ALIVE: set[int] = set()
+
+
+@contextlib.contextmanager
+def under_way() -> Iterator[int]:
+    """A new level, alive within the block."""
+    level = new_level()
+    ALIVE.add(level)
+    try:
+        yield level
+    finally:
+        ALIVE.discard(level)
+
+
+def settled(value: Value) -> Value:
+    """A value without what finished differentiations have put around it."""
+    while isinstance(value, Tracer) and value.level > 0 and value.level not in ALIVE:
+        value = value.lower()
+    return value
+
+
+def is_over(value: Value) -> bool:
+    """Whether a value is left over from a differentiation that is finished."""
+    if not isinstance(value, Tracer):
+        return not ALIVE
+    run = value.level or value.run
+    return run > 0 and run not in ALIVE
+
+
 class Tracer:
     """An immutable stand-in for an array.
 
@@ -56,6 +92,7 @@ class Tracer:
     __array_ufunc__ = None  # NumPy's operators give way to the reflected ones here
 
     level: int
+    run = 0  # of the values at level 0, the level of the run that they belong to
     shape: tuple[int, ...]
     dtype: Any
 

@@ -234,6 +234,13 @@ class Adapter:
         """The numbers in an array of a recording, at which it is made; None elsewhere."""
         return None
 
+    def kept(self, a: Any) -> np.ndarray | None:
+        """The numbers in an array of a finished differentiation; None where it never had any."""
+        try:
+            return self.values(a)
+        except Exception:  # of whichever kind the library has for what is over
+            return None
+
     def later(self, check: Callable[..., Any], arrays: tuple[Any, ...]) -> None:
         """Make a check on values, which raises, whenever there are any; a library that traces has none."""
 

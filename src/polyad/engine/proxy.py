@@ -12,27 +12,39 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import PRIMITIVES, Primitive, Tracer, Value
+from polyad.engine.core import ALIVE, PRIMITIVES, Primitive, Tracer, Value, base
 from polyad.engine.libraries import adapter
 from polyad.engine.promotion import is_logical, is_unchanged, is_whole
 from polyad.engine.refuse import refuse
-from polyad.errors import OperationNotSupportedError, PolyadError
+from polyad.errors import KEPT, OperationNotSupportedError, PolyadError
 
-__all__ = ["Proxy", "beside", "later"]
+__all__ = ["Proxy", "beside", "later", "numbers"]
 
 _DOUBLE = np.dtype(np.float64)
 _COUNT = np.dtype(np.int64)
 
 
 class Proxy(Tracer):
-    """An array of another library."""
+    """An array of another library.
 
-    __slots__ = ("array", "library")
+    Parameters
+    ----------
+    library : str
+        Its name.
+    array : array
+        The array.
+    run : int
+        The level of the run of a lifted function that it belongs to, and beyond whose end some libraries'
+        arrays have no meaning; 0 for what belongs to none.
+    """
+
+    __slots__ = ("array", "library", "run")
     level = 0
 
-    def __init__(self, library: str, array: Any) -> None:
+    def __init__(self, library: str, array: Any, run: int = 0) -> None:
         self.library = library
         self.array = array
+        self.run = run
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -62,6 +74,8 @@ class Proxy(Tracer):
             if kind is Proxy:
                 if a.library != self.library:
                     raise _mixed(self.library, a.library)
+                if a.run and a.run not in ALIVE and own.kept(a.array) is None:
+                    raise refuse(f"an array of {self.library} was used whose trace is finished", KEPT)
                 a = a.array
                 if a.dtype is not double:
                     same = False
@@ -157,7 +171,7 @@ class Proxy(Tracer):
         return own.constant(a, self.array) if isinstance(a, np.ndarray | np.generic) else a
 
     def _leave(self, own: Any, result: Any) -> Value:
-        return Proxy(self.library, result) if own.is_own(result) else result
+        return Proxy(self.library, result, self.run) if own.is_own(result) else result
 
     def __repr__(self) -> str:
         return f"Proxy({self.array!r})"
@@ -171,7 +185,8 @@ def _mixed(a: str, b: str) -> Exception:
     return refuse(
         f"arrays of {a} and {b} met in one operation, as where a derivative by {a} is taken inside one by "
         f"{b}, or the other way round",
-        "use one backend for both, or backend='numpy' for the inner one, which works inside every other",
+        "use one backend for both, or backend='numpy' for the inner one, which works inside every other; if "
+        + KEPT,
     )
 
 
@@ -184,6 +199,17 @@ def later(check: Callable[..., Any], *values: Value) -> None:
     """Make a check whenever the library knows the values, of which one at least is a ``Proxy``."""
     own = adapter(next(v.library for v in values if type(v) is Proxy))
     own.later(check, tuple(v.array if type(v) is Proxy else v for v in values))
+
+
+def numbers(value: Value) -> Any:
+    """The numbers in what was kept from a finished differentiation."""
+    value = base(value)
+    if type(value) is not Proxy:
+        return value
+    found = adapter(value.library).kept(value.array)
+    if found is None:
+        raise refuse("numbers were asked of a value that never had any", KEPT)
+    return found
 
 
 def _index(index: Any) -> Any:

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.libraries import library_of
 from polyad.engine import methods  # noqa: F401  (fills the table and gives the box its methods)
 from polyad.engine.box import Box
 from polyad.engine.boxing import gathered, unbox
-from polyad.engine.core import Tracer, Value, new_level, shape_of
+from polyad.engine.core import ALIVE, Tracer, Value, is_over, new_level, settled, shape_of, under_way
 from polyad.engine.dual import Dual
 from polyad.engine.kinds import zeros_of
-from polyad.engine.proxy import Proxy
+from polyad.engine.proxy import Proxy, numbers
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_structure import broadcast_to, getitem, reshape
 from polyad.engine.scalar_functions import entered
@@ -28,7 +29,7 @@ from polyad.engine.scalar_program import PROGRAMS
 from polyad.engine.tape import Node, Tape
 from polyad.errors import OperationNotSupportedError
 
-__all__ = ["Recorded", "evaluate", "push", "record"]
+__all__ = ["Recorded", "evaluate", "push", "record", "under_way"]
 
 Function = Callable[[tuple[Any, ...]], tuple[Sequence[Any], Sequence[Any]]]
 
@@ -55,6 +56,7 @@ def stripped(leaves: Sequence[Any], x: Sequence[Any]) -> tuple[Any, ...]:
 
 def leave(value: Value, level: int = 0) -> Any:
     """A value as a leaf, of which nothing of that level may be left."""
+    value = settled(value)
     if isinstance(value, Tracer):
         if level and value.level >= level:
             raise refuse(
@@ -69,7 +71,7 @@ def outcome(leaf: Any) -> Value:
     """An output of the user's function as a value."""
     if isinstance(leaf, np.ndarray) and leaf.dtype == object:
         leaf = gathered(leaf)
-    value = unbox(leaf)
+    value = settled(unbox(leaf))
     if hasattr(value, "shape"):
         return value
     return np.result_type(value, 1.0).type(value)
@@ -148,19 +150,17 @@ def called(f: Function, boxes: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence
 
 def lowered(leaf: Any, level: int) -> Any:
     """A leaf of ``aux`` without what this level added to it."""
-    if not isinstance(leaf, Box):
-        return leaf
-    value = leaf._value
-    if isinstance(value, Tracer) and value.level == level:
-        value = value.lower()
-    return leave(value, level)
+    if isinstance(leaf, np.ndarray) and leaf.dtype == object:
+        leaf = whole(leaf)
+    return leave(leaf._value, level) if isinstance(leaf, Box) else leaf
 
 
 def evaluate(f: Function, x: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """The function itself, on boxes: what it writes to does not reach the caller's arrays."""
-    y, aux = called(f, tuple(given(enter(leaf), leaf) for leaf in x))
+    with under_way():
+        y, aux = called(f, tuple(given(enter(leaf), leaf) for leaf in x))
     outputs = [leave(outcome(leaf)) for leaf in y]
-    rest = [leave(leaf._value) if isinstance(leaf, Box) else leaf for leaf in aux]
+    rest = [lowered(leaf, 0) for leaf in aux]
     return stripped(outputs, x), stripped(rest, x)
 
 
@@ -187,12 +187,14 @@ def push(
     rows = [unbox(t) for t in tangents]
     count = rows[0].shape[0]
     PROGRAMS[level] = None
+    ALIVE.add(level)
     try:
         boxes = tuple([given(Dual(level, enter(leaf), t), leaf) for leaf, t in zip(x, rows, strict=True)])
         outputs, aux = called(f, boxes)
         values = [outcome(leaf) for leaf in outputs]
     finally:
         del PROGRAMS[level]
+        ALIVE.discard(level)
     dy, y = [], []
     for value in values:
         if type(value) is Dual and value.level == level:
@@ -217,11 +219,14 @@ class Recorded:
         self._leaves = x
         self._x = values = [enter(leaf) for leaf in x]
         self._inputs = [tape.enter(value) for value in values]
-        outputs, aux = called(
-            f, tuple([given(node, leaf) for node, leaf in zip(self._inputs, x, strict=True)])
-        )
-        self._outputs = [outcome(leaf) for leaf in outputs]
+        boxes = tuple([given(node, leaf) for node, leaf in zip(self._inputs, x, strict=True)])
         level = tape.level
+        ALIVE.add(level)
+        try:
+            outputs, aux = called(f, boxes)
+            self._outputs = [outcome(leaf) for leaf in outputs]
+        finally:
+            ALIVE.discard(level)
         y = [leave(v.value if type(v) is Node and v.level == level else v, level) for v in self._outputs]
         self.y = stripped(y, x)
         self.aux = stripped([lowered(leaf, level) for leaf in aux], x)
@@ -241,13 +246,13 @@ class Recorded:
         The way back is linear, so its forward-mode derivative is itself: the rows travel as the
         tangents of a zero cotangent.
         """
-        level = new_level()
         rows = [unbox(leaf) for leaf in w]
-        seeds = [
-            (out, Dual(level, zeros_of(t, shape_of(out)), t))
-            for out, t in zip(self._outputs, rows, strict=True)
-        ]
-        found = self._tape.pull(seeds, self._inputs, free=False)
+        with under_way() as level:
+            seeds = [
+                (out, Dual(level, zeros_of(t, shape_of(out)), t))
+                for out, t in zip(self._outputs, rows, strict=True)
+            ]
+            found = self._tape.pull(seeds, self._inputs, free=False)
         count = rows[0].shape[0]
         result = []
         for x, g in zip(self._x, found, strict=True):
@@ -316,9 +321,30 @@ def as_row(leaf: Any) -> Any:
     return leave(reshape(value, shape=(1, *shape_of(value))))
 
 
-def lift(library: str, array: Any) -> Box:
-    """An array of another library as a box on which NumPy code runs."""
-    return Box(Proxy(library, array))
+def released(box: Box) -> Any:
+    """A box that belongs to a differentiation under way, or the numbers of one that is left over."""
+    value = settled(box._value)
+    if is_over(value):
+        return numbers(value)
+    if type(value) is Proxy and (owner := library_of(value.array)) is not None:
+        plain = owner.released(value.array)
+        if plain is not value.array:
+            return plain
+    return box if value is box._value else Box(value)
+
+
+class Lifted(threading.local):
+    """The run that arrays belong to which are lifted in this thread."""
+
+    run = 0
+
+
+LIFTED = Lifted()
+
+
+def lift(library: str, array: Any, run: int | None = None) -> Box:
+    """An array of another library as a box on which NumPy code runs, in the run of that level."""
+    return Box(Proxy(library, array, LIFTED.run if run is None else run))
 
 
 def boxed(leaf: Any) -> Any:
@@ -331,6 +357,6 @@ def unlift(leaf: Any) -> Any:
     if isinstance(leaf, np.ndarray) and leaf.dtype == object:
         leaf = Box(gathered(leaf))
     if isinstance(leaf, Box):
-        value = leaf._value
+        value = settled(leaf._value)
         return value.array if type(value) is Proxy else value
     return leaf

@@ -79,7 +79,7 @@ def _of_value(value: Value) -> Any:
         return value.copy()
     own = adapter(value.library)
     stopped = own.stop(value.array)
-    return Box(Proxy(value.library, stopped)) if own.is_own(stopped) else stopped.copy()
+    return Box(Proxy(value.library, stopped, value.run)) if own.is_own(stopped) else stopped.copy()
 
 
 def _of_objects(x: np.ndarray) -> Any:

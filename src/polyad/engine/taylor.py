@@ -7,7 +7,7 @@ from typing import Any
 
 from polyad.engine import rules_taylor_matrix  # noqa: F401  (fills the table, with what it imports)
 from polyad.engine.box import Box
-from polyad.engine.core import new_level, shape_of
+from polyad.engine.core import shape_of, under_way
 from polyad.engine.kinds import zeros_of
 from polyad.engine.rules_structure import stack
 from polyad.engine.run import Function, called, enter, leave, lowered, outcome
@@ -36,16 +36,16 @@ def expand(f: Function, x: Sequence[Any], v: Sequence[Any], order: int) -> tuple
         Of every output the ``order + 1`` coefficients along a leading axis, the outputs, and what came
         with them.
     """
-    level = new_level()
-    boxes = []
-    for leaf, direction in zip(x, v, strict=True):
-        value = enter(leaf)
-        rest = [enter(direction)] + [zeros_of(value, shape_of(value))] * (order - 1)
-        boxes.append(Box(Series(level, [value, *rest][: order + 1])))
-    outputs, aux = called(f, tuple(boxes))
+    with under_way() as level:
+        boxes = []
+        for leaf, direction in zip(x, v, strict=True):
+            value = enter(leaf)
+            rest = [enter(direction)] + [zeros_of(value, shape_of(value))] * (order - 1)
+            boxes.append(Box(Series(level, [value, *rest][: order + 1])))
+        outputs, aux = called(f, tuple(boxes))
+        values = [outcome(leaf) for leaf in outputs]
     found, y = [], []
-    for leaf in outputs:
-        value = outcome(leaf)
+    for value in values:
         if type(value) is Series and value.level == level:
             row = value.coefficients
         else:

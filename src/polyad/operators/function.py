@@ -156,7 +156,7 @@ class FlatFunction:
             raise OutputTypeError(
                 f"the function returned {_kind(out)}, which holds no numbers: did it forget a return?"
             )
-        leaves = tuple([_gathered(leaf) if _is_of_objects(leaf) else leaf for leaf in leaves])
+        leaves = tuple([_gathered(leaf) if _is_of_objects(leaf) else _released(leaf) for leaf in leaves])
         for leaf in leaves:
             owner = library_of(leaf)
             if owner is None:
@@ -213,6 +213,12 @@ class FlatFunction:
 
 def _is_of_objects(leaf: Any) -> bool:
     return getattr(leaf, "dtype", None) is OBJECT
+
+
+def _released(leaf: Any) -> Any:
+    """A leaf without what finished differentiations left in it."""
+    owner = library_of(leaf)
+    return leaf if owner is None else owner.released(leaf)
 
 
 def _gathered(leaf: Any) -> Any:

@@ -82,18 +82,20 @@ class Lifting:
             return self._unlifted(out)
         from polyad.engine import run
 
-        def enter(leaf: Any) -> Any:
-            owner = library_of(leaf)
-            mine = owner is not None and owner.name == self._library
-            return run.lift(str(self._library), leaf) if mine else leaf
+        with run.under_way() as level:
 
-        boxes = tuple(run.boxed(leaf) for leaf in map(enter, x))
-        around, AROUND.library = AROUND.library, self._library
-        try:
-            out = run.called(lambda b: self.plain(b, tuple(map(enter, c))), boxes)
-        finally:
-            AROUND.library = around
-        return self._unlifted(out)
+            def enter(leaf: Any) -> Any:
+                owner = library_of(leaf)
+                mine = owner is not None and owner.name == self._library
+                return run.lift(str(self._library), leaf, level) if mine else leaf
+
+            boxes = tuple(run.boxed(leaf) for leaf in map(enter, x))
+            around, AROUND.library = AROUND.library, self._library
+            try:
+                out = run.called(lambda b: self.plain(b, tuple(map(enter, c))), boxes)
+            finally:
+                AROUND.library = around
+            return self._unlifted(out)
 
     def _unlifted(self, out: Any) -> Any:
         """The output with the framework's own arrays in place of boxes."""

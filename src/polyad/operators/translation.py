@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from polyad.arrays.libraries import LIBRARIES
 from polyad.arrays.lines import raised_at
 from polyad.backends.base import Backend
 from polyad.engine.refuse import last_refusal
-from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError, PolyadError
+from polyad.errors import KEPT, FunctionNotSupportedError, OperationNotSupportedError, PolyadError
 from polyad.operators.foreign import written_for
 from polyad.operators.function import label_of, package_of
 
@@ -33,7 +34,7 @@ def translated(error: Exception, backend: Backend, f: Callable[..., Any]) -> Pol
     hidden = _hidden(error)
     if isinstance(hidden, PolyadError):
         return _in_compiled_code(hidden, error)
-    remedy = backend.explain(error) or _of_objects(error)
+    remedy = backend.explain(error) or _of_kept(error) or _of_objects(error)
     if remedy is None and hidden is not None:
         remedy = backend.explain(hidden)
     if remedy is None and _is_of_compiled_code(error):
@@ -92,6 +93,11 @@ def _is_of_compiled_code(error: Exception) -> bool:
     if isinstance(error, SystemError):
         return True
     return package_of(error) is not None and type(error).__module__ not in _WORDS_OF_NUMPY
+
+
+def _of_kept(error: Exception) -> str | None:
+    """What to do where a value came back whose differentiation is finished."""
+    return KEPT if any(lib.is_leak(error) for lib in LIBRARIES.values()) else None
 
 
 def _of_objects(error: Exception) -> str | None:

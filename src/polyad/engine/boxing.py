@@ -49,7 +49,8 @@ def unbox(a: Any, beside: Value = None) -> Value:
         return gathered(a)
     owner = library_of(a)
     if owner is not None and owner.name != "numpy":
-        return Proxy(owner.name, a)
+        plain = owner.released(a)
+        return Proxy(owner.name, a) if plain is a else unbox(plain, beside)
     return a
 
 

@@ -72,10 +72,10 @@ class Proxy(Tracer):
         for a in args:
             kind = type(a)
             if kind is Proxy:
+                if a.run and a.run not in ALIVE:  # kept from a run that is finished: a constant
+                    return primitive(*[numbers(b) if is_kept(b) else b for b in args], **params)
                 if a.library != self.library:
                     raise _mixed(self.library, a.library)
-                if a.run and a.run not in ALIVE and own.kept(a.array) is None:
-                    raise refuse(f"an array of {self.library} was used whose trace is finished", KEPT)
                 a = a.array
                 if a.dtype is not double:
                     same = False
@@ -201,6 +201,11 @@ def later(check: Callable[..., Any], *values: Value) -> None:
     own.later(check, tuple(v.array if type(v) is Proxy else v for v in values))
 
 
+def is_kept(value: Value) -> bool:
+    """Whether a value is an array of a library that was lifted in a run that is finished."""
+    return type(value) is Proxy and value.run > 0 and value.run not in ALIVE
+
+
 def numbers(value: Value) -> Any:
     """The numbers in what was kept from a finished differentiation."""
     value = base(value)
@@ -209,13 +214,15 @@ def numbers(value: Value) -> Any:
     found = adapter(value.library).kept(value.array)
     if found is None:
         raise refuse("numbers were asked of a value that never had any", KEPT)
-    return found
+    return found if found.shape else found[()]
 
 
 def _index(index: Any) -> Any:
     """An index with the library's own arrays in it; those of NumPy stay."""
     if type(index) is tuple:
         return tuple(_index(k) for k in index)
+    if is_kept(index):
+        return numbers(index)
     return index.array if type(index) is Proxy else index
 
 

@@ -576,3 +576,16 @@ def test_a_long_loop_that_fills_an_array() -> None:
 
     x = np.array([0.5, 1.0, 0.3])
     assert np.allclose(ad.gradient(f, x, backend="casadi"), ad.gradient(f, x), rtol=1e-12)
+
+
+def test_a_value_that_depends_on_little_of_a_large_input_is_a_short_program() -> None:
+    def last(x: Any, y: Any) -> Any:
+        for _ in range(4):
+            y = np.concatenate([x[:1], x[1:] * y[:-1]])
+        return y[-1]
+
+    x, y = np.linspace(0.5, 1.5, 8000), np.linspace(1.5, 0.5, 8000)
+    p = ad.prepare_gradient(last, x, y, backend="casadi")
+    assert "SX graph" in p.strategy
+    assert np.allclose(p(x, y), ad.gradient(last, x, y), rtol=1e-14)
+    assert "MX graph" in ad.prepare_gradient(lambda x: np.sum(np.sin(x)), x, backend="casadi").strategy

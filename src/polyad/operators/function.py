@@ -145,7 +145,8 @@ class FlatFunction:
 
     def _checked(self, out: Any) -> Leaves:
         leaves, structure = flatten(out)
-        if self.y_structure is None:
+        first = self.y_structure is None
+        if first:
             self.y_structure = structure
         elif structure != self.y_structure:
             raise OutputTypeError(
@@ -166,7 +167,7 @@ class FlatFunction:
                     f"the function returned {_kind(leaf)}: {self._operator} needs numbers, arrays or "
                     f"trees of them{returned(leaf)}"
                 )
-            if is_box(leaf):
+            if first and is_box(leaf):
                 if self._numbers is not None:
                     raise lost(leaf._value, self._numbers)
                 self._check_array_in(leaf)

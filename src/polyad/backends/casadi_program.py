@@ -273,10 +273,10 @@ class Program:
         from polyad.engine.casadi_host import NeedsMatrices
 
         for leaf in (*self._problem.x, *c, *(leaf for leaves in seeds for leaf in leaves)):
-            if _dtype(leaf).kind not in "fiub":
+            if _dtype(leaf).kind not in "fiub" or _dtype(leaf).char == "g":
                 raise FunctionNotSupportedError(
-                    f"casadi computes with real numbers only, {self._problem.label} was given "
-                    f"{_dtype(leaf)}: use backend='numpy'"
+                    f"casadi computes with real numbers of double precision only, {self._problem.label} was "
+                    f"given {_dtype(leaf)}: use backend='numpy'"
                 )
         arguments = (self._kernel, self._problem, c, seeds)
         if self._symbols != "auto":

@@ -29,7 +29,7 @@ from polyad.backends.base import (
     strategy,
     strategy_of,
 )
-from polyad.errors import OperationNotSupportedError
+from polyad.errors import InputTypeError, OperationNotSupportedError
 
 __all__ = ["JAX"]
 
@@ -254,8 +254,8 @@ class JAX(Backend):
             )
         if isinstance(error, errors.TracerBoolConversionError):
             return (
-                "a Python branch depends on the value of a traced array: use xp.where, or "
-                "backend=polyad.JAX(jit=False)"
+                "a Python branch depends on the value of a traced array: use xp.where (xp.maximum and "
+                "xp.minimum for max and min), or backend=polyad.JAX(jit=False)"
             )
         if isinstance(error, errors.ConcretizationTypeError | errors.TracerIntegerConversionError):
             return "a Python number was asked of a traced array: keep to array operations"
@@ -351,6 +351,9 @@ _WIDE = frozenset({"float64", "complex128", "int64", "uint64"})
 
 def _is_wide(leaves: Any) -> bool:
     """Whether any leaf is a 64-bit array; Python numbers adapt to what they meet."""
+    for leaf in leaves:
+        if getattr(getattr(leaf, "dtype", None), "char", "") in ("g", "G"):
+            raise InputTypeError(f"JAX has no dtype {leaf.dtype}: convert with x.astype(np.float64)")
     return any(str(getattr(leaf, "dtype", "")) in _WIDE for leaf in leaves)
 
 

@@ -57,10 +57,10 @@ def _symbols(name: str, leaf: Any) -> Expressions:
 
     weak = not hasattr(leaf, "dtype")
     dtype = np.dtype(type(leaf)) if weak else leaf.dtype
-    if dtype.kind not in "fiub":
+    if dtype.kind not in "fiub" or dtype.char == "g":
         raise refuse(
-            f"SymPy's symbols stand for real numbers, an argument is {dtype}",
-            "use backend='numpy', 'jax' or 'torch'",
+            f"SymPy's symbols stand for real numbers of double precision, an argument is {dtype}",
+            "use backend='numpy'" + ("" if dtype.char == "g" else ", 'jax' or 'torch'"),
         )
     entries = np.empty(np.shape(leaf), dtype=object)
     for place in np.ndindex(entries.shape):

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.asked import LARGEST, asks_for_entries, asks_for_itself, asks_for_numbers
 from polyad.engine.boxing import BOXES, unbox, unbox_index
 from polyad.engine.core import Tracer, Value, base, is_over, shape_of
 from polyad.engine.dual import Dual
@@ -38,8 +39,6 @@ METHODS_OF_OBJECTS: dict[str, Callable[..., Any]] = {}
 # How a number, and an entry of a vector, become boxes, by the type of the value; ``scalars`` fills them.
 NUMBERS: dict[type, Callable[[Any], Any]] = {}
 ENTRIES: dict[type, Callable[[Any, int], Any]] = {}
-# where NumPy turns the arguments of a vectorized function into arrays without saying of what
-LOOKS = ("vectorize._get_ufunc_and_otypes", "vectorize._vectorize_call_with_signature")
 
 
 def wrap(value: Value) -> Any:
@@ -135,19 +134,32 @@ class Box:
         if is_over(self._value):
             return np.array(numbers(self._value), dtype=dtype)
         shape = self._value.shape
-        asked = dtype is not None and np.dtype(dtype) == np.dtype(object)
-        # np.vectorize first looks at its arguments' first entries, which then have to be boxes
-        if asked or (dtype is None and (not shape or sys._getframe(1).f_code.co_qualname.startswith(LOOKS))):
-            places = np.empty(shape, dtype=object)
-            for k in np.ndindex(shape):
-                places[k] = self[k] if shape else self
-            return places
+        if dtype is not None and np.dtype(dtype) == np.dtype(object):
+            return self._boxed_entries()
+        frame = sys._getframe(1)
+        if isinstance(self._value, np.ndarray) and asks_for_numbers(frame):
+            return self._value.astype(dtype)
+        if dtype is None:
+            if not shape or (self.size <= LARGEST and asks_for_entries(frame, copy)):
+                return self._boxed_entries()
+            if asks_for_itself(frame):
+                itself = np.empty((), dtype=object)
+                itself[()] = self
+                return itself
         raise refuse(
             "turning a traced array into a plain one (np.asarray, np.array, writing it into a plain array) "
             "would drop its derivative",
             "leave x as it is, np.stack([...]) for arrays in a list, np.zeros_like(x) instead of np.zeros(n) "
             "for a buffer, polyad.stop_gradient(x) where dropping it is meant",
         )
+
+    def _boxed_entries(self) -> np.ndarray:
+        """A new array of objects, with a box for every entry."""
+        shape = self._value.shape
+        places = np.empty(shape, dtype=object)
+        for k in np.ndindex(shape):
+            places[k] = (self[k] if len(k) > 1 else self[k[0]]) if shape else self
+        return places
 
     def __float__(self) -> float:
         if is_over(self._value):

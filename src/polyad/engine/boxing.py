@@ -13,6 +13,7 @@ from polyad.engine.proxy import Proxy
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_structure import reshape, stack
 from polyad.engine.series import Series
+from polyad.engine.sparse_products import is_sparse, refused
 from polyad.engine.tape import Node, Tape
 
 __all__ = ["BOXES", "contains_box", "gathered", "recorder", "unbox", "unbox_index"]
@@ -51,6 +52,8 @@ def unbox(a: Any, beside: Value = None) -> Value:
     if owner is not None and owner.name != "numpy":
         plain = owner.released(a)
         return Proxy(owner.name, a) if plain is a else unbox(plain, beside)
+    if is_sparse(a):
+        raise refused(a)
     return a
 
 

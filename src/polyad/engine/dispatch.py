@@ -20,6 +20,7 @@ from polyad.engine import (  # noqa: F401  (importing them fills the table)
     numpy_linalg,
     numpy_nan,
     numpy_order,
+    numpy_pad,
     numpy_polynomials,
     numpy_products,
     numpy_rearrange,
@@ -348,6 +349,8 @@ def _ufunc_method(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict
     if method == "accumulate" and ufunc in ACCUMULATIONS:
         kwargs.setdefault("axis", 0)
         return call(ACCUMULATIONS[ufunc], inputs, kwargs)
+    if method == "reduceat" and ufunc in REDUCTIONS:
+        return call(numpy_reduction.in_segments(REDUCTIONS[ufunc]), inputs, kwargs)
     if method == "outer":
         return call(lambda a, b: UFUNCS[ufunc](_outer(a, ndim_of(b)), b), inputs, kwargs)
     if method == "at" and ufunc in AT:

@@ -19,7 +19,7 @@ from polyad.engine.core import Primitive
 from polyad.engine.promotion import Kind, Types, fixed, kind_of, may_wrap, types_of
 from polyad.engine.refuse import refuse
 
-__all__ = ["Adapter", "adapter"]
+__all__ = ["BRANCH", "Adapter", "adapter"]
 
 # What Python's own operators do in every library.
 OPERATORS: dict[str, Callable[..., Any]] = {
@@ -42,6 +42,11 @@ OPERATORS: dict[str, Callable[..., Any]] = {
 }
 
 
+# what to do where a branch depends on a traced value
+BRANCH = (
+    "use np.where (np.maximum and np.minimum for max and min), or a backend that runs the function on "
+    "values: 'numpy'"
+)
 COMPARISONS = frozenset("less less_equal greater greater_equal equal not_equal".split())
 _LONG = np.dtype(np.int64)
 
@@ -54,6 +59,8 @@ class Adapter:
     stops = False
     # what to raise where one of its arrays meets one of another library; None for the usual error
     mixed: type[Exception] | None = None
+    # whether it has every type that NumPy's numbers have, extended precision too
+    extended = False
     # whether its whole numbers are wrapped around at the end of their type, as NumPy's are
     wraps = True
     # whether results have NumPy's types only where operands are brought to them (``typed``)
@@ -82,6 +89,8 @@ class Adapter:
             result = fixed(name)
             if found is not None and self.promotes and result is not None:
                 found = self._always(found, result)
+            if found is not None and name in ("astype", "truncate_to"):
+                found = self._to_known(found)
             self._found[name] = found
         return self._found[name]
 
@@ -124,6 +133,21 @@ class Adapter:
     def native(self, dtype: np.dtype[Any]) -> Any:
         """The library's own name of a dtype."""
         return dtype
+
+    def check(self, dtype: np.dtype[Any]) -> None:
+        """Refuse a constant or a conversion of a type that the library lacks."""
+        if dtype.kind not in "biufc" or (dtype.char in "gG" and not self.extended):
+            raise refuse(
+                f"{self.name} has no numbers of type {dtype}",
+                "convert with .astype(np.float64), or use backend='numpy', which has NumPy's numbers",
+            )
+
+    def _to_known(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        def call(x: Any, dtype: Any) -> Any:
+            self.check(np.dtype(dtype))
+            return f(x, dtype=dtype)
+
+        return call
 
     def kind(self, a: Any) -> Kind:
         """What decides the types of a result: an operand's dtype, or the class of a number that adapts."""
@@ -205,7 +229,7 @@ class Adapter:
         except Exception as error:
             raise refuse(
                 f"a branch depends on a value that {self.name} does not have yet (it is tracing)",
-                "use np.where, or a backend that runs the function on values: 'numpy'",
+                BRANCH,
             ) from error
 
     def stop(self, a: Any) -> Any:

@@ -23,6 +23,7 @@ class Autograd(Adapter):
     """``autograd.numpy``; what does not depend on the input stays NumPy's."""
 
     name = "autograd"
+    extended = True
 
     def main(self) -> Any:
         import autograd.numpy

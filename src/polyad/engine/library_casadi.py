@@ -21,6 +21,7 @@ from polyad.engine.casadi_forms import Forms
 from polyad.engine.casadi_host import HOSTED, called_back
 from polyad.engine.casadi_order import Orders
 from polyad.engine.core import PRIMITIVES
+from polyad.engine.libraries import BRANCH
 from polyad.engine.refuse import refuse
 
 __all__ = ["CasADi"]
@@ -177,7 +178,7 @@ class CasADi(Orders):
     def truth(self, a: Any) -> bool:
         raise refuse(
             "a branch depends on a value that casadi does not have yet (its graph is built without values)",
-            "use np.where, or a backend that runs the function on values: 'numpy'",
+            BRANCH,
         )
 
     def stop(self, a: Any) -> Any:

@@ -24,8 +24,8 @@ from polyad.engine.refuse import refuse
 __all__ = ["Recording"]
 
 REMEDY = (
-    "use np.where for a choice between numbers, polyad.Static(c) for an argument that never changes, or "
-    "polyad.NumPy(compile=False)"
+    "use np.where for a choice between numbers (np.maximum and np.minimum for max and min), polyad.Static(c) "
+    "for an argument that never changes, or polyad.NumPy(compile=False)"
 )
 # their results have as many entries as the values say
 SHAPED = frozenset({"nonzero", "bincount"})
@@ -35,6 +35,7 @@ class Recording(Adapter):
     """NumPy's arrays, every operation on them written down."""
 
     name = "recording"
+    extended = True
     mixed = Captured
     promotes = False  # NumPy itself computes
 

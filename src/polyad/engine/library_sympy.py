@@ -16,7 +16,7 @@ import numpy as np
 from polyad.arrays.expressions import Expressions
 from polyad.engine import sympy_linalg
 from polyad.engine.core import Primitive
-from polyad.engine.libraries import Adapter
+from polyad.engine.libraries import BRANCH, Adapter
 from polyad.engine.refuse import refuse
 from polyad.engine.sympy_entries import boolean, checked, entry, mapped, numeric, objects, power, quotient
 from polyad.engine.sympy_functions import (
@@ -104,7 +104,7 @@ class SymPy(Adapter):
             return bool(item)
         raise refuse(
             "a branch depends on a value that SymPy does not have: the function is run on symbols",
-            "use np.where, or a backend that runs the function on values: 'numpy'",
+            BRANCH,
         )
 
     def stop(self, a: Any) -> Any:

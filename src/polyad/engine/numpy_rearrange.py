@@ -10,7 +10,6 @@ import numpy as np
 from polyad.engine import rules_structure as rules
 from polyad.engine.core import Tracer, Value, base, ndim_of, shape_of
 from polyad.engine.numpy_structure import array_of
-from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import where
 from polyad.engine.table import function
 
@@ -74,21 +73,6 @@ def spread(f: Callable[..., Any]) -> Callable[..., Any]:
 SPREAD: tuple[Callable[..., Any], ...] = (np.diag, np.diagflat, np.tril, np.triu)
 for _f in SPREAD:
     function(_f)(spread(_f))
-
-
-@function(np.pad)
-def pad(array: Value, pad_width: Any, mode: Any = "constant", **options: Any) -> Value:
-    array = array_of(array)
-    if mode in ("edge", "reflect", "symmetric", "wrap") and not options:
-        return rules.gather(array, np.pad(positions_of(array), pad_width, mode=mode))
-    if mode != "constant":
-        raise refuse(
-            f"np.pad with mode={mode!r}", "use mode 'constant', 'edge', 'reflect', 'symmetric' or 'wrap'"
-        )
-    found = np.pad(positions_of(array) + 1, pad_width)
-    fill = options.get("constant_values", 0)
-    rest = np.pad(np.zeros(shape_of(array)), pad_width, constant_values=fill)
-    return where(found > 0, rules.gather(array, np.maximum(found - 1, 0)), rest)
 
 
 @function(np.take)

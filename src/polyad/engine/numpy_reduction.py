@@ -17,7 +17,7 @@ from polyad.engine.rules_elementwise import minimum as pair_minimum
 from polyad.engine.rules_structure import concatenate, getitem, reshape, total
 from polyad.engine.table import function
 
-__all__ = ["Rooted", "axes_of", "logaddexp_reduce", "root_of", "running"]
+__all__ = ["Rooted", "axes_of", "in_segments", "logaddexp_reduce", "root_of", "running"]
 
 Axis = Any
 _NONE = np._NoValue
@@ -240,6 +240,26 @@ def running(pair: Callable[[Value, Value], Value]) -> Callable[..., Value]:
         return a
 
     return accumulate
+
+
+def in_segments(f: Callable[..., Value]) -> Callable[..., Value]:
+    """``ufunc.reduceat``: each segment reaches to the next index; one that goes back is a single entry."""
+
+    def reduce(a: Value, indices: Any, axis: Axis = 0, dtype: Any = None) -> Value:
+        a = _typed(_array(a), dtype)
+        k = axes_of(axis, ndim_of(a))[0]  # type: ignore[index]
+        lead, n = (slice(None),) * k, shape_of(a)[k]
+        starts = np.atleast_1d(np.asarray(indices)).tolist()
+        for start in starts:
+            if not 0 <= start < n:
+                raise IndexError(f"index {start} out-of-bounds in reduceat [0, {n})")
+        parts = []
+        for start, stop in zip(starts, [*starts[1:], n], strict=True):
+            segment = slice(start, max(stop, start + 1))
+            parts.append(f(getitem(a, index=(*lead, segment)), axis=k, keepdims=True))
+        return concatenate(*parts, axis=k) if parts else getitem(a, index=(*lead, slice(0, 0)))
+
+    return reduce
 
 
 @function(np.cumprod)

@@ -11,6 +11,7 @@ from polyad.engine import rules_linalg as linalg
 from polyad.engine.box import Box, number, wrap
 from polyad.engine.boxing import unbox
 from polyad.engine.core import Value
+from polyad.engine.sparse_products import is_sparse, multiplies_as_matrix, product
 
 __all__: list[str] = []
 
@@ -72,7 +73,39 @@ for _name, _primitive in ARITHMETIC.items():
     setattr(Box, f"__{_name}__", _operator(_primitive))
     setattr(Box, f"__r{_name}__", _reflected(_primitive))
     setattr(Box, f"__i{_name}__", _augmented(_primitive))
-setattr(Box, "__matmul__", _operator(linalg.matmul, number))  # noqa: B010  (of vectors it is a number)
+
+
+def _product(self: Box, other: Any) -> Any:
+    if other is None or type(other) is str:
+        return NotImplemented
+    if is_sparse(other):
+        return number(product(self._value, other))
+    return number(linalg.matmul(self._value, unbox(other, self._value)))  # of vectors it is a number
+
+
+def _reflected_product(self: Box, other: Any) -> Any:
+    if other is None or type(other) is str:
+        return NotImplemented
+    if is_sparse(other):
+        return number(product(other, self._value))
+    return number(linalg.matmul(unbox(other, self._value), self._value))
+
+
+_times = Box.__rmul__  # type: ignore[attr-defined]
+
+
+def _reflected_times(self: Box, other: Any) -> Any:
+    if is_sparse(other) and multiplies_as_matrix(other):
+        return number(product(other, self._value))
+    return _times(self, other)
+
+
+for _name, _method in {
+    "matmul": _product,
+    "rmatmul": _reflected_product,
+    "rmul": _reflected_times,
+}.items():
+    setattr(Box, f"__{_name}__", _method)
 
 for _name, _comparison in {
     "lt": arithmetic.less,

@@ -80,7 +80,9 @@ class Proxy(Tracer):
                 if a.dtype is not double:
                     same = False
             elif isinstance(a, np.ndarray | np.generic):
-                same = same and a.dtype is _DOUBLE
+                if a.dtype is not _DOUBLE:
+                    own.check(a.dtype)
+                    same = False
                 a = own.constant(a, self.array)
             elif kind is not float and kind is not int:
                 same = False

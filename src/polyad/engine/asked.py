@@ -1,0 +1,100 @@
+"""What a box answers when it is asked for a plain array: an array of its entries, or nothing.
+
+NumPy asks in one way for ``np.asarray(x)``, which has to be ``x`` itself and is refused, and for
+``np.array([x, y])``, ``np.c_[x, y]`` or ``np.full(shape, x)``, which make a new array: an array of objects
+with a box for every entry is right there. Who asks is seen in the frame: functions of NumPy's by their
+names, and a call in anybody else's code by what it is given.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import types
+from typing import Any
+
+__all__ = ["LARGEST", "asks_for_entries", "asks_for_itself", "asks_for_numbers"]
+
+# More entries than this are one box each no longer: an operation of whole arrays is.
+LARGEST = 10_000
+# NumPy's functions that make a new array of what they are given, by the names of their code; the first two
+# are where it turns the arguments of a vectorized function into arrays without saying of what
+MAKERS = (
+    "vectorize._get_ufunc_and_otypes",
+    "vectorize._vectorize_call_with_signature",
+    "AxisConcatenator.__getitem__",
+    "ndim",
+    "full",
+)
+# Where scipy.sparse looks what the other operand of a product is; an object without axes is none of its own.
+PRODUCTS = frozenset(("_matmul_dispatch", "_rmatmul_dispatch"))
+POLYNOMIALS = "numpy.polynomial"
+
+
+def asks_for_entries(frame: types.FrameType, copy: bool | None) -> bool:
+    """Whether the array that is asked for will be a new one, in which boxes may stand."""
+    module, name = str(frame.f_globals.get("__name__", "")), frame.f_code.co_qualname
+    if module.startswith(POLYNOMIALS):
+        return not _solves(frame)
+    if module.startswith("numpy."):
+        return name.startswith(MAKERS)
+    if module.startswith("scipy."):
+        return False
+    return copy is True or _is_given_list(frame)
+
+
+def asks_for_itself(frame: types.FrameType) -> bool:
+    """Whether a sparse matrix asks what it is multiplied with."""
+    return frame.f_code.co_name in PRODUCTS and str(frame.f_globals.get("__name__", "")).startswith(
+        "scipy.sparse"
+    )
+
+
+def asks_for_numbers(frame: types.FrameType) -> bool:
+    """Whether NumPy's own ``roots`` is at work, which it hides from those that would follow it."""
+    return frame.f_code.co_name == "roots" and frame.f_globals.get("__name__") == "numpy.lib._polynomial_impl"
+
+
+def _solves(frame: types.FrameType | None) -> bool:
+    """Whether the polynomial is wanted for its roots or for a fit, by factorisations of plain arrays."""
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(POLYNOMIALS):
+        name = frame.f_code.co_name
+        if name.endswith("fit") or (name.endswith("roots") and name != "fromroots"):
+            return not name.endswith("fromroots")
+        frame = frame.f_back
+    return False
+
+
+def _is_given_list(frame: types.FrameType) -> bool:
+    """Whether the call that a frame is at has a list or a tuple as its first argument."""
+    call = _call_at(frame)
+    if call is None or not call.args:
+        return False
+    given = call.args[0]
+    if isinstance(given, ast.BinOp):  # [x] * 3, [x] + rows
+        given = given.left if isinstance(given.left, ast.List | ast.Tuple | ast.Name) else given.right
+    if isinstance(given, ast.Name):
+        return isinstance(frame.f_locals.get(given.id, frame.f_globals.get(given.id)), list | tuple)
+    if isinstance(given, ast.Call):
+        return isinstance(given.func, ast.Name) and given.func.id in ("list", "tuple", "sorted")
+    return isinstance(given, ast.List | ast.Tuple | ast.ListComp)
+
+
+def _call_at(frame: types.FrameType) -> ast.Call | None:
+    """The call in the source that a frame waits for, if it can be read."""
+    place = next(
+        (p for k, p in enumerate(frame.f_code.co_positions()) if k == frame.f_lasti // 2), (None,) * 4
+    )
+    first, last, start, end = place
+    if first is None or last is None or start is None or end is None:
+        return None
+    lines = [linecache.getline(frame.f_code.co_filename, k) for k in range(first, last + 1)]
+    if not all(lines):
+        return None
+    lines[-1] = lines[-1].encode()[:end].decode(errors="ignore")
+    lines[0] = lines[0].encode()[start:].decode(errors="ignore")
+    try:
+        found: Any = ast.parse(f"({''.join(lines)})", mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
+    return found if isinstance(found, ast.Call) else None

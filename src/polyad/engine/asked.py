@@ -26,6 +26,8 @@ MAKERS = (
     "ndim",
     "full",
 )
+# What makes a new array of a list; other functions want numbers in it.
+ARRAYS = frozenset(("array", "asarray", "asanyarray"))
 # Where scipy.sparse looks what the other operand of a product is; an object without axes is none of its own.
 PRODUCTS = frozenset(("_matmul_dispatch", "_rmatmul_dispatch"))
 POLYNOMIALS = "numpy.polynomial"
@@ -66,9 +68,13 @@ def _solves(frame: types.FrameType | None) -> bool:
 
 
 def _is_given_list(frame: types.FrameType) -> bool:
-    """Whether the call that a frame is at has a list or a tuple as its first argument."""
+    """Whether the call that a frame is at makes an array of a list or a tuple."""
     call = _call_at(frame)
-    if call is None or not call.args:
+    if (
+        call is None
+        or not call.args
+        or getattr(call.func, "attr", getattr(call.func, "id", "")) not in ARRAYS
+    ):
         return False
     given = call.args[0]
     if isinstance(given, ast.BinOp):  # [x] * 3, [x] + rows

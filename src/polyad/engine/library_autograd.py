@@ -62,11 +62,12 @@ class Autograd(Adapter):
         return self.main().transpose(x, axes)
 
     def own_broadcast_to(self, x: Any, shape: tuple[int, ...]) -> Any:
-        return x * np.ones(shape)
+        return x * np.ones(shape, dtype=bool)
 
     def own_where(self, condition: Any, a: Any, b: Any) -> Any:
         # autograd's own rule does not sum over the axes along which an operand was broadcast
-        ones = np.ones(np.broadcast_shapes(np.shape(condition), self._shape(a), self._shape(b)))
+        shape = np.broadcast_shapes(np.shape(condition), self._shape(a), self._shape(b))
+        ones = np.ones(shape, dtype=bool)
         a, b = (v if self._shape(v) == ones.shape or not self.is_own(v) else v * ones for v in (a, b))
         return self.main().where(condition, a, b)
 
@@ -79,14 +80,14 @@ class Autograd(Adapter):
         where = np.arange(size).reshape(x.shape)[index]
         source = np.arange(size)
         source[np.ravel(where)] = size + np.arange(where.size)
-        values = anp.reshape(v * np.ones(np.shape(where)), (-1,))
+        values = anp.reshape(v * np.ones(np.shape(where), dtype=bool), (-1,))
         return anp.reshape(anp.concatenate([anp.reshape(x, (-1,)), values])[source], x.shape)
 
     def own_scatter(self, w: Any, index: Any, shape: tuple[int, ...]) -> Any:
         anp = self.main()
         size = int(np.prod(shape))
         where = np.ravel(np.arange(size).reshape(shape)[index])
-        flat = anp.concatenate([anp.reshape(w, (-1,)), np.zeros(1)])
+        flat = anp.concatenate([anp.reshape(w, (-1,)), np.zeros(1, dtype=w.dtype)])
         # entries that share a place come one round after the other
         order = np.argsort(where, kind="stable")
         starts = np.searchsorted(where[order], where[order])

@@ -135,7 +135,7 @@ def unwrap(p: Value, discont: Any = None, axis: int = -1, *, period: float = 2 *
     turned = where(logical_and(equal(turned, -period / 2), greater(steps, 0.0)), period / 2, turned)
     added = where(less(absolute(steps), period / 2 if discont is None else discont), 0.0, turned - steps)
     added = cumsum(added, axis=k)
-    none = np.zeros(tuple(1 if j == k else n for j, n in enumerate(shape_of(p))))
+    none = np.zeros(tuple(1 if j == k else n for j, n in enumerate(shape_of(p))), dtype=added.dtype)
     return p + rules.concatenate(none, added, axis=k)
 
 
@@ -147,7 +147,7 @@ def convolve(a: Value, v: Value, mode: str = "full") -> Value:
         a, v = v, a
     n, m = a.size, v.size
     lag = np.arange(n + m - 1)[:, None] - np.arange(m)[None, :]
-    band = where((lag >= 0) & (lag < n), getitem(a, index=np.clip(lag, 0, n - 1)), 0.0)
+    band = where((lag >= 0) & (lag < n), getitem(a, index=np.clip(lag, 0, n - 1)), False)
     full = matmul(band, v)
     if mode == "full":
         return full

@@ -55,6 +55,9 @@ def linspace(
     *,
     device: Any = None,
 ) -> Any:
+    ends = [array_of(a) if isinstance(a, list | tuple) else a for a in (start, stop)]
+    # Python numbers adapt to the other end
+    common = np.result_type(*(getattr(a, "dtype", a) for a in ends), 1.0)
     start, stop = array_of(start) * 1.0, array_of(stop) * 1.0
     width = stop - start
     k, steps = _parts(int(num), endpoint, ndim_of(width))
@@ -62,7 +65,7 @@ def linspace(
     result = start + (k * step if steps > 0 else k * width)
     if endpoint and num > 1:
         result = where(k == steps, stop, result)
-    result = _placed(result, axis, dtype)
+    result = _placed(result, axis, common if dtype is None else dtype)
     return (result, step) if retstep else result
 
 
@@ -98,6 +101,7 @@ def geomspace(
 @function(np.ix_)
 def ix_(*args: Any) -> tuple[Value, ...]:
     parts = [array_of(a) for a in args]
+    parts = [nonzero(a)[0] if a.dtype.kind == "b" else a for a in parts]
     if any(ndim_of(a) != 1 for a in parts):
         raise ValueError("Cross index must be 1 dimensional")
     shapes = [tuple(-1 if j == k else 1 for j in range(len(parts))) for k in range(len(parts))]

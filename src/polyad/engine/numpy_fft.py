@@ -63,7 +63,7 @@ def _norm(n: int, norm: Norm, forward: bool) -> float:
     if norm not in (None, "backward", "ortho", "forward"):
         raise ValueError(f'Invalid norm value {norm}; should be "backward", "ortho" or "forward".')
     if norm == "ortho":
-        return 1 / np.sqrt(n) if forward else np.sqrt(n)
+        return float(1 / np.sqrt(n) if forward else np.sqrt(n))
     if norm == "forward":
         return 1 / n if forward else float(n)
     return 1.0

@@ -91,7 +91,7 @@ def _of_vector(x: Value, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
     if ord == 1:
         return sum_(size, axes, keepdims=keepdims)
     if ord == 0:
-        return sum_(where(equal(size, 0), 0.0, 1.0), axes, keepdims=keepdims)
+        return sum_(cast(where(equal(size, 0), 0.0, 1.0), size.dtype), axes, keepdims=keepdims)
     if ord < 0:
         return power(sum_(power(size, ord), axes, keepdims=keepdims), 1.0 / ord)
     return root_of(sum_(power(size, ord), axes, keepdims=keepdims), 1.0 / ord)
@@ -241,7 +241,7 @@ def matrix_power(a: Value, n: int) -> Value:
         n >>= 1
         if n:
             a = rules.matmul(a, a)
-    return a * 0.0 + np.eye(a.shape[-1]) if result is None else result
+    return a * 0 + np.eye(a.shape[-1], dtype=a.dtype) if result is None else result
 
 
 # -- factorisations -------------------------------------------------------------------------------------
@@ -258,8 +258,9 @@ def cholesky(a: Value, /, *, upper: bool = False) -> Value:
 def triangle(a: Value, uplo: str) -> Value:
     """What NumPy reads of a matrix that is said to be symmetric."""
     n = a.shape[-1]
-    part = np.tril(np.ones((n, n)), -1) if uplo.upper() == "L" else np.triu(np.ones((n, n)), 1)
-    diagonal = a * np.eye(n) if is_real(a) else cast(real(a * np.eye(n)), a.dtype)
+    ones, one = np.ones((n, n), dtype=bool), np.eye(n, dtype=bool)
+    part = np.tril(ones, -1) if uplo.upper() == "L" else np.triu(ones, 1)
+    diagonal = a * one if is_real(a) else cast(real(a * one), a.dtype)
     return a * part + diagonal + rules.adjoint(a * part)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from polyad.engine import numpy_reduction as reduction
 from polyad.engine.core import Value, base, is_real
-from polyad.engine.numpy_structure import array_of
+from polyad.engine.numpy_structure import array_of, cast
 from polyad.engine.proxy import Proxy, later
 from polyad.engine.rules_arithmetic import conjugate, real, where
 from polyad.engine.rules_elementwise import isnan, sqrt
@@ -80,8 +80,11 @@ function(np.nanargmin)(_placed(np.argmin, np.inf))
 
 
 def _count(a: Value, axis: Axis, keepdims: Any, mask: Any) -> Value:
-    """How many entries are counted."""
-    return reduction.sum_(where(isnan(base(a)), 0.0, 1.0), axis, keepdims=keepdims, where=mask)
+    """How many entries are counted, in the precision of the array."""
+    counted = where(isnan(base(a)), 0.0, 1.0)
+    if a.dtype.kind in "fc":
+        counted = cast(counted, np.empty(0, a.dtype).real.dtype)
+    return reduction.sum_(counted, axis, keepdims=keepdims, where=mask)
 
 
 @function(np.nanmean)

@@ -112,7 +112,12 @@ def quantile(
     ordered = sort(lanes)
     low, high = np.floor(place).astype(int), np.ceil(place).astype(int)
     below, above = getitem(ordered, index=(..., low)), getitem(ordered, index=(..., high))
-    result = below + (above - below) * (place - low)
+    share = np.asarray(place - low)
+    if isinstance(q, int | float) and lanes.dtype.kind == "f":
+        share = share.astype(lanes.dtype)  # a number adapts to the array
+    if lanes.dtype.kind == "b":
+        below, above = below * 1.0, above * 1.0
+    result = below + (above - below) * share
     missing = rules.any_(isnan(lanes), axis=(ndim_of(lanes) - 1,), keepdims=False)
     missing = reshape(missing, shape=shape_of(missing) + (1,) * place.ndim) if place.ndim else missing
     return restored(where(missing, np.nan, result))

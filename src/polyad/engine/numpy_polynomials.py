@@ -13,9 +13,9 @@ from polyad.engine import rules_structure as rules
 from polyad.engine.core import Tracer, Value, is_real, ndim_of, shape_of
 from polyad.engine.numpy_calculus import convolve
 from polyad.engine.numpy_reduction import sum_
-from polyad.engine.numpy_structure import array_of, values_of
+from polyad.engine.numpy_structure import array_of, cast, values_of
 from polyad.engine.refuse import refuse
-from polyad.engine.rules_arithmetic import real
+from polyad.engine.rules_arithmetic import add, real, subtract
 from polyad.engine.rules_elementwise import absolute, sqrt
 from polyad.engine.rules_structure import concatenate, getitem, reshape
 from polyad.engine.table import function
@@ -44,7 +44,7 @@ def _trimmed(p: Any) -> Value:
 def _degree_at_least(p: Value, length: int) -> Value:
     """Zeros in front, up to that many coefficients."""
     have, *rest = shape_of(p)
-    return p if have >= length else concatenate(np.zeros((length - have, *rest)), p, axis=0)
+    return p if have >= length else concatenate(np.zeros((length - have, *rest), dtype=p.dtype), p, axis=0)
 
 
 def _values(p: Value, name: str) -> np.ndarray:
@@ -64,7 +64,7 @@ def _values(p: Value, name: str) -> np.ndarray:
 @function(np.polyval)
 def polyval(p: Value, x: Value) -> Value:
     p, x = array_of(p), array_of(x)
-    result: Value = getitem(p, index=0) + x * 0.0
+    result: Value = getitem(p, index=0) + x * 0
     for k in range(1, shape_of(p)[0]):
         result = result * x + getitem(p, index=k)
     return result
@@ -73,8 +73,9 @@ def polyval(p: Value, x: Value) -> Value:
 @function(np.vander)
 def vander(x: Value, N: int | None = None, increasing: bool = False) -> Value:
     x = array_of(x)
+    x = cast(x, np.promote_types(x.dtype, int))  # as NumPy has it, single precision too
     n = shape_of(x)[0] if N is None else N
-    powers: list[Value] = [x * 0.0 + 1.0]
+    powers: list[Value] = [x * 0 + 1]
     for _ in range(n - 1):
         powers.append(powers[-1] * x)
     powers = powers[:n]
@@ -84,17 +85,17 @@ def vander(x: Value, N: int | None = None, increasing: bool = False) -> Value:
 # -- arithmetic -------------------------------------------------------------------------------------------
 
 
-def _sum(turn: float) -> Any:
+def _sum(join: Any) -> Any:
     def apply(a1: Value, a2: Value) -> Value:
         a1, a2 = _coefficients(a1), _coefficients(a2)
         length = max(shape_of(a1)[0], shape_of(a2)[0])
-        return _degree_at_least(a1, length) + _degree_at_least(a2, length) * turn
+        return join(_degree_at_least(a1, length), _degree_at_least(a2, length))
 
     return apply
 
 
-function(np.polyadd)(_sum(1.0))
-function(np.polysub)(_sum(-1.0))
+function(np.polyadd)(_sum(add))
+function(np.polysub)(_sum(subtract))
 
 
 @function(np.polymul)
@@ -178,12 +179,13 @@ def poly(seq_of_zeros: Value) -> Value:
     """From roots, or from the eigenvalues of a matrix."""
     zeros = array_of(seq_of_zeros)
     zeros = reshape(zeros, shape=(1,)) if not ndim_of(zeros) else zeros
+    zeros = zeros * 1.0 if zeros.dtype.kind in "biu" else zeros
     of_real_matrix = ndim_of(zeros) == 2 and is_real(zeros)
     if ndim_of(zeros) == 2:
         zeros = matrix_function.eig(zeros)[0]
-    result: Value = np.ones(1)
+    result: Value = np.ones(1, dtype=zeros.dtype)
     for k in range(shape_of(zeros)[0]):
-        factor = concatenate(np.ones(1), -getitem(zeros, index=slice(k, k + 1)), axis=0)
+        factor = concatenate(np.ones(1, dtype=zeros.dtype), -getitem(zeros, index=slice(k, k + 1)), axis=0)
         result = convolve(result, factor)
     if is_real(zeros):
         return result

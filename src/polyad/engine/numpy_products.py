@@ -10,7 +10,7 @@ from polyad.engine import rules_linalg as rules
 from polyad.engine.core import Value, ndim_of, shape_of
 from polyad.engine.kinds import conj
 from polyad.engine.numpy_reduction import sum_
-from polyad.engine.numpy_structure import array_of
+from polyad.engine.numpy_structure import array_of, cast
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_structure import broadcast_to, getitem, reshape, transpose
 from polyad.engine.table import FUNCTIONS, function, map_ufunc
@@ -128,7 +128,8 @@ def _last(a: Value, axis: int) -> Value:
 
 @function(np.linalg.vecdot)
 def vecdot(x1: Value, x2: Value, /, axis: int = -1) -> Value:
-    return sum_(conj(array_of(x1)) * array_of(x2), axis)
+    x1, x2 = array_of(x1), array_of(x2)
+    return cast(sum_(conj(x1) * x2, axis), np.result_type(x1.dtype, x2.dtype))  # as a product, not as a sum
 
 
 map_ufunc(np.vecdot, vecdot)

@@ -65,7 +65,7 @@ def spread(f: Callable[..., Any]) -> Callable[..., Any]:
     def apply(x: Value, *args: Any, **kwargs: Any) -> Value:
         x = array_of(x)
         found = f(positions_of(x) + 1, *args, **kwargs)
-        return where(found > 0, rules.gather(x, np.maximum(found - 1, 0)), 0.0)
+        return where(found > 0, rules.gather(x, np.maximum(found - 1, 0)), False)
 
     return apply
 

@@ -43,7 +43,7 @@ def count_of(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> int:
     return count
 
 
-def _masked(x: Value, mask: Any, neutral: float) -> Value:
+def _masked(x: Value, mask: Any, neutral: Any) -> Value:
     return x if mask is _NONE or mask is True else where(mask, x, neutral)
 
 
@@ -60,9 +60,29 @@ def sum_(
     initial: Any = _NONE,
     where: Any = _NONE,
 ) -> Value:
-    a = _masked(_typed(_array(a), dtype), where, 0.0)
+    a = _masked(_typed(_array(a), dtype), where, False)
     result = total(a, axis=None if axis is None else axes_of(axis, ndim_of(a)), keepdims=keepdims is True)
-    return result if initial is _NONE else result + initial
+    return result if initial is _NONE else result + _first(initial, result)
+
+
+def _counted_up(a: Value) -> Value:
+    """Truth values and small whole numbers in the type in which NumPy adds and multiplies them."""
+    return cast(a, np.add.reduce(np.ones(1, a.dtype)).dtype) if a.dtype.kind in "biu" else a
+
+
+def _first(initial: Any, result: Value) -> Any:
+    """What a reduction begins with, in its type."""
+    return initial if result.dtype.kind in "fc" else result.dtype.type(initial)
+
+
+def _lowest(a: Any, sign: int) -> Any:
+    """What is below (``sign`` -1) or above everything of a type."""
+    dtype = _array(a).dtype
+    if dtype.kind in "fc":
+        return sign * np.inf
+    if dtype.kind == "b":
+        return sign > 0
+    return np.iinfo(dtype).max if sign > 0 else np.iinfo(dtype).min
 
 
 def _array(a: Any) -> Value:
@@ -145,7 +165,7 @@ def std(a: Value, axis: Axis = None, *rest: Any, **options: Any) -> Rooted:
 def max_(
     a: Value, axis: Axis = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE
 ) -> Value:
-    a = _masked(_array(a), where, -np.inf)
+    a = _masked(_array(a), where, _lowest(a, -1))
     result = rules.maximum_of(a, axis=axes_of(axis, ndim_of(a)), keepdims=keepdims is True)
     return result if initial is _NONE else pair_maximum(result, initial)
 
@@ -154,7 +174,7 @@ def max_(
 def min_(
     a: Value, axis: Axis = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE
 ) -> Value:
-    a = _masked(_array(a), where, np.inf)
+    a = _masked(_array(a), where, _lowest(a, 1))
     result = rules.minimum_of(a, axis=axes_of(axis, ndim_of(a)), keepdims=keepdims is True)
     return result if initial is _NONE else pair_minimum(result, initial)
 
@@ -174,7 +194,7 @@ def prod(
     where: Any = _NONE,
 ) -> Value:
     """A tree of products: exact where entries are zero, to any order of derivative."""
-    a = _masked(_typed(_array(a), dtype), where, 1.0)
+    a = _masked(_counted_up(_typed(_array(a), dtype)), where, True)
     shape, axes = shape_of(a), axes_of(axis, ndim_of(a))
     a = moved_last(a, axes)
     while shape_of(a)[-1] > 1:
@@ -188,12 +208,12 @@ def prod(
             if rest
             else pairs
         )
-    result = getitem(a, index=(..., 0)) if shape_of(a)[-1] else np.ones(shape_of(a)[:-1])
+    result = getitem(a, index=(..., 0)) if shape_of(a)[-1] else np.ones(shape_of(a)[:-1], dtype=a.dtype)
     if keepdims is True:
         result = reshape(result, shape=rules.kept(shape, axes))
     elif axes is None:
         result = reshape(result, shape=()) if shape_of(result) else result
-    return result if initial is _NONE else result * initial
+    return result if initial is _NONE else result * _first(initial, result)
 
 
 def logaddexp_reduce(a: Value, axis: Axis = None, keepdims: Any = False) -> Value:
@@ -267,7 +287,7 @@ def cumprod(a: Value, axis: Axis = None, dtype: Any = None) -> Value:
     a = _array(a)
     if axis is None:
         a, axis = reshape(a, shape=(-1,)), 0
-    return running(multiply)(a, axis, dtype)
+    return running(multiply)(_counted_up(a) if dtype is None else a, axis, dtype)
 
 
 def _cumulative(f: Callable[..., Value], first: float) -> Callable[..., Value]:
@@ -286,7 +306,7 @@ def _cumulative(f: Callable[..., Value], first: float) -> Callable[..., Value]:
         if not include_initial:
             return result
         shape = tuple(1 if j == k else n for j, n in enumerate(shape_of(x)))
-        return concatenate(np.full(shape, first), result, axis=k)
+        return concatenate(np.full(shape, first, dtype=result.dtype), result, axis=k)
 
     return apply
 

@@ -10,7 +10,7 @@ from polyad.engine import rules_structure as rules
 from polyad.engine.core import Value, base, is_real, ndim_of, shape_of
 from polyad.engine.kinds import conj, constant
 from polyad.engine.numpy_reduction import axes_of, max_, mean, min_, sum_
-from polyad.engine.numpy_structure import array_of, values_of
+from polyad.engine.numpy_structure import array_of, cast, values_of
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import equal, real, where
 from polyad.engine.rules_elementwise import imag, maximum, minimum, sqrt
@@ -68,6 +68,7 @@ def cov(
     x = _variables(m, rowvar or ndim_of(array_of(m)) == 1)
     if y is not None:
         x = concatenate(x, _variables(y, rowvar or shape_of(array_of(y))[0] == 1), axis=0)
+    x = cast(x, np.result_type(x.dtype, np.float64))  # in double precision at least, as NumPy's
     ddof = ddof if ddof is not None else 0 if bias else 1
     weights: Value = None
     if fweights is not None:

@@ -170,7 +170,7 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Value:
     result: Value = parts[0]
     for k in range(1, len(parts)):
         result = where(index == k, parts[k], result)
-    return where(np.ones(index.shape, dtype=bool), result, 0.0)
+    return where(np.ones(index.shape, dtype=bool), result, False)  # broadcast, in the type it has
 
 
 @function(np.clip)

@@ -48,6 +48,7 @@ BRANCH = (
     "values: 'numpy'"
 )
 COMPARISONS = frozenset("less less_equal greater greater_equal equal not_equal".split())
+BITS = frozenset("bitwise_and bitwise_or bitwise_xor invert left_shift right_shift gcd lcm".split())
 _LONG = np.dtype(np.int64)
 
 
@@ -91,6 +92,8 @@ class Adapter:
                 found = self._always(found, result)
             if found is not None and name in ("astype", "truncate_to"):
                 found = self._to_known(found)
+            elif found is not None and name in BITS:
+                found = self._of_bits(name, found)
             self._found[name] = found
         return self._found[name]
 
@@ -133,6 +136,15 @@ class Adapter:
     def native(self, dtype: np.dtype[Any]) -> Any:
         """The library's own name of a dtype."""
         return dtype
+
+    def _of_bits(self, name: str, f: Callable[..., Any]) -> Callable[..., Any]:
+        """An operation on bits, which floating-point numbers have none of: then NumPy's error."""
+
+        def call(*args: Any, **params: Any) -> Any:
+            self.types(name, list(args))
+            return f(*args, **params)
+
+        return call
 
     def check(self, dtype: np.dtype[Any]) -> None:
         """Refuse a constant or a conversion of a type that the library lacks."""

@@ -11,7 +11,7 @@ from polyad.engine import rules_structure as rules
 from polyad.engine.core import Tracer, Value, base, dtype_of, is_real, ndim_of, shape_of
 from polyad.engine.kinds import conj
 from polyad.engine.numpy_reduction import axes_of, sum_
-from polyad.engine.numpy_structure import array_of, diff, values_of
+from polyad.engine.numpy_structure import array_of, cast, diff, values_of
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import equal, greater, less, less_equal, not_equal, real, where
 from polyad.engine.rules_elementwise import (
@@ -70,7 +70,8 @@ def gradient(f: Value, *varargs: Any, axis: Any = None, edge_order: int = 1) -> 
 
 def _slope(f: Value, step: Value, axis: int, edge_order: int) -> Value:
     """Second-order differences inside, one-sided ones at the ends."""
-    n, step = shape_of(f)[axis], array_of(step)
+    n, adapts = shape_of(f)[axis], isinstance(step, int | float) and f.dtype.kind in "fc"
+    step = cast(array_of(step), np.empty(0, f.dtype).real.dtype) if adapts else array_of(step)
     if n < edge_order + 1 or edge_order not in (1, 2):
         raise ValueError("too few points for differences, or edge_order is neither 1 nor 2")
     lead = (slice(None),) * axis

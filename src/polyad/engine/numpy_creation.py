@@ -58,7 +58,7 @@ def linspace(
     ends = [array_of(a) if isinstance(a, list | tuple) else a for a in (start, stop)]
     # Python numbers adapt to the other end
     common = np.result_type(*(getattr(a, "dtype", a) for a in ends), 1.0)
-    start, stop = array_of(start) * 1.0, array_of(stop) * 1.0
+    start, stop = (cast(array_of(a) * 1.0, common) for a in (start, stop))
     width = stop - start
     k, steps = _parts(int(num), endpoint, ndim_of(width))
     step = width / steps if steps > 0 else width * np.nan

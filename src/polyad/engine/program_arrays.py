@@ -185,7 +185,8 @@ class ArrayCode(Memory):
 
     def _into(self, k: int, y: Variable, f: Any, a: Sequence[str], reuse: Sequence[Any]) -> None:
         out = self._buffer(y, k, reuse)
-        self._lines.append(f"{self._function(f)}({', '.join((*a, out))})")
+        place = f"out={out}" if f in (np.maximum, np.minimum) else out  # which NumPy no longer takes by place
+        self._lines.append(f"{self._function(f)}({', '.join((*a, place))})")
 
     def _view(self, op: Operation) -> None:
         """A part or another form of an array; of a buffer it is made with the buffer."""

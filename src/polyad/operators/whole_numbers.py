@@ -18,6 +18,10 @@ __all__ = ["makes_whole_numbers"]
 # methods and functions whose results count, compare or choose a type
 NAMES = frozenset("argsort argmax argmin argpartition searchsorted nonzero any all astype round".split())
 DEPTH = 4
+# containers longer than this are data
+LONGEST = 256
+# objects of these packages are what they are
+FOREIGN = frozenset(("builtins", "numpy", "scipy", "torch", "jax", "jaxlib", "autograd", "equinox", "flax"))
 
 
 def makes_whole_numbers(f: Any, leaves: Iterable[Any]) -> bool:
@@ -49,14 +53,18 @@ def _found(f: Any, depth: int, seen: set[int]) -> Iterator[bool]:
         yield from map(_is_whole, (*f.args, *f.keywords.values()))
         f = f.func
     f = getattr(f, "__wrapped__", f)
-    f = getattr(f, "__func__", f)
+    held: list[Any] = []
+    if isinstance(f, types.MethodType):
+        held.append(f.__self__)
+        f = f.__func__
     if not isinstance(f, types.FunctionType):
+        held.append(f)
         f = type(f).__call__ if callable(f) else None
     if not isinstance(f, types.FunctionType) or id(f) in seen or depth == 0:
         return
     seen.add(id(f))
     codes = [f.__code__]
-    held: list[Any] = [*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()]
+    held += [*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()]
     for code in codes:
         codes.extend(k for k in code.co_consts if isinstance(k, types.CodeType))
         yield not NAMES.isdisjoint(code.co_names) or _compares(code)
@@ -66,10 +74,32 @@ def _found(f: Any, depth: int, seen: set[int]) -> Iterator[bool]:
             held.append(cell.cell_contents)
         except ValueError:  # not filled yet
             continue
+    names = {name for code in codes for name in code.co_names}
     for value in held:
-        yield _is_whole(value)
-        if isinstance(value, types.FunctionType | types.MethodType | functools.partial):
-            yield from _found(value, depth - 1, seen)
+        yield from _within(value, names, depth, seen)
+
+
+def _within(value: Any, names: set[str], depth: int, seen: set[int]) -> Iterator[bool]:
+    """What a function holds: arrays, functions, containers of them, objects by what is asked of them."""
+    if isinstance(value, types.ModuleType):
+        yield depth < DEPTH and value.__name__ == "numpy"
+    elif isinstance(value, types.FunctionType | types.MethodType | functools.partial):
+        yield from _found(value, depth - 1, seen)
+    elif isinstance(value, dict | list | tuple):
+        if len(value) <= LONGEST and id(value) not in seen:
+            seen.add(id(value))
+            for item in value.values() if isinstance(value, dict) else value:
+                yield from _within(item, names, depth, seen)
+    elif _is_whole(value):
+        yield True
+    elif hasattr(value, "__dict__") and type(value).__module__.partition(".")[0] not in FOREIGN:
+        kind = value if isinstance(value, type) else type(value)
+        for name in names:
+            for owner in (vars(value), *(vars(base) for base in kind.__mro__)):
+                if name in owner and id(owner[name]) not in seen:
+                    member = owner[name]
+                    member = getattr(member, "__func__", member)  # static and class methods
+                    yield from _within(getattr(member, "fget", member), names, depth, seen)
 
 
 def _compares(code: types.CodeType) -> bool:

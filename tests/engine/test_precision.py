@@ -252,6 +252,10 @@ def filled(x, place, item):
     return y * x
 
 
+def order(x):
+    return np.argsort(x, kind="stable")  # which CasADi knows, and not NumPy's default
+
+
 LINES = {
     "truth times a number": lambda x: (x > 0) * 0.1 * x,
     "truth and a number": lambda x: ((x > 0) + 0.1) * ((x > 0) - 0.3) * x,
@@ -354,18 +358,18 @@ LINES = {
 }
 # what depends on places, which SymPy does not have
 PLACED = {
-    "places": lambda x: (np.argsort(x) * 0.1 + np.argsort(x) / 3 + (np.argsort(x) + 1) ** 0.5) * x,
-    "places divided": lambda x: (np.argsort(x) // 2 + np.argsort(x) % 2 * 0.1) * x,
+    "places": lambda x: (order(x) * 0.1 + order(x) / 3 + (order(x) + 1) ** 0.5) * x,
+    "places divided": lambda x: (order(x) // 2 + order(x) % 2 * 0.1) * x,
     "a place": lambda x: (np.argmax(x) * 0.1 + np.argmin(x) / 7) * x,
     "counted": lambda x: np.count_nonzero(x > 0) * 0.1 * x,
     "searched": lambda x: (np.searchsorted([-1.0, 0, 1], x) * 0.1 + np.digitize(x, [-1.0, 0, 1]) / 3) * x,
-    "universal functions of places": lambda x: (np.sqrt(np.argsort(x)) + np.exp(np.argsort(x)) * 0.1) * x,
-    "interpolated places": lambda x: np.interp(np.argsort(x), [0, 2, 4], [0.1, 0.2, 0.7]) * x,
-    "sums of places": lambda x: (np.cumsum(np.argsort(x)) * 0.1 + np.argsort(x) @ PLACES / 3) * x,
-    "joined places": lambda x: np.concatenate([np.argsort(x), np.arange(2)])[:5] * 0.1 * x,
-    "quantiles of places": lambda x: (np.percentile(np.argsort(x), 30) + np.median(x > 0)) * x,
-    "norms of places": lambda x: np.linalg.norm(np.argsort(x)) * x,
-    "differences of places": lambda x: np.sum(np.diff(np.argsort(x)) * 0.1) * x,
+    "universal functions of places": lambda x: (np.sqrt(order(x)) + np.exp(order(x)) * 0.1) * x,
+    "interpolated places": lambda x: np.interp(order(x), [0, 2, 4], [0.1, 0.2, 0.7]) * x,
+    "sums of places": lambda x: (np.cumsum(order(x)) * 0.1 + order(x) @ PLACES / 3) * x,
+    "joined places": lambda x: np.concatenate([order(x), np.arange(2)])[:5] * 0.1 * x,
+    "quantiles of places": lambda x: (np.percentile(order(x), 30) + np.median(x > 0)) * x,
+    "norms of places": lambda x: np.linalg.norm(order(x)) * x,
+    "differences of places": lambda x: np.sum(np.diff(order(x)) * 0.1) * x,
     "pad, median": lambda x: np.pad(x[1:4], 1, mode="median"),
 }
 SYMBOLIC_LACKS = {"sympy": PLACED, "casadi": {}}

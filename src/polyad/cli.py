@@ -8,10 +8,11 @@ standard error.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
+
+
+def _run(argv: Sequence[str] | None) -> int:
     from polyad.errors import PolyadError
 
     parser = _parser()
@@ -58,18 +67,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         code = run(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed before the start
+            sys.stdout.flush()
         return code
-    except KeyboardInterrupt:
-        print("polyad: interrupted", file=sys.stderr)
-        return INTERRUPTED
     except BrokenPipeError:
-        # the reader has seen enough; keep the interpreter from complaining when it flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # the reader has seen enough
+        _forget(sys.stdout)
         return FINE
     except (PolyadError, OSError) as error:
-        print(f"polyad: {' '.join(str(error).split())}", file=sys.stderr)
+        _say(" ".join(str(error).split()))
+        if isinstance(error, OSError):
+            _forget(sys.stdout)  # a full disk is full at exit as well
         return USAGE
+
+
+def _say(text: str) -> None:
+    """A line on standard error, if somebody reads it."""
+    try:
+        print(f"polyad: {text}", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _forget(sys.stderr)
+
+
+def _forget(stream: Any) -> None:
+    """Keep the interpreter from complaining when it flushes at exit what cannot be written."""
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -158,7 +181,7 @@ def _compare(options: argparse.Namespace) -> int:
     for path in (options.plot, options.csv):
         _check_writable(path)
     if options.plot is not None:
-        _check_plot()
+        _check_plot(options.plot)
     tables: list[Table] = []
     problems = _problems(options)
     for f, args, title, operators in problems:
@@ -180,18 +203,19 @@ def _compare(options: argparse.Namespace) -> int:
     everything = sum(tables[1:], tables[0])
     if options.csv is not None:
         everything.to_csv(options.csv)
-        print(f"polyad: rows written to {options.csv}", file=sys.stderr)
+        _say(f"rows written to {options.csv}")
     if options.plot is not None:
         everything.plot(options.plot)
-        print(f"polyad: plot written to {options.plot}", file=sys.stderr)
-    failed = bool(everything.disagreements) or all(row.status == "failed" for row in everything)
-    return FAILED if failed else FINE
+        _say(f"plot written to {options.plot}")
+    settled = len(everything.recommendations) == len(everything.groups())
+    return FINE if settled and not everything.disagreements else FAILED
 
 
 def _problems(options: argparse.Namespace) -> list[tuple[Any, tuple[Any, ...], str, Any]]:
     """What to compare: functions with arguments, title and operators."""
     from polyad.benchmark import PROBLEMS, built_in
-    from polyad.cli_args import find_function, parse_argument
+    from polyad.benchmark.address import Address
+    from polyad.cli_args import check_numbers, parse_argument
     from polyad.errors import ArgumentError
 
     if options.function is None:
@@ -199,84 +223,120 @@ def _problems(options: argparse.Namespace) -> list[tuple[Any, tuple[Any, ...], s
             raise ArgumentError("--args without a function: write polyad compare FUNCTION --args ...")
         problems = [built_in(name) for name in PROBLEMS]
         return [(p.f, p.args, p.title, options.operator or p.operators) for p in problems]
-    f = find_function(options.function)
+    f = Address(options.function)
     args = tuple(parse_argument(text) for text in options.args)
     if not args:
         raise ArgumentError(f"where to differentiate {options.function}? Add --args, as --args '[1.0, 2.0]'")
+    check_numbers(options.args, args, options.argnums)
     return [(f, args, "", options.operator)]
 
 
 def _show(table: Table, *, legend: bool) -> None:
     """Print a table: in colour on a terminal that takes it, plain elsewhere."""
-    if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+    from polyad.benchmark.layout import lines, terminal_width
+
+    width = terminal_width(sys.stdout)
+    if sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         try:
             from rich.console import Console
             from rich.text import Text
         except ImportError:
             pass  # rich is a convenience
         else:
-            from polyad.benchmark.layout import lines
-
             console = Console(highlight=False)
-            for line in lines(table, max(80, console.width), legend=legend):
+            for line in lines(table, width, legend=legend):
                 console.print(Text.assemble(*line), soft_wrap=True)
             return
-    print(table.to_text(legend=legend), flush=True)
+    print(table.to_text(width, legend=legend), flush=True)
 
 
 def _check_writable(path: Path | None) -> None:
     """Refuse before the work what would fail after it."""
     from polyad.errors import ArgumentError
 
-    if path is not None and path.is_dir():
+    if path is None:
+        return
+    folder = path.absolute().parent
+    if path.is_dir():
         raise ArgumentError(f"{path} cannot be written: it is a folder")
-    if path is not None and not path.absolute().parent.is_dir():
+    if not folder.is_dir():
         raise ArgumentError(f"{path} cannot be written: no such folder")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise ArgumentError(f"{path} cannot be written: permission denied")
 
 
-def _check_plot() -> None:
+def _check_plot(path: Path) -> None:
     import importlib.util
 
+    from polyad.benchmark.plot import check_ending
     from polyad.errors import OptionalPackageError
 
     if importlib.util.find_spec("matplotlib") is None:
         raise OptionalPackageError(
             "--plot needs matplotlib, which is not installed: pip install 'polyad[plot]'"
         )
+    check_ending(path)
 
 
 def _backends(options: argparse.Namespace) -> int:
+    from polyad.benchmark.layout import terminal_width
     from polyad.overview import backends
 
-    print(backends())
+    at_terminal = sys.stdout is not None and sys.stdout.isatty()
+    print(backends().to_text(terminal_width(sys.stdout) if at_terminal or "COLUMNS" in os.environ else None))
     return FINE
 
 
 def _check(options: argparse.Namespace) -> int:
     from polyad.backends.registry import resolve
-    from polyad.cli_args import find_function, parse_argument
+    from polyad.cli_args import check_numbers, find_function, parse_argument
     from polyad.errors import DerivativeMismatchError, PolyadError
     from polyad.overview import backends
     from polyad.testing import check_derivatives
 
-    f = find_function(options.function)
     args = tuple(parse_argument(text) for text in options.args)
+    check_numbers(options.args, args, options.argnums)
     names = options.backend or [b.name for b in backends() if b.installed and b.name != "finite"]
     for name in names:
         resolve(name)  # mistakes in a name show before anything runs
+    with _prints_to_standard_error():
+        f = find_function(options.function)
     confirmed, wrong = 0, 0
     for name in names:
         try:
-            error = check_derivatives(f, *args, backend=name, argnums=options.argnums)
+            with _prints_to_standard_error():
+                error = check_derivatives(f, *args, backend=name, argnums=options.argnums)
         except DerivativeMismatchError as mismatch:
             wrong += 1
             print(f"{name}: WRONG\n{textwrap.indent(str(mismatch), '  ')}", flush=True)
         except PolyadError as reason:
             print(f"{name}: no result: {reason}", flush=True)
+        except (Exception, SystemExit) as reason:  # the user's function, which may also call sys.exit
+            print(f"{name}: no result: {type(reason).__name__}: {reason}", flush=True)
         else:
             confirmed += 1
             print(f"{name}: right, within {error:.1e} of finite differences", flush=True)
     return FINE if confirmed and not wrong else FAILED
+
+
+@contextlib.contextmanager
+def _prints_to_standard_error() -> Iterator[None]:
+    """Let what the user's function prints stay out of the results, also from below Python."""
+    stream: Any = sys.stdout
+    replaced = stream is None or stream is not sys.__stdout__
+    if replaced:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+        return
+    stream.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        stream.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 if __name__ == "__main__":

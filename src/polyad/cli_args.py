@@ -9,19 +9,20 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import operator
-import sys
-from collections.abc import Callable
+import shlex
+import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from polyad.arrays.trees import flatten
 from polyad.errors import ArgumentError
 from polyad.operators.arguments import Static
 
-__all__ = ["FUNCTIONS", "find_function", "parse_argument"]
+__all__ = ["FUNCTIONS", "check_numbers", "find_function", "parse_argument"]
 
 FUNCTIONS = (
     "arange", "array", "cos", "exp", "eye", "float32", "float64", "full", "geomspace", "linspace",
@@ -61,24 +62,27 @@ def parse_argument(text: str) -> Any:
         return _load(Path(text[1:]))
     try:
         tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ArgumentError(f"argument {text!r} is no expression: {error}") from None
     try:
         value = _evaluate(tree)
     except ArgumentError as error:
         raise ArgumentError(f"argument {text!r}: {error}") from None
-    except (TypeError, ValueError, ArithmeticError, MemoryError) as error:
+    except (TypeError, ValueError, ArithmeticError, MemoryError, RecursionError) as error:
         raise ArgumentError(f"argument {text!r} fails: {error}") from None
     return Static(value) if isinstance(value, str) else value
 
 
 def _load(path: Path) -> Any:
     try:
-        return np.load(path, allow_pickle=False)
+        loaded = np.load(path, allow_pickle=False)
     except OSError as error:
         raise ArgumentError(f"argument @{path}: {error.strerror or error}") from None
-    except ValueError as error:
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ArgumentError(f"argument @{path} is no .npy file of numbers: {error}") from None
+    if not isinstance(loaded, np.ndarray):
+        raise ArgumentError(f"argument @{path} holds several arrays: save the one that is meant as .npy")
+    return loaded
 
 
 def _evaluate(node: ast.expr) -> Any:
@@ -124,34 +128,58 @@ def find_function(target: str) -> Callable[..., Any]:
     ArgumentError
         If there is no such file, module or function; the message says which.
     """
-    where, _, name = target.rpartition(":")
-    if not where or not name:
-        raise ArgumentError(f"{target!r} names no function: write module.py:function or module:function")
-    found: Any = _module(where)
-    for part in name.split("."):
-        if not hasattr(found, part):
-            functions = [k for k, v in vars(found).items() if callable(v) and not k.startswith("_")]
-            has = f"; it has {', '.join(sorted(functions)[:8])}" if functions else ""
-            raise ArgumentError(f"{where} has no {part!r}{has}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise ArgumentError(f"{target} is a {type(found).__name__}, not a function")
-    return found
+    from polyad.benchmark.address import Address
+
+    return Address(target).find()
 
 
-def _module(where: str) -> Any:
-    from polyad.benchmark.sending import load_file
+def check_numbers(texts: Sequence[str], args: Sequence[Any], argnums: int | tuple[int, ...]) -> None:
+    """Refuse active arguments that cannot be differentiated, with what to type instead.
 
-    try:
-        if where.endswith(".py"):
-            path = Path(where)
-            if not path.is_file():
-                raise ArgumentError(f"there is no file {where}")
-            return load_file(path)
-        if "" not in sys.path:
-            sys.path.insert(0, "")  # modules of the working directory, as for python -m
-        return importlib.import_module(where)
-    except ArgumentError:
-        raise
-    except Exception as error:  # the user's module failed: say so in a line
-        raise ArgumentError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
+    Parameters
+    ----------
+    texts, args : sequences
+        What the user wrote, and what it means.
+    argnums : int or tuple of int
+        The active ones.
+
+    Raises
+    ------
+    ArgumentError
+        If an active argument holds whole numbers, truth values or text.
+    """
+    for k in (argnums,) if isinstance(argnums, int) else argnums:
+        if not -len(args) <= k < len(args):
+            given = "is 1 argument" if len(args) == 1 else f"are {len(args)} arguments"
+            raise ArgumentError(f"--argnums {k}: there {given} (--args), counted from 0")
+        if isinstance(args[k], Static):
+            raise ArgumentError(f"argument {texts[k]} is text: name another one as active (--argnums)")
+        if any(np.asarray(leaf).dtype.kind in "biu" for leaf in flatten(args[k])[0]):
+            raise ArgumentError(
+                f"argument {texts[k]} holds whole numbers or truth values, which cannot be differentiated: "
+                f"{_as_floats(texts[k])}"
+            )
+
+
+def _as_floats(text: str) -> str:
+    """What to type for floats; only what has been tried is offered."""
+    if text.startswith("@"):
+        return f"save floats in {text[1:]}, as np.save(file, x.astype(np.float64))"
+
+    class Floats(ast.NodeTransformer):
+        def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+            return ast.Constant(float(node.value)) if isinstance(node.value, int) else node
+
+        def visit_Dict(self, node: ast.Dict) -> ast.Dict:
+            return ast.Dict(node.keys, [self.visit(value) for value in node.values])
+
+    written = ast.unparse(Floats().visit(ast.parse(text.strip(), mode="eval")).body)
+    for offer in (written, f"1.0 * ({text.strip()})"):
+        try:
+            leaves = flatten(parse_argument(offer))[0]
+        except ArgumentError:
+            continue
+        if all(np.asarray(leaf).dtype.kind in "fc" for leaf in leaves):
+            quoted = shlex.quote(offer) if set('"$`\\\\!') & set(offer) else f'"{offer}"'
+            return f"write --args {quoted}"
+    return "write floats, as 2.0 for 2"

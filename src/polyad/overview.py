@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import overload
 
@@ -40,6 +41,8 @@ class BackendInfo:
         Those that it does in its own way; the others are derived from these.
     problem : str
         What keeps it from working, with the remedy; empty where nothing does.
+    variants : tuple of str
+        Words that may follow the name besides the modes: ``"compiled"`` for ``"numpy:compiled"``.
     """
 
     name: str
@@ -51,6 +54,7 @@ class BackendInfo:
     operators: tuple[str, ...]
     native: tuple[str, ...]
     problem: str = ""
+    variants: tuple[str, ...] = ()
 
 
 class Overview(Sequence[BackendInfo]):
@@ -73,19 +77,50 @@ class Overview(Sequence[BackendInfo]):
         return iter(self._infos)
 
     def __repr__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, width: int | None = None) -> str:
+        """The table as plain text.
+
+        Parameters
+        ----------
+        width : int, optional
+            Characters in a line; where they do not suffice, cells go on in further lines. By default
+            a row is one line, however long.
+        """
         if not self._infos:
             return f"no backend is registered in the entry-point group {GROUP!r}"
-        rows = [("backend", "version", "modes", "operators", "of them native")]
+        rows = [("backend", "version", "modes", "variants", "operators", "of them native")]
         for info in self:
             operators = _span(info.operators)
             version = (info.version or "built in") if info.installed else "missing"
             native = " ".join(info.native) if info.installed else info.problem
             modes = " ".join(info.modes) or ("symbolic" if info.cls is not None else "")
-            rows.append((info.name, version, modes, operators, native))
+            rows.append((info.name, version, modes, " ".join(info.variants), operators, native))
         widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-        return "\n".join(
-            "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
-        )
+        before = sum(widths[:-1]) + 2 * len(widths[:-1])
+        room = None if width is None else width - before
+        if room is not None and room < LEAST:
+            assert width is not None
+            return "\n".join(_stacked(rows[0], row, width) for row in rows[1:])
+        lines = []
+        for row in rows:
+            tail = [row[-1]] if room is None else textwrap.wrap(row[-1], room) or [""]
+            cells = (*row[:-1], tail[0])
+            lines.append("  ".join(cell.ljust(w) for cell, w in zip(cells, widths, strict=True)).rstrip())
+            lines += [" " * before + part for part in tail[1:]]
+        return "\n".join(lines)
+
+
+# room for the last column below which each backend gets a paragraph
+LEAST = 16
+
+
+def _stacked(names: tuple[str, ...], row: tuple[str, ...], width: int) -> str:
+    """A backend as a paragraph, for narrow terminals."""
+    parts = [f"{name} {cell}" for name, cell in zip(names[2:], row[2:], strict=True) if cell]
+    text = f"{row[0]} {row[1]}: {'; '.join(parts)}"
+    return "\n".join(textwrap.wrap(text, width, subsequent_indent="  "))
 
 
 def _span(operators: tuple[str, ...]) -> str:
@@ -135,4 +170,5 @@ def _info(name: str) -> BackendInfo:
         operators=FIRST_ORDER + second + taylor,
         native=native,
         problem="" if known["installed"] else f"pip install {package}",
+        variants=known["variants"],
     )

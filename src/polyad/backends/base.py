@@ -20,7 +20,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -37,6 +37,7 @@ __all__ = [
     "Leaves",
     "Linearized",
     "Problem",
+    "Variant",
     "strategy",
     "strategy_of",
 ]
@@ -123,6 +124,25 @@ class Linearized:
     strategy: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """A way of a backend that a name selects: ``"numpy:compiled"`` is ``NumPy(compile=True)``.
+
+    Parameters
+    ----------
+    options : mapping
+        Keywords of the backend's class.
+    compared : bool
+        Whether a comparison of all backends tries it beside the plain backend.
+    most_inputs : int, optional
+        Only where there are no more numbers than that to differentiate by.
+    """
+
+    options: Mapping[str, Any]
+    compared: bool = False
+    most_inputs: int | None = None
+
+
 def strategy(text: str) -> Callable[[Kernel], Kernel]:
     """Decorate a kernel with the words that ``repr`` shows for how it works."""
 
@@ -194,6 +214,7 @@ class Backend:
     keeps_boxes: ClassVar[bool] = False
     native: ClassVar[bool] = True
     complex_inputs: ClassVar[bool] = True
+    variants: ClassVar[Mapping[str, Variant]] = {}
 
     def __post_init__(self) -> None:
         if self.mode is not None and self.mode not in self.supports:

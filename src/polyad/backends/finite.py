@@ -13,14 +13,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from polyad.arrays.libraries import ArraySpec
 from polyad.backends import finite_kernels as kernels
-from polyad.backends.base import Backend, Executable, Kernel, Leaves, Problem
+from polyad.backends.base import Backend, Executable, Kernel, Leaves, Problem, Variant
 from polyad.backends.basis import size
 from polyad.backends.finite_kernels import Run, real_size
 from polyad.backends.lines import Coordinates
@@ -100,6 +100,10 @@ class FiniteDifferences(Backend):
 
     name: ClassVar[str] = "finite"
     supports: ClassVar[frozenset[str]] = frozenset({"forward"})
+    variants: ClassVar[Mapping[str, Variant]] = {
+        "adaptive": Variant({"adaptive": True}),
+        "complex": Variant({"scheme": "complex"}),
+    }
     # a difference of differences would take the noise of the inner for digits
     nestable: ClassVar[bool] = False
     exact: ClassVar[bool] = False

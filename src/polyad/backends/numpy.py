@@ -9,11 +9,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from polyad.arrays.libraries import ArraySpec, spec_of
 from polyad.backends import derive
-from polyad.backends.base import Backend, Executable, Kernel, Leaves, Linearized, Problem, strategy
+from polyad.backends.base import (
+    Backend,
+    Executable,
+    Kernel,
+    Leaves,
+    Linearized,
+    Problem,
+    Variant,
+    strategy,
+)
 from polyad.backends.basis import size
 
 __all__ = ["NumPy"]
@@ -49,6 +59,7 @@ class NumPy(Backend):
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
     by_value: ClassVar[bool] = True
     hosts: ClassVar[bool] = True
+    variants: ClassVar[Mapping[str, Variant]] = {"compiled": Variant({"compile": True}, compared=True)}
 
     # -- primitives -------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 * Backends come from the entry-point group ``polyad.backends``, polyad's own among them; nothing
   is imported before its name is asked for.
-* ``"jax:forward"`` is ``JAX(mode="forward")``.
+* ``"jax:forward"`` is ``JAX(mode="forward")``; every mode has its word, and a class adds words of its
+  own by ``variants`` (``"numpy:compiled"``). Words combine: ``"numpy:forward:compiled"``.
 * Without a name the array library of the active argument decides (``DEFAULTS``).
 """
 
@@ -14,12 +15,14 @@ import importlib.util
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
 
-from polyad.backends.base import Backend
+from polyad.backends.base import Backend, Variant
 from polyad.errors import ArgumentError, BackendNotFoundError, BackendNotInstalledError
 
-__all__ = ["DEFAULTS", "GROUP", "default_backend", "load", "names", "resolve"]
+__all__ = ["DEFAULTS", "GROUP", "default_backend", "load", "names", "resolve", "variants"]
 
 GROUP = "polyad.backends"
+
+MODES = ("forward", "reverse")
 
 # array library of the active argument -> backends in order of preference
 DEFAULTS: dict[str, tuple[str, ...]] = {
@@ -89,30 +92,61 @@ def _check_installed(backend: type[Backend]) -> None:
         )
 
 
+def variants(backend: type[Backend]) -> dict[str, Variant]:
+    """What may stand after the backend's name, its modes first."""
+    modes = {mode: Variant({"mode": mode}) for mode in MODES if mode in backend.supports}
+    return {**modes, **backend.variants}
+
+
+def class_of(name: str) -> type[Backend]:
+    """The class that a name selects, whatever words follow the backend's own."""
+    return load(name.partition(":")[0])
+
+
+def _named(text: str) -> Backend:
+    """The backend that ``"name"`` or ``"name:word:word"`` selects."""
+    name, *words = text.split(":")
+    chosen = load(name)
+    known = variants(chosen)
+    options: dict[str, Any] = {}
+    for word in words:
+        if word not in known and word not in MODES:
+            close = difflib.get_close_matches(word, known, n=1)
+            hint = f"; did you mean {f'{name}:{close[0]}'!r}?" if close else "."
+            listed = ", ".join(repr(f"{name}:{each}") for each in known) or "no variants"
+            raise BackendNotFoundError(f"backend {name!r} has no variant {word!r}{hint} It has {listed}")
+        # a mode that the backend lacks is its class's to refuse
+        added = known[word].options if word in known else {"mode": word}
+        if not options.keys().isdisjoint(added):
+            raise ArgumentError(
+                f"backend {text!r} contradicts or repeats itself at {word!r}: leave one word out"
+            )
+        options.update(added)
+    _check_installed(chosen)
+    return chosen(**options)
+
+
 def resolve(backend: Backend | str | None, library: str = "numpy") -> Backend:
     """The backend object for an object, a name, or None.
 
     Parameters
     ----------
     backend : Backend, str or None
-        What the user wrote; a name may end in ``":forward"`` or ``":reverse"``.
+        What the user wrote; words may follow a name: ``"jax:forward"``, ``"numpy:compiled"``.
     library : str
         Array library of the active argument, which decides where ``backend`` is None.
 
     Raises
     ------
     BackendNotFoundError
-        If the name is unknown.
+        If the name, or a word after it, is unknown.
     BackendNotInstalledError
         If its framework is not installed.
     """
     if backend is None:
         return default_backend(library)
     if isinstance(backend, str):
-        name, _, mode = backend.partition(":")
-        chosen = load(name)
-        _check_installed(chosen)
-        return chosen(mode=mode or None)
+        return _named(backend)
     if isinstance(backend, type) and issubclass(backend, Backend):
         backend = backend()
     if not isinstance(backend, Backend):
@@ -150,5 +184,6 @@ def describe(name: str) -> dict[str, Any]:
         "version": installed_version(backend),
         "library": backend.library,
         "modes": tuple(sorted(backend.supports)),
+        "variants": tuple(word for word in variants(backend) if word not in MODES),
         "extra": backend.extra,
     }

@@ -15,12 +15,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from polyad.arrays.libraries import ArraySpec
 from polyad.backends import linearizing
-from polyad.backends.base import Backend, Executable, Kernel, Leaves, Linearized, Problem, strategy_of
+from polyad.backends.base import (
+    Backend,
+    Executable,
+    Kernel,
+    Leaves,
+    Linearized,
+    Problem,
+    Variant,
+    strategy_of,
+)
 from polyad.backends.torch_direct import bare_gradient, bare_hvp, direct_gradient, direct_hvp
 from polyad.backends.torch_finish import as_tensor, compiled, eager, explanation, output_specs
 from polyad.backends.torch_func import TorchFunc
@@ -89,6 +98,7 @@ class Torch(Backend):
     requires: ClassVar[tuple[str, ...]] = ("torch",)
     extra: ClassVar[str] = "torch"
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
+    variants: ClassVar[Mapping[str, Variant]] = {"compiled": Variant({"compile": True}, compared=True)}
     by_value: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

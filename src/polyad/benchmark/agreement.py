@@ -4,7 +4,11 @@
   over all leaves together, so that an entry that happens to be zero sets no scale.
 * The reference is the result that the fewest contradict; it need not be right, so without a
   majority behind it nobody is called an outlier and everybody is called disputed.
-* Backends that approximate (finite differences) are witnesses, held to a wider tolerance.
+* Backends that approximate (finite differences) are witnesses, held to a wider tolerance, and to
+  none where an exact result is not finite: no difference can show that.
+* A nan has no vote against a number: a framework that lost the derivative gives nan, however many do.
+* Where the others agree to rounding, one that agrees as single precision would has lost digits, though
+  it is within the tolerance.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Verdict", "compare_results", "distance"]
+__all__ = ["Verdict", "compare_results", "distance", "where_not_finite"]
 
 Leaves = tuple[Any, ...]
 
@@ -29,7 +33,8 @@ class Verdict:
     error : float or None
         Distance from the reference; None for the reference itself and for a single result.
     agrees : bool
-        Whether it is within tolerance of the reference, and the reference has a majority.
+        Whether it is within tolerance of the reference, the reference has a majority, and no digits
+        are lost.
     reference : bool
         Whether it is the reference.
     reason : str
@@ -40,6 +45,13 @@ class Verdict:
     agrees: bool
     reference: bool = False
     reason: str = ""
+
+
+# What agrees to rounding, entry by entry, and what does not while others do. Single precision in the
+# middle of a computation leaves errors of 1e-9 to 1e-6.
+ROUNDING, LOST, APART = 1e-12, 1e-10, 1e4
+# entries below this part of the largest are as uncertain as it is
+SMALL = 1e-6
 
 
 def distance(a: Leaves, b: Leaves) -> float:
@@ -86,24 +98,84 @@ def compare_results(
     n = len(results)
     if n < 2:
         return [Verdict(None, True, reference=True)] * n
-    apart = np.array([[distance(a, b) for b in results] for a in results])
+    apart = np.array([[_apart(results, exact, i, j) for j in range(n)] for i in range(n)])
     bounds = np.array([[_tolerance(results, exact, rtol, i, j) for j in range(n)] for i in range(n)])
     close = apart <= bounds
-    chosen = min(range(n), key=lambda i: (-close[i].sum(), not exact[i], np.sum(apart[i])))
-    supported = 2 * int(close[chosen].sum()) > n
+    numbers = [i for i in range(n) if not any(np.isnan(leaf).any() for leaf in results[i])]
+    voters = numbers if any(exact[i] for i in numbers) else list(range(n))
+    votes = close[:, voters].sum(axis=1)
+    chosen = min(voters, key=lambda i: (-votes[i], not exact[i], np.sum(apart[i])))
+    supported = 2 * int(votes[chosen]) > len(voters)
     verdicts = []
     for k in range(n):
-        if not supported:
-            gap = float(np.max(apart[k]))
-            rival = labels[int(np.argmax(apart[k]))]
-            verdicts.append(Verdict(gap, False, reason=f"differs from {rival} and no majority decides"))
+        if k not in voters or (supported and not close[k, chosen]):
+            verdicts.append(Verdict(float(apart[k, chosen]), False, reason=_difference(results, k, chosen)))
+        elif not supported:
+            gaps = [float(apart[k, i]) for i in voters]
+            rival = labels[voters[int(np.argmax(gaps))]]
+            verdicts.append(Verdict(max(gaps), False, reason=f"differs from {rival} and no majority decides"))
         elif k == chosen:
             verdicts.append(Verdict(None, True, reference=True))
-        elif close[k, chosen]:
-            verdicts.append(Verdict(float(apart[k, chosen]), True))
         else:
-            verdicts.append(Verdict(float(apart[k, chosen]), False, reason=_difference(results, k, chosen)))
+            verdicts.append(Verdict(float(apart[k, chosen]), True))
+    if rtol is None and supported:
+        for k, error in _lost(results, [k for k in range(n) if exact[k] and verdicts[k].agrees], chosen):
+            verdicts[k] = dataclasses.replace(verdicts[k], agrees=False, reason=_loss(error))
     return verdicts
+
+
+def where_not_finite(leaves: Leaves) -> str:
+    """Where a result is not finite, in words; empty where it is."""
+    for k, leaf in enumerate(leaves):
+        bad = ~np.isfinite(leaf)
+        if bad.any():
+            place = np.unravel_index(int(np.argmax(bad)), bad.shape)
+            where = f" at [{', '.join(map(str, place))}]" if place else ""
+            return f"{leaf[place]}{where}{f' of leaf {k}' if len(leaves) > 1 else ''}"
+    return ""
+
+
+def _apart(results: Sequence[Leaves], exact: Sequence[bool], i: int, j: int) -> float:
+    """The distance of two results, without what an approximation cannot show."""
+    a, b = results[i], results[j]
+    if exact[i] != exact[j] and [leaf.shape for leaf in a] == [leaf.shape for leaf in b]:
+        seen = [np.isfinite(leaf) for leaf in (a if exact[i] else b)]
+        a = tuple(leaf[part] for leaf, part in zip(a, seen, strict=True))
+        b = tuple(leaf[part] for leaf, part in zip(b, seen, strict=True))
+    return distance(a, b)
+
+
+def _lost(results: Sequence[Leaves], agreeing: Sequence[int], chosen: int) -> list[tuple[int, float]]:
+    """Those among agreeing results that have lost digits which the others have, with their error."""
+    if chosen not in agreeing or any(leaf.dtype.itemsize < 8 for k in agreeing for leaf in results[k]):
+        return []
+    errors = {k: _relative(results[k], results[chosen]) for k in agreeing}
+    good = [k for k in agreeing if errors[k] <= ROUNDING]
+    bound = max(LOST, APART * max(errors[k] for k in good))
+    bad = [k for k in agreeing if errors[k] > bound]
+    # an ill-conditioned function scatters every backend that sums in an order of its own; those that
+    # share a lost constant give the same wrong number
+    alike = all(_relative(results[k], results[bad[0]]) <= 0.01 * errors[k] for k in bad[1:])
+    if len(good) < 2 or 2 * len(good) < len(agreeing) or len(good) + len(bad) < len(agreeing) or not alike:
+        return []
+    return [(k, errors[k]) for k in bad]
+
+
+def _relative(a: Leaves, b: Leaves) -> float:
+    """Largest relative difference of two results of the same shapes, entry by entry."""
+    scale = max((float(np.max(np.abs(leaf[np.isfinite(leaf)]), initial=0.0)) for leaf in b), default=0.0)
+    worst = 0.0
+    for x, y in zip(a, b, strict=True):
+        seen = np.isfinite(x) & np.isfinite(y)
+        least = max(SMALL * scale, np.finfo(float).tiny)
+        gaps = np.abs(x[seen] - y[seen]) / np.maximum(np.abs(y[seen]), least)
+        worst = max(worst, float(np.max(gaps, initial=0.0)))
+    return worst
+
+
+def _loss(error: float) -> str:
+    like = ", as if in single precision" if error < 1e-5 else ""
+    return f"loses precision: right to {error:.0e} only{like}, where the others agree to rounding"
 
 
 def _tolerance(results: Sequence[Leaves], exact: Sequence[bool], rtol: float | None, i: int, j: int) -> float:
@@ -122,12 +194,13 @@ def _difference(results: Sequence[Leaves], k: int, chosen: int) -> str:
     if shapes[0] != shapes[1]:
         mine, theirs = (" and ".join(map(str, s)) for s in shapes)
         return f"has shape {mine}, the others {theirs}"
-    worst = [
-        (float(np.nan_to_num(np.max(np.abs(x - y), initial=0.0), nan=np.inf)), leaf)
-        for leaf, (x, y) in enumerate(zip(a, b, strict=True))
-    ]
-    leaf = max(worst)[1]
-    gaps = np.nan_to_num(np.abs(a[leaf] - b[leaf]), nan=np.inf)
+    leaf, gaps, largest = 0, np.zeros(()), -1.0
+    for k, (x, y) in enumerate(zip(a, b, strict=True)):
+        with np.errstate(invalid="ignore"):
+            same = (x == y) | (np.isnan(x) & np.isnan(y))
+            apart = np.where(same, 0.0, np.nan_to_num(np.abs(x - y), nan=np.inf))
+        if float(np.max(apart, initial=-1.0)) > largest:
+            leaf, gaps, largest = k, apart, float(np.max(apart, initial=-1.0))
     place = np.unravel_index(int(np.argmax(gaps)), gaps.shape)
     where = f" at [{', '.join(map(str, place))}]" if place else ""
     which = f" of leaf {leaf}" if len(a) > 1 else ""

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from polyad.arrays.trees import flatten
+from polyad import errors
 from polyad.backends.base import Backend
-from polyad.backends.registry import load, resolve
+from polyad.backends.registry import class_of, resolve, variants
 from polyad.benchmark import sending
-from polyad.benchmark.agreement import compare_results
+from polyad.benchmark.address import Address
+from polyad.benchmark.agreement import compare_results, where_not_finite
+from polyad.benchmark.events import Event, Task
+from polyad.benchmark.plain import Plain, differing
 from polyad.benchmark.progress import Progress
 from polyad.benchmark.table import Heading, Row, Table
 from polyad.benchmark.timing import OPERATORS, Measured
-from polyad.benchmark.worker import Event, Task, execute, run
+from polyad.benchmark.worker import act, run
 from polyad.errors import ArgumentError
-from polyad.operators.arguments import Static
 from polyad.operators.function import label_of
+from polyad.operators.signature import Signature
 from polyad.overview import backends as registered
 
 __all__ = ["compare"]
 
 
 def compare(
-    f: Callable[..., Any],
+    f: Callable[..., Any] | Address,
     *args: Any,
     operators: str | Sequence[str] | None = None,
     backends: Backend | str | Sequence[Backend | str] | None = None,
@@ -49,22 +53,24 @@ def compare(
 
     Parameters
     ----------
-    f : callable
-        The function. Its module is imported in the other processes; in a script, what stands
-        behind ``if __name__ == "__main__"`` does not run there.
+    f : callable or Address
+        The function, or its address for the command line. Its module is imported in the other
+        processes; in a script, what stands behind ``if __name__ == "__main__"`` does not run there.
     *args : scalar, array or tree of them
         The arguments of ``f``: where to differentiate it.
     operators : str or sequence of str, optional
         Which derivatives: ``"gradient"``, ``"hvp"``, ``"jacobian"``, ... By default the gradient and the
         Hessian-vector product of a scalar function, the Jacobian of any other.
     backends : Backend, str or a sequence of them, optional
-        Whom to compare; by default all that are installed.
+        Whom to compare; by default all that are installed, and their variants that may win: compiled
+        ones, and for up to 16 inputs JAX in forward mode.
     argnums, has_aux
         As for the operators.
     v, w : optional
         Direction of products with tangents and with cotangents; by default random, the same for all.
     limit : float
-        Seconds for each backend, importing the framework and all operators included.
+        Seconds for each backend, importing the framework and all operators included, and for a first
+        look at the plain function.
     seconds : float
         Seconds of timing for each operator.
     rtol : float, optional
@@ -85,7 +91,8 @@ def compare(
     Raises
     ------
     polyad.errors.ArgumentError
-        If an operator is unknown, or ``f(*args)`` fails where its output decides the operators.
+        If there is nothing to compare: an operator is unknown or does not suit the output, ``f(*args)``
+        is not finite, differs from call to call, or fails where its output decides the operators.
     polyad.errors.BackendNotFoundError, polyad.errors.BackendNotInstalledError
         If a backend named in ``backends`` is not there.
 
@@ -106,44 +113,32 @@ def compare(
     """
     if sending.inside_worker:
         raise sending.Recursion
-    if not callable(f):
+    if not callable(f) and not isinstance(f, Address):
         raise ArgumentError(f"compare takes the function first, then its arguments: f is {f!r}")
     if not args:
         raise ArgumentError("compare needs the arguments of the function: compare(f, x, ...)")
-    if limit <= 0 or seconds <= 0:
+    if not (limit > 0 and seconds > 0):
         raise ArgumentError(f"limit={limit!r} and seconds={seconds!r} must be positive")
-    wanted = _operators(f, args, operators, has_aux)
-    chosen, missing = _backends(backends)
-    function = label_of(f)
-    show = Progress(progress)
+    wanted = _operators(operators)
+    signature = Signature(args, argnums)  # refuses what no backend can differentiate
+    chosen, missing = _backends(backends, sum(math.prod(spec.shape) for spec in signature.x_specs))
+    function = f.label if isinstance(f, Address) else label_of(f)
+    process = _Process(function, limit, Progress(progress), "" if isolate else "as asked")
+    task = Task(f, args, wanted, None, argnums, has_aux, v, w, seconds)
+    task, values, notes = _look(task, process)
     runs: list[_Run] = []
-    notes: list[str] = []
-    here = "" if isolate else "as asked"
     for k, (label, backend) in enumerate(chosen):
-        task = Task(f, args, wanted, backend, argnums, has_aux, v, w, seconds)
-        current = _Run(label, _is_exact(backend))
         words = f"[{k + 1}/{len(chosen)}] {function}, {label}"
-        show.say(f"{words}: starting")
-
-        def report(event: Event, current: _Run = current, words: str = words) -> None:
-            current.events.append(event)
-            if event.kind == "phase":
-                show.say(f"{words}: {event.data}")
-
-        try:
-            if not here:
-                try:
-                    run(task, limit, report, show.tick)
-                except sending.NotSendableError as error:
-                    here = f"{function} cannot be sent to another ({error})"
-            if here:
-                current.events.clear()
-                execute(task, report)
-        finally:
-            show.clear()
-        runs.append(current)
-    if here:
-        notes.append(f"Ran in this process, without a time limit: {here}.")
+        events, _ = process.work(dataclasses.replace(task, backend=backend), words)
+        runs.append(_Run(label, _is_exact(backend), events))
+        for event in events:
+            if event.kind == "primal" and event.data[0] and (words := differing(values, event.data[1])):
+                raise ArgumentError(
+                    f"{function}: two processes give {words} for the same arguments: it depends on something "
+                    "else (the process, the clock, a file), and such results cannot be compared"
+                )
+    if process.here:
+        notes.append(f"Ran in this process, without a time limit: {process.here}.")
     stopped = f"stopped after {limit:g} s"
     if any(stopped in str(event.data) for each in runs for event in each.events):
         notes.append(
@@ -152,10 +147,10 @@ def compare(
         )
     if missing:
         notes.append("Not available: " + ", ".join(missing) + ".")
-    plain = [event.data for each in runs for event in each.events if event.kind == "primal"]
-    times = [t for samples in plain if samples is not None for t in samples]
+    plain = [event.data[0] for each in runs for event in each.events if event.kind == "primal"]
+    times = [t for samples in plain for t in samples]
     primal = float(np.median(times)) if times else None
-    rows = [row for operator in wanted for row in _rows(function, operator, runs, primal, rtol)]
+    rows = [row for operator in task.operators for row in _rows(function, operator, runs, primal, rtol)]
     return Table(rows, [Heading(function, title, primal, tuple(notes))])
 
 
@@ -165,42 +160,118 @@ class _Run:
 
     label: str
     exact: bool
-    events: list[Event] = dataclasses.field(default_factory=list)
+    events: list[Event]
 
 
-def _operators(
-    f: Callable[..., Any], args: tuple[Any, ...], operators: str | Sequence[str] | None, has_aux: bool
-) -> tuple[str, ...]:
-    if operators is not None:
-        wanted = (operators,) if isinstance(operators, str) else tuple(dict.fromkeys(operators))
-        unknown = [name for name in wanted if name not in OPERATORS]
-        if unknown or not wanted:
+@dataclasses.dataclass
+class _Process:
+    """Where tasks are done: in other processes, or in this one where the function cannot be sent."""
+
+    function: str
+    limit: float
+    show: Progress
+    # why in this process; empty as long as it is another
+    here: str
+
+    def work(self, task: Task, words: str) -> tuple[list[Event], str]:
+        """The events of a task, and why it ended early."""
+        events: list[Event] = []
+        self.show.say(f"{words}: starting")
+
+        def report(event: Event) -> None:
+            events.append(event)
+            if event.kind == "phase":
+                self.show.say(f"{words}: {event.data}")
+
+        try:
+            if not self.here:
+                try:
+                    return events, run(task, self.limit, report, self.show.tick)
+                except sending.NotSendableError as error:
+                    self.here = f"{self.function} cannot be sent to another ({error})"
+                    events.clear()
+            act(task, report)
+            return events, ""
+        finally:
+            self.show.clear()
+
+
+def _look(task: Task, process: _Process) -> tuple[Task, Any, list[str]]:
+    """The task with its operators, the function's values, and what the table has to say of the function.
+
+    Raises
+    ------
+    polyad.errors.PolyadError
+        If the function, at these arguments, leaves nothing to compare.
+    """
+    function = process.function
+    events, why = process.work(task, function)
+    found = {event.kind: event for event in events}
+    if "refused" in found:
+        name, words = found["refused"].data
+        raise getattr(errors, name, ArgumentError)(words)
+    if "plain" in found:
+        plain: Plain = found["plain"].data
+        notes = []
+        if plain.writes:
+            places = " and ".join(map(str, plain.writes))
+            notes.append(f"{function} writes to its argument {places}: each run was given a copy.")
+        if why:
+            notes.append(f"Whether a second call gives the same was not found out: {why}.")
+        return dataclasses.replace(task, operators=plain.operators), plain.values, notes
+    if "failed" in found:
+        why = f"it fails on these arguments with {found['failed'].data}"
+        if not task.operators:
             raise ArgumentError(
-                f"no operator is named {unknown[0]!r}; known: {', '.join(OPERATORS)}"
-                if unknown
-                else "operators is empty: name at least one, or leave it out"
+                f"{function} itself: {why}; correct it or its arguments, or name the operators if it only "
+                "runs inside a framework"
             )
-        return wanted
-    try:
-        output = f(*(a.value if isinstance(a, Static) else a for a in args))
-    except Exception as error:
+    elif not task.operators or "while running" not in why or not why.startswith("stopped"):
+        remedy = (
+            ": give it more time (limit=, --limit), or name the operators if it is quicker inside a framework"
+            if why.startswith("stopped")
+            else ""
+        )
+        raise ArgumentError(f"{function} cannot be compared: {why}{remedy}")
+    return (
+        dataclasses.replace(task, plain=False),
+        None,
+        [f"No plain run of {function} to compare with: {why}."],
+    )
+
+
+def _operators(operators: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The operators that were asked for; none where the output decides."""
+    if operators is None:
+        return ()
+    wanted = (operators,) if isinstance(operators, str) else tuple(dict.fromkeys(operators))
+    unknown = [name for name in wanted if name not in OPERATORS]
+    if unknown or not wanted:
         raise ArgumentError(
-            f"{label_of(f)} failed on these arguments with {type(error).__name__}: {error}; "
-            "correct them, or name the operators if it only runs inside a framework"
-        ) from error
-    leaves = flatten(output[0] if has_aux else output)[0]
-    scalar = len(leaves) == 1 and np.ndim(leaves[0]) == 0
-    return ("gradient", "hvp") if scalar else ("jacobian",)
+            f"no operator is named {unknown[0]!r}; known: {', '.join(OPERATORS)}"
+            if unknown
+            else "operators is empty: name at least one, or leave it out"
+        )
+    return wanted
 
 
 def _backends(
-    backends: Backend | str | Sequence[Backend | str] | None,
+    backends: Backend | str | Sequence[Backend | str] | None, inputs: int
 ) -> tuple[list[tuple[str, Backend | str]], list[str]]:
     """Whom to compare, each with a label, and whom not because it is missing."""
     if backends is None:
-        known = registered()
-        missing = [f"{info.name} ({info.problem})" for info in known if not info.installed]
-        return [(info.name, info.name) for info in known if info.installed], missing
+        labels: list[tuple[str, Backend | str]] = []
+        missing = []
+        for info in registered():
+            if not info.installed or info.cls is None:
+                missing.append(f"{info.name} ({info.problem})")
+                continue
+            labels.append((info.name, info.name))
+            for word, variant in variants(info.cls).items():
+                few = variant.most_inputs is None or inputs <= variant.most_inputs
+                if variant.compared and few:
+                    labels.append((f"{info.name}:{word}", f"{info.name}:{word}"))
+        return labels, missing
     wanted = [backends] if isinstance(backends, Backend | str) else list(backends)
     if not wanted:
         raise ArgumentError("backends is empty: name at least one, or leave it out")
@@ -211,7 +282,7 @@ def _backends(
 
 def _is_exact(backend: Backend | str) -> bool:
     """Whether the backend computes to rounding; approximations say so by ``exact = False``."""
-    found = load(backend.partition(":")[0]) if isinstance(backend, str) else type(backend)
+    found = class_of(backend) if isinstance(backend, str) else type(backend)
     return found.exact
 
 
@@ -256,6 +327,7 @@ def _rows(
                 calls=measured.calls,
                 memory=measured.memory,
                 samples=measured.samples,
+                not_finite=where_not_finite(measured.result),
                 reason=verdict.reason,
             )
         )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["violins"]
+__all__ = ["check_ending", "violins"]
 
 # Okabe and Ito's colours, told apart by every eye
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#777777")
@@ -35,6 +35,8 @@ def violins(table: Table, path: str | Path | None = None) -> Figure:
         raise OptionalPackageError(
             "the plot needs matplotlib, which is not installed: pip install 'polyad[plot]'"
         ) from None
+    if path is not None:
+        check_ending(path)
     groups = table.groups()
     if not groups:
         raise ArgumentError("the table is empty: there is nothing to plot")
@@ -61,11 +63,23 @@ def violins(table: Table, path: str | Path | None = None) -> Figure:
                 axes.set_visible(False)
     figure.suptitle("Time per prepared call (dashed: $f$ itself in plain Python)", fontsize=11)
     if path is not None:
-        try:
-            figure.savefig(path, dpi=150)
-        except ValueError as error:  # an ending that matplotlib does not know
-            raise ArgumentError(f"{path}: {error}") from None
+        figure.savefig(path, dpi=150)
     return figure
+
+
+def check_ending(path: str | Path) -> None:
+    """Refuse a file name whose ending says no format that matplotlib writes.
+
+    Raises
+    ------
+    polyad.errors.ArgumentError
+        If it does not; the message lists those that do.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = sorted(FigureCanvasBase.get_supported_filetypes())
+    if Path(path).suffix.removeprefix(".").lower() not in known:
+        raise ArgumentError(f"{path} has no ending of a picture: take one of .{', .'.join(known)}")
 
 
 def _panel_height(groups: Sequence[Sequence[Row]], function: str) -> float:
@@ -114,8 +128,9 @@ def _violin(axes: Axes, place: int, row: Row, colour: str) -> None:
     axes.plot([row.q25, row.q75], [place, place], color=colour, linewidth=3, solid_capstyle="butt")
     axes.plot(row.time, place, "o", color="white", markeredgecolor=colour, markersize=4.5)
     mark = "" if row.status == "agrees" else "  disagrees"
+    noisy = "  noisy" if row.noisy else ""
     axes.annotate(
-        f"{seconds_text(row.time)}{mark}",
+        f"{seconds_text(row.time)}{noisy}{mark}",
         (10 ** x[-1], place),
         xytext=(4, 0),
         textcoords="offset points",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
+
+from polyad.benchmark.units import terminal_width
 
 __all__ = ["Progress"]
 
@@ -21,7 +22,7 @@ class Progress:
 
     def __init__(self, show: bool | None = None) -> None:
         if show is None:
-            show = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+            show = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._show = show
         self._text = ""
         self._since = 0.0
@@ -38,7 +39,7 @@ class Progress:
             return
         elapsed = time.monotonic() - self._since
         seconds = f", {elapsed:.0f} s" if elapsed >= 1 else ""
-        line = f"{self._text}{seconds}"[: shutil.get_terminal_size().columns - 1]
+        line = f"{self._text}{seconds}"[: terminal_width(sys.stderr) - 1]
         sys.stderr.write("\r" + line.ljust(self._drawn))
         sys.stderr.flush()
         self._drawn = len(line)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from polyad.benchmark.table import Recommendation, Row
 from polyad.benchmark.units import count_text, seconds_text
 
-__all__ = ["recommend"]
+__all__ = ["recommend", "why_none"]
 
 # from here on one backend is said to be faster than another
 NOTABLE = 1.1
@@ -17,7 +17,7 @@ PAYS = 2.0
 
 
 def recommend(rows: Sequence[Row]) -> Recommendation | None:
-    """The fastest backend that agrees, exact ones before approximations.
+    """The fastest backend whose result is right and whose times are steady, exact ones first.
 
     Parameters
     ----------
@@ -30,12 +30,21 @@ def recommend(rows: Sequence[Row]) -> Recommendation | None:
         None where no result can be trusted.
     """
     agreeing = [row for row in rows if row.status == "agrees"]
-    exact = [row for row in agreeing if row.exact]
-    candidates = sorted(exact or agreeing, key=lambda row: row.time)
-    if not candidates:
+    if any(row.not_finite for row in agreeing):
         return None
+    exact = [row for row in agreeing if row.exact]
+    right = sorted(exact or agreeing, key=lambda row: row.time)
+    if not right:
+        return None
+    steady = [row for row in right if not row.noisy]
+    candidates = steady or right
     best = candidates[0]
-    words = [_first_words(best, candidates, agreeing, exact)]
+    words = [_first_words(best, candidates, right, agreeing, exact)]
+    if not steady:
+        words.append("all times are noisy, so run it again on a quiet machine before relying on it")
+    unclear = [row for row in right if row.noisy and row.time < best.time]
+    if steady and unclear:
+        words.append(f"{unclear[0].backend} may be faster, but its times are noisy")
     early = min(candidates, key=lambda row: row.preparation)
     if PAYS * early.preparation < best.preparation and early.time > best.time:
         calls = math.ceil((best.preparation - early.preparation) / (early.time - best.time))
@@ -51,20 +60,39 @@ def recommend(rows: Sequence[Row]) -> Recommendation | None:
     return Recommendation(best.function, best.operator, best.backend, "; ".join(words))
 
 
-def _first_words(best: Row, candidates: list[Row], agreeing: list[Row], exact: list[Row]) -> str:
+def why_none(rows: Sequence[Row]) -> str:
+    """Why there is no recommendation for these rows, in words."""
+    if all(row.status == "failed" for row in rows):
+        return "there is no result"
+    where = [row.not_finite for row in rows if row.status == "agrees" and row.not_finite]
+    if where:
+        return f"the derivative is {where[0]}, look at the function there"
+    return "nobody knows which of the results is right"
+
+
+def _first_words(
+    best: Row, candidates: list[Row], right: list[Row], agreeing: list[Row], exact: list[Row]
+) -> str:
     if len(agreeing) == 1:
         return "the only one with a result, so nothing confirms it"
     if not exact:
         return "the fastest that agrees, though all approximate"
-    if len(candidates) == 1:
+    if len(right) == 1:
         witness = next(row for row in agreeing if row is not best)
         return f"the only exact one, confirmed by {witness.backend}"
-    second = candidates[1]
-    factor = second.time / best.time
-    if factor < NOTABLE:
-        return f"the fastest that agrees, on a par with {second.backend}"
+    if len(candidates) == 1:
+        return "the only one that agrees with steady times"
+    tied = [row.backend for row in candidates[1:] if _tied(best, row)]
+    if tied:
+        return f"a tie within the noise with {' and '.join(tied)}"
+    factor = candidates[1].time / best.time
     times = f"{factor:.1f}" if factor < 10 else count_text(round(factor))
-    return f"the fastest that agrees, {times} times as fast as {second.backend}"
+    return f"the fastest that agrees, {times} times as fast as {candidates[1].backend}"
+
+
+def _tied(best: Row, other: Row) -> bool:
+    """Whether the times of the two cannot be told apart."""
+    return other.time < NOTABLE * best.time or other.q25 <= best.q75
 
 
 def _error(row: Row) -> str:

@@ -1,7 +1,8 @@
 """Sending a function to another process, by where it is defined.
 
 * Functions travel by reference (module and name), as pickle has it; the worker imports the module.
-  What has no such address (a lambda, a closure, the prompt) cannot travel.
+  A lambda or a closure travels where its module holds it under a name; what has no address (one
+  inside of a function, the prompt) cannot travel.
 * ``__main__`` travels by its file, loaded under another name, so that what stands behind
   ``if __name__ == "__main__"`` does not run again. A script without that guard calls ``compare``
   while the worker loads it: ``Recursion`` stops the loading there, with the function defined.
@@ -9,8 +10,10 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.machinery
 import importlib.util
+import io
 import pickle
 import sys
 import types
@@ -83,6 +86,22 @@ def load_file(path: Path, name: str | None = None, package: str | None = None) -
     return module
 
 
+class _Pickler(pickle.Pickler):
+    """Pickles a lambda or a closure that has a name in its module by that name."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, types.FunctionType) and not value.__qualname__.isidentifier():
+            module = sys.modules.get(value.__module__)
+            for name, held in vars(module).items() if module is not None else ():
+                if held is value:
+                    return _held, (value.__module__, name)
+        return NotImplemented
+
+
+def _held(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
+
+
 def pack(task: Any) -> bytes:
     """A picklable description of ``task`` that ``unpack`` understands in another process.
 
@@ -93,8 +112,10 @@ def pack(task: Any) -> bytes:
     """
     if not sys.executable:
         raise NotSendableError("this Python is embedded and cannot start another")
+    buffer = io.BytesIO()
     try:
-        body = pickle.dumps(task)
+        _Pickler(buffer).dump(task)
+        body = buffer.getvalue()
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise NotSendableError(_why(task, error)) from error
     main = None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import dataclasses
 import math
-import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from polyad.benchmark.units import terminal_width
 from polyad.errors import OptionalPackageError
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 __all__ = ["Heading", "Recommendation", "Row", "Table"]
+
+
+# spread from which on a row is called noisy
+NOISY = 0.3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +58,8 @@ class Row:
         How far the process grew at its peak above where it stood before the preparation.
     samples : tuple of float
         All times.
+    not_finite : str
+        Where the result is not finite, as ``"nan at [0]"``; empty where it is.
     reason : str
         Why it failed, or in what it differs.
     details : str
@@ -76,6 +83,7 @@ class Row:
     calls: int | None = None
     memory: int | None = None
     samples: tuple[float, ...] = ()
+    not_finite: str = ""
     reason: str = ""
     details: str = ""
 
@@ -83,6 +91,11 @@ class Row:
     def spread(self) -> float:
         """Interquartile range of the time of a call over its median."""
         return (self.q75 - self.q25) / self.time
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the spread is so wide that the time of a call says little."""
+        return self.spread > NOISY
 
     def record(self) -> dict[str, Any]:
         """The row for a table of another program: without the samples and the traceback."""
@@ -238,14 +251,13 @@ class Table(Sequence[Row]):
         Parameters
         ----------
         width : int, optional
-            Characters in a line; by default those of the terminal, at least 80.
+            Characters in a line, at least 20; by default those of the terminal.
         legend : bool
             Whether to explain the columns at the end.
         """
         from polyad.benchmark.layout import lines
 
-        columns = width or max(80, shutil.get_terminal_size((100, 24)).columns)
-        drawn = lines(self, columns, legend=legend)
+        drawn = lines(self, width or terminal_width(sys.stdout), legend=legend)
         return "\n".join("".join(text for text, _ in line).rstrip() for line in drawn)
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import gc
@@ -26,7 +27,7 @@ from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
 from polyad.operators.function import label_of
 
-__all__ = ["OPERATORS", "Counted", "Measured", "measure", "sample", "waiter"]
+__all__ = ["OPERATORS", "Counted", "Measured", "fresh", "measure", "sample", "waiter"]
 
 Array = np.ndarray[Any, Any]
 
@@ -57,6 +58,14 @@ class Measured:
     calls: int
     memory: int | None
     result: tuple[Array, ...]
+
+
+def fresh(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Copies of the arguments, for a function that may write to them."""
+    try:
+        return copy.deepcopy(args)
+    except Exception:  # what cannot be copied is handed over as it is, as in a call by hand
+        return args
 
 
 class Counted:
@@ -111,11 +120,12 @@ def measure(
     counted = Counted(f)
     phase("preparing")
     gc.collect()
+    given = fresh(args)  # a function that writes to its arguments must not find them changed
     before = _start_memory()
     start = time.perf_counter()
     prepared = prepare(counted, *args, backend=backend, argnums=argnums, has_aux=has_aux)
     keywords = _direction(OPERATORS[operator], prepared, direction)
-    result = prepared(*args, **keywords)
+    result = prepared(*given, **keywords)
     wait = waiter(result)
     wait(result)
     preparation = time.perf_counter() - start

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import pickle
@@ -21,20 +20,21 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from polyad.backends.registry import resolve
 from polyad.benchmark import sending
-from polyad.benchmark.timing import measure, sample, waiter
+from polyad.benchmark.events import CAUGHT, Event, Report, Task, failure
+from polyad.benchmark.plain import function_of, look, plain_call, values_of
+from polyad.benchmark.timing import fresh, measure, sample, waiter
 from polyad.errors import PolyadError
-from polyad.operators.arguments import Static
 from polyad.operators.gradient import gradient
 
-__all__ = ["Event", "Task", "execute", "run"]
+__all__ = ["act", "execute", "run"]
 
 # -P keeps the working directory off the path until the parent's path is in place
 BOOT = (
@@ -42,65 +42,32 @@ BOOT = (
     "from polyad.benchmark.worker import serve; serve()"
 )
 TICK = 0.2
-# a function that calls sys.exit has failed like any other
-CAUGHT = (Exception, SystemExit)
-
-
-@dataclasses.dataclass(frozen=True)
-class Task:
-    """What a worker is to do."""
-
-    f: Callable[..., Any]
-    args: tuple[Any, ...]
-    operators: tuple[str, ...]
-    backend: Any
-    argnums: int | tuple[int, ...] = 0
-    has_aux: bool = False
-    v: Any = None
-    w: Any = None
-    seconds: float = 0.5
-
-
-@dataclasses.dataclass(frozen=True)
-class Event:
-    """What a worker reports.
-
-    Parameters
-    ----------
-    kind : {"phase", "primal", "measured", "failed", "unsendable", "done"}
-        What happened.
-    operator : str
-        The operator that it happened to, if any.
-    data : object
-        The phase, the samples of the plain function, the ``Measured``, or the reason in words.
-    details : str
-        The traceback, where there is one.
-    """
-
-    kind: str
-    operator: str = ""
-    data: Any = None
-    details: str = ""
-
-
-Report = Callable[[Event], None]
+# what the limit is measured by; tests have one of their own
+clock = time.monotonic
 
 
 # -- the work -----------------------------------------------------------------------------------
+
+
+def act(task: Task, report: Report) -> None:
+    """Do the task in this process: look at the plain function, or let a backend run."""
+    (look if task.backend is None else execute)(task, report)
 
 
 def execute(task: Task, report: Report) -> None:
     """Do the task in this process, reporting each step."""
     report(Event("phase", data="loading"))
     try:
+        f = function_of(task)
         backend = resolve(task.backend)
         _warm_up(backend)
     except CAUGHT as error:
         for operator in task.operators:
-            report(_failure(operator, error))
+            report(failure(operator, error))
         return
-    report(Event("phase", data="running f itself"))
-    report(Event("primal", data=_primal(task)))
+    if task.plain:
+        report(Event("phase", data="running f itself"))
+        report(Event("primal", data=_primal(f, task)))
     for operator in task.operators:
 
         def phase(name: str, operator: str = operator) -> None:
@@ -108,8 +75,8 @@ def execute(task: Task, report: Report) -> None:
 
         try:
             measured = measure(
-                task.f,
-                task.args,
+                f,
+                fresh(task.args),
                 operator,
                 backend,
                 argnums=task.argnums,
@@ -120,7 +87,7 @@ def execute(task: Task, report: Report) -> None:
             )
         except CAUGHT as error:
             # whatever a framework raises is the table's business: it is why this one cannot
-            report(_failure(operator, error))
+            report(failure(operator, error))
         else:
             report(Event("measured", operator, measured))
 
@@ -133,20 +100,15 @@ def _warm_up(backend: Any) -> None:
         return  # a backend that cannot do this may still do what is asked
 
 
-def _primal(task: Task) -> tuple[float, ...] | None:
-    """Run times of the plain function, or None if it takes no plain arguments."""
-    args = [a.value if isinstance(a, Static) else a for a in task.args]
+def _primal(f: Callable[..., Any], task: Task) -> tuple[tuple[float, ...], Any]:
+    """Run times of the plain function, none if it fails, and what it gives."""
+    args = fresh(task.args)
     try:
-        wait = waiter(task.f(*args))
-    except CAUGHT:  # a function for one framework's arrays only: then there is no ratio
-        return None
-    return sample(lambda: wait(task.f(*args)), task.seconds / 5)
-
-
-def _failure(operator: str, error: BaseException) -> Event:
-    message = str(error).strip() or "no message"
-    reason = message if isinstance(error, PolyadError) else f"{type(error).__name__}: {message}"
-    return Event("failed", operator, reason, "".join(traceback.format_exception(error)))
+        output = plain_call(f, args)
+        wait, values = waiter(output), values_of(output, has_aux=task.has_aux)
+        return sample(lambda: wait(plain_call(f, args)), task.seconds / 5), values
+    except CAUGHT:
+        return (), None
 
 
 # -- the worker's side of the pipe --------------------------------------------------------------
@@ -156,11 +118,13 @@ def serve() -> None:
     """Read a task from standard input, do it, report on what was standard output."""
     channel = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    source = os.fdopen(os.dup(0), "rb", buffering=0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a function that asks for input is at the end of it
     sending.inside_worker = True
-    source = sys.stdin.buffer
-    (size,) = struct.unpack("!Q", source.read(8))
-    data = source.read(size)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _offer_to_be_killed()
+    (size,) = struct.unpack("!Q", _read(source, 8))
+    data = _read(source, size)
+    threading.Thread(target=_end_with_parent, args=(source,), daemon=True).start()
     lock = threading.Lock()
 
     def report(event: Event) -> None:
@@ -174,12 +138,32 @@ def serve() -> None:
         # the parent can run the function, this process cannot find it: the parent decides
         report(Event("unsendable", data=f"{type(error).__name__}: {error}"))
         return
-    execute(task, report)
+    act(task, report)
     report(Event("done"))
 
 
-def _end_with_parent() -> None:
-    os.read(0, 1)  # nothing more comes: this returns when the pipe ends with the parent
+def _read(source: Any, size: int) -> bytes:
+    """So many bytes of the pipe, which gives them in pieces."""
+    parts = []
+    while size:
+        part = source.read(size)
+        if not part:
+            raise EOFError("the parent is gone")
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _offer_to_be_killed() -> None:
+    """Where memory runs out, let it be this process that the system ends, not the user's others."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    except OSError:
+        pass  # no such thing here
+
+
+def _end_with_parent(source: Any) -> None:
+    source.read(1)  # nothing more comes: this returns when the pipe ends with the parent
     if hasattr(os, "killpg"):
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
@@ -188,7 +172,7 @@ def _end_with_parent() -> None:
 # -- the parent's side --------------------------------------------------------------------------
 
 
-def run(task: Task, limit: float, report: Report, tick: Callable[[], None] = lambda: None) -> None:
+def run(task: Task, limit: float, report: Report, tick: Callable[[], None] = lambda: None) -> str:
     """Do the task in another process, which is stopped after ``limit`` seconds.
 
     Parameters
@@ -202,6 +186,11 @@ def run(task: Task, limit: float, report: Report, tick: Callable[[], None] = lam
     tick : callable
         Called several times a second while waiting.
 
+    Returns
+    -------
+    str
+        Why it ended before it was done; empty where it was done.
+
     Raises
     ------
     sending.NotSendableError
@@ -209,7 +198,7 @@ def run(task: Task, limit: float, report: Report, tick: Callable[[], None] = lam
     """
     data = sending.pack(task)
     path = json.dumps([str(entry) for entry in sys.path])
-    open_operators = list(task.operators)
+    open_operators = [] if task.backend is None else list(task.operators)
     phase = "starting"
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
@@ -224,10 +213,10 @@ def run(task: Task, limit: float, report: Report, tick: Callable[[], None] = lam
                 if event.kind == "unsendable":
                     raise sending.NotSendableError(event.data)
                 if event.kind == "done":
-                    return
+                    return ""
                 if event.kind == "phase":
                     phase = event.data
-                if event.kind in ("measured", "failed"):
+                if event.operator in open_operators and event.kind in ("measured", "failed"):
                     open_operators.remove(event.operator)
                 report(event)
             running = process.poll() is None and not _ended(process)
@@ -236,6 +225,7 @@ def run(task: Task, limit: float, report: Report, tick: Callable[[], None] = lam
             _stop(process)
     for k, operator in enumerate(open_operators):
         report(Event("failed", operator, why if k == 0 else f"not reached, {why}"))
+    return why
 
 
 def _events(process: subprocess.Popen[bytes], data: bytes, limit: float, tick: Callable[[], None]) -> Any:
@@ -254,8 +244,8 @@ def _events(process: subprocess.Popen[bytes], data: bytes, limit: float, tick: C
             events.put(None)  # the worker is gone, perhaps in the middle of a message
 
     threading.Thread(target=talk, daemon=True).start()
-    end = time.monotonic() + limit
-    while (left := end - time.monotonic()) > 0:
+    end = clock() + limit
+    while (left := end - clock()) > 0:
         try:
             event = events.get(timeout=min(TICK, left))
         except queue.Empty:

@@ -12,8 +12,9 @@ T = TypeVar("T", bound=Callable[..., Any] | type)
 
 COMMON = """\
 backend : Backend or str, optional
-    Who differentiates: an object such as ``polyad.JAX()``, or its name, with ``":forward"`` or
-    ``":reverse"`` after it to force a mode. None chooses by the type of the active argument.
+    Who differentiates: an object such as ``polyad.JAX()``, or its name, with words after it that
+    force a mode or a variant (``"jax:forward"``, ``"numpy:compiled"``; ``polyad.backends()`` lists
+    them). None chooses by the type of the active argument.
 argnums : int or tuple of int, default 0
     Which positional arguments are active; the others are constants. A tuple makes the result a
     tuple.

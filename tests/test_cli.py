@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import polyad
+from polyad.benchmark.worker import act
 from polyad.cli import main
-from polyad.cli_args import find_function, parse_argument
+from polyad.cli_args import check_numbers, find_function, parse_argument
 from polyad.errors import ArgumentError
 from polyad.operators.arguments import Static
 
 pytest.importorskip("autograd")
 
 MODEL = """
+import os
+import threading
 import numpy as np
+
+print("noise of the module")
 
 def f(x, a=1.0):
     return a * (x**3).sum()
@@ -43,6 +50,28 @@ class Model:
         return (x**2).sum()
 
 three = 3
+
+class Odd:
+    def __init__(self):
+        self.lock = threading.Lock()
+    def __call__(self, x):
+        return (x**2).sum()
+
+odd = Odd()  # no pickle knows it, and its address does
+
+def loud(x):
+    print("noise of the function")
+    os.write(1, b"noise from below")
+    return (x**2).sum()
+
+def text(x):
+    return "text"
+
+def nothing(x):
+    return (x - x) / (x - x)
+
+def leaves(x):
+    os._exit(3)
 """
 
 
@@ -57,12 +86,23 @@ def model(tmp_path, monkeypatch):
     sys.modules.pop("user_model", None)
 
 
+@pytest.fixture
+def here(model, monkeypatch):
+    """The workers' tasks done in this process, which is quicker where no process is at stake."""
+
+    def run(task, limit, report, tick):
+        act(task, report)
+        return ""
+
+    monkeypatch.setattr("polyad.benchmark.comparison.run", run)
+
+
 def polyad_command(*args, cwd=None, **options):
     return subprocess.run(
         [sys.executable, "-m", "polyad.cli", *args],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         cwd=cwd,
         **options,
     )
@@ -87,37 +127,77 @@ def test_compare_a_file(model):
         assert [row["operator"] for row in csv.DictReader(file)] == ["gradient", "hvp"]
 
 
-def test_compare_a_module_and_a_method(model, capsys):
+def test_noise_stays_out_of_the_table(model, capfd):
+    assert main(["compare", "user_model.py:loud", "--args", "[1.0]", "--operator", "jvp", *QUICK]) == 0
+    out, err = capfd.readouterr()
+    assert "noise" not in out + err
+    assert "user_model" not in sys.modules  # nothing of the user's runs in this process
+
+
+def test_compare_an_object_that_no_pickle_knows(model, capsys):
+    assert main(["compare", "user_model.py:odd", "--args", "[1.0]", "--operator", "gradient", *QUICK]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("odd: ") and "without a time limit" not in out
+
+
+def test_a_function_that_ends_its_process(model, capsys):
+    assert main(["compare", "user_model.py:leaves", "--args", "[1.0]"]) == 2
+    assert capsys.readouterr() == (
+        "",
+        "polyad: leaves cannot be compared: its process ended with exit code 3 while running f itself\n",
+    )
+
+
+def test_compare_a_module_and_a_method(here, capsys):
     assert main(["compare", "user_model:Model.loss", "--args", "np.ones(3)", *QUICK]) == 0
-    assert capsys.readouterr().out.startswith("Model.loss: ")
+    assert "\nModel.loss: " in capsys.readouterr().out
 
 
-def test_compare_a_tree_and_chosen_operators(model, capsys):
+def test_compare_a_tree_and_chosen_operators(here, capsys):
     argument = "{'w': [1.0, 2.0], 'b': 3.0}"
     assert main(["compare", "user_model.py:tree", "--args", argument, "--operator", "hvp", *QUICK]) == 0
     out = capsys.readouterr().out
     assert "hvp" in out and "gradient" not in out
 
 
-def test_disagreement_is_exit_code_one(model, capsys):
+def test_disagreement_is_exit_code_one(here, capsys):
     command = ["compare", "user_model.py:wrong_backwards", "--args", "[1.0, 2.0]", "--operator", "gradient"]
     code = main([*command, "--backend", "autograd", "--backend", "autograd:forward", "--seconds", "0.01"])
     assert code == 1
     assert "DISAGREES: differs from autograd" in capsys.readouterr().out
 
 
-def test_nothing_at_all_is_exit_code_one(model, capsys):
-    assert main(["compare", "user_model.py:f", "--args", "[1, 2]", *QUICK]) == 1
-    assert "int64" in capsys.readouterr().out
+def test_nothing_at_all_is_exit_code_one(here, capsys):
+    function = "user_model.py:three_of"
+    Path("user_model.py").write_text("def three_of(x):\n    return 1.0 * int(x[0])\n")
+    command = ["compare", function, "--args", "[1.0]", "--backend", "numpy", "--seconds", "0.01"]
+    assert main(command) == 1
+    assert "none can be recommended: there is no result" in " ".join(capsys.readouterr().out.split())
 
 
-def test_plot(model, capsys):
+@pytest.mark.parametrize(
+    ("argument", "offer"),
+    [
+        ("[1, 2]", "[1.0, 2.0]"),
+        ("np.arange(3)", "np.arange(3.0)"),
+        ("np.reshape(np.arange(6), (2, 3))", "1.0 * (np.reshape(np.arange(6), (2, 3)))"),
+        ("{'a': 1, 'b': (True, [2])}", "{'a': 1.0, 'b': (1.0, [2.0])}"),
+        ("-3", "-3.0"),
+    ],
+)
+def test_whole_numbers_get_a_remedy_that_can_be_typed(model, capsys, argument, offer):
+    assert main(["compare", "user_model.py:f", f"--args={argument}"]) == 2
+    assert f'write --args "{offer}"\n' in capsys.readouterr().err
+    check_numbers([offer], [parse_argument(offer)], 0)
+
+
+def test_plot(here, capsys):
     pytest.importorskip("matplotlib")
     assert main(["compare", "user_model.py:f", "--args", "[1.0]", *QUICK, "--plot", "p.svg"]) == 0
-    assert (model / "p.svg").read_text().startswith("<?xml")
+    assert Path("p.svg").read_text().startswith("<?xml")
 
 
-def test_built_in_problems(capsys):
+def test_built_in_problems(here, capsys):
     command = ["compare", "--backend", "autograd", "--operator", "gradient", "--seconds", "0.01"]
     assert main(command) == 0
     out = capsys.readouterr().out
@@ -128,8 +208,10 @@ def test_built_in_problems(capsys):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals differ")
 def test_interrupt(model):
-    (model / "user_model.py").write_text("import time\ndef f(x):\n    time.sleep(60)\n    return x.sum()\n")
-    command = ["compare", "user_model.py:f", "--args", "np.ones(2)", "--operator", "gradient", *QUICK]
+    (model / "user_model.py").write_text(
+        "import pathlib, time\ndef f(x):\n    pathlib.Path('runs').touch()\n    time.sleep(600)\n"
+    )
+    command = ["compare", "user_model.py:f", "--args", "np.ones(2)", "--limit", "3000", *QUICK]
     running = subprocess.Popen(
         [sys.executable, "-m", "polyad.cli", *command],
         cwd=model,
@@ -137,12 +219,20 @@ def test_interrupt(model):
         stdout=subprocess.PIPE,
         text=True,
     )
-    time.sleep(4)
+    while not (model / "runs").exists() and running.poll() is None:
+        time.sleep(0.05)
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=30)
-    assert running.returncode == 130
-    assert err == "polyad: interrupted\n"
-    assert out == ""
+    out, err = running.communicate()
+    assert (running.returncode, out, err) == (130, "", "polyad: interrupted\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
+def test_a_result_that_cannot_be_written():
+    command = [sys.executable, "-m", "polyad.cli", "backends"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("polyad: ") and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -151,7 +241,7 @@ def test_interrupt(model):
         (["f", "--args", "1.0"], "names no function: write module.py:function"),
         (["nofile.py:f", "--args", "1.0"], "there is no file nofile.py"),
         (["user_model.py:g", "--args", "1.0"], "user_model.py has no 'g'; it has Model,"),
-        (["user_model.py:three", "--args", "1.0"], "is a int, not a function"),
+        (["user_model.py:three", "--args", "1.0"], "is of type int, not a function"),
         (["no_such_module:f", "--args", "1.0"], "no_such_module cannot be imported: ModuleNotFoundError"),
         (["user_model.py:f"], "where to differentiate user_model.py:f? Add --args"),
         (["user_model.py:f", "--args", "exit()"], "is not allowed here"),
@@ -159,19 +249,34 @@ def test_interrupt(model):
         (["user_model.py:f", "--args", "[1.0]", "--backend", "jx"], "did you mean 'jax'"),
         (["user_model.py:f", "--args", "[1.0]", "--operator", "grad"], "no operator is named 'grad'"),
         (["user_model.py:f", "--args", "[1.0]", "--csv", "no/t.csv"], "no such folder"),
-        (["user_model.py:f", "--args", "1.0", "2.0", "3.0"], "failed on these arguments with TypeError"),
+        (["user_model.py:f", "--args", "1.0", "2.0", "3.0"], "does not take these arguments: TypeError"),
+        (["user_model.py:f", "--args", "[1.0]", "--argnums", "7"], "--argnums 7: there is 1 argument"),
+        (["user_model.py:f", "--args", "1.0", "2.0", "--argnums", "0,2"], "--argnums 2: there are 2 arg"),
+        (["user_model.py:f", "--args", "'text'"], "is text: name another one"),
+        (["user_model.py:f", "--args", "[1.0]", "--plot", "p.xyz"], "no ending of a picture"),
+        (["user_model.py:f", "--args", "[1.0]", "--plot", "p"], "no ending of a picture"),
+        (["user_model.py:f", "--args", "[1.0]", "--backend", "numpy:comp"], "did you mean 'numpy:compiled'"),
+        (["user_model.py:text", "--args", "[1.0]"], "text: the function returned a str"),
+        (["user_model.py:nothing", "--args", "[1.0]"], "nothing: its value is nan at [0]"),
+        (["broken.py:f", "--args", "[1.0]"], "broken.py cannot be imported: SystemExit: 4"),
+        (["user_model:f.no.such", "--args", "[1.0]"], "user_model has no 'no'"),
+        (["my model.py:f", "--args", "[1.0]"], "there is no file my model.py"),
         (["--args", "1.0"], "--args without a function"),
     ],
 )
-def test_mistakes_are_one_line_and_exit_code_two(model, capsys, arguments, words):
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_mistakes_are_one_line_and_exit_code_two(here, capsys, arguments, words):
+    Path("broken.py").write_text("import sys\nsys.exit(4)\n")
     assert main(["compare", *arguments]) == 2
     captured = capsys.readouterr()
-    assert captured.out == ""
+    assert captured.out in ("", "noise of the module\n")  # the module's, which is imported here for once
     assert words in captured.err
     assert captured.err.startswith("polyad: ") and captured.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [["--limit", "-1"], ["--limit", "x"], ["--argnums", "a"], ["--nope"]])
+@pytest.mark.parametrize(
+    "arguments", [["--limit", "-1"], ["--limit", "nan"], ["--limit", "x"], ["--argnums", "a"], ["--nope"]]
+)
 def test_argparse_mistakes(arguments, capsys):
     with pytest.raises(SystemExit) as exit_:
         main(["compare", *arguments])
@@ -181,14 +286,29 @@ def test_argparse_mistakes(arguments, capsys):
 # -- the other commands -----------------------------------------------------------------------------
 
 
-def test_backends(capsys):
+def test_backends(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
     assert main(["backends"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["backend", "version", "modes"]
     assert any(line.startswith("autograd") and "reverse" in line for line in lines)
+    assert any(line.startswith("numpy") and "compiled" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", [20, 50, 80, 120])
+def test_backends_fit_the_terminal(capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["backends"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert {"jax", "compiled", "second_derivative"} <= set(re.findall(r"\w+", " ".join(lines)))
 
 
 def test_check(model, capsys):
+    assert main(["check", "user_model.py:loud", "--args", "[1.0, 2.0]", "--backend", "finite:adaptive"]) == 0
+    assert "noise" not in capsys.readouterr().out
+    assert main(["check", "user_model.py:text", "--args", "[1.0, 2.0]", "--backend", "autograd"]) == 1
+    assert "autograd: no result: " in capsys.readouterr().out
     assert main(["check", "user_model.py:f", "--args", "[1.0, 2.0]", "--backend", "autograd"]) == 0
     assert "autograd: right, within " in capsys.readouterr().out
     assert main(["check", "user_model.py:wrong_backwards", "--args", "[1.0]", "--backend", "autograd"]) == 1
@@ -255,7 +375,9 @@ def test_npy_file(tmp_path):
     np.save(tmp_path / "x.npy", np.arange(3.0))
     np.testing.assert_array_equal(parse_argument(f"@{tmp_path / 'x.npy'}"), np.arange(3.0))
     np.save(tmp_path / "o.npy", np.array([object()], dtype=object))
-    for name in ("no.npy", "o.npy"):
+    np.savez(tmp_path / "z.npz", a=np.ones(2))
+    (tmp_path / "e.npy").touch()
+    for name in ("no.npy", "o.npy", "z.npz", "e.npy"):
         with pytest.raises(ArgumentError, match=name):
             parse_argument(f"@{tmp_path / name}")
 

@@ -69,6 +69,33 @@ def test_what_is_no_backend(wrong):
     raised(errors.ArgumentError, "backend", call=lambda: ad.gradient(squares, X, backend=wrong))
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("numpy:compiled", {"compile": True}),
+        ("numpy:forward:compiled", {"mode": "forward", "compile": True}),
+        ("numpy:compiled:forward", {"mode": "forward", "compile": True}),
+        ("finite:complex", {"scheme": "complex"}),
+    ],
+)
+def test_names_of_variants(name, options):
+    prepared = ad.prepare_gradient(lambda x: np.sum(x**3), np.ones(2), backend=name)
+    assert prepared.backend.replace(**options) == prepared.backend
+    np.testing.assert_allclose(prepared(np.array([1.0, 2.0])), [3.0, 12.0], rtol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["numpy:", "numpy:comp", "jax:compiled", "sympy:compiled"])
+def test_unknown_variants(name):
+    with pytest.raises(errors.ArgumentError, match="has no variant"):
+        ad.gradient(np.sum, np.ones(2), backend=name)
+
+
+@pytest.mark.parametrize("name", ["numpy:forward:reverse", "numpy:compiled:compiled"])
+def test_variants_that_contradict(name):
+    with pytest.raises(errors.ArgumentError, match="leave one word out"):
+        ad.gradient(np.sum, np.ones(2), backend=name)
+
+
 def test_an_unknown_mode():
     raised(
         errors.ArgumentError,

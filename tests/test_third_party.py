@@ -12,6 +12,8 @@ import pytest
 
 import polyad as ad
 from polyad.backends import registry
+from polyad.backends.base import Variant
+from polyad.benchmark.comparison import _backends
 from polyad.testing import check_backend
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "backend"
@@ -66,6 +68,26 @@ def test_it_passes_the_conformance_suite(installed: str) -> None:
 def test_a_mode_that_it_does_not_have_is_refused(installed: str) -> None:
     with pytest.raises(ad.errors.ArgumentError, match="TorchVJP has mode 'reverse'"):
         ad.gradient(lambda x: (x**2).sum(), np.ones(2), backend=f"{installed}:forward")
+
+
+def test_it_may_declare_variants(installed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cls = registry.load(installed)
+    words = {
+        "small": Variant({"lift": True}, compared=True, most_inputs=3),
+        "other": Variant({"lift": False}),
+    }
+    monkeypatch.setattr(cls, "variants", words)
+    assert registry.resolve(f"{installed}:reverse:small") == cls(mode="reverse", lift=True)
+    assert registry.resolve(f"{installed}:other:reverse") == cls(mode="reverse", lift=False)
+    with pytest.raises(ad.errors.ArgumentError, match=f"did you mean '{installed}:small'"):
+        registry.resolve(f"{installed}:smal")
+    with pytest.raises(ad.errors.ArgumentError, match="contradicts or repeats itself at 'other'"):
+        registry.resolve(f"{installed}:small:other")
+    (info,) = [info for info in ad.backends() if info.name == installed]
+    assert info.variants == ("small", "other")
+    few, many = ([label for label, _ in _backends(None, n)[0]] for n in (3, 4))
+    assert f"{installed}:small" in few and f"{installed}:small" not in many
+    assert installed in many and f"{installed}:other" not in few
 
 
 def test_it_is_short() -> None:

@@ -114,7 +114,7 @@ def _named(text: str) -> Backend:
             close = difflib.get_close_matches(word, known, n=1)
             hint = f"; did you mean {f'{name}:{close[0]}'!r}?" if close else "."
             listed = ", ".join(repr(f"{name}:{each}") for each in known) or "no variants"
-            raise BackendNotFoundError(f"backend {name!r} has no variant {word!r}{hint} It has {listed}")
+            raise ArgumentError(f"backend {name!r} has no variant {word!r}{hint} It has {listed}")
         # a mode that the backend lacks is its class's to refuse
         added = known[word].options if word in known else {"mode": word}
         if not options.keys().isdisjoint(added):
@@ -139,7 +139,9 @@ def resolve(backend: Backend | str | None, library: str = "numpy") -> Backend:
     Raises
     ------
     BackendNotFoundError
-        If the name, or a word after it, is unknown.
+        If the name is unknown.
+    ArgumentError
+        If a word after the name is unknown or contradicts another.
     BackendNotInstalledError
         If its framework is not installed.
     """

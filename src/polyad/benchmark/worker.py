@@ -3,8 +3,8 @@
 * The worker is a fresh interpreter (never a fork: frameworks hold threads) and the leader of its
   own process group, so that stopping it stops its children.
 * It reports as it goes: what it has finished is kept when it is stopped.
-* It talks through what was its standard output, which is the standard error from then on, so that
-  a function that prints disturbs nothing. It ends when its parent does.
+* It talks through what were its standard input and output, which are empty and nowhere from then on, so
+  that a function that prints or asks disturbs nothing. It ends when its parent does.
 """
 
 from __future__ import annotations
@@ -117,9 +117,10 @@ def _primal(f: Callable[..., Any], task: Task) -> tuple[tuple[float, ...], Any]:
 def serve() -> None:
     """Read a task from standard input, do it, report on what was standard output."""
     channel = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
     source = os.fdopen(os.dup(0), "rb", buffering=0)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # a function that asks for input is at the end of it
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 1)
+    os.dup2(nothing, 0)  # a function that asks for input is at the end of it
     sending.inside_worker = True
     _offer_to_be_killed()
     (size,) = struct.unpack("!Q", _read(source, 8))

@@ -75,14 +75,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         rejected += outcome.rejected
         passed += outcome.passed
         refusals.update(outcome.refusals)
-        for finding in outcome.findings:
+        for finding in {(f.way, f.kind): f for f in reversed(outcome.findings)}.values():
             key = (
                 str(finding.way),
                 *finding.signature,
                 finding.detail[:60] if finding.kind == "raw error" else "",
             )
             seen[key] += 1
-            if seen[key] <= 3:
+            if seen[key] == 1:
                 _show(finding, options.shrink)
         if sys.stderr.isatty():
             print(f"\r{seed - options.seed} programs, {passed} results right", end="", file=sys.stderr)

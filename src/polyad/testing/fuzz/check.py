@@ -173,10 +173,10 @@ def check(
     for number, operator in enumerate(chosen):
         run = _Run(program, way, operator, checked)
         with quiet():
-            run.guarded(lambda run=run: run.prepared(refs), first, True, limit)  # type: ignore[misc]
+            run.guarded(lambda run=run: run.prepared(refs), first, True, limit)
             if unprepared and number == 0:
                 last = max(refs)
-                run.guarded(lambda run=run, last=last: run.once(last, refs[last]), last, False, limit)  # type: ignore[misc]
+                run.guarded(lambda run=run, last=last: run.once(last, refs[last]), last, False, limit)
     return checked
 
 

@@ -125,8 +125,8 @@ class _Plain:
         try:
             with strict():
                 y = np.asarray(self.f(*args))
-        except Exception as error:  # beside the point a program may do anything
-            raise _Left from error
+        except Exception as reason:  # beside the point a program may do anything
+            raise _Left from reason
         if y.shape != self.shape or not np.all(np.isfinite(y)):
             raise _Left
         return np.array(y, dtype=float).reshape(-1)
@@ -158,8 +158,8 @@ def reference(program: Program, point: int, *, second: bool = True) -> Reference
         plain = _Plain(program, point)
         middle = plain(plain.x)
         again = plain(plain.x)
-    except Exception as error:  # a program that was made shorter may do anything
-        raise Unreliable(str(error)) from error
+    except Exception as reason:  # a program that was made shorter may do anything
+        raise Unreliable(str(reason)) from reason
     floats = isinstance(plain.value, np.ndarray | np.float64) and plain.value.dtype == np.float64
     if not floats or not middle.size or np.any(middle != again):
         raise Unreliable("the function returns no floating-point numbers, or others each time")

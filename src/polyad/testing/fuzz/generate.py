@@ -82,7 +82,7 @@ class _Writer:
         t_shape = shapes[1] if rng.random() < 0.5 else ()
 
         def values() -> dict[str, Any]:
-            given = {
+            given: dict[str, Any] = {
                 "x": rng.uniform(-1.5, 1.5, shapes[0]).round(3),
                 "t": rng.uniform(-1.5, 1.5, t_shape).round(3),
                 "c": rng.uniform(-1.0, 2.0, shapes[2]).round(2),
@@ -94,7 +94,7 @@ class _Writer:
         first = values()
         others = [
             values(),
-            {k: -0.7 * v if v.__class__ is not first.get("n").__class__ else v for k, v in first.items()},
+            {k: -0.7 * v for k, v in first.items()},
         ]
         if "n" in first:
             for other in others:

@@ -97,8 +97,8 @@ def _smaller(program: Program, point: int) -> Iterator[Program]:
     for k, statement in enumerate(program.statements):
         for text in _simpler_statement(statement):
             yield program.replace(statements=(*program.statements[:k], *text, *program.statements[k + 1 :]))
-    for text in _simpler_expression(program.result):
-        yield program.replace(result=text)
+    for result in _rewritten(program.result):
+        yield program.replace(result=result)
     yield from _arguments(program)
 
 
@@ -145,10 +145,6 @@ def _simpler_statement(text: str) -> Iterator[tuple[str, ...]]:
             if isinstance(node, ast.If | ast.For | ast.While | ast.Try) and inner:
                 yield tuple(ast.unparse(s) for s in inner)
     yield from ((t,) for t in _rewritten(text))
-
-
-def _simpler_expression(text: str) -> Iterator[str]:
-    yield from _rewritten(text)
 
 
 def _blocks(tree: ast.AST) -> Iterator[tuple[int, list[Any]]]:

@@ -5,8 +5,8 @@
   them is what the other holes go by. ``{b}`` broadcasts against it, ``{like}`` has its shape, ``{mask}`` is a
   boolean of its shape, ``{axis} {axes} {perm} {shape} {idx} {view}`` fit it, ``{sub}`` fits ``a[idx]``.
 * ``{ints}`` an array of integers, ``{c} {p} {n}`` a number, a positive one, a small integer.
-* What a template makes of unsuitable values (a logarithm of a negative number) is tried and thrown away by the
-  generator, so nothing here is guarded.
+* What a template makes of unsuitable values (a logarithm of a negative number) is tried and thrown away by
+  the generator, so nothing here is guarded.
 """
 
 from __future__ import annotations
@@ -289,7 +289,10 @@ FAMILIES: dict[str, tuple[float, tuple[str, ...]]] = {
             "np.linalg.cholesky({mat} @ {mat}.T + 2.0 * np.eye(len({mat})))",
             "np.linalg.eigh({sq} + {sq}.T)[0]",
             "np.linalg.eigvalsh({sq} + {sq}.T + np.diag(np.arange(len({sq}))))",
-            "{new}, {new2} = np.linalg.eigh({sq} + {sq}.T + np.diag(np.arange(len({sq}))))\n{new} = {new2} ** 2 @ {new}",
+            (
+                "{new}, {new2} = np.linalg.eigh({sq} + {sq}.T + np.diag(np.arange(len({sq}))))\n"
+                "{new} = {new2} ** 2 @ {new}"
+            ),
             "np.linalg.qr({mat})[1] ** 2",
             "np.abs(np.linalg.qr({mat})[0])",
             "np.linalg.svd({mat}, compute_uv=False)",
@@ -338,8 +341,14 @@ FAMILIES: dict[str, tuple[float, tuple[str, ...]]] = {
             "{new} = {scalar}\nfor i in range(len({vec})):\n    {new} = np.tanh({new} + {vec}[i])",
             "np.stack([np.sin(row) for row in {mat}])",
             "np.array([t * t + {c} for t in {vec}])",
-            "{new} = {vec}.copy()\nfor i in range(1, len({new})):\n    {new}[i] = {new}[i - 1] * {c} + {new}[i]",
-            "{new} = np.zeros_like({vec})\nfor i, t in enumerate({vec}):\n    {new}[i] = t ** 2 if i % 2 else np.cos(t)",
+            (
+                "{new} = {vec}.copy()\nfor i in range(1, len({new})):\n"
+                "    {new}[i] = {new}[i - 1] * {c} + {new}[i]"
+            ),
+            (
+                "{new} = np.zeros_like({vec})\nfor i, t in enumerate({vec}):\n"
+                "    {new}[i] = t ** 2 if i % 2 else np.cos(t)"
+            ),
             "{new} = [{c}]\nfor t in {vec}:\n    {new}.append({new}[-1] * {p} + t)\n{new} = np.array({new})",
             "sum(np.cos(t) for t in {vec})",
             "(lambda t: t * np.exp(-t * t))({a})",
@@ -356,15 +365,24 @@ BRANCHES: tuple[str, ...] = (
     "if np.sum({a}) > {c}:\n    {new} = np.sin({a})\nelse:\n    {new} = {a} * {c}",
     "if {scalar} > {c} and {scalar} < {p}:\n    {new} = {scalar} ** 2\nelse:\n    {new} = {c} * {scalar}",
     "{new} = {a}\nwhile np.sum({new} * {new}) > {p}:\n    {new} = {new} * 0.6",
-    "{new} = {w}.copy()\nfor i in range(len({new})):\n    if np.sum({new}[i]) < {c}:\n        {new}[i] = {new}[i] * {p}",
+    (
+        "{new} = {w}.copy()\nfor i in range(len({new})):\n"
+        "    if np.sum({new}[i]) < {c}:\n        {new}[i] = {new}[i] * {p}"
+    ),
     "{new} = max({scalar}, {c}) * {scalar}",
     "{new} = {a} if np.any({a} > {c}) else {a} * {c}",
     "{new} = {a}[{mask}]",
     "{new} = {vec}[{vec} > np.mean({vec})]",
-    "{new} = {scalar}\nfor t in {vec}:\n    if t < {c}:\n        continue\n    {new} = {new} + t\n    if {new} > {p}:\n        break",
+    (
+        "{new} = {scalar}\nfor t in {vec}:\n"
+        "    if t < {c}:\n        continue\n    {new} = {new} + t\n    if {new} > {p}:\n        break"
+    ),
     "{new} = sorted({vec})[0]",
     "{new} = [t for t in {vec} if t > {c}]\n{new} = sum({new}) + {scalar}",
     "try:\n    {new} = np.linalg.cholesky({sq})\nexcept np.linalg.LinAlgError:\n    {new} = {sq} @ {sq}.T",
     "{new} = {vec}[int(np.sum({like} > {c})) % len({vec})]",
-    "{new} = np.linalg.inv({sq} + np.eye(len({sq}))) if abs(np.linalg.det({sq} + np.eye(len({sq})))) > 0.5 else {sq}",
+    (
+        "{new} = np.linalg.inv({sq} + np.eye(len({sq}))) if abs(np.li"
+        "nalg.det({sq} + np.eye(len({sq})))) > 0.5 else {sq}"
+    ),
 )

@@ -111,7 +111,7 @@ OPERATORS: dict[str, Operator] = {
         Operator("jacobian", "", False, lambda r: r.jacobian),
         Operator("jvp", "v", False, lambda r: r.jacobian @ r.v),
         Operator("vjp", "w", False, lambda r: r.w @ r.jacobian),
-        Operator("hvp", "v", True, lambda r: np.atleast_1d(r.second), second=True),
+        Operator("hvp", "v", True, lambda r: np.array([r.second]), second=True),
     )
 }
 

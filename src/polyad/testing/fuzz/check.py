@@ -393,7 +393,7 @@ def script(finding: Finding) -> str:
 
 def _written(way: str) -> str:
     """A way as source text."""
-    name, _, option = way.partition("+")
+    option = way.partition("+")[2]
     if not option:
         return repr(way)
     backend = backend_of(way)

@@ -81,9 +81,10 @@ def run(
         for key, got in checked.results.items():
             other, kept = first.setdefault(key, (way, got))
             ref = refs[key[1]]
-            scale = max(ref.scale, float(np.max(np.abs(kept), initial=0.0)))
+            scale = max(ref.scale, 0.1, float(np.max(np.abs(kept), initial=0.0)))
+            unsure = ref.second_error if OPERATORS[key[0]].second else ref.error
             off = float(np.max(np.abs(got - kept), initial=0.0))
-            if off > AGREE * scale + 1e-3 * ref.error:
+            if off > AGREE * scale + 0.1 * unsure:
                 detail = f"{other} gives something {off:.3g} beside it (relative {off / scale:.1e})"
                 name, point = key
                 outcome.findings.append(

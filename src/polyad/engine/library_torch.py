@@ -107,8 +107,9 @@ class Torch(Hosting):
     def constant(self, a: Any, beside: Any) -> Any:
         import torch
 
-        # a copy: torch keeps it for the way back, and the caller may write to his
-        return torch.tensor(np.asarray(a, order="C"), device=beside.device)
+        # a copy: torch keeps it for the way back, and the caller may write to his; an array of one entry
+        # may have a stride that torch refuses, and count as contiguous
+        return torch.tensor(np.array(a, order="C"), device=beside.device)
 
     def stop(self, a: Any) -> Any:
         return a.detach()

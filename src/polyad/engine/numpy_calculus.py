@@ -114,10 +114,12 @@ def interp(x: Value, xp: Value, fp: Value, left: Any = None, right: Any = None, 
         left = right = None
     nodes, points = base(xp), base(x)
     k = searchsorted(nodes, points, side="right") - 1
-    k = minimum(maximum(k, 0), shape_of(nodes)[0] - 2)
-    low, high = getitem(xp, index=k), getitem(xp, index=k + 1)
-    start, stop = getitem(fp, index=k), getitem(fp, index=k + 1)
-    inside = start + (x - low) * (stop - start) / (high - low)
+    k = minimum(maximum(k, 0), max(shape_of(nodes)[0] - 2, 0))
+    low, start = getitem(xp, index=k), getitem(fp, index=k)
+    inside = start
+    if shape_of(nodes)[0] > 1:
+        high, stop = getitem(xp, index=k + 1), getitem(fp, index=k + 1)
+        inside = start + (x - low) * (stop - start) / (high - low)
     first = getitem(fp, index=0) if left is None else left
     last = getitem(fp, index=-1) if right is None else right
     before, after = less(points, getitem(nodes, index=0)), greater(points, getitem(nodes, index=-1))

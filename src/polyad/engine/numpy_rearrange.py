@@ -11,6 +11,7 @@ from polyad.engine import rules_structure as rules
 from polyad.engine.core import Tracer, Value, base, ndim_of, shape_of
 from polyad.engine.numpy_structure import array_of
 from polyad.engine.rules_arithmetic import where
+from polyad.engine.rules_elementwise import maximum, minimum, remainder
 from polyad.engine.table import function
 
 __all__ = ["rearranged", "spread"]
@@ -84,9 +85,9 @@ def take(a: Value, indices: Any, axis: int | None = None, mode: str = "raise") -
     axis = axis % ndim_of(a)
     n = shape_of(a)[axis]
     if mode == "wrap":
-        indices = indices % n
+        indices = remainder(indices, n)
     elif mode == "clip":
-        indices = np.clip(indices, 0, n - 1)
+        indices = minimum(maximum(indices, 0), n - 1)
     return rules.getitem(a, index=(*(slice(None),) * axis, indices))
 
 

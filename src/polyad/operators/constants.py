@@ -55,6 +55,15 @@ class Constants:
         self._trusted = False
 
     @property
+    def guards(self) -> bool:
+        """Whether there are arrays to keep out of the function's reach."""
+        return self._arrays
+
+    def copy(self) -> None:
+        """Hand the function copies from the start."""
+        self._mode = max(self._mode, COPIED)
+
+    @property
     def copies(self) -> bool:
         """Whether the function writes to its constants, so that it needs copies."""
         return self._mode != GUARDED

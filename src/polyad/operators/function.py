@@ -18,7 +18,7 @@ from polyad.backends.base import Backend
 from polyad.errors import FunctionNotSupportedError, NonScalarOutputError, OutputTypeError
 from polyad.operators.constants import Constants
 from polyad.operators.guests import array_in, is_box, lost
-from polyad.operators.lifting import Lifting, asks_for_numbers, drops_derivatives, speaks_of
+from polyad.operators.lifting import Lifting, asks_for_numbers, drops_derivatives, ignores_flags, speaks_of
 from polyad.operators.signature import Signature
 
 __all__ = ["FlatFunction", "calling_level", "label_of", "package_of"]
@@ -58,6 +58,8 @@ class FlatFunction:
     ) -> None:
         self._f = f
         self._constants = Constants(f, signature)
+        if self._constants.guards and ignores_flags(f):
+            self._constants.copy()
         self._passive = tuple(
             k for k, a in enumerate(signature.arguments) if not a.active and a.static is None
         )

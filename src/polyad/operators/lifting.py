@@ -22,7 +22,7 @@ from polyad.operators.constants import is_refused_write
 from polyad.operators.guests import AROUND, lost
 from polyad.operators.whole_numbers import makes_whole_numbers
 
-__all__ = ["Lifting", "asks_for_numbers", "drops_derivatives", "packages_of", "speaks_of"]
+__all__ = ["Lifting", "asks_for_numbers", "drops_derivatives", "ignores_flags", "packages_of", "speaks_of"]
 
 Leaves = tuple[Any, ...]
 
@@ -33,6 +33,8 @@ GENERIC = frozenset({"namespace", "array_namespace", "__array_namespace__"})
 NUMBERS = frozenset({"item"})
 # How frameworks say that a derivative is dropped on purpose.
 STOPS = frozenset({"detach", "no_grad", "inference_mode", "stop_gradient"})
+# What writes to a read-only array without an error: ``np.add.at``, and flags that are set back.
+UNASKED = frozenset({"at", "setflags", "writeable"})
 
 
 class Lifting:
@@ -162,6 +164,11 @@ def packages_of(value: Any) -> Iterator[str]:
     return _packages(value, 1, set())
 
 
+def ignores_flags(f: Any) -> bool:
+    """Whether the code of a function may write to an array that says it is read-only."""
+    return not UNASKED.isdisjoint(_mentions(f, 4, set()))
+
+
 def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
     """Top-level packages that a function's code refers to, through the functions it calls."""
     while isinstance(f, functools.partial):
@@ -177,7 +184,7 @@ def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
     for code in codes:
         codes.extend(k for k in code.co_consts if isinstance(k, types.CodeType))
         for name in code.co_names:
-            if name in GENERIC or name in NUMBERS or name in STOPS:
+            if name in GENERIC or name in NUMBERS or name in STOPS or name in UNASKED:
                 yield name
             yield from _packages(f.__globals__.get(name), depth, seen)
     for cell in f.__closure__ or ():

@@ -128,13 +128,13 @@ class Prepared(Described):
         while True:
             try:
                 self._prepare(args, seed)
+                if self._flat.caught and self._guests is None and self.backend.hosts:
+                    self._guests = Guests(self.backend, boxes=False)
+                self._make_fast()  # asks for the form of the output, which may take a run of the function
                 break
             except Exception as error:
                 if not self._flat.relents(error):
                     self._raise(error)
-        if self._flat.caught and self._guests is None and self.backend.hosts:
-            self._guests = Guests(self.backend, boxes=False)
-        self._make_fast()
 
     def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
         """Problem, kernel and executable."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from polyad.arrays.libraries import LIBRARIES
 from polyad.arrays.lines import raised_at
@@ -15,6 +19,8 @@ from polyad.operators.function import label_of, package_of
 
 __all__ = ["translated"]
 
+# what an array of objects holds beside boxes
+_NUMBERS = ("float", "int", "bool", "float64", "int64", "bool_")
 # in the messages of errors that come of calculating with a sequence as with an array
 _SEQUENCES = ("'list'", '"list"', "'tuple'", '"tuple"')
 
@@ -102,9 +108,28 @@ def _of_kept(error: Exception) -> str | None:
 
 def _of_objects(error: Exception) -> str | None:
     """What to do where NumPy met an array of boxes, which it holds as objects."""
-    if "dtype('O')" in str(error) or "object arrays" in str(error):
+    text = str(error)
+    if "dtype('O')" in text or "object arrays" in text or _has_no_loop(text):
         return (
             "np.array([...]) of traced numbers is an array of objects, which this function does not take: "
-            "use np.stack([...]), of np.stack for each row"
+            f"use np.stack([...]), of np.stack for each row (NumPy says: {text})"
+        )
+    if isinstance(error, ValueError) and text.startswith("Error setting single item of array"):
+        return (
+            "writing into a plain array by y.flat[k] = x[0] would drop the derivative: write y[k] = x[0], "
+            "with y = np.zeros_like(x) instead of np.zeros(n), or np.stack([...])"
         )
     return None
+
+
+def _has_no_loop(text: str) -> bool:
+    """Whether a universal function that takes floating-point numbers says that it does not take these."""
+    found = re.match(r"ufunc '(\w+)' not supported for the input types", text)
+    if found is not None:
+        name = found[1]
+        spaces = [np, *(m for m in map(sys.modules.get, ("scipy.special", "numpy.fft")) if m is not None)]
+        ufunc = next((getattr(space, name) for space in spaces if hasattr(space, name)), None)
+        # one that knows no such numbers (bitwise_and) says so for a mistake of the user's
+        return not isinstance(ufunc, np.ufunc) or any("d" in types.split("->")[0] for types in ufunc.types)
+    found = re.match(r"loop of ufunc does not support argument \d+ of type (\S+) which has no callable", text)
+    return found is not None and found[1].rpartition(".")[2] in _NUMBERS

@@ -23,12 +23,12 @@ from polyad.testing.fuzz.run import run
 # Ways that share a program, how many programs, whether those decide by values, how many results at least.
 ENGINE = ("numpy:reverse", "numpy:forward", "numpy+compile")
 SHARES = [
-    (ENGINE, range(1000, 1040), None, 500),
-    (ENGINE, range(1040, 1080), None, 500),
-    (ENGINE, range(1080, 1120), None, 500),
+    (ENGINE, range(1000, 1040), None, 400),
+    (ENGINE, range(1040, 1080), None, 400),
+    (ENGINE, range(1080, 1120), None, 400),
     (("autograd",), range(1120, 1140), None, 60),
     (("torch:reverse",), range(1140, 1155), None, 50),
-    (("torch:forward",), range(1155, 1160), None, 15),
+    (("torch:forward",), range(1160, 1165), None, 15),
     (("casadi",), range(1160, 1180), False, 20),
     (("finite",), range(1180, 1210), None, 150),
     (("sympy",), range(1210, 1225), False, 10),

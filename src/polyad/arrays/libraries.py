@@ -144,6 +144,8 @@ class Torch(Library):
             a = np.array(a, dtype=a.dtype.newbyteorder("="))
         try:
             return torch.from_numpy(a)
+        except ValueError:  # one entry with a negative stride counts as contiguous
+            return torch.from_numpy(np.array(a, order="C"))
         except TypeError:
             raise InputTypeError(f"torch has no dtype {a.dtype}: convert with x.astype(np.float64)") from None
 

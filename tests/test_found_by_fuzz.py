@@ -1,0 +1,137 @@
+"""What random programs found, each made short, with its siblings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.special as sp
+
+import polyad as ad
+from backends import AVAILABLE, EXACT, eager
+
+ENGINE = [ad.NumPy(mode="forward"), ad.NumPy(mode="reverse"), ad.NumPy(compile=True)]
+FRAMEWORKS = [eager(name) for name in EXACT if name not in ("numpy", "sympy")]
+EVERY = [*ENGINE, *FRAMEWORKS]
+every = pytest.mark.parametrize("backend", EVERY, ids=repr)
+LIFTED = [name for name in EXACT if name not in ("autograd", "sympy")]
+
+
+# -- constants out of the function's reach: NumPy's ufunc.at writes to read-only arrays ---------------------
+
+
+@pytest.mark.parametrize("backend", [*EVERY, *(["finite"] if "finite" in AVAILABLE else [])], ids=repr)
+@pytest.mark.parametrize("prepared", [False, True])
+def test_ufunc_at_does_not_reach_a_constant(backend, prepared):
+    def counted(c):
+        np.add.at(c, [0, 0, 2], 1.0)
+
+    def f(x, c):
+        counted(c)  # in a function that is called
+        np.subtract.at(c, 1, 2.0)
+        return np.sum(x * c)
+
+    x, c = np.array([1.0, 2.0, 3.0]), np.zeros(3)
+    for _ in range(2):
+        if prepared:
+            got = ad.prepare_gradient(f, x, c, backend=backend)(x, c)
+        else:
+            got = ad.gradient(f, x, c, backend=backend)
+        np.testing.assert_allclose(got, [2.0, -2.0, 1.0], rtol=1e-8)
+        np.testing.assert_array_equal(c, 0.0)
+
+
+def test_a_flag_that_is_set_back_does_not_help():
+    def f(x, c):
+        c.flags.writeable = True
+        c[0] = 5.0
+        return np.sum(x * c)
+
+    x, c = np.ones(2), np.ones(2)
+    for backend in ENGINE:
+        np.testing.assert_array_equal(ad.gradient(f, x, c, backend=backend), [5.0, 1.0])
+        np.testing.assert_array_equal(c, 1.0)
+
+
+@pytest.mark.parametrize("backend", ENGINE, ids=repr)
+@pytest.mark.parametrize("operator", ["jvp", "jacobian", "vjp"])
+def test_a_constant_that_is_written_to_and_returned(backend, operator):
+    def f(x, c):
+        c /= 2.0
+        return c
+
+    x, c, v = np.array([1.0]), np.array([3.0]), np.ones(1)
+    seed = {"jvp": {"v": v}, "vjp": {"w": v}, "jacobian": {}}[operator]
+    prepared = getattr(ad, f"prepare_{operator}")(f, x, c, backend=backend, **seed)
+    value, result = prepared.value_and(x, c, **seed)
+    assert value == 1.5
+    assert not np.any(result)
+    assert c == 3.0
+
+
+# -- arrays of objects --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LIFTED)
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda a: sp.ndtr(a),
+        lambda a: np.cbrt(a),
+        lambda a: np.heaviside(a, 0.5),
+        lambda a: np.float_power(a, 2.0),
+        lambda a: np.divmod(a, 0.3)[1],
+        lambda a: np.fft.rfft(a).real,
+        lambda a: sp.xlogy(a, a),
+    ],
+)
+def test_a_function_that_takes_no_objects_is_refused(name, f):
+    with pytest.raises(ad.errors.FunctionNotSupportedError, match=r"np\.stack"):
+        ad.gradient(lambda x: np.sum(f(np.array([x[0], 1.0]))), np.array([0.3, 0.4]), backend=eager(name))
+
+
+def test_the_users_own_mistake_stays_his():
+    with pytest.raises(TypeError, match="bitwise_and") as caught:
+        ad.gradient(lambda x: np.sum(np.bitwise_and(np.ones(2), 1.5) * x), np.ones(2))
+    assert not isinstance(caught.value, ad.errors.PolyadError)
+
+
+@pytest.mark.parametrize("name", LIFTED)
+def test_writing_through_flat_is_refused(name):
+    def f(x):
+        y = np.zeros(3)
+        y.flat[1] = x[0]
+        return np.sum(y)
+
+    with pytest.raises(ad.errors.FunctionNotSupportedError, match="flat"):
+        ad.gradient(f, np.ones(2), backend=eager(name))
+
+
+# -- one entry, computed places ------------------------------------------------------------------------------
+
+
+@every
+def test_interpolation_in_a_table_of_one_node(backend):
+    x, y = np.array([0.4, 0.1]), np.array([2.0])
+
+    def f(x, y):
+        return 3.0 * np.interp(x[0], [0.2], y) + np.interp(x[1], [0.2], y, left=7.0)
+
+    gx, gy = ad.gradient(f, x, y, argnums=(0, 1), backend=backend)
+    np.testing.assert_array_equal(gx, [0.0, 0.0])
+    np.testing.assert_array_equal(gy, [3.0])
+
+
+@every
+@pytest.mark.parametrize(("mode", "places"), [("wrap", [1, 0]), ("clip", [1, 1])])
+def test_taking_at_places_beyond_the_end(backend, mode, places):
+    x = np.array([[1.0, 2.0]])
+    got = ad.jacobian(lambda x, n: np.take(x, n, axis=1, mode=mode), x, np.array([3, 4]), backend=backend)
+    np.testing.assert_array_equal(got[0, :, 0], np.eye(2)[places])
+
+
+@every
+def test_a_constant_of_one_entry_that_was_turned(backend):
+    def f(x, c):
+        return np.sum(x) * np.sum(c[np.arange(1)[::-1]]) + np.sum(np.where(np.array([True])[::-1], [[2.0]], 9.0) * x)
+
+    np.testing.assert_allclose(ad.gradient(f, np.array([1.0]), np.array([0.6])[::-1], backend=backend), [2.6])

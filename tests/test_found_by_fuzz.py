@@ -132,6 +132,7 @@ def test_taking_at_places_beyond_the_end(backend, mode, places):
 @every
 def test_a_constant_of_one_entry_that_was_turned(backend):
     def f(x, c):
-        return np.sum(x) * np.sum(c[np.arange(1)[::-1]]) + np.sum(np.where(np.array([True])[::-1], [[2.0]], 9.0) * x)
+        chosen = np.where(np.array([True])[::-1], [[2.0]], 9.0)
+        return np.sum(x) * np.sum(c[np.arange(1)[::-1]]) + np.sum(chosen * x)
 
     np.testing.assert_allclose(ad.gradient(f, np.array([1.0]), np.array([0.6])[::-1], backend=backend), [2.6])

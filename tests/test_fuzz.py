@@ -13,9 +13,9 @@ import polyad as ad
 from backends import AVAILABLE
 from polyad.backends.base import Kernel, Problem
 from polyad.engine.core import PRIMITIVES
-from polyad.testing.fuzz import check, generate, script, shrink
+from polyad.testing.fuzz import Finding, check, generate, script, shrink
 from polyad.testing.fuzz.__main__ import main
-from polyad.testing.fuzz.check import Finding, references
+from polyad.testing.fuzz.check import references
 from polyad.testing.fuzz.differences import Unreliable, reference
 from polyad.testing.fuzz.program import Program
 from polyad.testing.fuzz.run import run

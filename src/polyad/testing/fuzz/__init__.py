@@ -10,9 +10,11 @@
 
 from __future__ import annotations
 
-from polyad.testing.fuzz.check import OPERATORS, WAYS, Finding, check, script
+from polyad.testing.fuzz.check import check
+from polyad.testing.fuzz.finding import Finding, script
 from polyad.testing.fuzz.generate import generate
 from polyad.testing.fuzz.program import Program
 from polyad.testing.fuzz.shrink import shrink
+from polyad.testing.fuzz.ways import OPERATORS, WAYS
 
 __all__ = ["OPERATORS", "WAYS", "Finding", "Program", "check", "generate", "script", "shrink"]

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from polyad.errors import PolyadError
-from polyad.testing.fuzz.check import Finding, script
+from polyad.testing.fuzz.finding import Finding, script
 from polyad.testing.fuzz.run import run
 from polyad.testing.fuzz.shrink import shrink
 from polyad.testing.fuzz.ways import OPERATORS, WAYS, available, backend_of

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from polyad.testing.fuzz.check import Finding, check, references
+from polyad.testing.fuzz.check import check, references
+from polyad.testing.fuzz.finding import Finding
 from polyad.testing.fuzz.program import Program, quiet
 
 __all__ = ["shrink"]

@@ -136,3 +136,51 @@ def test_a_constant_of_one_entry_that_was_turned(backend):
         return np.sum(x) * np.sum(c[np.arange(1)[::-1]]) + np.sum(chosen * x)
 
     np.testing.assert_allclose(ad.gradient(f, np.array([1.0]), np.array([0.6])[::-1], backend=backend), [2.6])
+
+
+# -- what np.where did not choose, where an entry is taken twice -----------------------------------------------
+
+
+@pytest.mark.parametrize("backend", EVERY, ids=repr)
+@pytest.mark.parametrize("index", [[0, 0], [1, -1], [[0, 1], [0, 0]], (0, [1, 0])], ids=str)
+def test_an_entry_that_is_chosen_once_and_left_out_once_counts(backend, index):
+    index = tuple(index) if isinstance(index, tuple) else np.array(index)
+    x = np.array([[0.4, 1.3], [0.7, 2.0]]) if isinstance(index, tuple) else np.array([0.4, 1.3])
+    mask = np.zeros(np.shape(x[index]), dtype=bool)
+    mask.flat[0] = True
+
+    def f(x):
+        return np.where(mask, (x**3)[index], 0.0)
+
+    w = np.arange(2.0, 2.0 + mask.size).reshape(mask.shape)
+    expected = np.zeros_like(x)
+    np.add.at(expected, index, w * mask)
+    np.testing.assert_allclose(ad.vjp(f, x, w=w, backend=backend), expected * 3 * x**2, rtol=1e-14)
+
+
+@pytest.mark.parametrize("backend", EVERY, ids=repr)
+def test_an_inserted_constant_leaves_the_others(backend):
+    x, w = np.array([-1.3]), np.array([2.0, 3.0])
+    got = ad.vjp(lambda x: np.insert(x**3, 1, 0.5), x, w=w, backend=backend)
+    np.testing.assert_allclose(got, 2.0 * 3.0 * x**2, rtol=1e-14)
+    got = ad.vjp(lambda x: np.pad(x**3, 1), x, w=np.array([1.0, 2.0, 3.0]), backend=backend)
+    np.testing.assert_allclose(got, 2.0 * 3.0 * x**2, rtol=1e-14)
+
+
+@pytest.mark.parametrize("backend", ENGINE, ids=repr)
+def test_zeros_in_a_batch_of_products(backend):
+    x, mask = np.array([-1.3, 0.5]), np.array([True, False])
+    got = ad.jvp(
+        lambda x: np.where(mask, x**2, 0.0), x, v=np.eye(2)[[0, 1, 0]], batched=True, backend=backend
+    )
+    np.testing.assert_allclose(got, [[-2.6, 0.0], [0.0, 0.0], [-2.6, 0.0]])
+    with pytest.warns(ad.errors.DependenceWarning):
+        ad.jvp(lambda x: x * 0.0 + _steps(x), x, v=np.eye(2), batched=True, backend="numpy:forward")
+
+
+def _steps(x):
+    low, high = 0.0, 4.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (low, middle) if middle > x[1] + 1.0 else (middle, high)
+    return low

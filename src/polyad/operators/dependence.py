@@ -60,6 +60,14 @@ def check_zeros(prepared: Prepared, x: Leaves, c: Leaves, seeds: tuple[Leaves, .
     flat = [_plain(leaf) for leaf in result]
     if any(a is None for a in flat) or all(np.all(a) for a in flat):
         return
+    if prepared.batched and seeds:
+        # products are linear: one sum of all directions is zero where those of each of them are
+        directions = [_plain(seed) for seed in seeds[0]]
+        if any(a is None for a in directions):
+            return
+        share = np.random.default_rng(20261127).uniform(0.5, 1.0, len(flat[0]))
+        flat = [np.tensordot(share, a, 1) for a in flat]
+        seeds = (tuple(np.tensordot(share, a, 1) for a in directions),)
     for which, zero in _zeros(prepared, flat):
         if not zero.any():
             continue

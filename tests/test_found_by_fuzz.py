@@ -138,7 +138,7 @@ def test_a_constant_of_one_entry_that_was_turned(backend):
     np.testing.assert_allclose(ad.gradient(f, np.array([1.0]), np.array([0.6])[::-1], backend=backend), [2.6])
 
 
-# -- what np.where did not choose, where an entry is taken twice -----------------------------------------------
+# -- what np.where did not choose, where an entry is taken twice ---
 
 
 @pytest.mark.parametrize("backend", EVERY, ids=repr)

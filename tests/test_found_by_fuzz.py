@@ -184,3 +184,12 @@ def _steps(x):
         middle = (low + high) / 2
         low, high = (low, middle) if middle > x[1] + 1.0 else (middle, high)
     return low
+
+
+@every
+@pytest.mark.parametrize("mode", ["constant", "edge", "wrap", "mean", "linear_ramp", "empty"])
+def test_padding_a_number(backend, mode):
+    got = ad.gradient(
+        lambda x: np.pad(x[0] * x[1], 1, mode=mode) + x[1], np.array([2.0, 3.0]), backend=backend
+    )
+    np.testing.assert_allclose(got, [3.0, 3.0], rtol=1e-14)

@@ -38,6 +38,8 @@ def pad(array: Value, pad_width: Any, mode: Any = "constant", **options: Any) ->
             "np.pad with a function as its mode", "write to a padded copy, np.pad(x, width)[...] = ..."
         )
     widths = _pairs(pad_width, ndim_of(array))
+    if not widths:
+        return array  # a number has no edges
     if mode == "constant":
         return _constant(array, pad_width, options.get("constant_values", 0))
     if mode == "empty":

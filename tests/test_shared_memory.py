@@ -431,7 +431,14 @@ def added_to_a_captured_one(x):
     return np.sum(BUFFER * x)
 
 
+def written_to_a_captured_one(x):
+    for k in range(3):
+        BUFFER[0] = x[k] * BUFFER[0] + x[k]
+    return BUFFER[0]
+
+
 REFUSED = {
+    "entries of a captured array": (written_to_a_captured_one, r"plain|float\("),
     "nditer": (lambda x: sum(v * v for v in np.nditer(x)), "nditer .*ravel"),
     "an index that contains itself": (lambda x: np.sum(x[ENDLESS]), "index"),
     "a list that contains itself": (stacked, "contains itself"),

@@ -130,7 +130,7 @@ class Lifting:
                 out = self._run(x, c, lifted=not first)
             except UNFIT:
                 # the way that the function is written for tells what is in its way
-                raise error from None
+                raise error from error.__cause__  # by which it is told what NumPy was doing
             self.lifted = not first
         return out
 

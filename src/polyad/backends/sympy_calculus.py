@@ -109,7 +109,7 @@ def _of_power(node: Any) -> list[Any]:
     if exponent.is_Number:
         return [product(exponent, raised(base, exponent - 1)), sympy.S.Zero]
     # the limits where the exponent, or the base, is zero are those of polyad's engine
-    none = sympy.Eq(exponent, 0, evaluate=False)
+    none = sympy.And(sympy.Eq(exponent, 0, evaluate=False), sympy.Eq(base, 0, evaluate=False), evaluate=False)
     by_base = select((sympy.S.Zero, none), (exponent * base ** (exponent - 1), sympy.true))
     if base.is_Number:
         return [sympy.S.Zero, node * sympy.log(base) if base != 0 else sympy.S.Zero]
@@ -145,6 +145,10 @@ COMMON: dict[str, Any] = {
     "cosh": lambda sp, y, x: sp.sinh(x, evaluate=False),
     "tanh": lambda sp, y, x: 1 - raised(y, 2),
     "tan": lambda sp, y, x: 1 + raised(y, 2),
+    # SymPy's own lose their digits beside one
+    "asin": lambda sp, y, x: partial("arcsin", (x,), 0),
+    "acos": lambda sp, y, x: partial("arccos", (x,), 0),
+    "atanh": lambda sp, y, x: partial("arctanh", (x,), 0),
 }
 
 

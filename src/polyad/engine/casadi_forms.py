@@ -18,7 +18,7 @@ class Forms:
 
     floating = frozenset(
         "exp2 log2 cbrt reciprocal_ deg2rad rad2deg hypot logaddexp logaddexp2 heaviside "
-        "expit log_expit logit xlogy exp10 ldexp".split()
+        "expit log_expit logit xlogy exp10 ldexp leg arcsin arccos arctanh".split()
     )
     truths = frozenset(("isnan", "isinf", "isfinite", "signbit"))
 
@@ -64,6 +64,32 @@ class Forms:
         import casadi
 
         return casadi.lt(casadi.copysign(1.0, x), 0.0)
+
+    @staticmethod
+    def leg(x: Any) -> Any:
+        import casadi
+
+        return casadi.sqrt((1.0 - x) * (1.0 + x))
+
+    # CasADi's own slopes of these lose their digits beside one
+
+    @staticmethod
+    def arcsin(x: Any) -> Any:
+        import casadi
+
+        return casadi.atan2(x, Forms.leg(x))
+
+    @staticmethod
+    def arccos(x: Any) -> Any:
+        import casadi
+
+        return casadi.atan2(Forms.leg(x), x)
+
+    @staticmethod
+    def arctanh(x: Any) -> Any:
+        import casadi
+
+        return 0.5 * (casadi.log1p(x) - casadi.log1p(-x))
 
     @staticmethod
     def ldexp(a: Any, b: Any) -> Any:

@@ -46,15 +46,12 @@ from polyad.engine.rules_elementwise import (
 )
 from polyad.engine.rules_gamma import near_zero
 
-__all__ = ["DECOMPOSITIONS", "NUMERIC"]
+__all__ = ["DECOMPOSITIONS"]
 
 Form = Callable[..., Value]
 
 # the primitive's name -> the same function of the same operands
 DECOMPOSITIONS: dict[str, Form] = {}
-
-# series and iterations, which are no expressions that anyone would want to read
-NUMERIC = frozenset("exprel boxcox boxcox1p inv_boxcox inv_boxcox1p agm ellipk ellipkm1".split())
 
 
 def form(f: Form) -> Form:
@@ -64,6 +61,11 @@ def form(f: Form) -> Form:
 
 
 # -- elementary -------------------------------------------------------------------------------------
+
+
+@form
+def leg(x: Value) -> Value:
+    return sqrt((1 - x) * (1 + x))
 
 
 @form
@@ -210,7 +212,12 @@ def _boxcox(size: Value, x: Value, zero: Value, exponent: Value) -> Value:
     # of a base of zero by its definition, for positive powers and, infinite, for others
     p = where(logical_and(zero, not_equal(exponent, 0)), exponent, -1.0)
     at_zero = (power(where(zero, x, 1.0), p) - 1) / p
-    return where(zero, at_zero, size * exprel(exponent * size))
+    # a series where the quotient is 0 / 0, whose slope would lose digits elsewhere
+    t = exponent * size
+    small = less(absolute(t), 0.5)
+    near = size * _exprel_series(where(small, t, 0.0))
+    far = expm1(where(small, 1.0, t)) / where(small, 1.0, exponent)
+    return where(zero, at_zero, where(small, near, far))
 
 
 def _logrel(t: Value) -> Value:

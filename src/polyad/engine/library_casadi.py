@@ -30,7 +30,7 @@ __all__ = ["CasADi"]
 UNARY: dict[str, str] = {
     **{name: name for name in ("exp", "expm1", "log", "log1p", "log10", "sqrt", "sin", "cos", "tan")},
     **{name: name for name in ("sinh", "cosh", "tanh", "erf")},
-    **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    **{f"arc{name}": f"a{name}" for name in ("tan", "sinh", "cosh")},
 }
 # results keep the dtype
 KEEPING: dict[str, str] = {"floor": "floor", "ceil": "ceil", "sign": "sign", "absolute": "fabs"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -16,11 +17,18 @@ from polyad.engine.refuse import refuse
 
 __all__ = ["JAX"]
 
-# of these JAX's own derivatives are wrong at a removable singularity (spence at 1), fail under jit (expn), or
-# lose digits (log_ndtr far out, i1 around zero)
-DERIVED_BY_TABLE = frozenset({"spence", "exp1", "expn", "log_ndtr", "i1", "i1e"})
+# Of these JAX's own derivatives are wrong somewhere: at a removable singularity (spence at 1), at zero (i0, i1),
+# where two operands are equal (beta, betaln), at negative numbers (polygamma and what it is the slope of), under
+# jit (expn), beside the origin (hypot); or they lose all digits in a tail (expit, expm1, log_ndtr, logaddexp) or beside
+# zero (arctanh). tests/engine/test_edges.py looks.
+DERIVED_BY_TABLE = frozenset(
+    "spence exp1 expn log_ndtr i0 i0e i1 i1e beta betaln gammaln digamma zeta "
+    "hypot expm1 logaddexp logaddexp2 arctanh leg expit".split()
+)
 # and of these at zero; the forms in ``decompositions`` are right there
 DERIVED_WRONG = frozenset({"boxcox", "boxcox1p", "rel_entr", "kl_div"})
+# and of this one the values, at arguments below -1
+VALUES_BY_HOST = frozenset({"hyp2f1"})
 
 
 # kinds of sorts that leave equal entries in their order
@@ -156,6 +164,21 @@ class JAX(Hosting):
     def own_frexp_exponent(self, x: Any) -> Any:
         return self.main().frexp(x)[1]
 
+    def own_power(self, a: Any, b: Any) -> Any:
+        if isinstance(b, int | float):
+            whole = isinstance(b, float) and b.is_integer() and abs(b) < 2**20 and self._is_inexact(a)
+            return a ** int(b) if whole else a**b  # powers by whole numbers are right at zero to every order
+        return self.host(PRIMITIVES["power"], operator.pow)(a, b)
+
+    def _is_inexact(self, a: Any) -> bool:
+        return self.is_own(a) and a.dtype.kind in "fc"
+
+    def own_leg(self, x: Any) -> Any:
+        return self.main().sqrt((1 - x) * (1 + x))
+
+    def own_ldexp(self, x: Any, n: Any) -> Any:
+        return x * 2.0**n  # JAX's own has derivative 1 at zero
+
     def own_nextafter(self, a: Any, b: Any) -> Any:
         # JAX's own has no derivative; the difference of neighbours is exact
         known = self.stop(a)
@@ -168,7 +191,7 @@ class JAX(Hosting):
         return isinstance(a, sys.modules["jax"].Array)
 
     def _search(self, name: str, home: str) -> Callable[..., Any] | None:
-        if name in DERIVED_WRONG:
+        if name in DERIVED_WRONG | VALUES_BY_HOST:
             return None
         found, primitive = super()._search(name, home), PRIMITIVES[name]
         if found is not None and host.hosted(primitive):

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.expressions import Expressions
-from polyad.engine import sympy_linalg
-from polyad.engine.core import Primitive
+from polyad.engine import kinds, sympy_linalg
+from polyad.engine.core import PRIMITIVES, Primitive
 from polyad.engine.libraries import BRANCH, Adapter
 from polyad.engine.refuse import refuse
 from polyad.engine.sympy_entries import boolean, checked, entry, mapped, numeric, objects, power, quotient
@@ -58,8 +58,6 @@ NATIVE: dict[str, str] = {
     **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
     **{name: name for name in ("erf", "erfc", "erfi", "erfinv", "gamma", "loggamma", "beta")},
     **{"jv": "besselj", "yv": "bessely", "iv": "besseli", "kv": "besselk"},
-    **{"ellipk": "elliptic_k", "ellipe": "elliptic_e"},
-    **{"sici_0": "Si", "sici_1": "Ci", "shichi_0": "Shi", "shichi_1": "Chi"},
 }
 # functions of one operand that are made of others
 MADE: dict[str, Callable[[Any, Any], Any]] = {
@@ -131,10 +129,12 @@ class SymPy(Adapter):
             return lambda a, b: self._extreme(name, a, b)
         if name in PARTIALS:
             return self._ufunc(name, named(name))
+        if name in kinds.PARTIALS and not name.startswith("eval_"):  # polynomials are written out
+            return self.host(PRIMITIVES[name])
         return sympy_linalg.FUNCTIONS.get(name)
 
     def host(self, primitive: Primitive) -> Callable[..., Any] | None:
-        """A special function that SymPy lacks, as a function of its own."""
+        """A function that SymPy lacks, or differentiates with loss, as a function of its own."""
         from polyad.engine.sympy_special import special
 
         f = special(primitive)
@@ -155,8 +155,6 @@ class SymPy(Adapter):
 
     def _ufunc(self, name: str, f: Callable[..., Any]) -> Callable[..., Any]:
         """A function of numbers; plain numbers go through NumPy's, so that domains are NumPy's."""
-        from polyad.engine.core import PRIMITIVES
-
         compute = PRIMITIVES[name].compute
 
         def of_entries(*es: Any) -> Any:
@@ -246,8 +244,6 @@ class SymPy(Adapter):
     # -- moving entries -----------------------------------------------------------------------------------
 
     def _moving(self, name: str) -> Callable[..., Any]:
-        from polyad.engine.core import PRIMITIVES
-
         compute = PRIMITIVES[name].compute
 
         def call(*args: Any, **params: Any) -> Any:

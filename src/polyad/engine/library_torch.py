@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,14 @@ def axis_of(keys: tuple[Any, ...], k: int, ndim: int) -> int:
 
 def _is_mask(key: Any) -> bool:
     return isinstance(key, np.ndarray) and key.dtype.kind == "b"
+
+
+# Of these torch's own derivatives lose all digits somewhere: beside zero (i0, i1), beside one (the inverses of sine,
+# cosine and their hyperbolic relatives) or in a tail. tests/engine/test_edges.py looks.
+DERIVED_BY_TABLE = frozenset("i0 i0e i1 i1e arcsin arccos arccosh arctanh leg expm1 log_ndtr expit".split())
+
+# and of these the values have nine digits only
+VALUES_BY_HOST = frozenset({"gammainc", "gammaincc"})
 
 
 class Torch(Hosting):
@@ -345,6 +354,18 @@ class Torch(Hosting):
         a, b = self._alike(a, b)
         return torch.linalg.solve_triangular(a, b, upper=not lower, unitriangular=unit_diagonal)
 
+    def own_power(self, a: Any, b: Any) -> Any:
+        if isinstance(b, int | float | complex):
+            return a**b
+        # torch's own rule is 0 * inf at the second order where base and exponent are zero, and leaves terms out
+        # where the exponent alone is
+        from polyad.engine.torch_host import function
+
+        return function(self, PRIMITIVES["power"], operator.pow)(a, b)
+
+    def own_leg(self, x: Any) -> Any:
+        return ((1 - x) * (1 + x)).sqrt()
+
     def own_ldexp(self, x: Any, n: Any) -> Any:
         # torch's own has derivative zero where the power of two is not whole
         return x * 2.0 ** (n.to(x.dtype) if self.is_own(n) else n)
@@ -360,22 +381,27 @@ class Torch(Hosting):
         return isinstance(a, torch.Tensor)
 
     def _search(self, name: str, home: str) -> Callable[..., Any] | None:
-        if name in ("i1", "i1e"):  # the second derivatives of torch's lose their digits around zero
+        if name in VALUES_BY_HOST:
             return None
-        found = super()._search(name, home)
+        found, primitive = super()._search(name, home), PRIMITIVES[name]
         if found is not None and name in FAILING:
             found = _failing_as_numpy(found)
         if found is not None and name in BY_TABLE:
             from polyad.engine.torch_rules import by_rules
 
-            return by_rules(self, PRIMITIVES[name], found)
-        return self.real_or_host(found, PRIMITIVES[name])
+            return by_rules(self, primitive, found)
+        if found is not None and name in DERIVED_BY_TABLE:
+            found = self.host(primitive, found)
+        return self.real_or_host(found, primitive)
 
     def is_complex(self, a: Any) -> bool:
         return self.is_own(a) and a.is_complex()
 
-    def host(self, primitive: Primitive) -> Callable[..., Any]:
-        """SciPy's function as one of torch's, with the partial derivatives of the table."""
+    def host(self, primitive: Primitive, value: Callable[..., Any] | None = None) -> Callable[..., Any]:
+        """SciPy's function as one of torch's, with the partial derivatives of the table.
+
+        With ``value``, a function of torch's own, only its derivatives are replaced.
+        """
         from polyad.engine.torch_host import function
 
-        return function(self, primitive)
+        return function(self, primitive, value)

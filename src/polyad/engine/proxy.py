@@ -230,10 +230,10 @@ def _index(index: Any) -> Any:
 
 def substitute(own: Any, primitive: Primitive, args: tuple[Value, ...]) -> Value:
     """The operation in terms of others that the library has, or NotImplemented."""
-    from polyad.engine.decompositions import DECOMPOSITIONS, NUMERIC
+    from polyad.engine.decompositions import DECOMPOSITIONS
 
     form = DECOMPOSITIONS.get(primitive.name)
-    if form is None or (own.name == "sympy" and primitive.name in NUMERIC):
+    if form is None:
         return NotImplemented
     try:
         return form(*args)

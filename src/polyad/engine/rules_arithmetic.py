@@ -10,9 +10,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from polyad.engine.core import PRIMITIVES, Binary, Primitive, Tracer, Value, is_real, ndim_of, shape_of
+from polyad.engine.core import (
+    PRIMITIVES,
+    Binary,
+    Primitive,
+    Tracer,
+    Value,
+    base,
+    is_real,
+    ndim_of,
+    shape_of,
+)
 from polyad.engine.cotangents import expand
-from polyad.engine.kinds import aligned, conj, constant, elementwise, filled, fit, general
+from polyad.engine.kinds import PARTIALS, aligned, conj, constant, elementwise, filled, fit, general
 from polyad.engine.masked import chosen
 
 __all__ = [
@@ -235,14 +245,21 @@ log = elementwise("log", np.log, lambda x: 1 / x)
 
 
 def _exponent_partial(a: Value, b: Value) -> Value:
-    """``b * a ** (b - 1)``, exact where the exponent is zero."""
+    """``b * a ** (b - 1)``, exact where the exponent is zero.
+
+    Where the exponent carries a derivative, only the origin is left out: elsewhere it is a smooth function of
+    both.
+    """
     if type(b) is int or type(b) is float:
         if b == 2:
             return a * 2
         if b == 1:
             return 1.0
         return 0.0 if b == 0 else b * a ** (b - 1)
-    return b * a ** where(equal(b, 0), 1.0, b - 1)
+    constant_one = equal(b, 0)
+    if isinstance(b, Tracer):
+        constant_one = PRIMITIVES["logical_and"](base(constant_one), base(equal(a, 0)))
+    return b * a ** where(constant_one, 1.0, b - 1)
 
 
 def _base_partial(y: Value, a: Value, b: Value) -> Value:
@@ -287,6 +304,8 @@ power = Binary(
         lambda y, a, b: lambda w: w * conj(_base_partial(y, a, b)),
     ),
 )
+# for the frameworks that take the rule from the table
+PARTIALS["power"] = (lambda y, a, b: _exponent_partial(a, b), _base_partial), True
 
 
 # -- the operators of tracers -----------------------------------------------------------------------

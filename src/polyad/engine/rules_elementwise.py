@@ -12,10 +12,16 @@ from collections.abc import Callable
 import numpy as np
 
 from polyad.engine import rules_arithmetic as arithmetic
+<<<<<<< HEAD
 from polyad.engine.core import Primitive, Value, is_real, ndim_of
 from polyad.engine.kinds import aligned, conj, filled, general
 from polyad.engine.masked import chosen, settled
 from polyad.engine.rules_arithmetic import as_operand, equal, greater, where
+=======
+from polyad.engine.core import PRIMITIVES, Primitive, Value, is_real
+from polyad.engine.kinds import conj, elementwise, general
+from polyad.engine.rules_arithmetic import equal, greater, where
+>>>>>>> 013a62c (Rules at special points to third order; frameworks take the engine's rule where theirs fails; SymPy's partials out of the table)
 from polyad.engine.table import constant_ufunc, map_ufunc, ufunc
 
 LN2, LN10 = float(np.log(2)), float(np.log(10))
@@ -24,12 +30,12 @@ LN2, LN10 = float(np.log(2)), float(np.log(10))
 
 exp: Primitive = ufunc(np.exp, lambda y: y)
 exp2: Primitive = ufunc(np.exp2, lambda y: y * LN2)
-expm1: Primitive = ufunc(np.expm1, lambda y: y + 1)
+expm1: Primitive = ufunc(np.expm1, lambda x: exp(x))
 log2: Primitive = ufunc(np.log2, lambda x: 1 / (x * LN2))
 log10: Primitive = ufunc(np.log10, lambda x: 1 / (x * LN10))
 log1p: Primitive = ufunc(np.log1p, lambda x: 1 / (1 + x))
 sqrt: Primitive = ufunc(np.sqrt, lambda y: 0.5 / y)
-cbrt: Primitive = ufunc(np.cbrt, lambda x, y: y / (3 * x))
+cbrt: Primitive = ufunc(np.cbrt, lambda y: 1 / (3 * (y * y)))
 square: Primitive = ufunc(np.square, lambda x: x * 2)
 reciprocal: Primitive = ufunc(np.reciprocal, lambda y: -y * y)
 
@@ -38,22 +44,27 @@ reciprocal: Primitive = ufunc(np.reciprocal, lambda y: -y * y)
 sin: Primitive = ufunc(np.sin, lambda x: cos(x))
 cos: Primitive = ufunc(np.cos, lambda x: -sin(x))
 tan: Primitive = ufunc(np.tan, lambda y: 1 + y * y)
-arcsin: Primitive = ufunc(np.arcsin, lambda x: 1 / _leg(x))
-arccos: Primitive = ufunc(np.arccos, lambda x: -1 / _leg(x))
+arcsin: Primitive = ufunc(np.arcsin, lambda x: 1 / _other_leg(x))
+arccos: Primitive = ufunc(np.arccos, lambda x: -1 / _other_leg(x))
 arctan: Primitive = ufunc(np.arctan, lambda x: 1 / (1 + x * x))
 sinh: Primitive = ufunc(np.sinh, lambda x: cosh(x))
 cosh: Primitive = ufunc(np.cosh, lambda x: sinh(x))
 tanh: Primitive = ufunc(np.tanh, lambda y: 1 - y * y)
 arcsinh: Primitive = ufunc(np.arcsinh, lambda x: 1 / sqrt(x * x + 1))
 arccosh: Primitive = ufunc(np.arccosh, lambda x: 1 / (sqrt(x - 1) * sqrt(x + 1)))
-arctanh: Primitive = ufunc(np.arctanh, lambda x: 1 / (1 - x * x))
+arctanh: Primitive = ufunc(np.arctanh, lambda x: 1 / (_other_leg(x) * _other_leg(x)))
 deg2rad: Primitive = ufunc(np.deg2rad, lambda: np.pi / 180)
 rad2deg: Primitive = ufunc(np.rad2deg, lambda: 180 / np.pi)
 
 
-def _leg(x: Value) -> Value:
-    """``sqrt(1 - x**2)``; of complex numbers on the side of the cut that the sign of a zero says."""
-    return sqrt(1 - x * x) if is_real(x) else sqrt(-(x - 1)) * sqrt(x + 1)
+# sqrt(1 - x**2) with all its digits beside 1, and a slope that has all of its own beside 0
+leg: Primitive = elementwise("leg", lambda x: np.sqrt((1 - x) * (1 + x)), lambda x, y: -x / y)
+leg.home = "polyad"
+
+
+def _other_leg(x: Value) -> Value:
+    """Of complex numbers on the side of the cut that the sign of a zero says."""
+    return leg(x) if is_real(x) else sqrt(-(x - 1)) * sqrt(x + 1)
 
 
 def _choice(f: np.ufunc, *shares: Callable[[Value, Value], Value]) -> Primitive:
@@ -90,12 +101,23 @@ def _choice(f: np.ufunc, *shares: Callable[[Value, Value], Value]) -> Primitive:
 
 arctan2: Primitive = ufunc(np.arctan2, lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b))
 hypot: Primitive = ufunc(np.hypot, lambda a, y: _ratio(a, y), lambda b, y: _ratio(b, y))
+<<<<<<< HEAD
 logaddexp: Primitive = ufunc(np.logaddexp, lambda a, y: exp(a - y), lambda b, y: exp(b - y))
 logaddexp2: Primitive = ufunc(np.logaddexp2, lambda a, y: exp2(a - y), lambda b, y: exp2(b - y))
 maximum: Primitive = _choice(np.maximum, lambda a, b: _share(a, b), lambda a, b: _share(b, a))
 minimum: Primitive = _choice(np.minimum, lambda a, b: _share(b, a), lambda a, b: _share(a, b))
 fmax: Primitive = _choice(np.fmax, lambda a, b: _valid_share(a, b), lambda a, b: _valid_share(b, a))
 fmin: Primitive = _choice(np.fmin, lambda a, b: _valid_share(a, b, -1), lambda a, b: _valid_share(b, a, -1))
+=======
+logaddexp: Primitive = ufunc(np.logaddexp, lambda a, b: _first_share(a, b), lambda a, b: _first_share(b, a))
+logaddexp2: Primitive = ufunc(
+    np.logaddexp2, lambda a, b: _first_share(a, b, LN2), lambda a, b: _first_share(b, a, LN2)
+)
+maximum: Primitive = ufunc(np.maximum, lambda a, b: _share(a, b), lambda a, b: _share(b, a))
+minimum: Primitive = ufunc(np.minimum, lambda a, b: _share(b, a), lambda a, b: _share(a, b))
+fmax: Primitive = ufunc(np.fmax, lambda a, b: _valid_share(a, b), lambda a, b: _valid_share(b, a))
+fmin: Primitive = ufunc(np.fmin, lambda a, b: _valid_share(a, b, -1), lambda a, b: _valid_share(b, a, -1))
+>>>>>>> 013a62c (Rules at special points to third order; frameworks take the engine's rule where theirs fails; SymPy's partials out of the table)
 copysign: Primitive = ufunc(np.copysign, lambda a, b: sign(a) * copysign(1.0, b), lambda: 0.0)
 remainder: Primitive = ufunc(np.remainder, lambda: 1.0, lambda a, b: -floor_divide(a, b))
 fmod: Primitive = ufunc(np.fmod, lambda: 1.0, lambda a, b: -trunc(a / b))
@@ -108,6 +130,13 @@ def _ratio(a: Value, y: Value) -> Value:
     """``a / y``, zero where both are."""
     zero = equal(y, 0)
     return where(zero, 0.0, a / where(zero, 1.0, y))
+
+
+def _first_share(a: Value, b: Value, unit: float = 1.0) -> Value:
+    """``exp(a) / (exp(a) + exp(b))``, whose own derivatives keep their digits; equal infinities share equally."""
+    gap = a - b
+    infinite = logical_and(isnan(gap), equal(a, b))
+    return PRIMITIVES["expit"](where(infinite, 0.0, gap) * unit)
 
 
 def _share(a: Value, b: Value) -> Value:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-from polyad.engine.core import PRIMITIVES, Primitive, Value, is_real
+from polyad.engine.core import PRIMITIVES, Primitive, Value, base, is_real
 from polyad.engine.kinds import elementwise
 from polyad.engine.refuse import refuse
-from polyad.engine.rules_arithmetic import less, real, where
+from polyad.engine.rules_arithmetic import equal, less, real, where
 from polyad.engine.rules_elementwise import absolute, cos, cosh, exp, log1p, maximum, sin, sinh
 from polyad.engine.table import map_ufunc, ufunc
 
@@ -129,16 +129,24 @@ def _beta_slope(a: Value, b: Value) -> Value:
 
 def gamma_density(a: Value, x: Value) -> Value:
     """The derivative of ``gammainc(a, x)``."""
-    return exp(_times_log(a - 1, x) - x - gammaln(a))
+    return _times_power(x, a - 1, -x - gammaln(a))
 
 
 def beta_density(a: Value, b: Value, x: Value) -> Value:
     """The derivative of ``betainc(a, b, x)``."""
-    return exp(_times_log(a - 1, x) + PRIMITIVES["xlog1py"](b - 1, -x) - betaln(a, b))
+    edge = PRIMITIVES["logical_or"](base(equal(x, 0)), base(equal(x, 1)))
+    p, q = a - 1, b - 1
+    inside, at_edge = where(edge, 0.5, x), where(edge, x, 0.5)
+    logarithm = PRIMITIVES["xlogy"](p, inside) + PRIMITIVES["xlog1py"](q, -inside)
+    outside = exp(logarithm - betaln(a, b))
+    return where(edge, at_edge**p * (1 - at_edge) ** q * exp(-betaln(a, b)), outside)
 
 
-def _times_log(a: Value, x: Value) -> Value:
-    return PRIMITIVES["xlogy"](a, x)
+def _times_power(x: Value, power: Value, rest: Value) -> Value:
+    """``x**power * exp(rest)`` without overflow; where ``x`` is zero by the power, whose derivatives are right."""
+    zero = equal(x, 0)
+    outside = exp(PRIMITIVES["xlogy"](power, where(zero, 1.0, x)) + rest)
+    return where(zero, where(zero, x, 1.0) ** power * exp(rest), outside)
 
 
 # -- exponential and other integrals (DLMF 6) -------------------------------------------------------

@@ -37,19 +37,21 @@ DEGREE = PI / 180
 
 # -- logistic and entropy ---------------------------------------------------------------------------
 
-expit: Primitive = ufunc(sp.expit, lambda y: y * (1 - y))
+expit: Primitive = ufunc(sp.expit, lambda x, y: y * expit(-x))
 log_expit: Primitive = ufunc(sp.log_expit, lambda x: expit(-x))
 logit: Primitive = ufunc(sp.logit, lambda x: 1 / (x * (1 - x)))
 exprel: Primitive = ufunc(sp.exprel, lambda x: exprel_slope(x))
-xlogy: Primitive = ufunc(sp.xlogy, lambda a, b: _log_unless_zero(a, b), lambda a, b: _over_unless_zero(a, b))
+xlogy: Primitive = ufunc(
+    sp.xlogy, lambda a, b: _log_unless_zero(a, b), lambda a, b: _over_unless_both_zero(a, b)
+)
 xlog1py: Primitive = ufunc(
     sp.xlog1py,
     lambda a, b: log1p(where(logical_and(equal(a, 0), equal(b, -1)), 0.0, b)),
-    lambda a, b: _over_unless_zero(a, 1 + b),
+    lambda a, b: _over_unless_both_zero(a, 1 + b),
 )
 entr: Primitive = ufunc(sp.entr, lambda x: -log(x) - 1)
-rel_entr: Primitive = ufunc(sp.rel_entr, lambda a, b: log(a / b) + 1, lambda a, b: -a / b)
-kl_div: Primitive = ufunc(sp.kl_div, lambda a, b: log(a / b), lambda a, b: 1 - a / b)
+rel_entr: Primitive = ufunc(sp.rel_entr, lambda a, b: _log_ratio(a, b) + 1, lambda a, b: -a / b)
+kl_div: Primitive = ufunc(sp.kl_div, lambda a, b: _log_ratio(a, b), lambda a, b: 1 - a / b)
 cosm1: Primitive = ufunc(sp.cosm1, lambda x: -sin(x))
 exp10: Primitive = ufunc(sp.exp10, lambda y: y * float(np.log(10)))
 huber: Primitive = ufunc(sp.huber, lambda a, b: _beyond(a, b), lambda a, b: _clipped(a, b))
@@ -105,10 +107,16 @@ def _log_unless_zero(a: Value, b: Value) -> Value:
     return log(where(logical_and(equal(a, 0), equal(b, 0)), 1.0, b))
 
 
-def _over_unless_zero(a: Value, b: Value) -> Value:
-    """``a / b``, zero where ``a`` is: there the function is constant."""
+def _over_unless_both_zero(a: Value, b: Value) -> Value:
+    """``a / b``, zero at the origin: there the function is constant along ``b``."""
+    return a / where(logical_and(equal(a, 0), equal(b, 0)), 1.0, b)
+
+
+def _log_ratio(a: Value, b: Value) -> Value:
+    """``log(a / b)``, whose derivative by ``b`` is right where ``a`` is zero as well."""
     zero = equal(a, 0)
-    return where(zero, 0.0, a / where(zero, 1.0, b))
+    at_zero = log(where(zero, a, 1.0)) - log(where(zero, b, 1.0))
+    return where(zero, at_zero, log(where(zero, 1.0, a) / where(zero, 1.0, b)))
 
 
 def _clipped(a: Value, b: Value) -> Value:

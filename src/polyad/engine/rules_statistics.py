@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.special as sp
 
-from polyad.engine.core import Primitive, Value
+from polyad.engine.core import Primitive, Value, base
 from polyad.engine.kinds import elementwise
 from polyad.engine.rules_arithmetic import equal, less, log, real, where
 from polyad.engine.rules_elementwise import exp, floor, imag, log1p, maximum, sqrt, trunc
@@ -62,8 +62,23 @@ voigt_profile: Primitive = ufunc(
 
 
 def _hazard(x: Value) -> Value:
-    """The density over the distribution function, without overflow and loss where both are tiny."""
-    return float(np.sqrt(2 / np.pi)) / erfcx(x / -float(np.sqrt(2)))
+    """The density over the distribution function, without overflow and loss where both are tiny.
+
+    Far out its derivatives are differences of nearly equal numbers, so there it is ``t / S(1 / t**2)`` with
+    ``t = -x`` and the asymptotic series ``S`` of Mills' ratio (DLMF 7.12.1).
+    """
+    plain = base(x)
+    far = less(x, _FAR)
+    if type(plain) in (np.ndarray, np.float64) and not np.any(far):
+        return _HAZARD / erfcx(x / -ROOT_2)
+    t = where(far, -x, -_FAR)
+    q, tail = 1 / (t * t), 1.0
+    for k in range(10, 0, -1):
+        tail = 1 - (2 * k - 1) * q * tail
+    return where(far, t / tail, _HAZARD / erfcx(where(far, 0.0, x) / -ROOT_2))
+
+
+_FAR, ROOT_2, _HAZARD = -25.0, float(np.sqrt(2)), float(np.sqrt(2 / np.pi))
 
 
 def _faddeeva(a: Value, b: Value, c: Value) -> tuple[Value, Value]:

@@ -1,9 +1,9 @@
 """Functions that NumPy and SciPy have and SymPy lacks, or computes with loss, as SymPy functions.
 
 ``log1p(x)`` written as ``log(1 + x)`` would lose the digits of a small ``x``, and the limits of
-``logaddexp`` would overflow: so these are functions of their own, with one line for their partial
-derivatives each, and are evaluated by the function of that name in NumPy or ``scipy.special``. They
-are subclasses of ``sympy.Function``, so SymPy differentiates them as well.
+``logaddexp`` would overflow: so these are functions of their own, evaluated by the function of that name in
+NumPy or ``scipy.special``. Their partial derivatives are those of the engine's table, applied to symbols
+(``sympy_special``). They are subclasses of ``sympy.Function``, so SymPy differentiates them as well.
 
 ``PARTIALS`` holds, for a name, one function of ``(*operands)`` for each operand; None where there is
 no derivative. Conventions: ties share equally, the sign of zero is zero.
@@ -52,7 +52,11 @@ def partial(name: str, args: tuple[Any, ...], k: int) -> Any:
         return _share(name, args, k)
     if name == "pick":
         return _picked(args, k)
-    rules = PARTIALS[name]
+    rules = PARTIALS.get(name)
+    if rules is None:
+        from polyad.engine.sympy_special import fill
+
+        rules = fill(name)
     if rules == ():
         return _sympy().S.Zero
     rule = rules[k]
@@ -110,7 +114,12 @@ def _terms(e: Any) -> int:
 
 
 def _mergeable(e: Any) -> bool:
-    """Whether SymPy multiplies it without asking at length what its powers' bases may be."""
+    """Whether SymPy multiplies it without asking at length what its powers' bases may be.
+
+    A choice times itself would become a choice between powers, and choices within its conditions be folded.
+    """
+    if e.is_Piecewise or (e.is_Pow and e.base.is_Piecewise):
+        return False
     if e.is_Pow:
         return e.base.is_Symbol or (e.exp.is_Integer and e.exp == -1)
     return all(map(_mergeable, e.args)) if e.is_Mul else True
@@ -178,100 +187,7 @@ def _picked(args: tuple[Any, ...], k: int) -> Any:
 
 # -- the table ----------------------------------------------------------------------------------------
 
-
-def _f(name: str) -> Callable[..., Any]:
-    """A function of SymPy where it has one that loses nothing, of this table otherwise."""
-
-    def call(*args: Any) -> Any:
-        return (named(name) if name in PARTIALS else getattr(_sympy(), name))(*args)
-
-    return call
-
-
-def _pi() -> Any:
-    return _sympy().pi
-
-
-_exp, _log, _sqrt, _sin, _gamma = map(_f, ("exp", "log", "sqrt", "sin", "gamma"))
-_log1p, _expit, _logaddexp, _sign, _copysign = map(_f, ("log1p", "expit", "logaddexp", "sign", "copysign"))
-_floor, _trunc, _hypot, _cbrt, _exp2 = map(_f, ("floor", "trunc", "hypot", "cbrt", "exp2"))
-_erfcx, _dawsn, _ndtri, _log_ndtr, _rgamma = map(_f, ("erfcx", "dawsn", "ndtri", "log_ndtr", "rgamma"))
-_betaln, _log10, _exp10, _logaddexp2 = map(_f, ("betaln", "log10", "exp10", "logaddexp2"))
-
-
-def _psi(x: Any) -> Any:
-    return _sympy().polygamma(0, x)
-
-
-def _gaussian(x: Any) -> Any:
-    return _exp(-(x**2) / 2) / _sqrt(2 * _pi())
-
-
-def _by_base(a: Any, b: Any) -> Any:
-    """``b * a ** (b - 1)``, zero for the exponent zero, as polyad's engine has it."""
-    sympy = _sympy()
-    slope = b * named("power")(a, b - 1)
-    return (
-        slope
-        if is_number(b)
-        else select((sympy.S.Zero, condition("Eq", b, sympy.S.Zero)), (slope, sympy.true))
-    )
-
-
-def _by_exponent(a: Any, b: Any) -> Any:
-    """``a ** b * log(a)``, whose limit at ``a = 0`` is zero for positive exponents."""
-    sympy = _sympy()
-    slope = named("power")(a, b) * sympy.log(a, evaluate=False)
-    return select((sympy.S.Zero, condition("Eq", a, sympy.S.Zero)), (slope, sympy.true))
-
-
-PARTIALS: dict[str, tuple[Partial | None, ...]] = {
-    "power": (_by_base, _by_exponent),
-    # constant wherever they have a derivative
-    **{name: () for name in ("floor", "ceil", "trunc", "rint", "sign", "isnan", "isinf", "isfinite")},
-    **{name: () for name in ("floor_divide", "signbit", "constant")},
-    # elementary
-    "exp2": (lambda x: _exp2(x) * _log(2),),
-    "exp10": (lambda x: _exp10(x) * _log(10),),
-    "expm1": (lambda x: _exp(x),),
-    "log1p": (lambda x: 1 / (1 + x),),
-    "log2": (lambda x: 1 / (x * _log(2)),),
-    "log10": (lambda x: 1 / (x * _log(10)),),
-    "cbrt": (lambda x: 1 / (3 * _cbrt(x) ** 2),),
-    "arctan2": (lambda a, b: b / (a**2 + b**2), lambda a, b: -a / (a**2 + b**2)),
-    "hypot": (lambda a, b: a / _hypot(a, b), lambda a, b: b / _hypot(a, b)),
-    "logaddexp": (lambda a, b: _expit(a - b), lambda a, b: _expit(b - a)),
-    "logaddexp2": (
-        lambda a, b: _exp2(a - _logaddexp2(a, b)),
-        lambda a, b: _exp2(b - _logaddexp2(a, b)),
-    ),
-    "copysign": (lambda a, b: _sign(a) * _copysign(1, b), lambda a, b: _sympy().S.Zero),
-    "remainder": (lambda a, b: _sympy().S.One, lambda a, b: -_floor(a / b)),
-    "fmod": (lambda a, b: _sympy().S.One, lambda a, b: -_trunc(a / b)),
-    # scipy.special
-    "expit": (lambda x: _expit(x) * _expit(-x),),
-    "log_expit": (lambda x: _expit(-x),),
-    "logit": (lambda x: 1 / (x * (1 - x)),),
-    "erfcx": (lambda x: 2 * x * _erfcx(x) - 2 / _sqrt(_pi()),),
-    "dawsn": (lambda x: 1 - 2 * x * _dawsn(x),),
-    "ndtr": (_gaussian,),
-    "ndtri": (lambda x: _sqrt(2 * _pi()) * _exp(_ndtri(x) ** 2 / 2),),
-    "log_ndtr": (lambda x: _exp(-(x**2) / 2 - _log_ndtr(x)) / _sqrt(2 * _pi()),),
-    "xlogy": (lambda a, b: _log(b), lambda a, b: a / b),
-    "xlog1py": (lambda a, b: _log1p(b), lambda a, b: a / (1 + b)),
-    "entr": (lambda x: -_log(x) - 1,),
-    "cosm1": (lambda x: -_sin(x),),
-    "gammaln": (_psi,),
-    "rgamma": (lambda x: -_psi(x) * _rgamma(x),),
-    "betaln": (lambda a, b: _psi(a) - _psi(a + b), lambda a, b: _psi(b) - _psi(a + b)),
-    "gammainc": (None, lambda a, x: _exp(-x) * x ** (a - 1) / _gamma(a)),
-    "gammaincc": (None, lambda a, x: -_exp(-x) * x ** (a - 1) / _gamma(a)),
-    "betainc": (
-        None,
-        None,
-        lambda a, b, x: x ** (a - 1) * (1 - x) ** (b - 1) * _exp(-_betaln(a, b)),
-    ),
-    "exp1": (lambda x: -_exp(-x) / x,),
-    "expi": (lambda x: _exp(x) / x,),
-    "spence": (lambda x: _log(x) / (1 - x),),
-}
+# constant wherever they have a derivative; ``sympy_special`` adds the rest out of the engine's table
+PARTIALS: dict[str, tuple[Partial | None, ...]] = dict.fromkeys(
+    "floor ceil trunc rint sign isnan isinf isfinite floor_divide signbit constant".split(), ()
+)

@@ -1,6 +1,6 @@
-"""SciPy's special functions as SymPy functions with the partial derivatives of the table.
+"""Functions of NumPy and SciPy as SymPy functions with the partial derivatives of the table.
 
-For those that neither SymPy nor ``sympy_functions`` has: the partial derivatives of a rule, applied to
+For those that SymPy lacks, or whose own derivative loses digits: the partial derivatives of a rule, applied to
 symbols, are expressions of such functions again.
 """
 
@@ -14,12 +14,12 @@ import numpy as np
 
 from polyad.arrays.expressions import Expressions
 from polyad.engine import host, kinds
-from polyad.engine.core import Primitive, Value
+from polyad.engine.core import PRIMITIVES, Primitive, Value
 from polyad.engine.proxy import Proxy
 from polyad.engine.sympy_entries import entry, objects
 from polyad.engine.sympy_functions import PARTIALS, is_number, named
 
-__all__ = ["COMPUTE", "special"]
+__all__ = ["COMPUTE", "fill", "special"]
 
 # name -> the function on numbers, for the compiled code
 COMPUTE: dict[str, Callable[..., Any]] = {}
@@ -29,18 +29,24 @@ def special(primitive: Primitive) -> Any:
     """The SymPy function of a primitive; None where its values are complex numbers."""
     name = primitive.name
     if name not in COMPUTE:
-        partials = kinds.PARTIALS[name][0]
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # that what counts is no integer here
-                dtype = host.result_dtype(primitive, [np.dtype(np.float64)] * len(partials))
+                dtype = host.result_dtype(primitive, [np.dtype(np.float64)] * len(kinds.PARTIALS[name][0]))
         except TypeError:  # it takes integers only
             return None
         if dtype.kind == "c":
             return None
-        COMPUTE[name] = primitive.compute
-        PARTIALS[name] = tuple(None if d is None else _rule(name, d) for d in partials)
+        fill(name)
     return named(name)
+
+
+def fill(name: str) -> tuple[Any, ...]:
+    """The partial derivatives of the table as functions of expressions, entered under the name."""
+    COMPUTE[name] = PRIMITIVES[name].compute
+    rules = tuple(None if d is None else _rule(name, d) for d in kinds.PARTIALS[name][0])
+    PARTIALS[name] = rules
+    return rules
 
 
 def _rule(name: str, d: Callable[..., Value]) -> Callable[..., Any]:

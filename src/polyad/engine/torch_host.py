@@ -13,7 +13,7 @@ from polyad.engine.core import Primitive
 __all__ = ["function"]
 
 
-def function(own: Any, primitive: Primitive) -> Callable[..., Any]:
+def function(own: Any, primitive: Primitive, value: Callable[..., Any] | None = None) -> Callable[..., Any]:
     """A primitive computed on the host, on tensors and Python numbers.
 
     Parameters
@@ -22,6 +22,8 @@ def function(own: Any, primitive: Primitive) -> Callable[..., Any]:
         That of torch.
     primitive : Primitive
         An elementwise one, with partial derivatives.
+    value : callable, optional
+        A function of torch's own that computes it instead of the host.
     """
     import torch
 
@@ -31,6 +33,8 @@ def function(own: Any, primitive: Primitive) -> Callable[..., Any]:
     class OnHost(torch.autograd.Function):
         @staticmethod
         def forward(*args: Any) -> Any:
+            if value is not None:
+                return value(*args)
             like = next(a for a in args if own.is_own(a))
             arrays = [a.detach().resolve_conj().cpu().numpy() if own.is_own(a) else a for a in args]
             return torch.as_tensor(host.on_host(primitive, arrays), device=like.device)
@@ -85,7 +89,7 @@ def function(own: Any, primitive: Primitive) -> Callable[..., Any]:
                 aligned.append(a)
             return OnHost.apply(*aligned), 0
 
-    OnHost.__name__ = f"scipy_{primitive.name}"
+    OnHost.__name__ = f"{'scipy' if value is None else 'polyad'}_{primitive.name}"
 
     def call(*args: Any) -> Any:
         # what NumPy has as a number of its own is one of Python's here

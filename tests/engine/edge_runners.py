@@ -26,7 +26,7 @@ def _orders(f, x, *steps):
     """The function, then one derivative after another, the first step innermost."""
     found = [f(x)]
     for step in steps:
-        f = (lambda step, f: lambda x: step(f, x))(step, f)
+        f = functools.partial(step, f)
         found.append(f(x))
     return found
 

@@ -1,4 +1,4 @@
-"""Every elementwise primitive at its special points: the data of ``test_edges`` and of the page of conventions.
+"""Every elementwise primitive at its special points: the data of ``test_edges``, and of a page of the docs.
 
 * ``SMOOTH``: where the function is smooth. Value and derivatives come from mpmath, by differences of values
   beside the point in as many digits as it takes; what mpmath lacks comes from a defining equation.
@@ -339,7 +339,7 @@ SMOOTH: dict[str, Smooth] = {
         (1e-5, 1.0),
         (30.0, 30.0),
         rtol=1e-9,
-    ),  # fmt: skip
+    ),
     "gammainc": at(
         lower_gamma,
         (1.0, 0.0),
@@ -350,7 +350,7 @@ SMOOTH: dict[str, Smooth] = {
         (30.0, 25.0),
         (0.5, 1e-3),
         ways=last(2),
-    ),  # fmt: skip
+    ),
     "gammaincc": at(
         lambda a, x: 1 - lower_gamma(a, x),
         (1.0, 0.0),
@@ -359,10 +359,10 @@ SMOOTH: dict[str, Smooth] = {
         (2.5, 1.0),
         (3.0, 60.0),
         ways=last(2),
-    ),  # fmt: skip
+    ),
     "gammaincinv": at(
         inverse(lower_gamma, sp.gammaincinv), (1.0, 0.3), (2.5, 0.9), (2.5, 1e-6), ways=last(2), rtol=1e-8
-    ),  # fmt: skip
+    ),
     "gammainccinv": at(
         inverse(lambda a, x: mp.gammainc(a, x, regularized=True), sp.gammainccinv),
         (1.0, 0.3),
@@ -381,7 +381,7 @@ SMOOTH: dict[str, Smooth] = {
         (1.0, 1.0, 1.0),
         ways=last(3),
         rtol=1e-10,
-    ),  # fmt: skip
+    ),
     "betaincc": at(
         lambda a, b, x: 1 - lower_beta(a, b, x),
         (2.0, 1.0, 0.0),
@@ -389,7 +389,7 @@ SMOOTH: dict[str, Smooth] = {
         (2.0, 3.0, 1.0),
         ways=last(3),
         rtol=1e-10,
-    ),  # fmt: skip
+    ),
     "betaincinv": at(
         inverse(lower_beta, sp.betaincinv), (1.0, 1.0, 0.3), (2.5, 3.5, 0.5), ways=last(3), rtol=1e-8
     ),
@@ -399,7 +399,7 @@ SMOOTH: dict[str, Smooth] = {
         (2.5, 3.5, 0.5),
         ways=last(3),
         rtol=1e-8,
-    ),  # fmt: skip
+    ),
     "poch": at(lambda a, b: mp.gamma(a + b) / mp.gamma(a), (1.0, 0.0), (2.0, 3.0), (0.5, 1.5), rtol=1e-9),
     "binom": at(lambda n, k: mp.binomial(n, k), (5.0, 0.0), (5.0, 2.0), (5.5, 2.5), (3.0, 3.0), rtol=1e-9),
     # exponential integrals
@@ -428,7 +428,7 @@ SMOOTH: dict[str, Smooth] = {
         (2.5, 30.0),
         ways=last(2),
         rtol=1e-10,
-    ),  # fmt: skip
+    ),
     "yv": at(mp.bessely, (0.0, 1e-3), (1.0, 0.5), (0.5, 1.0), (2.5, 30.0), ways=last(2), rtol=1e-10),
     "yn": at(mp.bessely, (0, 1e-3), (1, 0.5), (3, 30.0), ways=last(2), rtol=1e-10),
     "iv": at(
@@ -455,7 +455,7 @@ SMOOTH: dict[str, Smooth] = {
         (2.0, 30.0),
         ways=last(2),
         rtol=1e-8,
-    ),  # fmt: skip
+    ),
     "kve": at(
         lambda v, x: mp.exp(x) * mp.besselk(v, x),
         (1.5, 0.5),
@@ -475,7 +475,7 @@ SMOOTH: dict[str, Smooth] = {
         (2.5, 30.0),
         ways=last(2),
         rtol=1e-8,
-    ),  # fmt: skip
+    ),
     "hankel2e": at(
         lambda v, x: mp.hankel2(v, x) * mp.exp(1j * x),
         (0.0, 0.5),
@@ -483,7 +483,7 @@ SMOOTH: dict[str, Smooth] = {
         (2.5, 30.0),
         ways=last(2),
         rtol=1e-8,
-    ),  # fmt: skip
+    ),
     "itj0y0_0": at(slope(lambda x: mp.besselj(0, x), lambda x: sp.itj0y0(x)[0]), 0.0, SMALL, 0.5, 5.0),
     "itj0y0_1": at(slope(lambda x: mp.bessely(0, x), lambda x: sp.itj0y0(x)[1]), 1e-3, 0.5, 5.0),
     "iti0k0_0": at(slope(lambda x: mp.besseli(0, x), lambda x: sp.iti0k0(x)[0]), 0.0, SMALL, 0.5, 5.0),
@@ -496,7 +496,7 @@ SMOOTH: dict[str, Smooth] = {
         1.0,
         5.0,
         rtol=1e-10,
-    ),  # fmt: skip
+    ),
     "it2j0y0_1": at(slope(lambda x: -mp.bessely(0, x) / x, lambda x: sp.it2j0y0(x)[1]), 1e-3, 0.5, 5.0),
     "it2i0k0_0": at(
         slope(lambda x: (mp.besseli(0, x) - 1) / x, lambda x: sp.it2i0k0(x)[0]),
@@ -506,7 +506,7 @@ SMOOTH: dict[str, Smooth] = {
         1.0,
         5.0,
         rtol=1e-10,
-    ),  # fmt: skip
+    ),
     "it2i0k0_1": at(slope(lambda x: -mp.besselk(0, x) / x, lambda x: sp.it2i0k0(x)[1]), 1e-3, 0.5, 5.0),
     "struve": at(
         mp.struveh, (0.0, 0.0), (1.0, 0.0), (2.0, 0.0), (0.0, 1.0), (1.5, 3.0), ways=last(2), rtol=1e-9
@@ -577,7 +577,7 @@ SMOOTH: dict[str, Smooth] = {
         (1.0, 1.0, 2.0, -3.0),
         ways=last(4),
         rtol=1e-10,
-    ),  # fmt: skip
+    ),
     "wright_bessel": at(
         lambda a, b, x: mp.nsum(lambda k: x**k / mp.factorial(k) * mp.rgamma(a * k + b), [0, 60]),
         (0.5, 1.5, 0.0),
@@ -600,7 +600,7 @@ SMOOTH: dict[str, Smooth] = {
         (0.0, 1.5, -0.5),
         ways=last(3),
         rtol=1e-8,
-    ),  # fmt: skip
+    ),
     **{
         f"eval_{name}": at(f, *points, ways=last(len(points[0])), rtol=1e-10)
         for name, f, points in [
@@ -647,14 +647,14 @@ SMOOTH: dict[str, Smooth] = {
         (0.3, 2.0, 1.0),
         ways=[(1, 0, 0), (0, 1, 0), (0, 0, 1)],
         rtol=1e-9,
-    ),  # fmt: skip
+    ),
     "nrdtrisd": at(
         lambda m, p, x: (x - m) / (mp.sqrt(2) * mp.erfinv(2 * p - 1)),
         (0.1, 0.7, 0.3),
         (0.0, 0.9, 1.0),
         ways=[(1, 0, 0), (0, 1, 0), (0, 0, 1)],
         rtol=1e-9,
-    ),  # fmt: skip
+    ),
     "owens_t": at(
         lambda h, a: mp.quad(lambda t: mp.exp(-h * h * (1 + t * t) / 2) / (1 + t * t), [0, a]) / (2 * mp.pi),
         (0.0, 0.5),
@@ -683,7 +683,7 @@ SMOOTH: dict[str, Smooth] = {
         (2.0, 0.9),
         ways=last(2),
         rtol=1e-8,
-    ),  # fmt: skip
+    ),
     "pdtr": at(
         lambda k, m: 1 - lower_gamma(mp.floor(k) + 1, m), (0.0, 0.0), (2.0, 0.0), (2.0, 1.5), ways=last(2)
     ),
@@ -701,14 +701,14 @@ SMOOTH: dict[str, Smooth] = {
         (1.0, 2.0, 0.5),
         (0.7, 1.5, 3.0),
         ways=[(1, 0, 0), (0, 0, 1)],
-    ),  # fmt: skip
+    ),
     "gdtrix": at(
         inverse(lambda a, b, x: lower_gamma(b, a * x), sp.gdtrix),
         (1.0, 2.0, 0.5),
         (0.7, 1.5, 0.9),
         ways=last(3),
         rtol=1e-8,
-    ),  # fmt: skip
+    ),
     "gdtria": at(
         inverse(lambda b, x, a: lower_gamma(b, a * x), lambda b, x, p: sp.gdtria(p, b, x), first=True),
         (0.5, 2.0, 0.5),
@@ -722,7 +722,7 @@ SMOOTH: dict[str, Smooth] = {
         (2.0, 7, 0.9),
         ways=last(3),
         rtol=1e-9,
-    ),  # fmt: skip
+    ),
     "bdtrc": at(
         lambda k, n, p: lower_beta(k + 1, n - k, p), (2.0, 7, 0.3), (0.0, 3, 0.5), ways=last(3), rtol=1e-9
     ),
@@ -731,7 +731,7 @@ SMOOTH: dict[str, Smooth] = {
         (2.0, 7, 0.3),
         ways=last(3),
         rtol=1e-8,
-    ),  # fmt: skip
+    ),
     "nbdtr": at(lambda k, n, p: lower_beta(n, k + 1, p), (2, 4, 0.3), (0, 2, 0.5), ways=last(3), rtol=1e-9),
     "nbdtrc": at(
         lambda k, n, p: 1 - lower_beta(n, k + 1, p), (2, 4, 0.3), (0, 2, 0.5), ways=last(3), rtol=1e-9
@@ -788,9 +788,7 @@ SMOOTH: dict[str, Smooth] = {
     "boxcox": at(
         boxcox, (1.0, 0.0), (2.0, 0.0), (1.0, 2.0), (0.5, 1e-9), (3.0, -1.5), (1e-5, 2.0), rtol=1e-9
     ),
-    "boxcox1p": at(
-        lambda a, b: boxcox(1 + a, b), (0.0, 0.0), (1.0, 0.0), (0.0, 2.0), (3.0, -1.5), rtol=1e-9
-    ),  # fmt: skip
+    "boxcox1p": at(lambda a, b: boxcox(1 + a, b), (0.0, 0.0), (1.0, 0.0), (0.0, 2.0), (3.0, -1.5), rtol=1e-9),
     "inv_boxcox": at(
         inv_boxcox, (0.0, 0.0), (0.5, 0.0), (0.0, 2.0), (1.0, 1e-9), (0.4, -0.5), (3.0, 2.0), rtol=1e-9
     ),
@@ -802,7 +800,7 @@ SMOOTH: dict[str, Smooth] = {
         (0.4, -0.5),
         (3.0, 2.0),
         rtol=1e-9,
-    ),  # fmt: skip
+    ),
     "powm1": at(lambda a, b: a**b - 1, (1.0, 0.0), (1.0, 2.0), (2.0, 0.0), (1 + 1e-9, 1.0), (0.5, -1.5)),
     "sindg": at(degrees(mp.sin), 0.0, 90.0, 180.0, 30.0, 1e-9),
     "cosdg": at(degrees(mp.cos), 0.0, 90.0, 180.0, 30.0, 1e-9),
@@ -812,7 +810,7 @@ SMOOTH: dict[str, Smooth] = {
         lambda d, m, s: (d + m / 60 + s / 3600) * mp.pi / 180,
         (1.0, 2.0, 3.0),
         ways=[(1, 0, 0), (0, 1, 0), (0, 0, 1)],
-    ),  # fmt: skip
+    ),
     "wrightomega": at(lambda x: mp.lambertw(mp.exp(x)), -40.0, *LINE, 1e3, rtol=1e-9),
     "lambertw": at(
         lambda x, k: mp.lambertw(x),
@@ -823,7 +821,7 @@ SMOOTH: dict[str, Smooth] = {
         (30.0, 0),
         ways=[(1, 0)],
         rtol=1e-10,
-    ),  # fmt: skip
+    ),
     "tklmbda": at(
         inverse(lambda b, p: (p**b - (1 - p) ** b) / b, lambda b, x: sp.tklmbda(x, b), first=True),
         (0.3, 0.7),

@@ -17,10 +17,10 @@ from polyad.engine.refuse import refuse
 
 __all__ = ["JAX"]
 
-# Of these JAX's own derivatives are wrong somewhere: at a removable singularity (spence at 1), at zero (i0, i1),
-# where two operands are equal (beta, betaln), at negative numbers (polygamma and what it is the slope of), under
-# jit (expn), beside the origin (hypot); or they lose all digits in a tail (expit, expm1, log_ndtr, logaddexp) or beside
-# zero (arctanh). tests/engine/test_edges.py looks.
+# Of these JAX's own derivatives are wrong somewhere: at a removable singularity (spence at 1), at zero (i0,
+# i1), where two operands are equal (beta, betaln), at negative numbers (those of digamma), under jit (expn),
+# beside the origin (hypot); or they lose all digits in a tail (expit, expm1, log_ndtr, logaddexp) or beside
+# zero (arctanh). See tests/engine/test_edges.py.
 DERIVED_BY_TABLE = frozenset(
     "spence exp1 expn log_ndtr i0 i0e i1 i1e beta betaln gammaln digamma zeta "
     "hypot expm1 logaddexp logaddexp2 arctanh leg expit".split()

@@ -53,8 +53,8 @@ def _is_mask(key: Any) -> bool:
     return isinstance(key, np.ndarray) and key.dtype.kind == "b"
 
 
-# Of these torch's own derivatives lose all digits somewhere: beside zero (i0, i1), beside one (the inverses of sine,
-# cosine and their hyperbolic relatives) or in a tail. tests/engine/test_edges.py looks.
+# Of these torch's own derivatives lose all digits somewhere: beside zero (i0, i1), beside one (the inverses of
+# sine, cosine and their hyperbolic relatives) or in a tail. See tests/engine/test_edges.py.
 DERIVED_BY_TABLE = frozenset("i0 i0e i1 i1e arcsin arccos arccosh arctanh leg expm1 log_ndtr expit".split())
 
 # and of these the values have nine digits only
@@ -357,8 +357,8 @@ class Torch(Hosting):
     def own_power(self, a: Any, b: Any) -> Any:
         if isinstance(b, int | float | complex):
             return a**b
-        # torch's own rule is 0 * inf at the second order where base and exponent are zero, and leaves terms out
-        # where the exponent alone is
+        # torch's own rule is 0 * inf at the second order where base and exponent are zero, and leaves terms
+        # out where the exponent alone is
         from polyad.engine.torch_host import function
 
         return function(self, PRIMITIVES["power"], operator.pow)(a, b)

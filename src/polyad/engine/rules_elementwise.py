@@ -133,7 +133,7 @@ def _ratio(a: Value, y: Value) -> Value:
 
 
 def _first_share(a: Value, b: Value, unit: float = 1.0) -> Value:
-    """``exp(a) / (exp(a) + exp(b))``, whose own derivatives keep their digits; equal infinities share equally."""
+    """``exp(a) / (exp(a) + exp(b))``, with all digits of its derivatives; equal infinities share equally."""
     gap = a - b
     infinite = logical_and(isnan(gap), equal(a, b))
     return PRIMITIVES["expit"](where(infinite, 0.0, gap) * unit)

@@ -143,7 +143,7 @@ def beta_density(a: Value, b: Value, x: Value) -> Value:
 
 
 def _times_power(x: Value, power: Value, rest: Value) -> Value:
-    """``x**power * exp(rest)`` without overflow; where ``x`` is zero by the power, whose derivatives are right."""
+    """``x**power * exp(rest)`` without overflow; by the power where ``x`` is zero, to every order."""
     zero = equal(x, 0)
     outside = exp(PRIMITIVES["xlogy"](power, where(zero, 1.0, x)) + rest)
     return where(zero, where(zero, x, 1.0) ** power * exp(rest), outside)

@@ -1,7 +1,7 @@
 """Functions of NumPy and SciPy as SymPy functions with the partial derivatives of the table.
 
-For those that SymPy lacks, or whose own derivative loses digits: the partial derivatives of a rule, applied to
-symbols, are expressions of such functions again.
+For those that SymPy lacks, or whose own derivative loses digits: the partial derivatives of a rule, applied
+to symbols, are expressions of such functions again.
 """
 
 from __future__ import annotations

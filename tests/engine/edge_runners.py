@@ -100,13 +100,28 @@ def torch_reverse(f, x):
     return [(v.detach() + torch.zeros(x.shape)).numpy() for v in found]
 
 
-def torch_forward(f, x):
+def torch_nested(f, x, steps):
     import torch
 
-    def step(g, a):
+    def push(g, a):
         return torch.func.jvp(g, (a,), (torch.ones_like(a),))[1]
 
-    return [v.detach().numpy() for v in _orders(_lifted("torch", f), torch.tensor(x), step, step, step)]
+    def pull(g, a):
+        y, back = torch.func.vjp(g, a)
+        return back(torch.ones_like(y))[0]
+
+    def values(v):
+        return (v.detach() + torch.zeros(x.shape)).numpy()  # torch's symbolic zeros have none
+
+    return [values(v) for v in _orders(_lifted("torch", f), torch.tensor(x), *steps(pull, push))]
+
+
+def torch_forward(f, x):
+    return torch_nested(f, x, lambda pull, push: (push,))
+
+
+def torch_mixed(f, x):
+    return torch_nested(f, x, lambda pull, push: (pull, push, pull))
 
 
 def autograd_reverse(f, x):
@@ -151,6 +166,7 @@ FRAMEWORKS = {
     "jax reverse": jax_reverse,
     "torch reverse": torch_reverse,
     "torch forward": torch_forward,
+    "torch mixed": torch_mixed,
     "autograd": autograd_reverse,
     "casadi": casadi,
     "sympy": sympy,

@@ -10,7 +10,9 @@ A point is a tuple of operands. ``None`` in an expected row is a derivative that
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import mpmath as mp
@@ -18,6 +20,8 @@ import numpy as np
 import scipy.special as sp
 
 from polyad.engine import methods, taylor  # noqa: F401  (fill the table)
+from polyad.engine.core import PRIMITIVES
+from polyad.engine.table import UFUNCS
 
 inf, nan, pi = np.inf, np.nan, np.pi
 
@@ -99,10 +103,16 @@ def by_values(f: Callable[..., Any]) -> Given:
         nodes = np.cos(np.pi * (np.arange(17) + 0.5) / 17)
         size = 0.25
         args = [p + u * size * nodes if u else p for p, u in zip(point, way, strict=True)]
-        fit = np.polynomial.Chebyshev.fit(size * nodes, f(*args), 16)
-        return tuple(fit.deriv(k)(0.0) if k else f(*point) for k in range(4))
+        values = f(*args)
+        fit = np.polynomial.Chebyshev.fit(size * nodes, values.real + values.imag, 16)
+        return tuple(fit.deriv(k)(0.0) if k else fit(0.0) for k in range(4))
 
     return Given(derivatives)
+
+
+def part(name: str, k: int) -> Callable[..., Any]:
+    """One result of a function of SciPy that has several."""
+    return lambda *args: getattr(sp, name)(*args)[k]
 
 
 # -- smooth points --------------------------------------------------------------------------------
@@ -829,4 +839,128 @@ SMOOTH: dict[str, Smooth] = {
         ways=[(1, 0)],
         rtol=1e-8,
     ),
+    # what mpmath lacks: no special points are known
+    "besselpoly": at(by_values(sp.besselpoly), (1.0, 1.0, 0.5), (2.0, 1.5, 1.0), ways=[(1, 0, 0)], rtol=1e-6),
+    **{
+        f"{name}_{k}": at(by_values(part(name, k)), *points, ways=last(len(points[0])), rtol=1e-6)
+        for name, points in [
+            ("mathieu_cem", [(2, 1.5, 0.3)]),
+            ("mathieu_sem", [(2, 1.5, 0.3)]),
+            ("mathieu_modcem1", [(2, 1.5, 0.5)]),
+            ("mathieu_modcem2", [(2, 1.5, 0.5)]),
+            ("mathieu_modsem1", [(2, 1.5, 0.5)]),
+            ("mathieu_modsem2", [(2, 1.5, 0.5)]),
+            ("pro_ang1", [(1, 2, 0.7, 0.3)]),
+            ("obl_ang1", [(1, 2, 0.7, 0.3)]),
+            ("pro_rad1", [(1, 2, 0.7, 1.9)]),
+            ("obl_rad1", [(1, 2, 0.7, 0.9)]),
+        ]
+        for k in range(2)
+    },
+    **{
+        f"{name}_1": at(by_values(part(name, 1)), (0.7, 0.5), (1.0, 1.5), ways=last(2), rtol=1e-6)
+        for name in ("pbdv", "pbvv", "pbwa")
+    },
+    **{
+        f"{name}_{k}": at(by_values(part(name, k)), 0.5, 1.5, rtol=1e-6)
+        for name in ("modfresnelp", "modfresnelm")
+        for k in range(2)
+    },
+    "stdtrit": at(by_values(sp.stdtrit), (3.5, 0.4), (2.0, 0.6), ways=last(2), rtol=1e-6),
+    "chndtrix": at(by_values(sp.chndtrix), (0.5, 3.5, 1.2), ways=[(1, 0, 0)], rtol=1e-5),
+    "ncfdtri": at(by_values(sp.ncfdtri), (3.0, 5.0, 1.2, 0.5), ways=last(4), rtol=1e-5),
+    "nctdtrit": at(by_values(sp.nctdtrit), (3.5, 0.7, 0.5), ways=last(3), rtol=1e-5),
 }
+# What ``test_special`` has instead: piecewise polynomials with a first derivative only, and what SciPy finds to
+# six digits, so that no third derivative can be had of its values.
+ELSEWHERE = frozenset({"smirnov", "smirnovi", "chndtrinc", "ncfdtrinc"})
+
+# -- conventions ----------------------------------------------------------------------------------
+
+
+class Convention(NamedTuple):
+    """A point without a derivative: what every backend gives for each operand, and why."""
+
+    name: str
+    point: tuple[float, ...]
+    partials: tuple[float, ...]
+    why: str
+
+
+_TIE = "a tie is shared equally"
+_CUSP = "a cusp: the mean of both sides"
+_STEP = "constant in pieces"
+_LIMIT = "the limit is infinite"
+_CORNER = "no limit: the function is constant along an axis"
+CONVENTIONS = [
+    Convention("absolute", (0.0,), (0.0,), _CUSP),
+    Convention("sign", (0.0,), (0.0,), _STEP),
+    *(Convention(name, (2.0,), (0.0,), _STEP) for name in ("floor", "ceil", "trunc", "rint")),
+    Convention("heaviside", (0.0, 0.5), (0.0, 1.0), _STEP),
+    Convention("copysign", (0.0, 1.0), (0.0, 0.0), _CUSP),
+    *(Convention(name, (1.0, 1.0), (0.5, 0.5), _TIE) for name in ("maximum", "minimum", "fmax", "fmin")),
+    Convention("remainder", (4.0, 2.0), (1.0, -2.0), "a jump: from the side on which the value lies"),
+    Convention("fmod", (4.0, 2.0), (1.0, -2.0), "a jump: from the side on which the value lies"),
+    Convention("hypot", (0.0, 0.0), (0.0, 0.0), "a cone: the mean of all sides"),
+    Convention("arctan2", (0.0, 0.0), (0.0, 0.0), "every angle meets there"),
+    Convention("power", (0.0, 0.0), (0.0, 0.0), _CORNER),
+    Convention("power", (0.0, 2.0), (0.0, 0.0), "0**b is zero for every positive b"),
+    Convention("xlogy", (0.0, 0.0), (0.0, 0.0), _CORNER),
+    Convention("xlog1py", (0.0, -1.0), (0.0, 0.0), _CORNER),
+    Convention("sqrt", (0.0,), (inf,), _LIMIT),
+    Convention("cbrt", (0.0,), (inf,), _LIMIT),
+    Convention("log", (0.0,), (inf,), _LIMIT),
+    Convention("entr", (0.0,), (inf,), _LIMIT),
+    Convention("rel_entr", (0.0, 1.0), (-inf, 0.0), _LIMIT),
+    Convention("kl_div", (0.0, 1.0), (-inf, 1.0), _LIMIT),
+    Convention("logaddexp", (-inf, -inf), (0.5, 0.5), _TIE),
+    Convention("logaddexp", (-inf, 0.0), (0.0, 1.0), "the smaller one does not count"),
+    Convention("huber", (1.0, 1.0), (0.0, 1.0), "smooth to first order; the second derivative is 1/2"),
+]
+
+# -- the table in the file beside this one ----------------------------------------------------------
+
+FILE = Path(__file__).with_name("edges.json")
+
+
+def function(name: str) -> Callable[..., Any]:
+    """The function of NumPy or SciPy that a user calls to reach a primitive."""
+    if name == "lambertw":
+        return lambda x, k: sp.lambertw(x)
+    if name in ("sinc", "real", "conjugate", "absolute"):
+        return getattr(np, name)
+    found = getattr(np, name, None) or getattr(sp, name, None)
+    if isinstance(found, np.ufunc):
+        return found
+    if name[-2:] in ("_0", "_1", "_2", "_3"):
+        return part(name[:-2], int(name[-1]))
+    return next(f for f, g in UFUNCS.items() if g is PRIMITIVES[name])
+
+
+def references(name: str, way: tuple[int, ...], point: tuple[float, ...]) -> list[float]:
+    """Value and three derivatives; real and imaginary part are added."""
+    row = SMOOTH[name].reference
+    with np.errstate(all="ignore"):
+        found = row.derivatives(point, way) if isinstance(row, Given) else along(row, point, way)
+    return [float(np.real(v) + np.imag(v)) for v in found]
+
+
+def key(name: str, way: tuple[int, ...], point: tuple[float, ...]) -> str:
+    return f"{name} {list(way)} {list(point)}"
+
+
+def main() -> None:
+    """Write the table of references."""
+    table = {
+        key(name, way, point): references(name, way, point)
+        for name, row in SMOOTH.items()
+        for way in row.ways
+        for point in row.points
+    }
+    FILE.write_text(
+        "{\n" + ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in table.items()) + "\n}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

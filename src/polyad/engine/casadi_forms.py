@@ -18,7 +18,7 @@ class Forms:
 
     floating = frozenset(
         "exp2 log2 cbrt reciprocal_ deg2rad rad2deg hypot logaddexp logaddexp2 heaviside "
-        "expit log_expit logit xlogy exp10 ldexp leg arcsin arccos arctanh".split()
+        "expit log_expit logit xlogy exp10 ldexp leg arcsin arccos arctanh arctan2".split()
     )
     truths = frozenset(("isnan", "isinf", "isfinite", "signbit"))
 
@@ -125,7 +125,11 @@ class Forms:
     def cbrt(x: Any) -> Any:
         import casadi
 
-        return casadi.sign(x) * casadi.power(casadi.fabs(x), 1.0 / 3.0)
+        # the slope at zero is infinite, 0 * inf by CasADi's rules; that of a root is as well
+        zero = casadi.eq(x, 0.0)
+        rest = casadi.if_else(zero, 1.0, x)
+        root = casadi.sign(rest) * casadi.power(casadi.fabs(rest), 1.0 / 3.0)
+        return casadi.if_else(zero, casadi.sqrt(casadi.if_else(zero, x, 1.0)), root)
 
     @staticmethod
     def deg2rad(x: Any) -> Any:
@@ -144,13 +148,25 @@ class Forms:
         return casadi.if_else(origin, 0.0, casadi.hypot(casadi.if_else(origin, 1.0, a), b))
 
     @staticmethod
+    def arctan2(a: Any, b: Any) -> Any:
+        import casadi
+
+        # zero at the origin, 0 / 0 by CasADi's rule
+        origin = casadi.logic_and(casadi.eq(a, 0.0), casadi.eq(b, 0.0))
+        return casadi.if_else(origin, 0.0, casadi.atan2(a, casadi.if_else(origin, 1.0, b)))
+
+    @staticmethod
     def logaddexp(a: Any, b: Any) -> Any:
         import casadi
 
-        # both branches are the same smooth function, so its derivatives are right at ties as well
+        # both branches are the same smooth function, so its derivatives are right at ties as well;
+        # equal infinities share equally
+        tie = casadi.logic_and(casadi.eq(a, b), Forms.isinf(a))
+        shared = 0.5 * a + 0.5 * b
+        a, b = casadi.if_else(tie, 0.0, a), casadi.if_else(tie, 0.0, b)
         first = casadi.gt(a, b)
         head, gap = casadi.if_else(first, a, b), casadi.if_else(first, b - a, a - b)
-        return head + casadi.log1p(casadi.exp(gap))
+        return casadi.if_else(tie, shared, head + casadi.log1p(casadi.exp(gap)))
 
     @staticmethod
     def logaddexp2(a: Any, b: Any) -> Any:

@@ -192,7 +192,8 @@ class Adapter:
                 f"{name} of {types.result} wraps around at the end of that type, which {self.name} cannot",
                 "convert with x.astype(np.int64) or x.astype(float), or use backend='numpy'",
             )
-        like = next(a for a in arrays if self.is_own(a) and hasattr(a, "dtype"))
+        # where the library's arrays are NumPy's, those that carry no derivative are nobody's own
+        like = next((a for a in arrays if self.is_own(a) and hasattr(a, "dtype")), arrays[0])
         cast = [
             a if dtype is None else self.cast(a, dtype)
             for a, dtype in zip(arrays, types.operands, strict=True)

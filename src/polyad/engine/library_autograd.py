@@ -19,8 +19,10 @@ __all__ = ["Autograd"]
 BY_TABLE = frozenset({"det", "eigh", "svd"})
 
 
-# Of these autograd's own derivatives lose all digits beside a pole, or in a tail (tests/engine/test_edges.py).
-DERIVED_BY_TABLE = frozenset("arcsin arccos arccosh arctanh expm1 logaddexp logaddexp2 reciprocal".split())
+# Of these autograd's own derivatives lose digits beside a pole, or in a tail (tests/engine/test_edges.py).
+DERIVED_BY_TABLE = frozenset(
+    "arcsin arccos arccosh arctanh arctan2 hypot expm1 logaddexp logaddexp2 reciprocal".split()
+)
 
 
 class Autograd(Adapter):

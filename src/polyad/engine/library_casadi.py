@@ -43,7 +43,7 @@ COMPARISONS: dict[str, str] = {
     "not_equal": "ne",
 }
 BINARY: dict[str, str] = {"add": "plus", "subtract": "minus", "multiply": "times"}
-FLOATING: dict[str, str] = {"divide": "rdivide", "arctan2": "atan2", "copysign": "copysign"}
+FLOATING: dict[str, str] = {"divide": "rdivide", "copysign": "copysign"}
 LOGICAL = ("logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor")
 
 Operation = Callable[..., Any]

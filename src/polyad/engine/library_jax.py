@@ -20,10 +20,12 @@ __all__ = ["JAX"]
 # Of these JAX's own derivatives are wrong somewhere: at a removable singularity (spence at 1), at zero (i0,
 # i1), where two operands are equal (beta, betaln), at negative numbers (those of digamma), under jit (expn),
 # beside the origin (hypot); or they lose all digits in a tail (expit, expm1, log_ndtr, logaddexp) or beside
-# zero (arctanh). See tests/engine/test_edges.py.
+# zero (arctanh); or they keep other conventions where there is none (arctan2, copysign, fmax, xlogy).
+# See tests/engine/test_edges.py.
 DERIVED_BY_TABLE = frozenset(
     "spence exp1 expn log_ndtr i0 i0e i1 i1e beta betaln gammaln digamma zeta "
-    "hypot expm1 logaddexp logaddexp2 arctanh leg expit".split()
+    "hypot arctan2 expm1 logaddexp logaddexp2 arctanh leg expit copysign fmax fmin xlogy "
+    "xlog1py".split()
 )
 # and of these at zero; the forms in ``decompositions`` are right there
 DERIVED_WRONG = frozenset({"boxcox", "boxcox1p", "rel_entr", "kl_div"})
@@ -172,6 +174,11 @@ class JAX(Hosting):
 
     def _is_inexact(self, a: Any) -> bool:
         return self.is_own(a) and a.dtype.kind in "fc"
+
+    def own_absolute(self, x: Any) -> Any:
+        if x.dtype.kind == "c":
+            return self.main().abs(x)
+        return x * self.stop(self.main().sign(x))  # JAX's own slope is 1 at zero
 
     def own_leg(self, x: Any) -> Any:
         return self.main().sqrt((1 - x) * (1 + x))

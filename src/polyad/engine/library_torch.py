@@ -53,9 +53,13 @@ def _is_mask(key: Any) -> bool:
     return isinstance(key, np.ndarray) and key.dtype.kind == "b"
 
 
-# Of these torch's own derivatives lose all digits somewhere: beside zero (i0, i1), beside one (the inverses of
+# Of these torch's own derivatives lose digits somewhere: beside zero (i0, i1), beside one (the inverses of
 # sine, cosine and their hyperbolic relatives) or in a tail. See tests/engine/test_edges.py.
-DERIVED_BY_TABLE = frozenset("i0 i0e i1 i1e arcsin arccos arccosh arctanh leg expm1 log_ndtr expit".split())
+# Or they keep other conventions where there is none.
+DERIVED_BY_TABLE = frozenset(
+    "i0 i0e i1 i1e arcsin arccos arccosh arctanh leg expm1 log_ndtr expit "
+    "fmax fmin hypot xlogy xlog1py cbrt logaddexp logaddexp2 zeta".split()
+)
 
 # and of these the values have nine digits only
 VALUES_BY_HOST = frozenset({"gammainc", "gammaincc"})
@@ -362,6 +366,9 @@ class Torch(Hosting):
         from polyad.engine.torch_host import function
 
         return function(self, PRIMITIVES["power"], operator.pow)(a, b)
+
+    def own_cbrt(self, x: Any) -> Any:
+        return x.sign() * x.abs() ** (1 / 3)
 
     def own_leg(self, x: Any) -> Any:
         return ((1 - x) * (1 + x)).sqrt()

@@ -99,7 +99,7 @@ def _choice(f: np.ufunc, *shares: Callable[[Value, Value], Value]) -> Primitive:
 
 # -- of two operands ----------------------------------------------------------------------------------
 
-arctan2: Primitive = ufunc(np.arctan2, lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b))
+arctan2: Primitive = ufunc(np.arctan2, lambda a, b: _turn(b, a), lambda a, b: -_turn(a, b))
 hypot: Primitive = ufunc(np.hypot, lambda a, y: _ratio(a, y), lambda b, y: _ratio(b, y))
 <<<<<<< HEAD
 logaddexp: Primitive = ufunc(np.logaddexp, lambda a, y: exp(a - y), lambda b, y: exp(b - y))
@@ -124,6 +124,12 @@ fmod: Primitive = ufunc(np.fmod, lambda: 1.0, lambda a, b: -trunc(a / b))
 heaviside: Primitive = ufunc(np.heaviside, lambda: 0.0, lambda a: where(equal(a, 0), 1.0, 0.0))
 ldexp: Primitive = ufunc(np.ldexp, lambda b: exp2(b * 1.0), None)
 nextafter: Primitive = ufunc(np.nextafter, lambda: 1.0, lambda: 0.0)
+
+
+def _turn(a: Value, b: Value) -> Value:
+    """``a / (a**2 + b**2)`` without overflow, zero at the origin."""
+    size = hypot(a, b)
+    return _ratio(_ratio(a, size), size)
 
 
 def _ratio(a: Value, y: Value) -> Value:

@@ -9,6 +9,7 @@ import numpy as np
 
 from polyad.engine import host
 from polyad.engine.core import Primitive
+from polyad.engine.refuse import refuse
 
 __all__ = ["function"]
 
@@ -26,6 +27,8 @@ def function(own: Any, primitive: Primitive, value: Callable[..., Any] | None = 
         A function of torch's own that computes it instead of the host.
     """
     import torch
+
+    jvp = torch._C._functorch.TransformType.Jvp
 
     def slope(k: int, y: Any, args: Any) -> Any:
         return host.partial(primitive, k, own, y, args)
@@ -92,6 +95,13 @@ def function(own: Any, primitive: Primitive, value: Callable[..., Any] | None = 
     OnHost.__name__ = f"{'scipy' if value is None else 'polyad'}_{primitive.name}"
 
     def call(*args: Any) -> Any:
+        stack = torch._C._functorch.get_interpreter_stack()
+        if stack and sum(level.key() == jvp for level in stack) > 1:
+            # torch runs the rule of such a function with its forward mode off: the outer level would be lost
+            raise refuse(
+                f"{primitive.name} in forward mode within forward mode of torch",
+                "use reverse mode for one of the two, or backend='numpy' or 'jax'",
+            )
         # what NumPy has as a number of its own is one of Python's here
         return OnHost.apply(*(a.item() if isinstance(a, np.generic) else a for a in args))
 

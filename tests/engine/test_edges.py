@@ -1,0 +1,151 @@
+"""Every elementwise primitive right at its special points, to third order, in every mode and framework."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from edge_runners import ENGINE, FRAMEWORKS
+from edges import CONVENTIONS, ELSEWHERE, FILE, SMOOTH, function, key, references
+
+import polyad as ad
+from polyad.backends.registry import is_installed, load
+from polyad.engine.core import PRIMITIVES
+from polyad.engine.kinds import PARTIALS
+
+REFERENCES = json.loads(FILE.read_text())
+INSTALLED = {name: runner for name, runner in FRAMEWORKS.items() if is_installed(load(name.split()[0]))}
+# The slope of tanh is 1 - tanh**2, as in every framework: it keeps absolute digits, not relative ones. So do
+# CasADi's differences beside zero.
+ABSOLUTE = frozenset({"tanh", "arcsin", "arccos", "arctanh"})
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of infinities at poles, and of what torch imports
+
+
+def groups(name):
+    """Function of one array, its values, and the references, for every direction of the operands."""
+    row, f = SMOOTH[name], function(name)
+    for way in row.ways:
+        columns = [np.array(c) for c in zip(*row.points, strict=True)]
+        active = [k for k, u in enumerate(way) if u]
+        alone = len(active) == 1
+
+        def g(t, columns=columns, way=way, alone=alone):
+            args = [(t if alone else c + t * u) if u else c for c, u in zip(columns, way, strict=True)]
+            y = f(*args)
+            return np.real(y) + np.imag(y) if COMPLEX.get(name) else y
+
+        x = columns[active[0]] * 1.0 if alone else np.zeros(len(row.points))
+        expected = np.array([REFERENCES[key(name, way, p)] for p in row.points]).T
+        yield g, x, expected, f"{name}, direction {way}, at {row.points}"
+
+
+def _is_complex(name):
+    with np.errstate(all="ignore"):
+        return np.iscomplexobj(function(name)(*SMOOTH[name].points[0]))
+
+
+COMPLEX = {name: _is_complex(name) for name in SMOOTH}
+
+
+def check(found, expected, rtol, absolute, message):
+    for order, (value, right) in enumerate(zip(found, expected, strict=False)):
+        value = np.broadcast_to(np.asarray(value, dtype=float), right.shape)
+        tolerance = rtol * 100.0 ** max(0, order - 1) * np.abs(right)
+        # where a derivative is zero, it is the difference of numbers like those of lower order
+        tolerance += np.where(right == 0, rtol * np.abs(expected[: order + 1]).max(axis=0), 1e-290)
+        if order == 0 or absolute:
+            tolerance += 1e-15
+        assert (np.abs(value - right) <= tolerance).all(), f"order {order} of {message}: {value} for {right}"
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_in_every_mode(name):
+    for mode, runner in ENGINE.items():
+        for f, x, expected, message in groups(name):
+            check(runner(f, x), expected, SMOOTH[name].rtol, name in ABSOLUTE, f"{message}, {mode}")
+
+
+# JAX compiles every operation of each of these: what it has no function of, or takes from the table like the
+# other frameworks, is left to these
+IN_JAX = (
+    "power sinc hypot arctan2 logaddexp expm1 arctanh arcsin expit log_ndtr i0 i1 betaln digamma gammaln "
+    "xlogy xlog1py entr rel_entr kl_div exprel spence gammainc hyp2f1 cbrt ldexp absolute"
+).split()
+
+
+@pytest.mark.parametrize("framework", INSTALLED)
+@pytest.mark.parametrize("name", SMOOTH)
+def test_in_every_framework(name, framework):
+    if framework.startswith("jax") and name not in IN_JAX:
+        return
+    for f, x, expected, message in groups(name):
+        try:
+            found = INSTALLED[framework](f, x)
+        except ad.errors.OperationNotSupportedError:
+            assert name in REFUSED.get(framework, ()), f"{message} is refused by {framework}"
+            return
+        check(found, expected, SMOOTH[name].rtol, name in ABSOLUTE, f"{message}, {framework}")
+
+
+# what is refused by name: complex numbers in SymPy, integers
+REFUSED = {
+    "sympy": frozenset(
+        "ldexp wofz hankel1 hankel2 hankel1e hankel2e ber bei berp beip voigt_profile lambertw eval_hermite "
+        "eval_hermitenorm modfresnelp_0 modfresnelp_1 modfresnelm_0 modfresnelm_1".split()
+    ),
+    "autograd": frozenset({"real"}),
+    # what has no form in elementary functions
+    "casadi": frozenset(n for n in SMOOTH if n in PARTIALS and PRIMITIVES[n].home != "numpy") | {"nextafter"},
+}
+
+
+def test_every_primitive_has_a_row():
+    derived = {
+        name
+        for name, (partials, _) in PARTIALS.items()
+        if any(d is not None for d in partials) and not name.startswith("carlson")
+    }
+    assert derived - SMOOTH.keys() - ELSEWHERE == {"leg"}  # of the inverses of sine, which have rows
+
+
+def test_the_table_is_mpmaths():
+    rows = [(name, way, p) for name, row in SMOOTH.items() for way in row.ways for p in row.points]
+    assert {key(*row) for row in rows} == REFERENCES.keys()
+    for name, way, point in rows[::29]:
+        found = references(name, way, point)
+        np.testing.assert_allclose(found, REFERENCES[key(name, way, point)], rtol=1e-9, atol=1e-30)
+
+
+BACKENDS = [
+    name for name in ("numpy", "jax", "torch", "autograd", "casadi", "sympy") if is_installed(load(name))
+]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_conventions(backend):
+    options = {"jax": ad.JAX(lift=True), "torch": ad.Torch(lift=True), "autograd": ad.Autograd(lift=True)}
+    wrong = {}
+    for row in CONVENTIONS:
+        f = function(row.name)
+        with np.errstate(all="ignore"):
+            found = ad.jacobian(
+                lambda x: f(*[x[k : k + 1] for k in range(len(row.point))]),  # noqa: B023
+                np.array(row.point),
+                backend=options.get(backend, backend),
+            )
+        if not np.array_equal(np.ravel(found), row.partials):
+            wrong[row.name, row.point] = np.ravel(found), row.partials
+    assert not wrong
+
+
+def test_empty_arrays():
+    for name, row in SMOOTH.items():
+        if "_" in name and name[-1].isdigit():
+            continue
+        f, n = function(name), len(row.points[0])
+        k = next(k for k, u in enumerate(row.ways[0]) if u)
+        args = [np.zeros(0) if j == k else row.points[0][j] for j in range(n)]
+        found = ad.jacobian(lambda x: f(*args[:k], x, *args[k + 1 :]), args[k])  # noqa: B023
+        assert found.shape == (0, 0)

@@ -871,8 +871,8 @@ SMOOTH: dict[str, Smooth] = {
     "ncfdtri": at(by_values(sp.ncfdtri), (3.0, 5.0, 1.2, 0.5), ways=last(4), rtol=1e-5),
     "nctdtrit": at(by_values(sp.nctdtrit), (3.5, 0.7, 0.5), ways=last(3), rtol=1e-5),
 }
-# What ``test_special`` has instead: piecewise polynomials with a first derivative only, and what SciPy finds to
-# six digits, so that no third derivative can be had of its values.
+# What ``test_special`` has instead: piecewise polynomials with a first derivative only, and inverses that
+# SciPy finds to six digits, so that no third derivative can be had of their values.
 ELSEWHERE = frozenset({"smirnov", "smirnovi", "chndtrinc", "ncfdtrinc"})
 
 # -- conventions ----------------------------------------------------------------------------------

@@ -53,18 +53,6 @@ def _is_mask(key: Any) -> bool:
     return isinstance(key, np.ndarray) and key.dtype.kind == "b"
 
 
-# Of these torch's own derivatives lose digits somewhere: beside zero (i0, i1), beside one (the inverses of
-# sine, cosine and their hyperbolic relatives) or in a tail. See tests/engine/test_edges.py.
-# Or they keep other conventions where there is none.
-DERIVED_BY_TABLE = frozenset(
-    "i0 i0e i1 i1e arcsin arccos arccosh arctanh leg expm1 log_ndtr expit "
-    "fmax fmin hypot xlogy xlog1py cbrt logaddexp logaddexp2 zeta".split()
-)
-
-# and of these the values have nine digits only
-VALUES_BY_HOST = frozenset({"gammainc", "gammaincc"})
-
-
 class Torch(Hosting):
     """``torch``, through array-api-compat where names or forms differ."""
 
@@ -388,6 +376,8 @@ class Torch(Hosting):
         return isinstance(a, torch.Tensor)
 
     def _search(self, name: str, home: str) -> Callable[..., Any] | None:
+        from polyad.engine.torch_host import DERIVED_BY_TABLE, VALUES_BY_HOST
+
         if name in VALUES_BY_HOST:
             return None
         found, primitive = super()._search(name, home), PRIMITIVES[name]

@@ -12,16 +12,10 @@ from collections.abc import Callable
 import numpy as np
 
 from polyad.engine import rules_arithmetic as arithmetic
-<<<<<<< HEAD
-from polyad.engine.core import Primitive, Value, is_real, ndim_of
-from polyad.engine.kinds import aligned, conj, filled, general
+from polyad.engine.core import PRIMITIVES, Primitive, Value, is_real, ndim_of
+from polyad.engine.kinds import aligned, conj, elementwise, filled, general
 from polyad.engine.masked import chosen, settled
 from polyad.engine.rules_arithmetic import as_operand, equal, greater, where
-=======
-from polyad.engine.core import PRIMITIVES, Primitive, Value, is_real
-from polyad.engine.kinds import conj, elementwise, general
-from polyad.engine.rules_arithmetic import equal, greater, where
->>>>>>> 013a62c (Rules at special points to third order; frameworks take the engine's rule where theirs fails; SymPy's partials out of the table)
 from polyad.engine.table import constant_ufunc, map_ufunc, ufunc
 
 LN2, LN10 = float(np.log(2)), float(np.log(10))
@@ -101,23 +95,14 @@ def _choice(f: np.ufunc, *shares: Callable[[Value, Value], Value]) -> Primitive:
 
 arctan2: Primitive = ufunc(np.arctan2, lambda a, b: _turn(b, a), lambda a, b: -_turn(a, b))
 hypot: Primitive = ufunc(np.hypot, lambda a, y: _ratio(a, y), lambda b, y: _ratio(b, y))
-<<<<<<< HEAD
-logaddexp: Primitive = ufunc(np.logaddexp, lambda a, y: exp(a - y), lambda b, y: exp(b - y))
-logaddexp2: Primitive = ufunc(np.logaddexp2, lambda a, y: exp2(a - y), lambda b, y: exp2(b - y))
-maximum: Primitive = _choice(np.maximum, lambda a, b: _share(a, b), lambda a, b: _share(b, a))
-minimum: Primitive = _choice(np.minimum, lambda a, b: _share(b, a), lambda a, b: _share(a, b))
-fmax: Primitive = _choice(np.fmax, lambda a, b: _valid_share(a, b), lambda a, b: _valid_share(b, a))
-fmin: Primitive = _choice(np.fmin, lambda a, b: _valid_share(a, b, -1), lambda a, b: _valid_share(b, a, -1))
-=======
 logaddexp: Primitive = ufunc(np.logaddexp, lambda a, b: _first_share(a, b), lambda a, b: _first_share(b, a))
 logaddexp2: Primitive = ufunc(
     np.logaddexp2, lambda a, b: _first_share(a, b, LN2), lambda a, b: _first_share(b, a, LN2)
 )
-maximum: Primitive = ufunc(np.maximum, lambda a, b: _share(a, b), lambda a, b: _share(b, a))
-minimum: Primitive = ufunc(np.minimum, lambda a, b: _share(b, a), lambda a, b: _share(a, b))
-fmax: Primitive = ufunc(np.fmax, lambda a, b: _valid_share(a, b), lambda a, b: _valid_share(b, a))
-fmin: Primitive = ufunc(np.fmin, lambda a, b: _valid_share(a, b, -1), lambda a, b: _valid_share(b, a, -1))
->>>>>>> 013a62c (Rules at special points to third order; frameworks take the engine's rule where theirs fails; SymPy's partials out of the table)
+maximum: Primitive = _choice(np.maximum, lambda a, b: _share(a, b), lambda a, b: _share(b, a))
+minimum: Primitive = _choice(np.minimum, lambda a, b: _share(b, a), lambda a, b: _share(a, b))
+fmax: Primitive = _choice(np.fmax, lambda a, b: _valid_share(a, b), lambda a, b: _valid_share(b, a))
+fmin: Primitive = _choice(np.fmin, lambda a, b: _valid_share(a, b, -1), lambda a, b: _valid_share(b, a, -1))
 copysign: Primitive = ufunc(np.copysign, lambda a, b: sign(a) * copysign(1.0, b), lambda: 0.0)
 remainder: Primitive = ufunc(np.remainder, lambda: 1.0, lambda a, b: -floor_divide(a, b))
 fmod: Primitive = ufunc(np.fmod, lambda: 1.0, lambda a, b: -trunc(a / b))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -347,13 +346,9 @@ class Torch(Hosting):
         return torch.linalg.solve_triangular(a, b, upper=not lower, unitriangular=unit_diagonal)
 
     def own_power(self, a: Any, b: Any) -> Any:
-        if isinstance(b, int | float | complex):
-            return a**b
-        # torch's own rule is 0 * inf at the second order where base and exponent are zero, and leaves terms
-        # out where the exponent alone is
-        from polyad.engine.torch_host import function
+        from polyad.engine.torch_host import power
 
-        return function(self, PRIMITIVES["power"], operator.pow)(a, b)
+        return power(self, a, b)
 
     def own_cbrt(self, x: Any) -> Any:
         return x.sign() * x.abs() ** (1 / 3)

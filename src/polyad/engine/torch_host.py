@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from polyad.engine import host
-from polyad.engine.core import Primitive
+from polyad.engine.core import PRIMITIVES, Primitive
 from polyad.engine.refuse import refuse
 
-__all__ = ["DERIVED_BY_TABLE", "VALUES_BY_HOST", "function"]
+__all__ = ["DERIVED_BY_TABLE", "VALUES_BY_HOST", "function", "power"]
 
 # Of these torch's own derivatives lose digits somewhere: beside zero (i0, i1), beside one (the inverses of
 # sine, cosine and their hyperbolic relatives) or in a tail. See tests/engine/test_edges.py.
 # Or they keep other conventions where there is none.
 DERIVED_BY_TABLE = frozenset(
     "i0 i0e i1 i1e arcsin arccos arccosh arctanh leg expm1 log_ndtr expit "
-    "fmax fmin hypot xlogy xlog1py cbrt logaddexp logaddexp2 zeta".split()
+    "fmax fmin copysign hypot xlogy xlog1py cbrt logaddexp logaddexp2 zeta".split()
 )
 
 # and of these the values have nine digits only
@@ -117,3 +118,14 @@ def function(own: Any, primitive: Primitive, value: Callable[..., Any] | None = 
         return OnHost.apply(*(a.item() if isinstance(a, np.generic) else a for a in args))
 
     return call
+
+
+def power(own: Any, a: Any, b: Any) -> Any:
+    """``a ** b``.
+
+    By the table where the exponent is an array: torch's own rule is ``0 * inf`` at the second order where
+    base and exponent are zero, and leaves terms out where the exponent alone is.
+    """
+    if isinstance(b, int | float | complex):
+        return a**b
+    return function(own, PRIMITIVES["power"], operator.pow)(a, b)

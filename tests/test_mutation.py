@@ -593,3 +593,49 @@ def test_a_box_is_refused_as_long_as_its_differentiation_goes_on():
 
     with pytest.raises(errors.OperationNotSupportedError, match="would drop"):
         ad.gradient(f, X)
+
+
+# -- Python floats -----------------------------------------------------------------------------------------
+
+# functions of a Python float whose values with NumPy's numbers are others, or none; where; the derivative
+OF_FLOATS = [
+    (lambda s: s * (~(s > 0)), 2.0, -2.0),
+    (lambda s: s * (~(s > 0)), -2.0, -1.0),
+    (lambda s: s * ((s > 0) + (s > 1)), 2.0, 2.0),
+    (lambda s: s * ((s * 2 > 0) + (1 < s)), 2.0, 2.0),
+    (lambda s: s * round(s), 2.6, 3.0),
+    (lambda s: s * int(s) + math.floor(s), 2.6, 2.0),
+    (lambda s: s * len(f"{s:.3f}"), 2.0, 5.0),
+]
+
+
+@pytest.mark.parametrize("backend", EVERY)
+def test_a_python_float_is_one(backend):
+    for f, t, expected in OF_FLOATS:
+        calls = [lambda f=f, t=t: ad.derivative(f, t, backend=backend)]
+        if backend.name != "jax":
+            calls.append(lambda f=f, t=t: ad.prepare_derivative(f, t, backend=backend)(t))
+        for call in calls:
+            try:
+                found = call()
+            except errors.FunctionNotSupportedError:
+                assert backend.name in ("jax", "casadi", "sympy", "torch") or getattr(
+                    backend, "compile", False
+                )
+            else:
+                close(found, expected)
+
+
+def test_a_python_float_is_replaced_not_written_to():
+    def f(s):
+        t = s
+        t += 1
+        return t * s
+
+    assert ad.derivative(f, 2.0) == 5.0
+    assert ad.second_derivative(lambda s: s**3 * (~(s > 0)), 2.0) == -24.0
+
+
+def test_a_number_of_numpy_is_one():
+    assert ad.derivative(lambda s: s * (~(s > 0)), np.float64(2.0)) == 0.0
+    assert ad.derivative(lambda s: s * ((s > 0) + (s > 1)), np.float64(2.0)) == 1.0

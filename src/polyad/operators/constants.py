@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,8 @@ class Constants:
         self._build = signature.rebuild
         leaves = [leaf for a in signature.arguments if not a.active for leaf in a.leaves]
         self._arrays = any(hasattr(leaf, "dtype") and not isinstance(leaf, np.generic) for leaf in leaves)
+        # which active leaves the caller passed as Python's floats
+        self._floats = tuple(k for k, leaf in enumerate(signature.x_leaves) if type(leaf) is float)
         self._mode = GUARDED
         # whether one run on copies has shown that nothing is written; where writing is counted only
         self._trusted = False
@@ -70,10 +73,13 @@ class Constants:
 
     def arguments(self, x: Leaves, c: Leaves) -> tuple[Any, ...]:
         """The arguments of the user's function."""
+        x = _python_floats(x, self._floats) if self._floats else x
         return self._build(x, self._handed(x, c) if self._arrays else c)
 
     def __call__(self, x: Leaves, c: Leaves) -> Any:
         """What the function returns."""
+        if self._floats:
+            x = _python_floats(x, self._floats)
         if not self._arrays:
             return self._f(*self._build(x, c))
         mode = self._mode
@@ -130,6 +136,15 @@ class Constants:
             self._mode = SCRATCH
             return True
         return False
+
+
+def _python_floats(x: Leaves, which: tuple[int, ...]) -> Leaves:
+    """The active leaves, with Python's numbers where the caller passed such."""
+    if "polyad.engine.scalars" not in sys.modules:  # no boxes: differences, or a framework's own arrays
+        return tuple([float(a) if k in which and type(a) is np.float64 else a for k, a in enumerate(x)])
+    from polyad.engine.python_numbers import as_python
+
+    return tuple([as_python(a) if k in which else a for k, a in enumerate(x)])
 
 
 def _guarded(leaf: Any) -> Any:

@@ -67,7 +67,13 @@ class FlatFunction:
         self._active = signature.active
         # few frameworks can write to their own arrays, and none follows all of it
         writes = bool(self._caches) and backend.lift is None and not speaks_of(f, backend.lifts_to)
-        self._lifting = Lifting(f, self._constants, backend.lifts_to, writes or backend.lift)
+        self._lifting = Lifting(
+            f,
+            self._constants,
+            backend.lifts_to,
+            writes or backend.lift,
+            numbers=any(type(leaf) is float for leaf in signature.x_leaves),
+        )
         self._call = self._lifting if backend.lifts_to else self._lifting.plain
         self._output = backend.output
         self._numbers = None if backend.follows or backend.hosts else repr(backend)

@@ -50,12 +50,21 @@ class Lifting:
         The library to whose arrays NumPy code can be lifted; None where it needs no lift.
     lift : bool or None
         Force one way; None decides.
+    numbers : bool
+        Whether it is given Python's floats, which the framework's arrays of one number do not stand for.
     """
 
     def __init__(
-        self, f: Callable[..., Any], apply: Callable[..., Any], library: str | None, lift: bool | None
+        self,
+        f: Callable[..., Any],
+        apply: Callable[..., Any],
+        library: str | None,
+        lift: bool | None,
+        *,
+        numbers: bool = False,
     ) -> None:
         self._f = f
+        self._numbers = numbers and not speaks_of(f, library)
         # where there is no other way to run it
         self.plain = apply
         self._library = library
@@ -118,7 +127,7 @@ class Lifting:
     def _decide(self, x: Leaves, c: Leaves) -> Any:
         # inside of NumPy code that is lifted, what is captured is in boxes
         inside = AROUND.library is not None and not speaks_of(self._f, self._library)
-        first = inside or _is_for_numpy(self._f, str(self._library), (*x, *c))
+        first = inside or self._numbers or _is_for_numpy(self._f, str(self._library), (*x, *c))
         try:
             out = self._run(x, c, lifted=first)
             self.lifted = first

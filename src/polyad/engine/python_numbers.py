@@ -1,0 +1,176 @@
+"""Python's floats under differentiation: what is calculated with them is Python's, not NumPy's.
+
+A comparison of Python numbers is a Python truth value, on which ``~`` and ``+`` calculate as on whole
+numbers; one of NumPy's numbers is NumPy's. So an argument that the caller passed as a float stays one,
+as does what is calculated from it and other Python numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.engine import operators  # noqa: F401  (gives the box its operators)
+from polyad.engine.box import Box
+from polyad.engine.core import base
+from polyad.engine.libraries import adapter
+from polyad.engine.proxy import Proxy
+from polyad.engine.refuse import refuse
+from polyad.engine.scalars import ScalarBox
+from polyad.errors import OperationNotSupportedError
+
+__all__ = ["as_python"]
+
+ARITHMETIC = "add sub mul truediv floordiv mod pow"
+COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
+
+
+def as_python(leaf: Any) -> Any:
+    """A number as one that was passed as a Python float."""
+    kind = type(leaf)
+    if kind is np.float64:
+        return float(leaf)
+    if kind is np.complex128:  # a complex step
+        return complex(leaf)
+    if kind is ScalarBox:
+        new = PythonScalar()
+        new._entries, new._index, new._x = leaf._entries, leaf._index, leaf._x
+        return new
+    if kind is Box and leaf._value.shape == ():
+        return PythonBox(leaf._value)
+    return leaf
+
+
+def _plain(a: Any) -> Any:
+    """The same number as one of NumPy's."""
+    if type(a) is PythonScalar:
+        new = ScalarBox()
+        new._entries, new._index, new._x = a._entries, a._index, a._x
+        return new
+    return Box(a._value) if type(a) is PythonBox else a
+
+
+def _is_python(a: Any) -> bool:
+    return type(a) in (float, int, bool, complex, PythonScalar, PythonBox)
+
+
+def _operator(name: str) -> Callable[[Any, Any], Any]:
+    def operate(self: Any, other: Any) -> Any:
+        mine, result = _plain(self), NotImplemented
+        found = getattr(type(mine), name, None)
+        if found is not None:
+            result = found(mine, _plain(other))
+        return as_python(result) if _is_python(other) else result
+
+    operate.__name__ = name
+    return operate
+
+
+def _unary(name: str) -> Callable[[Any], Any]:
+    return lambda self: as_python(getattr(_plain(self), name)())
+
+
+def _comparison(name: str) -> Callable[[Any, Any], Any]:
+    def compare(self: Any, other: Any) -> Any:
+        mine = _plain(self)
+        result = getattr(type(mine), name)(mine, _plain(other))
+        if not _is_python(other) or result is NotImplemented:
+            return result
+        if isinstance(result, np.bool_ | bool):
+            return bool(result)
+        value = base(result._value)
+        try:
+            return adapter(value.library).truth(value.array) if type(value) is Proxy else bool(value)
+        except OperationNotSupportedError:
+            return Truth(result._value)
+
+    return compare
+
+
+class PythonScalar(ScalarBox):
+    """A Python float with a derivative of one level."""
+
+    __slots__ = ()
+    __hash__ = None
+
+
+class PythonBox(Box):
+    """A Python float under any interpretation."""
+
+    __slots__ = ()
+    __hash__ = None
+
+
+class Truth(Box):
+    """The truth value of Python numbers that have no values yet."""
+
+    __slots__ = ()
+    __hash__ = None
+
+    def _refused(self, *others: Any) -> Any:
+        raise _unknown(
+            "arithmetic with a comparison of Python floats, which counts as 0 or 1, met a value that is not "
+            "known yet",
+            "use np.where(s > 0, 1, 0), pass an array or a NumPy number, or use backend='numpy'",
+        )
+
+    __invert__ = __neg__ = __pos__ = __abs__ = _refused
+    __add__ = __radd__ = __sub__ = __rsub__ = _refused
+
+
+def _unknown(operation: str, remedy: str) -> Exception:
+    error = refuse(operation, remedy)
+    error.decisive = True  # the framework's own arrays would give something else
+    return error
+
+
+def _numbers(value: Any) -> Any:
+    value = base(value)
+    return adapter(value.library).kept(value.array) if type(value) is Proxy else value
+
+
+def _whole(f: Callable[[float], Any]) -> Callable[..., Any]:
+    """A function whose result is a whole number: constant in pieces, where there is a value."""
+
+    def call(self: Any) -> Any:
+        known = _numbers(self._value)
+        if known is None:
+            raise _unknown(
+                "a whole number was asked of a value that is not known yet",
+                "use np.floor or np.round, or backend='numpy'",
+            )
+        return f(float(known))
+
+    return call
+
+
+def _format(self: Any, spec: str) -> str:
+    known = _numbers(self._value)
+    if known is None:
+        raise _unknown("a text was made of a value that is not known yet", "use backend='numpy'")
+    return format(float(known), spec)
+
+
+def _round(self: Any, digits: int | None = None) -> Any:
+    return self._whole() if digits is None else as_python(np.round(_plain(self), digits))
+
+
+_KINDS: tuple[Any, ...] = (PythonScalar, PythonBox)
+for _kind in _KINDS:
+    for _name in ARITHMETIC.split():
+        setattr(_kind, f"__{_name}__", _operator(f"__{_name}__"))
+        setattr(_kind, f"__r{_name}__", _operator(f"__r{_name}__"))
+        setattr(_kind, f"__i{_name}__", _operator(f"__{_name}__"))  # replaced, not written to
+    for _name in ("neg", "pos", "abs"):
+        setattr(_kind, f"__{_name}__", _unary(f"__{_name}__"))
+    for _name in COMPARISONS:
+        setattr(_kind, f"__{_name}__", _comparison(f"__{_name}__"))
+    _kind._whole = _whole(round)
+    _kind.__round__ = _round
+    _kind.__int__ = _kind.__trunc__ = _whole(int)
+    _kind.__floor__ = _whole(lambda x: int(np.floor(x)))
+    _kind.__ceil__ = _whole(lambda x: int(np.ceil(x)))
+    _kind.__format__ = _format
+    _kind.is_integer = _whole(float.is_integer)

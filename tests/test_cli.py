@@ -102,13 +102,13 @@ def polyad_command(*args, cwd=None, **options):
         [sys.executable, "-m", "polyad.cli", *args],
         capture_output=True,
         text=True,
-        timeout=600,
         cwd=cwd,
         **options,
     )
 
 
-QUICK = ["--backend", "autograd", "--seconds", "0.01"]
+# a limit that no load of the machine reaches
+QUICK = ["--backend", "autograd", "--seconds", "0.01", "--limit", "3600"]
 
 
 # -- compare ----------------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def test_interrupt(model):
     (model / "user_model.py").write_text(
         "import pathlib, time\ndef f(x):\n    pathlib.Path('runs').touch()\n    time.sleep(600)\n"
     )
-    command = ["compare", "user_model.py:f", "--args", "np.ones(2)", "--limit", "3000", *QUICK]
+    command = ["compare", "user_model.py:f", "--args", "np.ones(2)", *QUICK]
     running = subprocess.Popen(
         [sys.executable, "-m", "polyad.cli", *command],
         cwd=model,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 
@@ -48,17 +47,11 @@ def test_differences_and_the_list_of_backends_load_no_framework() -> None:
     assert loaded_after(USE) == []
 
 
-def seconds(code: str) -> float:
-    """Median time that a fresh interpreter takes for an import beyond NumPy and SciPy."""
-    timed = f"import numpy, scipy, time; t = time.perf_counter(); {code}; print(time.perf_counter() - t)"
-    runs = [
-        float(subprocess.run([sys.executable, "-c", timed], capture_output=True, check=True).stdout)
-        for _ in range(5)
-    ]
-    return statistics.median(runs)
-
-
 def test_importing_polyad_is_quick() -> None:
-    # The goal is 200 ms on a quiet machine (benchmarks/import_time.py measures it); this bound only
-    # catches the import of something big.
-    assert seconds("import polyad") < 1.0
+    # Seconds are measured by benchmarks/import_time.py (the goal is 200 ms on a quiet machine). A test that
+    # asks no clock: beyond NumPy and SciPy come polyad's own modules and a few of the standard library.
+    code = "import json, sys, numpy, scipy; before = set(sys.modules); import polyad; "
+    report = f"{code}print(json.dumps(sorted(set(sys.modules) - before)))"
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
+    new = [name for name in json.loads(done.stdout) if name.partition(".")[0] not in ("polyad", "optree")]
+    assert len(new) < 120, new

@@ -22,10 +22,12 @@ def f(x):
 
 def faults(call):
     call()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    found = []
     for _ in range(10):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         call()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 10
+        found.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    return min(found)  # a system short of memory takes pages away now and then
 
 small = ad.prepare_gradient(f, np.ones(5), backend="numpy")
 x = np.ones(100_000)

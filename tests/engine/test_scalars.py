@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import math
 import operator
 import pickle
@@ -426,10 +427,14 @@ def test_memory_of_forward_mode_does_not_grow_with_the_loop(monkeypatch):
     for n in (2_000, 16_000):
         f, _ = recursion(n)
         prepared = ad.prepare_gradient(f, x, backend="numpy:forward")
-        tracemalloc.start()
-        prepared(x)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+        found = []
+        for _ in range(2):  # the lower of two: what other threads allocate meanwhile is not meant
+            gc.collect()
+            tracemalloc.start()
+            prepared(x)
+            found.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        peaks.append(min(found))
     assert peaks[1] < 1.5 * peaks[0]
 
 

@@ -1,7 +1,8 @@
 """Who agrees with whom: each result against the one that most others support.
 
 * The distance of two results is the largest difference of their entries over the largest entry,
-  over all leaves together, so that an entry that happens to be zero sets no scale.
+  over all leaves together, so that an entry that happens to be zero sets no scale. A result that is
+  zero altogether has the scale of the function: where it cancels, rounding is left.
 * The reference is the result that the fewest contradict; it need not be right, so without a
   majority behind it nobody is called an outlier and everybody is called disputed.
 * Backends that approximate (finite differences) are witnesses, held to a wider tolerance, and to
@@ -51,11 +52,21 @@ class Verdict:
 # middle of a computation leaves errors of 1e-9 to 1e-6.
 ROUNDING, LOST, APART = 1e-12, 1e-10, 1e4
 # entries below this part of the largest are as uncertain as it is
-SMALL = 1e-6
+SMALL = 1e-3
+# a derivative below this part of value over argument (over its square) is held to that part: what is
+# left where larger terms cancel
+CANCELLED = {1: 1e-4, 2: 1e-2}
 
 
-def distance(a: Leaves, b: Leaves) -> float:
+def distance(a: Leaves, b: Leaves, least: float = 0.0) -> float:
     """Largest difference over largest entry; infinite for different shapes or misplaced nans.
+
+    Parameters
+    ----------
+    a, b : tuple of arrays
+        The two results.
+    least : float
+        The least that counts as largest entry.
 
     Examples
     --------
@@ -65,7 +76,7 @@ def distance(a: Leaves, b: Leaves) -> float:
     """
     if [leaf.shape for leaf in a] != [leaf.shape for leaf in b]:
         return np.inf
-    difference, scale = 0.0, 0.0
+    difference, scale = 0.0, least
     for one, other in zip(a, b, strict=True):
         with np.errstate(invalid="ignore"):
             # equal infinities and nans in the same places count as equal
@@ -79,7 +90,13 @@ def distance(a: Leaves, b: Leaves) -> float:
 
 
 def compare_results(
-    results: Sequence[Leaves], labels: Sequence[str], exact: Sequence[bool], rtol: float | None
+    results: Sequence[Leaves],
+    labels: Sequence[str],
+    exact: Sequence[bool],
+    rtol: float | None,
+    *,
+    size: float = 0.0,
+    order: int = 1,
 ) -> list[Verdict]:
     """A verdict for each result.
 
@@ -94,11 +111,18 @@ def compare_results(
     rtol : float, optional
         Tolerance; by default ``eps ** 0.6`` (4e-10 in float64) between exact results, and
         ``eps ** 0.25`` (1e-4) where one of the two approximates.
+    size : float
+        Value of the function over its argument, to the power of the order: what its derivatives are
+        like if nothing cancels.
+    order : int
+        Of the derivative.
     """
     n = len(results)
     if n < 2:
         return [Verdict(None, True, reference=True)] * n
-    apart = np.array([[_apart(results, exact, i, j) for j in range(n)] for i in range(n)])
+    apart = np.array(
+        [[_apart(results, exact, i, j, CANCELLED[order] * size) for j in range(n)] for i in range(n)]
+    )
     bounds = np.array([[_tolerance(results, exact, rtol, i, j) for j in range(n)] for i in range(n)])
     close = apart <= bounds
     numbers = [i for i in range(n) if not any(np.isnan(leaf).any() for leaf in results[i])]
@@ -119,7 +143,8 @@ def compare_results(
         else:
             verdicts.append(Verdict(float(apart[k, chosen]), True))
     if rtol is None and supported:
-        for k, error in _lost(results, [k for k in range(n) if exact[k] and verdicts[k].agrees], chosen):
+        agreeing = [k for k in range(n) if exact[k] and verdicts[k].agrees]
+        for k, error in _lost(results, agreeing, chosen, size):
             verdicts[k] = dataclasses.replace(verdicts[k], agrees=False, reason=_loss(error))
     return verdicts
 
@@ -135,35 +160,38 @@ def where_not_finite(leaves: Leaves) -> str:
     return ""
 
 
-def _apart(results: Sequence[Leaves], exact: Sequence[bool], i: int, j: int) -> float:
+def _apart(results: Sequence[Leaves], exact: Sequence[bool], i: int, j: int, least: float) -> float:
     """The distance of two results, without what an approximation cannot show."""
     a, b = results[i], results[j]
     if exact[i] != exact[j] and [leaf.shape for leaf in a] == [leaf.shape for leaf in b]:
         seen = [np.isfinite(leaf) for leaf in (a if exact[i] else b)]
         a = tuple(leaf[part] for leaf, part in zip(a, seen, strict=True))
         b = tuple(leaf[part] for leaf, part in zip(b, seen, strict=True))
-    return distance(a, b)
+    return distance(a, b, least)
 
 
-def _lost(results: Sequence[Leaves], agreeing: Sequence[int], chosen: int) -> list[tuple[int, float]]:
+def _lost(
+    results: Sequence[Leaves], agreeing: Sequence[int], chosen: int, size: float
+) -> list[tuple[int, float]]:
     """Those among agreeing results that have lost digits which the others have, with their error."""
     if chosen not in agreeing or any(leaf.dtype.itemsize < 8 for k in agreeing for leaf in results[k]):
         return []
-    errors = {k: _relative(results[k], results[chosen]) for k in agreeing}
+    errors = {k: _relative(results[k], results[chosen], size) for k in agreeing}
     good = [k for k in agreeing if errors[k] <= ROUNDING]
     bound = max(LOST, APART * max(errors[k] for k in good))
     bad = [k for k in agreeing if errors[k] > bound]
     # an ill-conditioned function scatters every backend that sums in an order of its own; those that
     # share a lost constant give the same wrong number
-    alike = all(_relative(results[k], results[bad[0]]) <= 0.01 * errors[k] for k in bad[1:])
+    alike = all(_relative(results[k], results[bad[0]], size) <= 0.01 * errors[k] for k in bad[1:])
     if len(good) < 2 or 2 * len(good) < len(agreeing) or len(good) + len(bad) < len(agreeing) or not alike:
         return []
     return [(k, errors[k]) for k in bad]
 
 
-def _relative(a: Leaves, b: Leaves) -> float:
+def _relative(a: Leaves, b: Leaves, size: float) -> float:
     """Largest relative difference of two results of the same shapes, entry by entry."""
     scale = max((float(np.max(np.abs(leaf[np.isfinite(leaf)]), initial=0.0)) for leaf in b), default=0.0)
+    scale = max(scale, size)
     worst = 0.0
     for x, y in zip(a, b, strict=True):
         seen = np.isfinite(x) & np.isfinite(y)

@@ -19,11 +19,12 @@ from polyad.benchmark.events import Event, Task
 from polyad.benchmark.plain import Plain, differing
 from polyad.benchmark.progress import Progress
 from polyad.benchmark.table import Heading, Row, Table
-from polyad.benchmark.timing import OPERATORS, Measured
+from polyad.benchmark.timing import OPERATORS, Measured, as_numpy
 from polyad.benchmark.worker import act, run
 from polyad.errors import ArgumentError
 from polyad.operators.function import label_of
 from polyad.operators.signature import Signature
+from polyad.overview import SECOND_ORDER
 from polyad.overview import backends as registered
 
 __all__ = ["compare"]
@@ -150,7 +151,8 @@ def compare(
     plain = [event.data[0] for each in runs for event in each.events if event.kind == "primal"]
     times = [t for samples in plain for t in samples]
     primal = float(np.median(times)) if times else None
-    rows = [row for operator in task.operators for row in _rows(function, operator, runs, primal, rtol)]
+    size = _largest(values or ()), _largest([as_numpy(leaf) for leaf in signature.x_leaves])
+    rows = [row for operator in task.operators for row in _rows(function, operator, runs, primal, rtol, size)]
     return Table(rows, [Heading(function, title, primal, tuple(notes))])
 
 
@@ -280,6 +282,11 @@ def _backends(
     return [(b if isinstance(b, str) else repr(b), b) for b in wanted], []
 
 
+def _largest(leaves: Sequence[Any]) -> float:
+    """The largest magnitude among all entries."""
+    return max((float(np.max(np.abs(leaf), initial=0.0)) for leaf in leaves), default=0.0)
+
+
 def _is_exact(backend: Backend | str) -> bool:
     """Whether the backend computes to rounding; approximations say so by ``exact = False``."""
     found = class_of(backend) if isinstance(backend, str) else type(backend)
@@ -287,9 +294,16 @@ def _is_exact(backend: Backend | str) -> bool:
 
 
 def _rows(
-    function: str, operator: str, runs: Sequence[_Run], primal: float | None, rtol: float | None
+    function: str,
+    operator: str,
+    runs: Sequence[_Run],
+    primal: float | None,
+    rtol: float | None,
+    size: tuple[float, float],
 ) -> list[Row]:
     """The rows of one operator, in the order of the backends."""
+    value, argument = size
+    order = 2 if operator in SECOND_ORDER else 1
     outcomes: dict[int, Event] = {}
     for k, each in enumerate(runs):
         for event in each.events:
@@ -301,6 +315,8 @@ def _rows(
         [runs[k].label for k in done],
         [runs[k].exact for k in done],
         rtol,
+        size=value / (argument or 1.0) ** order,
+        order=order,
     )
     rows = []
     for k, event in outcomes.items():

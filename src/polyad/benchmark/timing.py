@@ -27,7 +27,7 @@ from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
 from polyad.operators.function import label_of
 
-__all__ = ["OPERATORS", "Counted", "Measured", "fresh", "measure", "sample", "waiter"]
+__all__ = ["OPERATORS", "Counted", "Measured", "as_numpy", "fresh", "measure", "sample", "waiter"]
 
 Array = np.ndarray[Any, Any]
 
@@ -149,7 +149,7 @@ def measure(
         max(0, preparation_calls - calls),
         calls,
         memory,
-        tuple(_as_numpy(leaf) for leaf in flatten(result)[0]),
+        tuple(as_numpy(leaf) for leaf in flatten(result)[0]),
     )
 
 
@@ -221,7 +221,8 @@ def waiter(result: Any) -> Callable[[Any], Any]:
     return lambda _: None
 
 
-def _as_numpy(leaf: Any) -> Array:
+def as_numpy(leaf: Any) -> Array:
+    """An array or a number of any library as a NumPy array of its own."""
     owner = library_of(leaf)
     assert owner is not None  # the operators give nothing else
     return np.array(owner.to_numpy(leaf))

@@ -193,3 +193,30 @@ def test_padding_a_number(backend, mode):
         lambda x: np.pad(x[0] * x[1], 1, mode=mode) + x[1], np.array([2.0, 3.0]), backend=backend
     )
     np.testing.assert_allclose(got, [3.0, 3.0], rtol=1e-14)
+
+
+# -- entries of roots, which remember their square ---------------------------------------------------------
+
+
+@every
+@pytest.mark.parametrize(
+    "index", [(0, 1), (1, -2), (..., 0, 1), (np.int64(1), 0), (-1, ..., -1), (np.array(0), 1)], ids=str
+)
+def test_an_entry_of_a_root_is_that_entry(backend, index):
+    x = np.array([[4.0, 9.0], [16.0, 25.0]])
+    expected = np.zeros((2, 2))
+    expected[index] = 1.0
+    value, got = ad.value_and_gradient(lambda x: np.sum(np.sqrt(x)[index] ** 2), x, backend=backend)
+    np.testing.assert_allclose(value, x[index], rtol=1e-14)
+    np.testing.assert_allclose(got, expected, atol=1e-14)
+    got = ad.gradient(lambda x: np.sqrt(np.sum(x**2, axis=0, keepdims=True))[0, 1] ** 2, x, backend=backend)
+    np.testing.assert_allclose(got, 2 * x * [0.0, 1.0], atol=1e-13)
+
+
+@every
+def test_an_entry_of_a_root_of_a_constant(backend):
+    x, c = np.array([1.3]), np.array([[1.1, 0.1, 0.7], [0.2, 0.7, 0.0]])
+    got = ad.gradient(lambda x, c: np.sum(x) * np.sqrt(1.0 + c)[1, -3] ** 2, x, c, backend=backend)
+    np.testing.assert_allclose(got, [1.2], rtol=1e-14)
+    got = ad.gradient(lambda x, c: np.sum(x) * np.std(c, axis=-2)[..., 0] ** 2, x, c, backend=backend)
+    np.testing.assert_allclose(got, [0.45**2], rtol=1e-13)

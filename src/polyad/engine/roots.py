@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.box import Box, number
-from polyad.engine.boxing import unbox
+from polyad.engine.boxing import unbox, unbox_index
 from polyad.engine.core import Tracer, Value, base, is_real
 from polyad.engine.dispatch import BOXING, UFUNC_ROOTS, apply_function, apply_ufunc
 from polyad.engine.kinds import conj
@@ -123,7 +123,7 @@ class Root(Box):
         root = self.square()
         if root is None or not isinstance(part, Box) or part.ndim:  # what has axes may be written to
             return part
-        inner = unbox(index)
+        inner = unbox_index(index, root)
         return Root(part._value, getitem(root, index=inner), (object(),))
 
     def _augmented(self, result: Any) -> Any:

@@ -6,11 +6,12 @@ import sys
 import threading
 from typing import Any
 
-from polyad.arrays.lines import is_users, running_at
+from polyad.arrays.libraries import LIBRARIES
+from polyad.arrays.lines import is_users, package_of, running_at
 from polyad.engine.instead import instead
 from polyad.errors import OperationNotSupportedError, ReadOnlyError
 
-__all__ = ["last_refusal", "no_rule", "read_only", "refuse"]
+__all__ = ["begin", "no_rule", "plain_only", "read_only", "refuse", "swallowed"]
 
 
 def refuse(operation: str, remedy: str, frame: Any = None) -> OperationNotSupportedError:
@@ -41,10 +42,29 @@ class _Last(threading.local):
 _LAST = _Last()
 
 
-def last_refusal() -> OperationNotSupportedError | None:
-    """The last refusal of this thread, once: compiled code that was handed it may have let it go."""
-    message, _LAST.message = _LAST.message, ""
-    return OperationNotSupportedError(message) if message else None
+def begin() -> None:
+    """A function begins: what was refused before is over."""
+    _LAST.message = ""
+
+
+def swallowed(error: Exception) -> OperationNotSupportedError | None:
+    """The refusal that compiled code was handed, before it raised an error of its own.
+
+    A solver in C that calls the user's function may go on with what it was given, and then complain of a
+    sign, or that a result came "with an exception set". The refusal is what happened.
+    """
+    package = package_of(error)
+    if package is None or package in LIBRARIES or not _LAST.message:
+        return None
+    return OperationNotSupportedError(f"{_LAST.message}; {plain_only(package)}")
+
+
+def plain_only(package: str) -> str:
+    """What to do about compiled code."""
+    return (
+        f"compiled code of {package} takes plain numbers only: use backend='finite', or give the derivative "
+        "of that part with ad.define"
+    )
 
 
 def read_only() -> ReadOnlyError:

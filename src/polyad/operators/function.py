@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from polyad.arrays.libraries import library_of, spec_of
-from polyad.arrays.lines import is_polyads, steps
+from polyad.arrays.lines import is_polyads
 from polyad.arrays.stopped import elsewhere
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.backends.base import Backend
@@ -21,7 +20,7 @@ from polyad.operators.guests import array_in, is_box, lost
 from polyad.operators.lifting import Lifting, asks_for_numbers, drops_derivatives, ignores_flags, speaks_of
 from polyad.operators.signature import Signature
 
-__all__ = ["FlatFunction", "calling_level", "label_of", "package_of"]
+__all__ = ["FlatFunction", "calling_level", "label_of"]
 
 Leaves = tuple[Any, ...]
 OBJECT = np.dtype(object)
@@ -287,12 +286,3 @@ def calling_level() -> int:
     while frame.f_back is not None and is_polyads(frame.f_code.co_filename):
         level, frame = level + 1, frame.f_back
     return level
-
-
-def package_of(error: BaseException) -> str | None:
-    """The installed package in whose code an error was raised; None for the user's own code and polyad's."""
-    names = [step.tb_frame.f_code.co_filename for step in steps(error)]
-    if not names or "site-packages" not in names[-1]:
-        compiled = isinstance(error, SystemError)  # raised by no line: by what the line called
-        return "what the line calls" if compiled else None
-    return Path(names[-1].rpartition("site-packages")[2].lstrip("/\\")).parts[0]

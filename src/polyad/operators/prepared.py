@@ -350,11 +350,14 @@ class Prepared(Described):
         chosen = {"backend": self.backend, "argnums": self.argnums, "has_aux": self.has_aux}
         return {**chosen, "batched": True} if self.batched else chosen
 
+    def _plain(self) -> Any:
+        return self.f(*self.signature.rebuild(self.problem.x, self.problem.c))
+
     def _raise(self, error: Exception) -> NoReturn:
         """Raise the public error for one out of a framework; the user's own errors stay as they are."""
         if isinstance(error, Mismatch):
             raise  # the exception that is being handled
-        explained = translated(error, self.backend, self.f)
+        explained = translated(error, self.backend, self.f, self._plain)
         if explained is None:
             raise  # with the traceback and the causes it has
         raise explained from error

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import LIBRARIES
-from polyad.arrays.lines import raised_at
+from polyad.arrays.lines import package_of, raised_at
 from polyad.backends.base import Backend
-from polyad.engine.refuse import last_refusal
+from polyad.engine.refuse import plain_only
 from polyad.errors import KEPT, FunctionNotSupportedError, OperationNotSupportedError, PolyadError
 from polyad.operators.foreign import written_for
-from polyad.operators.function import label_of, package_of
+from polyad.operators.function import label_of
 
 __all__ = ["translated"]
 
@@ -25,8 +25,13 @@ _NUMBERS = ("float", "int", "bool", "float64", "int64", "bool_")
 _SEQUENCES = ("'list'", '"list"', "'tuple'", '"tuple"')
 
 
-def translated(error: Exception, backend: Backend, f: Callable[..., Any]) -> PolyadError | None:
-    """The public error for one out of a framework; None for polyad's own and the user's, which stay."""
+def translated(
+    error: Exception, backend: Backend, f: Callable[..., Any], plain: Callable[[], Any]
+) -> PolyadError | None:
+    """The public error for one out of a framework; None for polyad's own and the user's, which stay.
+
+    ``plain()`` runs the function without a derivative, where that can be done.
+    """
     source = error
     if isinstance(error, PolyadError) and not isinstance(error, OperationNotSupportedError):
         if not isinstance(error.__cause__, OperationNotSupportedError):
@@ -37,17 +42,12 @@ def translated(error: Exception, backend: Backend, f: Callable[..., Any]) -> Pol
         return _not_followed(source, backend, f, foreign)
     if isinstance(error, PolyadError):
         return None
-    hidden = _hidden(error)
-    if isinstance(hidden, PolyadError):
-        return _in_compiled_code(hidden, error)
     remedy = backend.explain(error) or _of_kept(error) or _of_objects(error)
-    if remedy is None and hidden is not None:
-        remedy = backend.explain(hidden)
-    if remedy is None and _is_of_compiled_code(error):
-        refusal = last_refusal()
-        if refusal is not None:
-            return _in_compiled_code(refusal, error)
-        remedy = _plain_only(error)
+    below = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if remedy is None and isinstance(below, Exception) and package_of(error):
+        remedy = backend.explain(below)
+    if remedy is None and _is_of_compiled_code(error, plain):
+        remedy = plain_only(package_of(error) or "what the line calls")
     if remedy is None:
         if isinstance(error, TypeError | AttributeError) and any(w in str(error) for w in _SEQUENCES):
             error.add_note("polyad: a list or tuple is a tree; for a vector pass np.array(...)")
@@ -61,44 +61,24 @@ def _not_followed(error: Exception, backend: Backend, f: Callable[..., Any], rem
     return FunctionNotSupportedError(f"{backend!r} cannot follow {label_of(f)}{where}: {remedy}")
 
 
-def _hidden(error: BaseException) -> Exception | None:
-    """What compiled code was told by the function it had called, before it raised an error of its own.
-
-    The refusal of a traced number comes back out of a solver as "returned a result with an exception set", or
-    as the solver's own complaint of what it was given.
-    """
-    package = package_of(error)
-    if package is None:
-        return None
-    below = error.__cause__ or error.__context__
-    while below is not None:
-        if isinstance(below, PolyadError):
-            return below
-        error, below = below, below.__cause__ or below.__context__
-    return error if isinstance(error, Exception) else None
-
-
-def _plain_only(error: Exception) -> str:
-    return (
-        f"compiled code of {package_of(error)} takes plain numbers only: use backend='finite', or give the "
-        "derivative of that part with ad.define"
-    )
-
-
-def _in_compiled_code(refusal: PolyadError, error: Exception) -> PolyadError:
-    """A refusal that came out of compiled code, where the user cannot write something else."""
-    return type(refusal)(f"{refusal}; {_plain_only(error)}")
-
-
 # whose errors say what is wrong, as where a matrix is singular
 _WORDS_OF_NUMPY = ("builtins", "numpy", "numpy.linalg")
 
 
-def _is_of_compiled_code(error: Exception) -> bool:
+def _is_of_compiled_code(error: Exception, plain: Callable[[], Any]) -> bool:
     """Whether compiled code complains in words of its own, by which nothing can be told."""
     if isinstance(error, SystemError):
         return True
-    return package_of(error) is not None and type(error).__module__ not in _WORDS_OF_NUMPY
+    package = package_of(error)
+    if package is None or package in LIBRARIES:
+        return False
+    if type(error).__module__ not in _WORDS_OF_NUMPY:
+        return True
+    try:  # a fault of the function shows without a derivative as well
+        plain()
+    except Exception:
+        return False
+    return True
 
 
 def _of_kept(error: Exception) -> str | None:

@@ -6,7 +6,6 @@ import sys
 import threading
 from typing import Any
 
-from polyad.arrays.libraries import LIBRARIES
 from polyad.arrays.lines import is_users, package_of, running_at
 from polyad.engine.instead import instead
 from polyad.errors import OperationNotSupportedError, ReadOnlyError
@@ -54,7 +53,7 @@ def swallowed(error: Exception) -> OperationNotSupportedError | None:
     sign, or that a result came "with an exception set". The refusal is what happened.
     """
     package = package_of(error)
-    if package is None or package in LIBRARIES or not _LAST.message:
+    if package is None or not _LAST.message:
         return None
     return OperationNotSupportedError(f"{_LAST.message}; {plain_only(package)}")
 

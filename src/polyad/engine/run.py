@@ -22,7 +22,7 @@ from polyad.engine.core import ALIVE, Tracer, Value, is_over, new_level, settled
 from polyad.engine.dual import Dual
 from polyad.engine.kinds import zeros_of
 from polyad.engine.proxy import Proxy, numbers
-from polyad.engine.refuse import begin, refuse, swallowed
+from polyad.engine.refuse import begin, refuse
 from polyad.engine.rules_structure import broadcast_to, getitem, reshape
 from polyad.engine.scalar_functions import entered
 from polyad.engine.scalar_program import PROGRAMS
@@ -127,8 +127,6 @@ def called(f: Function, boxes: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence
     begin()
     try:
         return f(boxes)
-    except OperationNotSupportedError:
-        raise
     except TypeError as error:
         if str(error).startswith("Iterator operand"):
             refusal = refuse(
@@ -138,7 +136,6 @@ def called(f: Function, boxes: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence
             )
             refusal.decisive = True  # it gives numbers where a framework only evaluates, and then fails
             raise refusal from None
-        _tell(error)
         raise
     except RecursionError as error:
         if is_own_recursion(error):
@@ -149,18 +146,7 @@ def called(f: Function, boxes: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence
     except ValueError as error:
         if isinstance(error.__cause__, OperationNotSupportedError):
             raise error.__cause__ from None
-        _tell(error)
         raise
-    except Exception as error:
-        _tell(error)
-        raise
-
-
-def _tell(error: Exception) -> None:
-    """Raise the refusal that an error of compiled code stands for."""
-    refusal = swallowed(error)
-    if refusal is not None:
-        raise refusal from error
 
 
 def lowered(leaf: Any, level: int) -> Any:

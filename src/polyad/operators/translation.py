@@ -12,7 +12,7 @@ import numpy as np
 from polyad.arrays.libraries import LIBRARIES
 from polyad.arrays.lines import package_of, raised_at
 from polyad.backends.base import Backend
-from polyad.engine.refuse import plain_only
+from polyad.engine.refuse import plain_only, swallowed
 from polyad.errors import KEPT, FunctionNotSupportedError, OperationNotSupportedError, PolyadError
 from polyad.operators.foreign import written_for
 from polyad.operators.function import label_of
@@ -42,11 +42,15 @@ def translated(
         return _not_followed(source, backend, f, foreign)
     if isinstance(error, PolyadError):
         return None
+    if not _is_of_framework(error, backend):
+        refusal = swallowed(error)
+        if refusal is not None:
+            return refusal
     remedy = backend.explain(error) or _of_kept(error) or _of_objects(error)
     below = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if remedy is None and isinstance(below, Exception) and package_of(error):
         remedy = backend.explain(below)
-    if remedy is None and _is_of_compiled_code(error, plain):
+    if remedy is None and _is_of_compiled_code(error, backend, plain):
         remedy = plain_only(package_of(error) or "what the line calls")
     if remedy is None:
         if isinstance(error, TypeError | AttributeError) and any(w in str(error) for w in _SEQUENCES):
@@ -61,16 +65,20 @@ def _not_followed(error: Exception, backend: Backend, f: Callable[..., Any], rem
     return FunctionNotSupportedError(f"{backend!r} cannot follow {label_of(f)}{where}: {remedy}")
 
 
+def _is_of_framework(error: Exception, backend: Backend) -> bool:
+    package = package_of(error)
+    return package in LIBRARIES or package in backend.requires
+
+
 # whose errors say what is wrong, as where a matrix is singular
 _WORDS_OF_NUMPY = ("builtins", "numpy", "numpy.linalg")
 
 
-def _is_of_compiled_code(error: Exception, plain: Callable[[], Any]) -> bool:
+def _is_of_compiled_code(error: Exception, backend: Backend, plain: Callable[[], Any]) -> bool:
     """Whether compiled code complains in words of its own, by which nothing can be told."""
     if isinstance(error, SystemError):
         return True
-    package = package_of(error)
-    if package is None or package in LIBRARIES:
+    if package_of(error) is None or _is_of_framework(error, backend):
         return False
     if type(error).__module__ not in _WORDS_OF_NUMPY:
         return True

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,7 @@ __all__ = ["Constants", "is_refused_write"]
 Leaves = tuple[Any, ...]
 
 GUARDED, COPIED, SCRATCH = range(3)
+_NUMBERS = "polyad.engine.python_numbers"
 
 
 def is_refused_write(error: BaseException) -> bool:
@@ -142,8 +144,10 @@ def _python_floats(x: Leaves, which: tuple[int, ...]) -> Leaves:
     """The active leaves, with Python's numbers where the caller passed such."""
     if "polyad.engine.scalars" not in sys.modules:  # no boxes: differences, or a framework's own arrays
         return tuple([float(a) if k in which and type(a) is np.float64 else a for k, a in enumerate(x)])
-    from polyad.engine.python_numbers import as_python
-
+    numbers = sys.modules.get(_NUMBERS)
+    as_python = (importlib.import_module(_NUMBERS) if numbers is None else numbers).as_python
+    if len(x) == 1:
+        return (as_python(x[0]),)
     return tuple([as_python(a) if k in which else a for k, a in enumerate(x)])
 
 

@@ -23,11 +23,11 @@ from polyad.backends.registry import resolve
 from polyad.benchmark import Heading, Row, Table, compare, sending
 from polyad.benchmark.agreement import compare_results, distance, where_not_finite
 from polyad.benchmark.comparison import _backends
-from polyad.benchmark.events import Task
+from polyad.benchmark.events import Event, Task
 from polyad.benchmark.recommend import recommend
 from polyad.benchmark.timing import sample
 from polyad.benchmark.units import terminal_width
-from polyad.benchmark.worker import run
+from polyad.benchmark.worker import act, run
 from polyad.errors import (
     ArgumentError,
     BackendNotFoundError,
@@ -214,6 +214,27 @@ def test_all_that_may_win_are_compared_by_default():
 
 
 # -- isolation --------------------------------------------------------------------------------------
+
+
+def test_variants_of_what_was_stopped_are_not_waited_for(monkeypatch):
+    tried = []
+
+    def run(task, limit, report, tick):
+        if task.backend is None:
+            act(task, report)
+            return ""
+        tried.append(task.backend)
+        why = "stopped after 1 s while preparing gradient" if task.backend == "numpy" else ""
+        report(Event("failed", "gradient", why or "no"))
+        return why
+
+    monkeypatch.setattr("polyad.benchmark.comparison.run", run)
+    table = compare(cubes, X, operators="gradient", **QUICK)
+    assert "numpy" in tried and "numpy:compiled" not in tried
+    (row,) = [row for row in table if row.backend == "numpy:compiled"]
+    assert row.reason.startswith("not tried, because numpy was stopped")
+    compare(cubes, X, operators="gradient", backends=["numpy", "numpy:compiled"], **QUICK)
+    assert "numpy:compiled" in tried
 
 
 @pytest.fixture

@@ -128,10 +128,18 @@ def compare(
     task = Task(f, args, wanted, None, argnums, has_aux, v, w, seconds)
     task, values, notes = _look(task, process)
     runs: list[_Run] = []
+    given_up: set[str] = set()
     for k, (label, backend) in enumerate(chosen):
         words = f"[{k + 1}/{len(chosen)}] {function}, {label}"
-        events, _ = process.work(dataclasses.replace(task, backend=backend), words)
+        plain_name = label.partition(":")[0]
+        if backends is None and plain_name in given_up:  # its variants would take as long
+            reason = f"not tried, because {plain_name} was stopped; name it as a backend to try it"
+            runs.append(_Run(label, True, [Event("failed", operator, reason) for operator in task.operators]))
+            continue
+        events, why = process.work(dataclasses.replace(task, backend=backend), words)
         runs.append(_Run(label, _is_exact(backend), events))
+        if why.startswith("stopped"):
+            given_up.add(label)
         for event in events:
             if event.kind == "primal" and event.data[0] and (words := differing(values, event.data[1])):
                 raise ArgumentError(

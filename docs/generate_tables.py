@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+import polyad as ad
 from polyad.backends.registry import is_installed, load, names
 from polyad.testing import all_scenarios, support_table
 from polyad.testing.scenarios import count
@@ -40,7 +44,27 @@ def numpy_functions() -> str:
     return function_coverage.page()
 
 
-TABLES = {"support.md": support, "scenarios.md": scenarios}
+def conventions() -> str:
+    """What polyad gives where a function has no derivative, from a run; the points are those of a test."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "engine"))
+    from edges import CONVENTIONS, function
+
+    lines = ["| function | at | value | derivative by each operand | why |", "|---|---|---|---|---|"]
+    for row in CONVENTIONS:
+        point = np.array(row.point)
+
+        def f(x: Any, row: Any = row) -> Any:
+            return function(row.name)(*[x[k : k + 1] for k in range(len(row.point))])
+
+        with np.errstate(all="ignore"):
+            value, slopes = ad.value_and_jacobian(f, point)
+        shown = ", ".join(f"{s + 0.0:g}" for s in slopes.ravel())
+        where = ", ".join(f"{p:g}" for p in row.point)
+        lines.append(f"| `{row.name}` | {where} | {value[0]:g} | {shown} | {row.why} |")
+    return "\n".join(lines) + "\n"
+
+
+TABLES = {"support.md": support, "scenarios.md": scenarios, "conventions.md": conventions}
 LONG = {"numpy.md": numpy_functions}
 
 

@@ -70,7 +70,7 @@ def jax_forward(f, x):
         return jax.jvp(g, (a,), (jax.numpy.ones_like(a),))[1]
 
     with jax.enable_x64(True):
-        return [np.asarray(v) for v in _orders(_lifted("jax", f), jax.numpy.asarray(x), step, step, step)]
+        return [np.asarray(v) for v in _orders(_lifted("jax", f), jax.numpy.asarray(x), step, step)]
 
 
 def jax_reverse(f, x):
@@ -81,7 +81,7 @@ def jax_reverse(f, x):
         return back(jax.numpy.ones_like(y))[0]
 
     with jax.enable_x64(True):
-        return [np.asarray(v) for v in _orders(_lifted("jax", f), jax.numpy.asarray(x), step, step)]
+        return [np.asarray(v) for v in _orders(_lifted("jax", f), jax.numpy.asarray(x), step)]
 
 
 def torch_reverse(f, x):

@@ -27,7 +27,14 @@ INSTEAD: dict[str, dict[str, str]] = {
         "khatri_rao": "use np.einsum('ik,jk->ijk', a, b).reshape(-1, a.shape[1])",
         "circulant": "use polyad.linalg.toeplitz(c, np.roll(np.flip(c), 1))",
     },
-    "scipy.special": dict.fromkeys("logsumexp softmax log_softmax".split(), "use polyad.special.{}"),
+    "scipy.special": {
+        **dict.fromkeys("logsumexp softmax log_softmax".split(), "use polyad.special.{}"),
+        "polygamma": "use (-1) ** (n + 1) * scipy.special.gamma(n + 1) * scipy.special.zeta(n + 1, x)",
+    },
+    "scipy.stats": dict.fromkeys(
+        "pdf logpdf pmf logpmf cdf logcdf sf logsf".split(),
+        "write the density in NumPy and scipy.special (xlogy, betaln, gammaln), which are followed",
+    ),
     "scipy.integrate": {
         "trapezoid": "use np.trapezoid",
         "simpson": "use w @ y with the weights w = scipy.integrate.simpson(np.eye(len(y)), axis=0)",

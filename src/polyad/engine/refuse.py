@@ -10,7 +10,7 @@ from polyad.arrays.lines import is_users, package_of, running_at
 from polyad.engine.instead import instead
 from polyad.errors import OperationNotSupportedError, ReadOnlyError
 
-__all__ = ["begin", "no_rule", "plain_only", "read_only", "refuse", "swallowed"]
+__all__ = ["begin", "instead_of", "no_rule", "plain_only", "read_only", "refuse", "swallowed"]
 
 
 def refuse(operation: str, remedy: str, frame: Any = None) -> OperationNotSupportedError:
@@ -85,12 +85,12 @@ def _called(frame: Any) -> tuple[str, str] | None:
     """The function of a package that the user's line called and what to call instead, if there is such."""
     called = None
     while frame is not None and not is_users(frame.f_code.co_filename):
-        called = _instead_of(frame) or called
+        called = instead_of(frame) or called
         frame = frame.f_back
     return called
 
 
-def _instead_of(frame: Any) -> tuple[str, str] | None:
+def instead_of(frame: Any) -> tuple[str, str] | None:
     """The function that a frame is of, and what to call instead of it, if there is such."""
     module, name = frame.f_globals.get("__name__", ""), frame.f_code.co_name
     if name == "wrapper" and module.startswith("scipy."):  # SciPy's own way to stacks of matrices

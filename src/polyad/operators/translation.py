@@ -12,7 +12,7 @@ import numpy as np
 from polyad.arrays.libraries import LIBRARIES
 from polyad.arrays.lines import package_of, raised_at
 from polyad.backends.base import Backend
-from polyad.engine.refuse import plain_only, swallowed
+from polyad.engine.refuse import instead_of, plain_only, swallowed
 from polyad.errors import KEPT, FunctionNotSupportedError, OperationNotSupportedError, PolyadError
 from polyad.operators.foreign import written_for
 from polyad.operators.function import label_of
@@ -46,7 +46,7 @@ def translated(
         refusal = swallowed(error)
         if refusal is not None:
             return refusal
-    remedy = backend.explain(error) or _of_kept(error) or _of_objects(error)
+    remedy = _replaced(error) or backend.explain(error) or _of_kept(error) or _of_objects(error)
     below = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if remedy is None and isinstance(below, Exception) and package_of(error):
         remedy = backend.explain(below)
@@ -92,6 +92,17 @@ def _is_of_compiled_code(error: Exception, backend: Backend, plain: Callable[[],
 def _of_kept(error: Exception) -> str | None:
     """What to do where a value came back whose differentiation is finished."""
     return KEPT if any(lib.is_leak(error) for lib in LIBRARIES.values()) else None
+
+
+def _replaced(error: Exception) -> str | None:
+    """What to call instead of a function that reads plain arrays only, where the error comes out of one."""
+    trace = error.__traceback__ if isinstance(error, TypeError | ValueError) else None
+    while trace is not None:
+        found = instead_of(trace.tb_frame)
+        if found is not None:
+            return f"{found[0]} turns x into a plain array, which would drop its derivative: {found[1]}"
+        trace = trace.tb_next
+    return None
 
 
 def _of_objects(error: Exception) -> str | None:

@@ -58,6 +58,8 @@ class Adapter:
     name = "?"
     # whether ``stop`` costs nothing and leaves an array
     stops = False
+    # whether a branch that was not taken spoils derivatives, as zero times infinity (``gates``)
+    traps = False
     # what to raise where one of its arrays meets one of another library; None for the usual error
     mixed: type[Exception] | None = None
     # whether it has every type that NumPy's numbers have, extended precision too
@@ -66,6 +68,9 @@ class Adapter:
     wraps = True
     # whether results have NumPy's types only where operands are brought to them (``typed``)
     promotes = True
+
+    # whether a matrix that has no factor or inverse is an error there, as in NumPy
+    raises = True
 
     def __init__(self) -> None:
         self._found: dict[str, Callable[..., Any] | None] = {}

@@ -30,6 +30,7 @@ class Autograd(Adapter):
 
     name = "autograd"
     extended = True
+    traps = True
 
     def main(self) -> Any:
         import autograd.numpy

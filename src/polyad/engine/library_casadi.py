@@ -72,6 +72,7 @@ class CasADi(Orders):
     """CasADi's SX and MX."""
 
     name = "casadi"
+    raises = False
     wraps = False
 
     def _search(self, name: str, home: str) -> Operation | None:

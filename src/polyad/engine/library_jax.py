@@ -42,7 +42,9 @@ class JAX(Hosting):
     """``jax.numpy``."""
 
     name = "jax"
+    raises = False
     stops = True
+    traps = True
 
     def main(self) -> Any:
         import jax.numpy

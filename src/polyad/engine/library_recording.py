@@ -36,6 +36,7 @@ class Recording(Adapter):
 
     name = "recording"
     extended = True
+    raises = False
     mixed = Captured
     promotes = False  # NumPy itself computes
 

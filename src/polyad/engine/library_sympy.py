@@ -87,6 +87,7 @@ class SymPy(Adapter):
     """SymPy's functions under NumPy's names."""
 
     name = "sympy"
+    raises = False
     wraps = False
 
     def constant(self, a: Any, beside: Any) -> Any:

@@ -57,6 +57,7 @@ class Torch(Hosting):
 
     name = "torch"
     stops = True
+    traps = True
 
     def main(self) -> Any:
         import array_api_compat.torch

@@ -7,12 +7,15 @@ double precision.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from polyad.engine.core import ALIVE, PRIMITIVES, Primitive, Tracer, Value, base
+from polyad.engine.gates import CHOICES, Made, gated, made
 from polyad.engine.libraries import adapter
 from polyad.engine.promotion import is_logical, is_unchanged, is_whole
 from polyad.engine.refuse import refuse
@@ -22,6 +25,22 @@ __all__ = ["Proxy", "beside", "later", "numbers"]
 
 _DOUBLE = np.dtype(np.float64)
 _COUNT = np.dtype(np.int64)
+_HERE = str(Path(__file__).parents[1])
+
+
+# what NumPy does not compute of every matrix
+FAILING = frozenset("cholesky inv solve det slogdet eigh eigvalsh eig svd svdvals pinv".split())
+
+
+def _is_caught() -> bool:
+    """Whether code under way speaks of the error that NumPy raises then: it has another way for that case."""
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        if "LinAlgError" in code.co_names and not code.co_filename.startswith(_HERE):
+            return True
+        frame = frame.f_back
+    return False
 
 
 class Proxy(Tracer):
@@ -38,13 +57,14 @@ class Proxy(Tracer):
         arrays have no meaning; 0 for what belongs to none.
     """
 
-    __slots__ = ("array", "library", "run")
+    __slots__ = ("array", "library", "made", "run")
     level = 0
 
     def __init__(self, library: str, array: Any, run: int = 0) -> None:
         self.library = library
         self.array = array
         self.run = run
+        self.made: Made | None = None  # how, where that is kept (``gates``)
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -66,6 +86,30 @@ class Proxy(Tracer):
 
     def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         own = adapter(self.library)
+        if not own.raises and primitive.name in FAILING and _is_caught():
+            raise refuse(
+                f"np.linalg.{primitive.name} where np.linalg.LinAlgError is caught: what runs the function "
+                f"without its values ({self.library}) cannot know whether it is raised",
+                "use a backend that runs the function on values (backend='numpy', 'torch'), or leave the "
+                "fallback away",
+            )
+        if not own.traps:
+            return self._processed(own, primitive, args, params)
+        if primitive.name in CHOICES and not any(map(is_kept, args)):
+            args = gated(primitive, args, params, lambda v: self._leave(own, own.stop(v.array)))
+        return self.remade(primitive, args, params)
+
+    def remade(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
+        """The result, which remembers how it was made."""
+        result = self._processed(adapter(self.library), primitive, args, params)
+        if type(result) is Proxy:
+            result.made = made(primitive, args, params)
+        return result
+
+    def _processed(
+        self, own: Any, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]
+    ) -> Value:
+        """The result by the library's version of the primitive, or by what stands for it."""
         compute = own.compute(primitive)
         double, same = own.double, True
         arrays: list[Any] = []

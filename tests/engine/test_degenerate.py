@@ -1,0 +1,401 @@
+"""Choices, roots, determinants and factorisations at the points where a rule alone would fail."""
+
+from __future__ import annotations
+
+import cProfile
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+import polyad as ad
+from polyad.errors import DomainError, FunctionNotSupportedError, OperationNotSupportedError
+
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+ENGINE: dict[str, Any] = {
+    "forward": "numpy:forward",
+    "reverse": "numpy:reverse",
+    "compiled": ad.NumPy(compile=True),
+}
+LIFTS = {name: name for name in ("jax", "torch", "autograd", "casadi", "sympy")}
+ALL = {**ENGINE, **LIFTS}
+EYE = np.eye(2)
+
+
+def backend_of(name: str) -> Any:
+    if name in LIFTS:
+        pytest.importorskip(name)
+    return ALL[name]
+
+
+def everywhere(*without: str) -> Any:
+    return pytest.mark.parametrize("name", [n for n in ALL if n not in without])
+
+
+# -- what was not chosen -----------------------------------------------------------------------------------
+
+
+def masked_write(x: Any) -> Any:
+    y = np.log(x)
+    y[x <= 0] = 0.0
+    return np.sum(y)
+
+
+# name -> function, point, the gradient, the diagonal of the Hessian
+CHOICES: dict[str, tuple[Callable[..., Any], list[float], list[float], list[float]]] = {
+    "x log x": (
+        lambda x: np.sum(np.where(x > 0, x * np.log(x), 0.0)),
+        [-1.0, 0.0, 2.0],
+        [0.0, 0.0, np.log(2.0) + 1],
+        [0.0, 0.0, 0.5],
+    ),
+    "root": (
+        lambda x: np.sum(np.where(x > 0, np.sqrt(x), x**2)),
+        [-1.0, 0.0, 4.0],
+        [-2.0, 0.0, 0.25],
+        [2.0, 2.0, -1 / 32],
+    ),
+    "quotient": (
+        lambda x: np.sum(np.where(x == 0, 1.0, np.sin(x) / x)),
+        [0.0, np.pi],
+        [0.0, -1 / np.pi],
+        [0.0, 2 / np.pi**2],
+    ),
+    "power": (lambda x: np.sum(np.where(x > 0, x**-0.5, 3.0)), [0.0, 4.0], [0.0, -1 / 16], [0.0, 3 / 128]),
+    "arc": (
+        lambda x: np.sum(np.where(np.abs(x) < 1, np.arccos(x), 0.0)),
+        [1.0, 2.0, 0.0],
+        [0.0, 0.0, -1.0],
+        [0.0, 0.0, 0.0],
+    ),
+    "nested": (
+        lambda x: np.sum(np.where(x > 0, np.where(x > 1, np.log(x), np.sqrt(x)), -x)),
+        [-1.0, 0.25, 4.0],
+        [-1.0, 1.0, 0.25],
+        [0.0, -2.0, -1 / 16],
+    ),
+    "overflow": (lambda x: np.sum(np.where(x < 9, np.exp(x), x)), [1e4, 0.0], [1.0, 1.0], [0.0, 1.0]),
+    "select": (
+        lambda x: np.sum(np.select([x > 1, x > 0], [x, np.sqrt(x) * 2], 0.0)),
+        [-1.0, 0.0, 2.0, 0.25],
+        [0.0, 0.0, 1.0, 2.0],
+        [0.0, 0.0, 0.0, -4.0],
+    ),
+    "maximum": (lambda x: np.sum(np.maximum(np.sqrt(x), 1.0)), [0.0, 4.0], [0.0, 0.25], [0.0, -1 / 32]),
+    "minimum": (lambda x: np.sum(np.minimum(1 / x, 2.0)), [0.0, 4.0], [0.0, -1 / 16], [0.0, 1 / 32]),
+    "clip": (lambda x: np.sum(np.clip(1 / x, -3, 3)), [0.0, 4.0], [0.0, -1 / 16], [0.0, 1 / 32]),
+    "max": (lambda x: np.max(np.sqrt(x)), [0.0, 4.0], [0.0, 0.25], [0.0, -1 / 32]),
+}
+# not a number there, as told in the documentation
+LEFT = {("casadi", k) for k in ("maximum", "clip")} | {
+    ("sympy", k) for k in "arc nested root power select maximum minimum clip max".split()
+}
+
+
+@everywhere()
+@pytest.mark.parametrize("case", CHOICES)
+def test_what_was_not_chosen_has_no_part(case: str, name: str) -> None:
+    f, x, first, second = CHOICES[case]
+    backend = backend_of(name)
+    g, h = (getattr(ad, of)(f, np.array(x), backend=backend) for of in ("gradient", "hessian"))
+    if (name, case) in LEFT:
+        assert np.isnan([*g, *h.ravel()]).any()
+        g, h = np.where(np.isnan(g), first, g), np.where(np.isnan(h), np.diag(second), h)
+    np.testing.assert_allclose(g, first, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(h, np.diag(second), rtol=1e-11, atol=1e-14)
+
+
+@everywhere("casadi", "sympy")
+@pytest.mark.parametrize("f", [masked_write, lambda x: np.sum(np.log(x)[x > 0])], ids=["write", "read"])
+def test_masks_choose(f: Any, name: str) -> None:
+    x = np.array([-1.0, 0.0, 4.0])
+    backend = backend_of(name)
+    if name == "jax" and f is not masked_write:
+        backend = ad.JAX(jit=False)
+    np.testing.assert_allclose(ad.gradient(f, x, backend=backend), [0.0, 0.0, 0.25])
+
+
+@pytest.mark.parametrize("name", ENGINE)
+def test_entries_that_are_not_used_have_no_part(name: str) -> None:
+    x = np.array([0.0, 4.0])
+    np.testing.assert_allclose(ad.gradient(lambda x: np.sqrt(x)[1], x, backend=ENGINE[name]), [0, 0.25])
+    np.testing.assert_allclose(
+        ad.gradient(lambda x: np.sum((np.log(x) * 2)[1:] ** 2), x, backend=ENGINE[name]), [0, 2 * np.log(4.0)]
+    )
+    a = np.array([[0.0, 1.0], [2.0, 3.0]])
+    f = lambda a: np.sum(np.where(a[:, 0] > 0, np.sum(np.log(a), axis=1), 0.0))  # noqa: E731
+    np.testing.assert_allclose(ad.gradient(f, a, backend=ENGINE[name]), [[0, 0], [1 / 2, 1 / 3]])
+
+
+@everywhere("sympy", "casadi")
+def test_a_computed_zero_is_no_choice(name: str) -> None:
+    """``sqrt(x) * sqrt(x)`` has the derivative one at zero: not a number is honest, zero would be wrong."""
+    g = ad.gradient(lambda x: np.sum(np.sqrt(x) * np.sqrt(x * 1.0)), np.zeros(1), backend=backend_of(name))
+    assert np.isnan(g).all() or g == 1
+
+
+@pytest.mark.parametrize("name", ["torch", "autograd"])
+def test_a_loop_of_choices_does_not_compute_its_past_again(name: str) -> None:
+    backend = backend_of(name)
+    seen: list[int] = []
+
+    def f(x: Any, steps: Any) -> Any:
+        for _ in range(steps):
+            x = np.where(x > 0, np.sqrt(x) + 0.5, x)
+        return np.sum(x)
+
+    for steps in (20, 40):
+        profile = cProfile.Profile()
+        profile.runcall(ad.gradient, f, np.array([-1.0, 2.0]), ad.Static(steps), argnums=0, backend=backend)
+        seen.append(sum(entry.callcount for entry in profile.getstats()))
+    assert seen[1] < 2.5 * seen[0]
+
+
+@pytest.mark.parametrize("name", ENGINE)
+def test_shared_operands_count_where_one_use_does(name: str) -> None:
+    def f(x: Any) -> Any:
+        r = np.sqrt(x)
+        return np.sum(np.where(x > 1, r, 0.0) + np.where(x > 0, 3 * r, 0.0))
+
+    x = np.array([0.0, 0.25, 4.0])
+    np.testing.assert_allclose(ad.gradient(f, x, backend=ENGINE[name]), [0.0, 3.0, 1.0])
+
+
+def test_choices_in_taylor_mode() -> None:
+    row = ad.taylor(lambda x: np.maximum(np.sqrt(x), 1.0), np.array([0.0, 4.0]), v=np.ones(2), order=2)
+    np.testing.assert_allclose(row, [[1, 2], [0, 0.25], [0, -1 / 64]])
+
+
+# -- roots and their squares -------------------------------------------------------------------------------
+
+norm = np.linalg.norm
+SQUARES: dict[str, tuple[Callable[..., Any], Any, Any]] = {
+    "power": (lambda x: np.exp(-(norm(x) ** 2)), np.zeros(2), -2 * EYE),
+    "fourth": (lambda x: norm(x) ** 4 + norm(x) ** 2, np.zeros(2), 2 * EYE),
+    "third": (lambda x: norm(x) ** 3, np.zeros(2), 0 * EYE),
+    "product": (lambda x: norm(x) * norm(x), np.zeros(2), 2 * EYE),
+    "square": (lambda x: np.square(norm(x)), np.zeros(2), 2 * EYE),
+    "scaled": (lambda x: np.exp(-((norm(x) / 2.0) ** 2) / 2), np.zeros(2), -EYE / 4),
+    "std": (lambda x: np.std(x) ** 2, np.ones(2), np.array([[0.5, -0.5], [-0.5, 0.5]])),
+    "hypot": (lambda x: np.hypot(x[0], x[1]) ** 2, np.zeros(2), 2 * EYE),
+    "size": (lambda x: np.sum(np.abs(x) ** 2), np.zeros(2), 2 * EYE),
+    "root": (lambda x: np.sqrt(np.sum(x**2)) ** 2, np.zeros(2), 2 * EYE),
+    "rows": (lambda x: np.sum(norm(np.stack([x, 2 * x]), axis=1) ** 2), np.zeros(2), 10 * EYE),
+    "dot": (lambda x: (lambda r: r @ r)(norm(np.stack([x, x]), axis=1)), np.zeros(2), 4 * EYE),
+    "in place": (lambda x: _in_place(x), np.zeros(2), 4 * EYE),
+}
+
+
+def _in_place(x: Any) -> Any:
+    r = norm(np.stack([x, x]), axis=1)
+    r **= 2
+    return np.sum(r)
+
+
+@everywhere()
+@pytest.mark.parametrize("case", SQUARES)
+def test_squares_of_roots_are_smooth(case: str, name: str) -> None:
+    f, x, expected = SQUARES[case]
+    if (name, case) == ("sympy", "third"):
+        pytest.skip("not a number there")
+    backend = backend_of(name)
+    np.testing.assert_allclose(ad.hessian(f, x, backend=backend), expected, atol=1e-12)
+    np.testing.assert_allclose(ad.gradient(f, x, backend=backend), 0 * x, atol=1e-12)
+    away = np.array([0.3, -0.4])
+    np.testing.assert_allclose(
+        ad.gradient(f, away, backend=backend), ad.gradient(f, away, backend="finite"), rtol=1e-6
+    )
+
+
+@everywhere()
+def test_roots_at_zero(name: str) -> None:
+    """The first derivative is zero by convention, of the entries that are zero only; there is no second."""
+    backend = backend_of(name)
+    np.testing.assert_array_equal(ad.gradient(np.std, np.ones(3), backend=backend), np.zeros(3))
+    a = np.array([[0.0, 3.0], [0.0, 4.0]])
+    for f in (lambda a: np.sum(norm(a, axis=0)), lambda a: np.sum(norm(a, axis=0, keepdims=True))):
+        np.testing.assert_allclose(ad.gradient(f, a, backend=backend), [[0, 0.6], [0, 0.8]])
+    b = np.array([[1.0, 3.0], [1.0, 1.0]])
+    np.testing.assert_allclose(
+        ad.gradient(lambda b: np.sum(np.std(b, axis=0)), b, backend=backend), [[0, 0.5], [0, -0.5]]
+    )
+    assert np.isnan(ad.hessian(norm, np.zeros(2), backend=backend)).all()
+
+
+def test_a_root_that_was_written_to_is_none() -> None:
+    def f(x: Any) -> Any:
+        r = np.abs(x)
+        r[0] = 3.0 * x[0]
+        return np.sum(r**2)
+
+    np.testing.assert_allclose(ad.hessian(f, np.array([0.0, 2.0]), backend="numpy"), np.diag([18.0, 2.0]))
+
+
+# -- determinants ------------------------------------------------------------------------------------------
+
+
+def _cofactors(a: np.ndarray) -> np.ndarray:
+    n = len(a)
+    minor = lambda i, j: np.linalg.det(np.delete(np.delete(a, i, 0), j, 1))  # noqa: E731
+    return np.array([[(-1) ** (i + j) * minor(i, j) for j in range(n)] for i in range(n)])
+
+
+SINGULAR = {
+    "rank 1": np.diag([1.0, 0.0, 0.0]),
+    "rank 2": np.array([[1.0, 2, 3], [4, 5, 6], [5, 7, 9]]),
+    "zero": np.zeros((3, 3)),
+    "regular": np.array([[1.0, 2, 3], [4, 5, 6], [7, 8, 1]]),
+}
+
+
+@everywhere()
+@pytest.mark.parametrize("case", SINGULAR)
+def test_determinants_of_singular_matrices(case: str, name: str) -> None:
+    a, backend = SINGULAR[case], backend_of(name)
+    np.testing.assert_allclose(ad.gradient(np.linalg.det, a, backend=backend), _cofactors(a), atol=1e-12)
+    # of three rows the second derivatives are linear: differences of cofactors are exact
+    shifted = np.zeros((3, 3, 3, 3))
+    for k in np.ndindex(3, 3):
+        e = np.zeros((3, 3))
+        e[k] = 1.0
+        shifted[(..., *k)] = (_cofactors(a + e) - _cofactors(a - e)) / 2
+    np.testing.assert_allclose(ad.hessian(np.linalg.det, a, backend=backend), shifted, atol=1e-9)
+
+
+def test_third_derivatives_of_determinants() -> None:
+    h = lambda t: ad.second_derivative(lambda s: np.linalg.det(s * np.eye(3)), t)  # noqa: E731
+    assert ad.derivative(h, 0.0) == pytest.approx(6.0)
+
+
+def test_determinants_of_larger_and_complex_matrices() -> None:
+    rng = np.random.default_rng(3)
+    u, s, vh = np.linalg.svd(rng.standard_normal((9, 9)))
+    a = (u * np.append(s[:-1], 0)) @ vh
+    exact = np.linalg.det(u) * np.linalg.det(vh) * np.prod(s[:-1]) * np.outer(u[:, -1], vh[-1])
+    np.testing.assert_allclose(ad.gradient(np.linalg.det, a), exact, atol=1e-10)
+    e = np.zeros((9, 9))
+    e[2, 3] = 1e-4
+    expected = (_cofactors(a + e) - _cofactors(a - e)) / 2e-4
+    found = ad.hvp(np.linalg.det, a, v=e * 1e4)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
+    z = np.diag([1.0 + 1j, 0.0])
+    w = ad.gradient(lambda z: np.real(np.linalg.det(z)), z)
+    np.testing.assert_allclose(w, [[0, 0], [0, 1 - 1j]], atol=1e-14)
+    with pytest.raises(OperationNotSupportedError, match="slogdet of a singular"):
+        ad.gradient(lambda a: np.linalg.slogdet(a)[1], np.diag([1.0, 0.0]))
+
+
+# -- equal eigenvalues and singular values -------------------------------------------------------------------
+
+_RNG = np.random.default_rng(5)
+Q = np.linalg.qr(_RNG.standard_normal((3, 3)))[0]
+WEIGHTS = _RNG.standard_normal((3, 3))
+EQUAL = (Q * [1.0, 1.0, 2.0]) @ Q.T
+EQUAL = (EQUAL + EQUAL.T) / 2
+# what knows the way back alone, and may ask what comes
+ASKING = [n for n in ALL if n not in ("forward", "jax", "sympy")]
+
+
+def _exponential(a: Any) -> Any:
+    w, v = np.linalg.eigh((a + a.T) / 2)
+    return (v * np.exp(w)) @ v.T
+
+
+def _rebuilt(a: Any) -> Any:
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    return (u * s) @ vh
+
+
+@everywhere("sympy")
+def test_eigenvalues_alone(name: str) -> None:
+    f = lambda a: np.sum(np.linalg.eigvalsh((a + a.T) / 2) ** 3)  # noqa: E731
+    np.testing.assert_allclose(ad.gradient(f, EQUAL, backend=backend_of(name)), 3 * EQUAL @ EQUAL, atol=1e-12)
+    s = lambda a: np.sum(np.linalg.svdvals(a) ** 2)  # noqa: E731
+    np.testing.assert_allclose(ad.gradient(s, EQUAL, backend=backend_of(name)), 2 * EQUAL, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_functions_that_do_not_depend_on_the_vectors(name: str) -> None:
+    backend = backend_of(name)
+    f = lambda a: np.sum(_exponential(a) ** 2)  # noqa: E731
+    expected = 2 * scipy.linalg.expm(2 * EQUAL)
+    np.testing.assert_allclose(ad.gradient(f, EQUAL, backend=backend), expected, rtol=1e-10)
+    g = lambda a: np.sum(_rebuilt(a) ** 2)  # noqa: E731
+    for a in (EQUAL, np.diag([1.0, 2.0, 0.0]), np.diag([1.0, 2.0, 0.0, 0.0])[:, :3], EQUAL[:, :2]):
+        np.testing.assert_allclose(ad.gradient(g, a, backend=backend), 2 * a, atol=1e-10)
+
+
+@everywhere("sympy")
+@pytest.mark.parametrize("f", [_exponential, _rebuilt], ids=["eigh", "svd"])
+def test_functions_that_depend_on_them_are_not_wrong(f: Any, name: str) -> None:
+    """At equal and at nearly equal values: refused, or not a number."""
+    backend = backend_of(name)
+    for a in (EQUAL, np.diag([1.0, 1.0, 2.0]), np.diag([1.0, 1.0 + 1e-14, 2.0])):
+        try:
+            g = ad.gradient(lambda a: np.sum(WEIGHTS * f(a)), a, backend=backend)
+        except (OperationNotSupportedError, DomainError):
+            continue
+        assert np.isnan(g).any()
+    a = np.diag([1.0, 2.0, 3.5])
+    exact = WEIGHTS if f is _rebuilt else scipy.linalg.expm_frechet(a, (WEIGHTS + WEIGHTS.T) / 2)[1]
+    np.testing.assert_allclose(
+        ad.gradient(lambda a: np.sum(WEIGHTS * f(a)), a, backend=backend), exact, rtol=1e-9
+    )
+
+
+@pytest.mark.parametrize("name", ["reverse", "autograd"])
+def test_second_derivatives_at_equal_eigenvalues_are_refused(name: str) -> None:
+    f = lambda a: np.sum(np.linalg.eigvalsh((a + a.T) / 2) ** 2)  # noqa: E731
+    with pytest.raises(OperationNotSupportedError, match="no derivative"):
+        ad.hessian(f, np.eye(2), backend=backend_of(name))
+
+
+# -- failures -----------------------------------------------------------------------------
+
+
+def _with_fallback(x: Any) -> Any:
+    m = np.stack([np.stack([x[0], x[1]]), np.stack([x[1], x[2]])])
+    try:
+        return np.sum(np.linalg.cholesky(m))
+    except np.linalg.LinAlgError:
+        return np.sum(m**2)
+
+
+def _with_other_fallback(x: Any) -> Any:
+    m = np.stack([np.stack([x[0], x[1]]), np.stack([x[1], x[2]])])
+    try:
+        return np.sum(np.linalg.inv(m))
+    except np.linalg.LinAlgError:
+        return np.sum(m**2)
+
+
+@everywhere("jax", "casadi", "sympy", "compiled")
+def test_failures_are_those_of_numpy(name: str) -> None:
+    backend = backend_of(name)
+    g = ad.gradient(_with_fallback, np.array([1.0, 2.0, 1.0]), backend=backend)
+    np.testing.assert_allclose(g, [2.0, 8.0, 2.0])
+    g = ad.gradient(_with_other_fallback, np.array([1.0, 2.0, 4.0]), backend=backend)
+    np.testing.assert_allclose(g, [2.0, 8.0, 8.0])
+
+
+@pytest.mark.parametrize("name", ["jax", "casadi", "sympy"])
+@pytest.mark.parametrize("f", [_with_fallback, _with_other_fallback])
+def test_a_fallback_that_cannot_be_taken_is_refused(f: Any, name: str) -> None:
+    with pytest.raises(OperationNotSupportedError, match="LinAlgError is caught"):
+        ad.gradient(f, np.array([1.0, 2.0, 1.0]), backend=backend_of(name))
+
+
+def test_a_compiled_program_has_no_fallback() -> None:
+    """At every point it would do what it did at the first."""
+    with pytest.raises(FunctionNotSupportedError, match="LinAlgError is caught"):
+        ad.prepare_gradient(_with_fallback, np.array([2.0, 0.5, 1.0]), backend=ad.NumPy(compile=True))
+    grad = ad.prepare_gradient(_with_fallback, np.array([2.0, 0.5, 1.0]))
+    np.testing.assert_allclose(grad(np.array([1.0, 2.0, 1.0])), [2.0, 8.0, 2.0])
+
+
+def test_errors_of_the_function_are_its_own() -> None:
+    with pytest.raises(np.linalg.LinAlgError, match="Singular"):
+        ad.gradient(lambda a: np.sum(np.linalg.inv(a)), np.zeros((2, 2)))

@@ -417,3 +417,106 @@ def test_code_that_mentions_nothing(backend):
         np.testing.assert_allclose(found, along, rtol=1e-11, atol=1e-11, err_msg=name)
         prepared = ad.prepare_gradient(f, X * 2, *constants, backend=backend)
         np.testing.assert_allclose(prepared(X, *constants), along, rtol=1e-11, atol=1e-11, err_msg=name)
+
+
+# -- what is refused ---------------------------------------------------------------------------------------
+
+LONG = X.astype(np.longdouble)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch", "casadi", "sympy"])
+@pytest.mark.parametrize(
+    ("f", "arguments"),
+    [
+        (lambda x: np.sum(x * x), (LONG,)),
+        (lambda x, c: np.sum(x * c), (X, LONG)),
+        (lambda x: np.sum(x * LONG), (X,)),
+        (lambda x: np.sum(x * np.longdouble(2)), (X,)),
+        (lambda x: np.sum(x.astype(np.longdouble) * 2), (X,)),
+        (lambda x: (x * LONG).sum(), (X,)),
+    ],
+)
+def test_extended_precision_is_refused(f, arguments, backend):
+    """Computed in double precision it would have lost digits without a word."""
+    with pytest.raises((ad.errors.FunctionNotSupportedError, ad.errors.InputTypeError)) as caught:
+        ad.gradient(f, *arguments, backend=backend)
+    assert "float128" in str(caught.value) or str(LONG.dtype) in str(caught.value)
+    assert "np.float64" in str(caught.value) or "'numpy'" in str(caught.value)
+    assert ad.gradient(f, *arguments, backend="numpy").dtype == arguments[0].dtype  # the remedy
+
+
+@pytest.mark.parametrize("backend", ["jax", "casadi", "sympy", ad.NumPy(compile=True)])
+@pytest.mark.parametrize("choose", [max, min])
+def test_pythons_extrema_name_numpys(choose, backend):
+    for f in (lambda x: choose(x[0], x[1]) * x.sum(), lambda x: np.sum(choose(x[0], 0.1) * x)):
+        with pytest.raises(
+            ad.errors.FunctionNotSupportedError, match=r"p\.maximum and .*p\.minimum for max and min"
+        ):
+            ad.prepare_gradient(f, X, backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch", "jax", "casadi", "sympy"])
+def test_sparse_matrices_elsewhere(backend):
+    for f in (lambda x: np.dot(MATRIX, x)[0], lambda x: (MATRIX * x).sum(), lambda x: (x + OLD_MATRIX).sum()):
+        with pytest.raises(ad.errors.FunctionNotSupportedError):
+            ad.gradient(f, X, backend=backend)
+    with pytest.raises(ValueError, match="mismatch"):
+        ad.gradient(lambda x: np.sum(MATRIX @ x[:3]), X, backend="numpy")
+
+
+def test_numbers_that_wrap_around():
+    small = np.array([100, 100, 1, 1, 1], dtype=np.int8)
+
+    def f(x):
+        return np.sum(((x > -9).astype(np.int8) + small) * 2 * x)
+
+    for backend in ("casadi", "sympy"):
+        with pytest.raises(OperationNotSupportedError, match=r"int8 wraps around.*astype\(np.int64\)"):
+            ad.gradient(f, X, backend=backend)
+    expected = ((X > -9).astype(np.int8) + small) * 2
+    for backend in ("numpy", "torch", "autograd"):
+        np.testing.assert_array_equal(ad.gradient(f, X, backend=backend), expected)
+    with pytest.raises(OverflowError, match="300 out of bounds for int8"):
+        ad.gradient(lambda x: np.sum(((x > 0).astype(np.int8) + 300) * x), X, backend="torch")
+    with pytest.raises(ValueError, match="negative integer powers"):
+        ad.gradient(lambda x: np.sum((3 * x).astype(int) ** -1 * x), X, backend="torch")
+
+
+def test_new_arrays_are_new():
+    """Writing to what was made does not reach its source, nor the other way round."""
+
+    def f(x):
+        x = x * 1.0
+        rows = np.array([x, x])
+        x[0] = 0.0
+        rows[1, 1] = 2.0 * rows[0, 1]
+        return np.sum(rows * np.arange(1.0, 11.0).reshape(2, 5)) + x[0]
+
+    expected = np.array([7.0, 2.0 + 14.0, 11.0, 13.0, 15.0])
+    for backend in ("numpy", "torch", "autograd", "casadi", "sympy"):
+        np.testing.assert_allclose(ad.gradient(f, X, backend=backend), expected, rtol=1e-14)
+
+
+def test_hidden_functions_are_found():
+    """Code that mentions nothing may hold its arithmetic in containers and objects."""
+
+    class Model:
+        scale = 0.1
+
+        def step(self, x):
+            return (x > 0) * self.scale * x
+
+        @property
+        def whole(self):
+            return np.arange(1, 6)
+
+    held, model = {"f": [lambda x: (x > 0) * 0.1 * x]}, Model()
+    expected = (X > 0) * 0.1
+    for f in (
+        lambda x: held["f"][0](x).sum(),
+        lambda x: model.step(x).sum(),
+        lambda x: sum(step(x).sum() for step in (model.step,)),
+    ):
+        np.testing.assert_allclose(ad.gradient(f, X, backend="torch"), expected, rtol=1e-15)
+    found = ad.gradient(lambda x: (model.whole * 0.1 * x).sum(), X, backend="torch")
+    np.testing.assert_allclose(found, np.arange(1, 6) * 0.1, rtol=1e-15)

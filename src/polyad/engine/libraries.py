@@ -76,6 +76,8 @@ class Adapter:
         self._found: dict[str, Callable[..., Any] | None] = {}
         # its own name of double precision: where all arrays have that there is nothing to promote
         self.double: Any = self.native(np.dtype(np.float64))
+        # operations and operands for which the library's types were found to be NumPy's
+        self.agrees: set[tuple[Any, ...]] = set()
 
     def main(self) -> Any:
         """Its counterpart of ``numpy``."""

@@ -7,6 +7,7 @@ double precision.
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -135,7 +136,10 @@ class Proxy(Tracer):
             params = {**params, "index": _index(params["index"])}
         if same or not own.promotes:
             return self._computed(own, primitive, compute, arrays, params)
-        return self._promoted(own, primitive, compute, arrays, params, args)
+        key = (primitive.name, *[a.dtype if hasattr(a, "dtype") else type(a) for a in arrays])
+        if key in own.agrees:
+            return self._computed(own, primitive, compute, arrays, params)
+        return self._promoted(own, primitive, compute, arrays, params, args, key)
 
     def _computed(
         self, own: Any, primitive: Primitive, compute: Any, arrays: list[Any], params: dict[str, Any]
@@ -164,12 +168,13 @@ class Proxy(Tracer):
         arrays: list[Any],
         params: dict[str, Any],
         args: tuple[Value, ...],
+        key: tuple[Any, ...],
     ) -> Value:
         """The result in NumPy's types, whatever those of the library would be."""
         types = own.types(primitive.name, arrays)
         if types is None:
             return self._computed(own, primitive, compute, arrays, params)
-        arrays = own.typed(primitive.name, arrays, types)
+        given, arrays = arrays, own.typed(primitive.name, arrays, types)
         if is_unchanged(primitive.name, types):
             return self._leave(own, arrays[0])
         try:
@@ -184,7 +189,13 @@ class Proxy(Tracer):
             if isinstance(error, PolyadError) or all(a.dtype is own.double for a in arrays if own.is_own(a)):
                 raise
             raise own.unable(primitive.name, arrays, error) from error
-        if types.result is None or type(result) is tuple or result.dtype == types.result:
+        if types.result is None or type(result) is tuple:
+            return result
+        if result.dtype == types.result:
+            # the library does as NumPy does by itself, and need not be told again; whole numbers are
+            # looked at each time, for there are some that do not fit
+            if own.wraps and types.result.kind in "fc" and all(map(operator.is_, given, arrays)):
+                own.agrees.add(key)
             return result
         if type(result) is Proxy:
             return self._leave(own, own.cast(result.array, types.result))

@@ -90,7 +90,7 @@ def _within(value: Any, names: set[str], depth: int, seen: set[int]) -> Iterator
             seen.add(id(value))
             for item in value.values() if isinstance(value, dict) else value:
                 yield from _within(item, names, depth, seen)
-    elif _is_whole(value):
+    elif _is_whole(value) or type(value).__module__.startswith("scipy.sparse"):
         yield True
     elif hasattr(value, "__dict__") and type(value).__module__.partition(".")[0] not in FOREIGN:
         kind = value if isinstance(value, type) else type(value)

@@ -38,14 +38,12 @@ def makes_whole_numbers(f: Any, leaves: Iterable[Any]) -> bool:
 
 
 def _is_whole(a: Any) -> bool:
-    """Whether an array of any library has no floating-point numbers."""
+    """Whether an array of any library has no floating-point numbers, or such as only NumPy has."""
     dtype = getattr(a, "dtype", None)
-    return (
-        dtype is not None
-        and hasattr(a, "shape")
-        and str(dtype).removeprefix("torch.")[0] in "biu"
-        and (not str(dtype).removeprefix("torch.").startswith("bf"))
-    )
+    if dtype is None or not hasattr(a, "shape"):
+        return False
+    name = str(dtype).removeprefix("torch.")
+    return name.startswith(("bool", "int", "uint")) or getattr(dtype, "char", "") in ("g", "G")
 
 
 def _found(f: Any, depth: int, seen: set[int]) -> Iterator[bool]:

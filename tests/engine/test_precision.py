@@ -456,6 +456,7 @@ def test_pythons_extrema_name_numpys(choose, backend):
 
 
 @pytest.mark.parametrize("backend", ["numpy", "torch", "jax", "casadi", "sympy"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's own, of the way that is tried next
 def test_sparse_matrices_elsewhere(backend):
     for f in (lambda x: np.dot(MATRIX, x)[0], lambda x: (MATRIX * x).sum(), lambda x: (x + OLD_MATRIX).sum()):
         with pytest.raises(ad.errors.FunctionNotSupportedError):

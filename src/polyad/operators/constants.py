@@ -55,6 +55,7 @@ class Constants:
         self._arrays = any(hasattr(leaf, "dtype") and not isinstance(leaf, np.generic) for leaf in leaves)
         # which active leaves the caller passed as Python's floats
         self._floats = tuple(k for k, leaf in enumerate(signature.x_leaves) if type(leaf) is float)
+        self._told = False
         self._mode = GUARDED
         # whether one run on copies has shown that nothing is written; where writing is counted only
         self._trusted = False
@@ -81,6 +82,8 @@ class Constants:
     def __call__(self, x: Leaves, c: Leaves) -> Any:
         """What the function returns."""
         if self._floats:
+            if not self._told:
+                return self._first(x, c)
             x = _python_floats(x, self._floats)
         if not self._arrays:
             return self._f(*self._build(x, c))
@@ -94,6 +97,20 @@ class Constants:
         except Exception as error:
             error.polyad_mode = mode  # type: ignore[attr-defined]  # another thread may change it
             raise
+
+    def _first(self, x: Leaves, c: Leaves) -> Any:
+        """The first run, which tells whether it matters that numbers are Python's."""
+        self._told = True
+        given = _python_floats(x, self._floats)
+        if all(type(given[k]) is float for k in self._floats):
+            return self(x, c)
+        from polyad.engine.python_numbers import TOLD
+
+        before = TOLD.count
+        out = self(x, c)
+        if TOLD.count == before:
+            self._floats = ()
+        return out
 
     def _handed(self, x: Leaves, c: Leaves) -> Leaves:
         if self._mode == GUARDED:

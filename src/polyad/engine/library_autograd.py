@@ -47,7 +47,7 @@ class Autograd(Adapter):
         return found
 
     def is_own(self, a: Any) -> bool:
-        return not isinstance(a, np.ndarray | np.generic | float | int)
+        return not isinstance(a, np.ndarray | np.generic | float | int | complex)
 
     def constant(self, a: Any, beside: Any) -> Any:
         return a.copy() if isinstance(a, np.ndarray) else a

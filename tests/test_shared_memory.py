@@ -26,7 +26,11 @@ def each(things, backends=tuple(BACKENDS)):
     # an operation of JAX that is new to it is compiled: a few have to do
     some = {name: list(things)[:: 5 if name == "jax" else 1] for name in backends}
     rows += [(some[name], name) for name in backends if not name.startswith("numpy")]
-    return [pytest.param(keys, name, id=f"{'-'.join(map(str, keys[:1]))}-{name}") for keys, name in rows]
+    return [pytest.param(keys, name, id=f"{_name_of(keys[0])}-{name}") for keys, name in rows]
+
+
+def _name_of(key):
+    return getattr(key, "__name__", key)
 
 
 LINE = np.array([1.5, -1.0, 3.0, 0.25])

@@ -30,6 +30,9 @@ def each(things, backends=tuple(BACKENDS)):
 
 
 def _name_of(key):
+    """The same in every process, as functions' addresses are not."""
+    if isinstance(key, tuple):
+        return "-".join(str(_name_of(k)) for k in key)
     return getattr(key, "__name__", key)
 
 

@@ -14,6 +14,7 @@ from edges import CONVENTIONS, ELSEWHERE, FILE, SMOOTH, function, key, reference
 import polyad as ad
 from polyad.backends.registry import is_installed, load
 from polyad.engine.core import PRIMITIVES
+from polyad.engine.defined import Defined
 from polyad.engine.kinds import PARTIALS
 
 REFERENCES = json.loads(FILE.read_text())
@@ -107,7 +108,9 @@ def test_every_primitive_has_a_row():
     derived = {
         name
         for name, (partials, _) in PARTIALS.items()
-        if any(d is not None for d in partials) and not name.startswith("carlson")
+        if any(d is not None for d in partials)
+        and not name.startswith("carlson")
+        and not isinstance(PRIMITIVES[name], Defined)  # by tests of ad.define in the same process
     }
     assert derived - SMOOTH.keys() - ELSEWHERE == {"leg"}  # of the inverses of sine, which have rows
 

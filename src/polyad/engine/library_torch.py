@@ -268,16 +268,9 @@ class Torch(Hosting):
         return self.own_where(x == 0, h, self.own_where(x.isnan(), x, step))
 
     def own_gap_quotient(self, z: Any, gap: Any, same: Any, strict: bool, square: bool) -> Any:
-        import torch
+        from polyad.engine.torch_rules import over_gap
 
-        none = same.clone()
-        if square:
-            none = none & ~torch.eye(gap.shape[-1], dtype=torch.bool, device=gap.device)
-        sizes = z.detach().abs()
-        wrong = none & (sizes > 1e-10 * sizes.amax(dim=(-2, -1), keepdim=True))
-        # zero where there is nothing to divide, without a derivative of its own
-        nothing = torch.where(wrong, torch.nan, torch.sqrt(z * 0))
-        return torch.where(same, nothing, z / torch.where(same, 1.0, gap))
+        return over_gap(z, gap, same, strict=strict, square=square)
 
     def own_svd(self, a: Any) -> Any:
         import torch

@@ -24,6 +24,7 @@ from polyad.engine.rules_linalg import adjoint, lifted, matmul
 from polyad.engine.rules_reduction import maximum_of as _largest
 from polyad.engine.rules_structure import _Value as Like
 from polyad.engine.rules_structure import reshape, total
+from polyad.errors import OperationNotSupportedError
 
 __all__ = ["cholesky", "eigh", "inv", "pinv", "qr", "solve", "svd", "svdvals"]
 
@@ -65,6 +66,17 @@ def gaps(d: Value) -> Value:
 EQUAL, ZERO = 4096.0, 1e-10
 
 
+def no_vectors() -> OperationNotSupportedError:
+    """The error where a derivative of eigenvectors of equal eigenvalues is needed."""
+    return refuse(
+        "eigenvectors (singular vectors) of equal eigenvalues (singular values) have no derivative, and "
+        "one was needed",
+        "use np.linalg.eigvalsh (svdvals) where the values are enough, a function of the matrix itself "
+        "(polyad.linalg.expm, logm, sqrtm, np.linalg.matrix_power), backend='numpy:reverse' where the "
+        "result does not depend on the choice of vectors, or backend='finite'",
+    )
+
+
 def _quotient(z: Any, gap: Any, same: Any, strict: bool, square: bool) -> Any:
     """``z / gap``; where the gap is none, zero divided by it is zero, and anything else has no value."""
     same = np.asarray(same) != 0
@@ -73,13 +85,7 @@ def _quotient(z: Any, gap: Any, same: Any, strict: bool, square: bool) -> Any:
     if square:
         wrong = wrong & ~np.eye(gap.shape[-1], dtype=bool)
     if strict and wrong.any():
-        raise refuse(
-            "eigenvectors (singular vectors) of equal eigenvalues (singular values) have no derivative, and "
-            "one was needed",
-            "use np.linalg.eigvalsh (svdvals) where the values are enough, a function of the matrix itself "
-            "(polyad.linalg.expm, logm, sqrtm, np.linalg.matrix_power), backend='numpy:reverse' where the "
-            "result does not depend on the choice of vectors, or backend='finite'",
-        )
+        raise no_vectors()
     return np.where(same, np.where(wrong, np.nan, 0.0), z / np.where(same, 1.0, gap))
 
 

@@ -9,11 +9,42 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from polyad.arrays.libraries import library
 from polyad.engine.core import Primitive, Value
 from polyad.engine.proxy import Proxy
+from polyad.engine.rules_matrix import no_vectors
 from polyad.engine.rules_structure import getitem
 
-__all__ = ["by_rules"]
+__all__ = ["by_rules", "over_gap"]
+
+
+def over_gap(z: Any, gap: Any, same: Any, *, strict: bool, square: bool) -> Any:
+    """``z / gap`` on tensors; where the gap is none, zero divided by it is zero, and anything else is refused.
+
+    While a graph is recorded there are no values to see it by, and NaN is what comes out of it.
+    """
+    import torch
+
+    none = same.clone()
+    if square:
+        none = none & ~torch.eye(gap.shape[-1], dtype=torch.bool, device=gap.device)
+    sizes = z.detach().abs()
+    wrong = none & (sizes > 1e-10 * sizes.amax(dim=(-2, -1), keepdim=True))
+    if strict and _is_shown(wrong):
+        raise no_vectors()
+    # zero where there is nothing to divide, without a derivative of its own
+    nothing = torch.where(wrong, torch.nan, torch.sqrt(z * 0))
+    return torch.where(same, nothing, z / torch.where(same, 1.0, gap))
+
+
+def _is_shown(wrong: Any) -> bool:
+    """Whether a condition holds somewhere, as far as that can be asked now."""
+    if library("torch").is_traced(wrong):
+        return False
+    try:
+        return bool(wrong.any())
+    except RuntimeError:  # of a tensor that has no values
+        return False
 
 
 def by_rules(own: Any, primitive: Primitive, value: Callable[..., Any]) -> Callable[..., Any]:

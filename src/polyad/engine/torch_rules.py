@@ -19,7 +19,7 @@ __all__ = ["by_rules", "over_gap"]
 
 
 def over_gap(z: Any, gap: Any, same: Any, *, strict: bool, square: bool) -> Any:
-    """``z / gap`` on tensors; where the gap is none, zero divided by it is zero, and anything else is refused.
+    """``z / gap`` on tensors; where the gap is none, zero by it is zero, and anything else is refused.
 
     While a graph is recorded there are no values to see it by, and NaN is what comes out of it.
     """

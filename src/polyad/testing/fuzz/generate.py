@@ -55,7 +55,7 @@ def generate(seed: int, *, branches: bool | None = None) -> Program:
     Examples
     --------
     >>> program = generate(3)
-    >>> program == generate(3)
+    >>> program.statements == generate(3).statements
     True
     """
     return _Writer(seed, branches).program()

@@ -218,6 +218,8 @@ def test_interrupt(model):
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        # a shell without job control starts what runs in the background with the signal ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (model / "runs").exists() and running.poll() is None:
         time.sleep(0.05)

@@ -212,15 +212,18 @@ def test_interrupt(model):
         "import pathlib, time\ndef f(x):\n    pathlib.Path('runs').touch()\n    time.sleep(600)\n"
     )
     command = ["compare", "user_model.py:f", "--args", "np.ones(2)", *QUICK]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "polyad.cli", *command],
-        cwd=model,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        # a shell without job control starts what runs in the background with the signal ignored
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    # what a shell without job control starts in the background ignores the signal, and so would its children
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "polyad.cli", *command],
+            cwd=model,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     while not (model / "runs").exists() and running.poll() is None:
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)

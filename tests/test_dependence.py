@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special as sp
 
 import polyad as ad
 from backends import AVAILABLE
@@ -98,3 +99,30 @@ def test_zeros_that_are_zeros_pass(backend: Any) -> None:
             assert not ad.gradient(f, x, backend=backend).any(), name
     # a direction of zeros says nothing
     assert ad.jvp(lambda x: np.sum(x), np.ones(2), v=np.zeros(2), backend=backend) == 0
+
+
+@pytest.mark.parametrize("backend", BY_VALUE)
+def test_the_filters_of_other_threads_are_left_alone(backend: Any) -> None:
+    seen = []
+
+    def f(x: Any) -> Any:
+        seen.append(list(warnings.filters))
+        return cube_root(x[0])
+
+    with pytest.warns(DependenceWarning):
+        ad.gradient(f, np.array([2.0]), backend=backend)
+    assert len(seen) > 4  # beside the point too
+    assert all(filters == seen[0] for filters in seen)
+
+
+@pytest.mark.filterwarnings("error")
+def test_complex_values_are_looked_at_in_both_parts() -> None:
+    with pytest.warns(DependenceWarning):
+        ad.jvp(lambda x: 1j * cube_root(x[0]) + 0 * x, np.array([2.0]), v=np.ones(1), backend="numpy")
+
+
+@pytest.mark.skipif("sympy" not in AVAILABLE, reason="not installed")
+@pytest.mark.filterwarnings("error")
+def test_what_warns_of_counts_is_not_run_to_find_its_dtype() -> None:
+    g = ad.gradient(lambda p: np.sum(sp.bdtr(np.array([1, 2]), 5, p)), np.array([0.3, 0.4]), backend="sympy")
+    assert np.allclose(g, [-5 * 4 * 0.3 * 0.7**3, -5 * 6 * 0.4**2 * 0.6**2])

@@ -121,3 +121,15 @@ def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in MODULES if p.name == "__init__.py"], ids=lambda p: p.parent.name)
 def test_a_room_says_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+# The fuzzer is a program of one thread; torch's own import would be an error in place of a warning.
+CHANGES_FILTERS = {"testing/fuzz/program.py", "backends/torch_func.py"}
+
+
+def test_the_filters_of_warnings_belong_to_all_threads():
+    words = ("catch_warnings", "simplefilter", "filterwarnings", "showwarning")
+    found = {
+        path.relative_to(ROOT).as_posix() for path in MODULES if any(w in path.read_text() for w in words)
+    }
+    assert found == CHANGES_FILTERS

@@ -146,11 +146,21 @@ class TorchFunc(Backend):
 
 @functools.cache
 def _warm(forward: bool) -> None:
-    """Load torch's forward formulas now: torch does it at the first use, in a second, and warns."""
-    if forward:
-        with FORWARD_LOCK, warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            importlib.import_module("torch._decomp.decompositions_for_jvp")
+    """Load torch's forward formulas now: torch does it at the first use, in a second, and warns.
+
+    Python shows its warnings to nobody unless asked. Only where they are errors are they silenced, since the
+    filters belong to all threads.
+    """
+    if not forward:
+        return
+    name = "torch._decomp.decompositions_for_jvp"
+    with FORWARD_LOCK:
+        try:
+            importlib.import_module(name)
+        except DeprecationWarning:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                importlib.import_module(name)
 
 
 def _plain(leaves: Leaves) -> Leaves:

@@ -6,7 +6,6 @@ to symbols, are expressions of such functions again.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -30,15 +29,20 @@ def special(primitive: Primitive) -> Any:
     name = primitive.name
     if name not in COMPUTE:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that what counts is no integer here
-                dtype = host.result_dtype(primitive, [np.dtype(np.float64)] * len(kinds.PARTIALS[name][0]))
+            dtype = _dtype(primitive, [np.dtype(np.float64)] * len(kinds.PARTIALS[name][0]))
         except TypeError:  # it takes integers only
             return None
         if dtype.kind == "c":
             return None
         fill(name)
     return named(name)
+
+
+def _dtype(primitive: Primitive, operands: list[np.dtype[Any]]) -> np.dtype[Any]:
+    compute = primitive.compute
+    if isinstance(compute, np.ufunc):  # not run: some warn of a count that is no integer
+        return compute.resolve_dtypes((*operands, *[None] * compute.nout))[-1]
+    return host.result_dtype(primitive, operands)
 
 
 def fill(name: str) -> tuple[Any, ...]:

@@ -134,8 +134,8 @@ def _slopes(
         ]
     weights = [_plain(w) for w in seeds[0]] if prepared.seed_name == "w" and seeds else None
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+        # the filters of Python's warnings belong to all threads, those of NumPy's to this one
+        with np.errstate(all="ignore"):
             values = _evaluator(prepared, x, c, weights)
             base = values(x)
             sides = [
@@ -166,12 +166,18 @@ def _evaluator(
     stops = Stops(lambda: at_point(at))  # what is constant on purpose stays as it is at the point
 
     def values(x: list[Array]) -> Array:
-        leaves = [np.ravel(np.asarray(source.to_numpy(y), dtype=float)) for y in stops.run(at_point, x)]
+        leaves = [_real(source.to_numpy(y)) for y in stops.run(at_point, x)]
         if weights is None:
             return np.concatenate(leaves)
         return np.array([sum(float(np.dot(np.ravel(w), y)) for w, y in zip(weights, leaves, strict=True))])
 
     return values
+
+
+def _real(y: Any) -> Array:
+    """The entries in a row as real numbers; of complex ones a share of both parts."""
+    y = np.ravel(np.asarray(y))
+    return y.real + 0.7 * y.imag if y.dtype.kind == "c" else y.astype(float, copy=False)
 
 
 def _steady(slopes: Array, rounding: Array) -> Array:

@@ -96,6 +96,10 @@ class FunctionNotSupportedError(PolyadError, TypeError):
     """The framework cannot follow the function: the message says where and what to use instead."""
 
 
+class DependenceError(FunctionNotSupportedError):
+    """A derivative is zero because the function only looks at its input: by branches, tables, counters."""
+
+
 class NotPicklableError(PolyadError, pickle.PicklingError):
     """A prepared object cannot be sent to another process: its function or an argument cannot."""
 
@@ -141,7 +145,3 @@ class PrecisionWarning(PolyadWarning):
 
 class NonFiniteWarning(PolyadWarning, RuntimeWarning):
     """The function is not finite at the point, so that some of its derivatives are NaN."""
-
-
-class DependenceWarning(PolyadWarning):
-    """A derivative is zero because the function only looks at its input: by branches, tables, counters."""

@@ -3,8 +3,8 @@
 A bisection, a look-up in a table, a number kept from an earlier call: the value changes with the
 input, and yet no derivative arrives, because the input only decided which branch was taken. Every
 system of differentiation gives zero for that. So where a derivative of NumPy code comes out as
-exactly zero, the function is evaluated a little to both sides, and a warning says so if it changes
-there as a differentiable function does.
+exactly zero, the function is evaluated a little to both sides, and the derivative is refused if it
+changes there as a differentiable function does.
 
 It costs nothing where derivatives are not zero, and nothing in the calls of a prepared object, which
 is checked once, at preparation.
@@ -13,7 +13,6 @@ is checked once, at preparation.
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,8 @@ import numpy as np
 from polyad.arrays.libraries import library, library_of
 from polyad.arrays.stopped import Stops
 from polyad.backends.base import Executable
-from polyad.errors import DependenceWarning
-from polyad.operators.function import calling_level, label_of
+from polyad.errors import DependenceError
+from polyad.operators.function import label_of
 
 if TYPE_CHECKING:
     from polyad.operators.function import FlatFunction
@@ -44,7 +43,7 @@ SHOWN = 1e3
 
 
 def check_zeros(prepared: Prepared, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...], result: Leaves) -> None:
-    """Warn where a derivative is zero though the function changes.
+    """Refuse a derivative that is zero though the function changes.
 
     Parameters
     ----------
@@ -79,8 +78,7 @@ def check_zeros(prepared: Prepared, x: Leaves, c: Leaves, seeds: tuple[Leaves, .
             return
         lost = zero & _steady(*found)
         if lost.any():
-            _warn(prepared, float(found[0][0][np.argmax(lost)]))
-            return
+            raise _refusal(prepared)
 
 
 def _plain(leaf: Any) -> Array:
@@ -187,15 +185,13 @@ def _steady(slopes: Array, rounding: Array) -> Array:
     return np.isfinite(middle) & (spread <= AGREEMENT * abs(middle)) & (abs(middle) > SHOWN * rounding)
 
 
-def _warn(prepared: Prepared, slope: float) -> None:
-    warnings.warn(
+def _refusal(prepared: Prepared) -> DependenceError:
+    return DependenceError(
         f"the {prepared.operator} of {label_of(prepared.f)} by {prepared.backend!r} is zero, but its value "
-        f"changes with the input (slope {slope:.3g} beside the point): the function looks at its input only "
+        f"changes with the input: the function looks at its input only "
         "to choose a branch, an entry of a table or the end of a loop, which passes no derivative on. Use "
         "backend='finite', give the derivative of that part with ad.define, or write ad.stop_gradient(x) "
-        "where it is meant to be constant",
-        DependenceWarning,
-        stacklevel=calling_level(),
+        "where it is meant to be constant"
     )
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from polyad.arrays.libraries import library_of, spec_of
-from polyad.arrays.lines import is_polyads
 from polyad.arrays.stopped import elsewhere
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.backends.base import Backend
@@ -20,7 +18,7 @@ from polyad.operators.guests import array_in, is_box, lost
 from polyad.operators.lifting import Lifting, asks_for_numbers, drops_derivatives, ignores_flags, speaks_of
 from polyad.operators.signature import Signature
 
-__all__ = ["FlatFunction", "calling_level", "label_of"]
+__all__ = ["FlatFunction", "label_of"]
 
 Leaves = tuple[Any, ...]
 OBJECT = np.dtype(object)
@@ -278,11 +276,3 @@ def _kind(value: Any) -> str:
 def label_of(f: Callable[..., Any]) -> str:
     """The name by which messages call a function."""
     return getattr(f, "__qualname__", None) or type(f).__name__
-
-
-def calling_level() -> int:
-    """The ``stacklevel`` of the first caller that is not polyad, for a warning by the caller of this."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and is_polyads(frame.f_code.co_filename):
-        level, frame = level + 1, frame.f_back
-    return level

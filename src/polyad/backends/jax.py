@@ -31,7 +31,8 @@ from polyad.backends.base import (
     strategy,
     strategy_of,
 )
-from polyad.errors import InputTypeError, OperationNotSupportedError
+from polyad.backends.jax_precision import is_wide, precision
+from polyad.errors import OperationNotSupportedError
 
 __all__ = ["JAX"]
 
@@ -145,8 +146,8 @@ class JAX(Backend):
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         import jax
 
-        wide = _is_wide((*problem.x, *problem.c))
-        with _precision(wide):
+        wide = is_wide((*problem.x, *problem.c))
+        with precision(wide):
             y, push, aux = jax.linearize(lambda x: problem.f(x, c), x, has_aux=True)
             # JAX may share the memory of NumPy arrays, which their owner may write to
             push = jax.tree_util.tree_map(lambda a: jax.numpy.array(a, copy=True), push)
@@ -159,7 +160,7 @@ class JAX(Backend):
             product = jax.jit(product) if self.jit else product
 
             def call(seeds: Leaves) -> Leaves:
-                with _precision(wide):
+                with precision(wide):
                     return product(seeds)
 
             return call
@@ -179,7 +180,7 @@ class JAX(Backend):
     def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
         import jax
 
-        with _precision(_is_wide((*problem.x, *problem.c))):
+        with precision(is_wide((*problem.x, *problem.c))):
             try:
                 y = jax.eval_shape(lambda x, c: problem.f(x, c)[0], problem.x, problem.c)
             except (jax.errors.ConcretizationTypeError, OperationNotSupportedError):
@@ -203,11 +204,11 @@ class JAX(Backend):
         import jax.extend
 
         examples = (problem.x, problem.c, *seeds)
-        wide = _is_wide([leaf for leaves in examples for leaf in leaves])
+        wide = is_wide([leaf for leaves in examples for leaf in leaves])
         words = strategy_of(kernel)
         kept: dict[int, Any] = {}
         if prepared and self.jit:
-            with _precision(wide):
+            with precision(wide):
                 closed, shape = jax.make_jaxpr(_traceable(kernel, kept), return_shape=True)(*examples)
             # what a trace around this one follows is no constant of a program
             prepared = not any(isinstance(a, jax.core.Tracer) for a in closed.consts)
@@ -350,25 +351,6 @@ def _is_exclusive(jaxpr: Any, call: Kernel, leaves: list[Any]) -> bool:
     return first.unsafe_buffer_pointer() != second.unsafe_buffer_pointer() and not (
         {first.unsafe_buffer_pointer(), second.unsafe_buffer_pointer()} & held
     )
-
-
-_WIDE = frozenset({"float64", "complex128", "int64", "uint64"})
-
-
-def _is_wide(leaves: Any) -> bool:
-    """Whether any leaf is a 64-bit array; Python numbers adapt to what they meet."""
-    for leaf in leaves:
-        if getattr(getattr(leaf, "dtype", None), "char", "") in ("g", "G"):
-            raise InputTypeError(f"JAX has no dtype {leaf.dtype}: convert with x.astype(np.float64)")
-    return any(str(getattr(leaf, "dtype", "")) in _WIDE for leaf in leaves)
-
-
-def _precision(wide: bool) -> Any:
-    import contextlib
-
-    import jax
-
-    return jax.enable_x64(True) if wide else contextlib.nullcontext()
 
 
 def _as_arrays(kernel: Kernel) -> Kernel:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyad.backends import nesting
 from polyad.backends.base import Kernel, Leaves, Problem, strategy
+from polyad.backends.jax_precision import is_wide, precision
 from polyad.errors import OperationNotSupportedError, UnsupportedOperatorError
 
 if TYPE_CHECKING:
@@ -71,9 +72,7 @@ def _missing(problem: Problem) -> str | None:
     """What is in jet's way, in words; found in the function's own trace."""
     import jax
 
-    from polyad.backends.jax import _is_wide, _precision
-
-    with _precision(_is_wide((*problem.x, *problem.c))):
+    with precision(is_wide((*problem.x, *problem.c))):
         try:
             closed = jax.make_jaxpr(lambda x, c: problem.f(x, c)[0])(problem.x, problem.c)
         except (jax.errors.ConcretizationTypeError, OperationNotSupportedError):
@@ -86,10 +85,8 @@ def _failure(problem: Problem, order: int) -> str | None:
     """What jet itself stumbles over: some of its rules refuse shapes or complex numbers."""
     import jax
 
-    from polyad.backends.jax import _is_wide, _precision
-
     leaves = (problem.x, problem.c, problem.x)
-    with _precision(_is_wide([leaf for part in leaves for leaf in part])):
+    with precision(is_wide([leaf for part in leaves for leaf in part])):
         try:
             jax.eval_shape(_by_jet(problem, order), *leaves)
         except (TypeError, NotImplementedError) as error:  # the function's own were met in its trace

@@ -21,7 +21,8 @@ import numpy as np
 from polyad.arrays.memory import collector_paused
 from polyad.backends.base import Executable, Kernel, Leaves, Problem, strategy_of
 from polyad.engine.box import Box
-from polyad.engine.recording import Captured, Deviates
+from polyad.engine.recording import Captured
+from polyad.engine.refuse import Deviates
 from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
 
 __all__ = ["are_plain", "compiled"]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import PRIMITIVES, Tracer, Value, shape_of
+from polyad.engine.core import Tracer, Value
 from polyad.engine.dual import Dual
 
-__all__ = ["Part", "Pick", "expand"]
+__all__ = ["Part", "Pick"]
 
 
 class Pick:
@@ -88,14 +88,3 @@ class Part:
 
 def _keys(index: Any) -> tuple[Any, ...]:
     return index if type(index) is tuple else (index,)
-
-
-def expand(w: Value, shape: tuple[int, ...]) -> Value:
-    """A cotangent in full."""
-    if shape_of(w) == shape:
-        return w
-    if isinstance(w, Tracer):
-        return PRIMITIVES["broadcast_to"](w, shape=shape)
-    full = np.empty(shape, dtype=w.dtype if hasattr(w, "dtype") else float)
-    full[...] = w
-    return full

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core import Value
-from polyad.engine.kinds import traced
+from polyad.engine.kinds import DECOMPOSITIONS, traced
 from polyad.engine.rules_arithmetic import (
     equal,
     greater,
@@ -49,9 +49,6 @@ from polyad.engine.rules_gamma import near_zero
 __all__ = ["DECOMPOSITIONS"]
 
 Form = Callable[..., Value]
-
-# the primitive's name -> the same function of the same operands
-DECOMPOSITIONS: dict[str, Form] = {}
 
 
 def form(f: Form) -> Form:

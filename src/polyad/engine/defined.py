@@ -56,7 +56,7 @@ class Defined(Primitive):
 
     def _lifted(self, top: Any, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         from polyad.engine.box import unbox, wrap
-        from polyad.engine.decompositions import DECOMPOSITIONS
+        from polyad.engine.kinds import DECOMPOSITIONS
         from polyad.engine.libraries import adapter
         from polyad.engine.proxy import from_host
 

@@ -13,21 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine import (  # noqa: F401  (importing them fills the table)
-    numpy_calculus,
-    numpy_creation,
-    numpy_fft,
-    numpy_linalg,
-    numpy_nan,
-    numpy_order,
-    numpy_pad,
-    numpy_polynomials,
-    numpy_products,
-    numpy_rearrange,
+from polyad.engine import (
     numpy_reduction,
-    numpy_statistics,
-    numpy_types,
-    rules_special,
+    tables,  # noqa: F401  (fills them)
 )
 from polyad.engine import rules_elementwise as elementary
 from polyad.engine.box import Box, number, wrap

@@ -13,16 +13,11 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core import Primitive, Tracer, Value
-from polyad.engine.kinds import PARTIALS, missing_partial
+from polyad.engine.kinds import PARTIALS, hosted, missing_partial
 from polyad.engine.libraries import Adapter
 from polyad.engine.proxy import Proxy
 
-__all__ = ["Hosting", "hosted", "on_host", "partial", "result_dtype"]
-
-
-def hosted(primitive: Primitive) -> bool:
-    """Whether a primitive can be computed on the host: one of SciPy's with its partial derivatives."""
-    return primitive.home != "numpy" and primitive.name in PARTIALS
+__all__ = ["Hosting", "on_host", "partial", "result_dtype"]
 
 
 def on_host(primitive: Primitive, args: Sequence[Any]) -> np.ndarray:

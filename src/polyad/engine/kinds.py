@@ -19,15 +19,34 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core import PRIMITIVES, Primitive, Tracer, Value, base, is_real, ndim_of, shape_of
-from polyad.engine.cotangents import expand
 
-__all__ = ["PARTIALS", "aligned", "constant", "elementwise", "fit", "general", "linear"]
+__all__ = [
+    "DECOMPOSITIONS",
+    "PARTIALS",
+    "aligned",
+    "constant",
+    "elementwise",
+    "expand",
+    "fit",
+    "general",
+    "hosted",
+    "linear",
+]
 
 Partial = Callable[..., Value]
 
 # Of every elementwise primitive the partials, as functions of ``(y, *operands)``, and whether any of
 # them needs the result: for interpretations beyond the first order.
 PARTIALS: dict[str, tuple[tuple[Partial | None, ...], bool]] = {}
+
+# The name of a primitive -> the same function of the same operands in terms of others, for libraries that
+# lack it. ``decompositions`` fills it.
+DECOMPOSITIONS: dict[str, Callable[..., Value]] = {}
+
+
+def hosted(primitive: Primitive) -> bool:
+    """Whether a primitive can be computed on the host: one of SciPy's with its partial derivatives."""
+    return primitive.home != "numpy" and primitive.name in PARTIALS
 
 
 # -- helpers of rules -----------------------------------------------------------------------------
@@ -60,6 +79,17 @@ def summed(w: Value, shape: tuple[int, ...]) -> Value:
     )
     total = PRIMITIVES["sum"](w, axis=axes, keepdims=False) if axes else w
     return total if shape_of(total) == shape else PRIMITIVES["reshape"](total, shape=shape)
+
+
+def expand(w: Value, shape: tuple[int, ...]) -> Value:
+    """A cotangent in full."""
+    if shape_of(w) == shape:
+        return w
+    if isinstance(w, Tracer):
+        return PRIMITIVES["broadcast_to"](w, shape=shape)
+    full = np.empty(shape, dtype=w.dtype if hasattr(w, "dtype") else float)
+    full[...] = w
+    return full
 
 
 def fit(w: Value, a: Value) -> Value:

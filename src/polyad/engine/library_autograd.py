@@ -9,7 +9,7 @@ import numpy as np
 
 from polyad.engine import host
 from polyad.engine.core import PRIMITIVES, Primitive
-from polyad.engine.kinds import PARTIALS
+from polyad.engine.kinds import PARTIALS, hosted
 from polyad.engine.libraries import Adapter
 from polyad.engine.refuse import refuse
 
@@ -141,7 +141,7 @@ class Autograd(Adapter):
         if primitive.is_constant and name != "zeros":
             return constant(self, primitive)
         # autograd's own special functions lack forward mode; all its arrays are on the host anyway
-        if host.hosted(primitive) or name in DERIVED_BY_TABLE:
+        if hosted(primitive) or name in DERIVED_BY_TABLE:
             return self.host(primitive)
         found = super()._search(name, home)
         missing = found is None or name in BY_TABLE or (hasattr(found, "fun") and found not in primitive_vjps)

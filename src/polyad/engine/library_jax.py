@@ -12,7 +12,7 @@ import numpy as np
 from polyad.engine import host
 from polyad.engine.core import PRIMITIVES, Primitive
 from polyad.engine.host import Hosting
-from polyad.engine.kinds import PARTIALS
+from polyad.engine.kinds import PARTIALS, hosted
 from polyad.engine.proxy import Proxy
 from polyad.engine.refuse import refuse
 
@@ -204,7 +204,7 @@ class JAX(Hosting):
         if name in DERIVED_WRONG | VALUES_BY_HOST:
             return None
         found, primitive = super()._search(name, home), PRIMITIVES[name]
-        if found is not None and host.hosted(primitive):
+        if found is not None and hosted(primitive):
             found = _of_floats(found)
         if found is not None and name in DERIVED_BY_TABLE:
             found = self.host(primitive, found)

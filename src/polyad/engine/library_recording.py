@@ -18,8 +18,8 @@ import numpy as np
 
 from polyad.engine.core import Primitive
 from polyad.engine.libraries import Adapter
-from polyad.engine.recording import Captured, Cell, Constant, Deviates
-from polyad.engine.refuse import refuse
+from polyad.engine.recording import Captured, Cell, Constant
+from polyad.engine.refuse import Deviates, refuse
 
 __all__ = ["Recording"]
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from polyad.engine.program import BINARY, Program, is_ufunc
 from polyad.engine.program_memory import VIEWS, Memory, Root
-from polyad.engine.recording import Constant, Deviates, Operation, Variable
+from polyad.engine.recording import Constant, Operation, Variable
+from polyad.engine.refuse import Deviates
 from polyad.engine.rules_structure import is_basic
 
 __all__ = ["ArrayCode"]

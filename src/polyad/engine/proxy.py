@@ -17,6 +17,7 @@ import numpy as np
 
 from polyad.engine.core import ALIVE, PRIMITIVES, Primitive, Tracer, Value, base
 from polyad.engine.gates import CHOICES, Made, gated, made
+from polyad.engine.kinds import DECOMPOSITIONS, hosted
 from polyad.engine.libraries import adapter
 from polyad.engine.promotion import is_logical, is_unchanged, is_whole
 from polyad.engine.refuse import refuse
@@ -285,8 +286,6 @@ def _index(index: Any) -> Any:
 
 def substitute(own: Any, primitive: Primitive, args: tuple[Value, ...]) -> Value:
     """The operation in terms of others that the library has, or NotImplemented."""
-    from polyad.engine.decompositions import DECOMPOSITIONS
-
     form = DECOMPOSITIONS.get(primitive.name)
     if form is None:
         return NotImplemented
@@ -298,7 +297,5 @@ def substitute(own: Any, primitive: Primitive, args: tuple[Value, ...]) -> Value
 
 def from_host(own: Any, primitive: Primitive) -> Any:
     """The operation computed by SciPy within the library's own transformations, or None."""
-    from polyad.engine.host import hosted
-
     enter = getattr(own, "host", None)
     return enter(primitive) if enter is not None and hosted(primitive) else None

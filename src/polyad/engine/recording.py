@@ -10,14 +10,10 @@ import numpy as np
 
 from polyad.engine.refuse import refuse
 
-__all__ = ["LIMIT", "Captured", "Cell", "Constant", "Deviates", "Operation", "Tape", "Variable"]
+__all__ = ["LIMIT", "Captured", "Cell", "Constant", "Operation", "Tape", "Variable"]
 
 # operations from which on a program would cost more to prepare than it could ever save
 LIMIT = 200_000
-
-
-class Deviates(Exception):
-    """At these values the function does something else than what was recorded: it must be run itself."""
 
 
 class Captured(Exception):

@@ -10,7 +10,11 @@ from polyad.arrays.lines import is_users, package_of, running_at
 from polyad.engine.instead import instead
 from polyad.errors import OperationNotSupportedError, ReadOnlyError
 
-__all__ = ["begin", "instead_of", "no_rule", "plain_only", "read_only", "refuse", "swallowed"]
+__all__ = ["Deviates", "begin", "instead_of", "no_rule", "plain_only", "read_only", "refuse", "swallowed"]
+
+
+class Deviates(Exception):
+    """At these values the function does something else than what was recorded: it must be run itself."""
 
 
 def refuse(operation: str, remedy: str, frame: Any = None) -> OperationNotSupportedError:

@@ -21,8 +21,7 @@ from polyad.engine.core import (
     ndim_of,
     shape_of,
 )
-from polyad.engine.cotangents import expand
-from polyad.engine.kinds import PARTIALS, aligned, conj, constant, elementwise, filled, fit, general
+from polyad.engine.kinds import PARTIALS, aligned, conj, constant, elementwise, expand, filled, fit, general
 from polyad.engine.masked import chosen
 
 __all__ = [

@@ -15,8 +15,7 @@ from polyad.engine.core import Primitive, Tracer, Value, base, is_real, shape_of
 from polyad.engine.kinds import conj, general
 from polyad.engine.libraries import adapter
 from polyad.engine.proxy import Proxy
-from polyad.engine.recording import Deviates
-from polyad.engine.refuse import refuse
+from polyad.engine.refuse import Deviates, refuse
 from polyad.engine.rules_arithmetic import real
 from polyad.engine.rules_elementwise import imag
 from polyad.engine.rules_linalg import adjoint, swapped

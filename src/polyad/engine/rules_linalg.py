@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core import Primitive, Value, is_real, ndim_of, shape_of
-from polyad.engine.cotangents import expand
-from polyad.engine.kinds import conj, fit, general
+from polyad.engine.kinds import conj, expand, fit, general
 from polyad.engine.rules_structure import _Value as Like
 from polyad.engine.rules_structure import reshape, total, transpose
 

@@ -13,7 +13,6 @@ from collections.abc import Callable
 import numpy as np
 import scipy.special as sp
 
-from polyad.engine import rules_bessel, rules_elliptic, rules_statistics  # noqa: F401  (fill the table)
 from polyad.engine.core import Primitive, Value
 from polyad.engine.rules_arithmetic import _base_partial, _exponent_partial, equal, log, where
 from polyad.engine.rules_elementwise import (

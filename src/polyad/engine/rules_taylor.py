@@ -17,7 +17,6 @@ import numpy as np
 
 from polyad.engine.core import PRIMITIVES, Primitive, Tracer, Value, is_real, new_level, shape_of
 from polyad.engine.kinds import PARTIALS, missing_partial, zeros_of
-from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import (
     _exponent_partial,
     divide,
@@ -32,28 +31,15 @@ from polyad.engine.rules_arithmetic import (
 from polyad.engine.rules_elementwise import cos, cosh, exp, sign, sin, sinh, sqrt
 from polyad.engine.rules_reduction import _shares
 from polyad.engine.rules_structure import broadcast_to, total
-from polyad.engine.series import RULES, Series
+from polyad.engine.series import ELEMENTWISE, RULES, Series
 
-__all__ = ["rule_of"]
+__all__: list[str] = []
 
 Row = list[Value]
 Rule = Callable[..., Any]
 
 # Of the elementwise expansion that is under way: what was expanded so far, and of what.
 _KNOWN: ContextVar[dict[Any, Any] | None] = ContextVar("_KNOWN", default=None)
-
-
-def rule_of(primitive: Primitive) -> Rule:
-    """The rule of a primitive, or the named error."""
-    name = primitive.name
-    found = RULES.get(name)
-    if found is not None:
-        return found
-    if name in PARTIALS:
-        return _remembered
-    raise refuse(
-        f"{name} has no Taylor rule", "nest polyad.jvp for the first few orders, or use other functions"
-    )
 
 
 # -- helpers ----------------------------------------------------------------------------------------
@@ -131,6 +117,9 @@ def _remembered(primitive: Primitive, order: int, operands: list[Any], params: d
         # with the operands, so that no other object takes the address of one of them meanwhile
         known[key] = operands, _by_partials(primitive, order, operands, params)
     return known[key][1]
+
+
+RULES[ELEMENTWISE] = _remembered
 
 
 def _identity(a: Any) -> Any:

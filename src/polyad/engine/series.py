@@ -13,12 +13,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from polyad.engine.core import Primitive, Tracer, Value
+from polyad.engine.kinds import PARTIALS
+from polyad.engine.refuse import refuse
 
-__all__ = ["RULES", "Series", "order_of"]
+__all__ = ["ELEMENTWISE", "RULES", "Series", "order_of", "rule_of"]
 
 # name of a primitive -> rule(primitive, order, operands, params): the coefficients of the result. An
 # operand is the list of its coefficients, or a value where it is constant.
 RULES: dict[str, Callable[..., Any]] = {}
+
+# The row of ``RULES`` for elementwise primitives that have none of their own: it uses their partials.
+ELEMENTWISE = "any elementwise primitive"
 
 
 class Series(Tracer):
@@ -42,8 +47,6 @@ class Series(Tracer):
         return self.coefficients[0]
 
     def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
-        from polyad.engine.rules_taylor import rule_of
-
         level = self.level
         operands = [a.coefficients if type(a) is Series and a.level == level else a for a in args]
         result = rule_of(primitive)(primitive, len(self.coefficients) - 1, operands, params)
@@ -53,6 +56,19 @@ class Series(Tracer):
 
     def __repr__(self) -> str:
         return f"Series({self.coefficients!r})"
+
+
+def rule_of(primitive: Primitive) -> Callable[..., Any]:
+    """The rule of a primitive, or the named error."""
+    name = primitive.name
+    rule = RULES.get(name)
+    if rule is None and name in PARTIALS:
+        rule = RULES[ELEMENTWISE]
+    if rule is None:
+        raise refuse(
+            f"{name} has no Taylor rule", "nest polyad.jvp for the first few orders, or use other functions"
+        )
+    return rule
 
 
 def order_of(value: Value) -> int:

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core import Binary, Primitive, Tracer, Value, is_real, new_level, shape_of
-from polyad.engine.cotangents import Part, Pick, expand
+from polyad.engine.cotangents import Part, Pick
 from polyad.engine.dual import Dual
+from polyad.engine.kinds import expand
 from polyad.engine.masked import Masked, picked, settled
 from polyad.engine.refuse import no_rule
 from polyad.engine.rules_arithmetic import add

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 
 import polyad
+from polyad.benchmark.address import Address
 from polyad.benchmark.worker import act
 from polyad.cli import main
-from polyad.cli_args import check_numbers, find_function, parse_argument
+from polyad.cli_args import check_numbers, parse_argument
 from polyad.errors import ArgumentError
 from polyad.operators.arguments import Static
 
@@ -72,6 +73,23 @@ def nothing(x):
 
 def leaves(x):
     os._exit(3)
+
+calls = 0
+
+def leaves_later(x):
+    global calls
+    calls += 1
+    if calls > 2:
+        os._exit(3)
+    return (x**2).sum()
+
+def hangs(x):
+    threading.Event().wait()
+
+def asks_first(x):
+    if type(x) is not np.ndarray:
+        raise TypeError("never with boxes")
+    return (x**2).sum()
 """
 
 
@@ -206,12 +224,17 @@ def test_built_in_problems(here, capsys):
     assert out.count("agreement:") == 1  # the legend, once
 
 
+HANGS = "pathlib.Path('runs').touch(); time.sleep(600)\n"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals differ")
-def test_interrupt(model):
-    (model / "user_model.py").write_text(
-        "import pathlib, time\ndef f(x):\n    pathlib.Path('runs').touch()\n    time.sleep(600)\n"
-    )
-    command = ["compare", "user_model.py:f", "--args", "np.ones(2)", *QUICK]
+@pytest.mark.parametrize("command", ["compare", "check"])
+@pytest.mark.parametrize("where", ["f", "import"])
+def test_interrupt(model, command, where):
+    # an import of a module stands for that of a framework
+    body = f"def f(x):\n    {HANGS}" if where == "f" else HANGS
+    (model / "user_model.py").write_text("import pathlib, time\n" + body)
+    command = [command, "user_model.py:f", "--args", "np.ones(2)", "--backend", "autograd"]
     # what a shell without job control starts in the background ignores the signal, and so would its children
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -309,15 +332,46 @@ def test_backends_fit_the_terminal(capsys, monkeypatch, width):
     assert {"jax", "compiled", "second_derivative"} <= set(re.findall(r"\w+", " ".join(lines)))
 
 
-def test_check(model, capsys):
-    assert main(["check", "user_model.py:loud", "--args", "[1.0, 2.0]", "--backend", "finite:adaptive"]) == 0
-    assert "noise" not in capsys.readouterr().out
-    assert main(["check", "user_model.py:text", "--args", "[1.0, 2.0]", "--backend", "autograd"]) == 1
-    assert "autograd: no result: " in capsys.readouterr().out
-    assert main(["check", "user_model.py:f", "--args", "[1.0, 2.0]", "--backend", "autograd"]) == 0
+def test_check(here, capsys):
+    def check(name, *more, backend="autograd"):
+        return main(["check", f"user_model.py:{name}", "--args", "[1.0, 2.0]", "--backend", backend, *more])
+
+    assert check("f") == 0
     assert "autograd: right, within " in capsys.readouterr().out
-    assert main(["check", "user_model.py:wrong_backwards", "--args", "[1.0]", "--backend", "autograd"]) == 1
-    assert "autograd: WRONG" in capsys.readouterr().out
+    assert check("wrong_backwards") == 1
+    assert "autograd: WRONG\n" in capsys.readouterr().out
+    assert check("asks_first") == 1
+    assert capsys.readouterr().out.endswith("\nautograd: no result: TypeError: never with boxes\n")
+    assert check("text") == 2
+    assert capsys.readouterr().err.startswith("polyad: text: the function returned a str")
+    with pytest.raises(SystemExit):
+        check("f", "--limit", "-1")
+
+
+def test_check_runs_nothing_of_the_users_in_this_process(model, capfd, monkeypatch):
+    quick = ["--args", "[1.0, 2.0]", "--limit", "3600", "--backend", "finite:adaptive"]
+    assert main(["check", "user_model.py:loud", *quick]) == 0
+    out, err = capfd.readouterr()
+    assert out.startswith("finite:adaptive: right") and "noise" not in out + err
+    assert main(["check", "user_model.py:leaves", *quick]) == 2
+    assert capfd.readouterr() == (
+        "",
+        "polyad: leaves cannot be checked: its process ended with exit code 3 while running f itself\n",
+    )
+    # one that only a backend brings to that
+    assert main(["check", "user_model.py:leaves_later", *quick]) == 1
+    assert capfd.readouterr().out == (
+        "finite:adaptive: no result: its process ended with exit code 3 while checking\n"
+    )
+    said = []
+    monkeypatch.setattr("polyad.benchmark.comparison.Progress.say", lambda self, text: said.append(text))
+    running = "hangs: running f itself"
+    monkeypatch.setattr("polyad.benchmark.worker.clock", lambda: np.inf if running in said else 0.0)
+    assert main(["check", "user_model.py:hangs", *quick]) == 2
+    assert (
+        "hangs cannot be checked: stopped after 3600 s while running f itself: give" in capfd.readouterr().err
+    )
+    assert "user_model" not in sys.modules
 
 
 def test_version(capsys):
@@ -411,14 +465,14 @@ def test_nothing_else_is_evaluated(text):
 
 
 def test_find_function(model):
-    assert find_function("user_model.py:f")(np.ones(2)) == 2
-    assert find_function("numpy:linalg.norm") is np.linalg.norm
+    assert Address("user_model.py:f").find()(np.ones(2)) == 2
+    assert Address("numpy:linalg.norm").find() is np.linalg.norm
 
 
 def test_a_file_named_like_a_module(model):
     (model / "json.py").write_text("def f(x):\n    return x\n")
     import json
 
-    assert find_function("json.py:f")(1) == 1
+    assert Address("json.py:f").find()(1) == 1
     assert sys.modules["json"] is json
     sys.modules.pop("_polyad_file_json")

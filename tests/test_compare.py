@@ -22,7 +22,7 @@ from polyad.backends.autograd import Autograd
 from polyad.backends.registry import resolve
 from polyad.benchmark import Heading, Row, Table, compare, sending
 from polyad.benchmark.agreement import compare_results, distance, where_not_finite
-from polyad.benchmark.comparison import _backends
+from polyad.benchmark.comparison import PREPARING, _backends
 from polyad.benchmark.events import Event, Task
 from polyad.benchmark.recommend import recommend
 from polyad.benchmark.timing import sample
@@ -257,6 +257,30 @@ def test_time_limit(ends_at):
         "stopped after 2 s while preparing gradient",
         "not reached, stopped after 2 s while preparing gradient",
     ]
+
+
+def test_a_variant_that_nobody_named_is_not_waited_for(monkeypatch):
+    events = []
+    # more than one preparation may take, and less than the limit
+    late = lambda: 20.0 if any(event.data == "preparing gradient" for event in events) else 0.0  # noqa: E731
+    monkeypatch.setattr("polyad.benchmark.worker.clock", late)
+    task = Task(sleeps_later, (X,), ("gradient", "hvp"), "autograd", seconds=0.01, preparing=15.0)
+    why = run(task, 100.0, events.append)
+    reasons = [event.data for event in events if event.kind == "failed"]
+    words = "left out, preparing gradient takes over 15 s: name it as a backend to wait for it"
+    assert reasons == [why, f"not reached, {why}"] and why == words
+
+    given = {}
+    monkeypatch.setattr(
+        "polyad.benchmark.comparison.run",
+        lambda task, limit, report, tick: given.setdefault(task.backend, task.preparing) and "",
+    )
+    monkeypatch.setattr("polyad.benchmark.comparison._look", lambda task, process: (task, None, []))
+    compare(cubes, X, operators="gradient", **QUICK)
+    assert given["numpy"] == np.inf and given["numpy:compiled"] == PREPARING
+    given.clear()
+    compare(cubes, X, operators="gradient", backends="numpy:compiled", **QUICK)
+    assert given == {"numpy:compiled": np.inf}
 
 
 def test_a_function_that_hangs_is_stopped_before_any_backend_runs(ends_at, monkeypatch):

@@ -18,7 +18,7 @@ from polyad.testing.fuzz.__main__ import main
 from polyad.testing.fuzz.check import references
 from polyad.testing.fuzz.differences import Unreliable, reference
 from polyad.testing.fuzz.program import Program
-from polyad.testing.fuzz.run import run
+from polyad.testing.fuzz.run import Outcome, run
 
 # Ways that share a program, how many programs, whether those decide by values, how many results at least.
 ENGINE = ("numpy:reverse", "numpy:forward", "numpy+compile")
@@ -256,3 +256,19 @@ def test_the_command_prints_a_finding_and_says_so_by_its_code(capsys, monkeypatc
     )
     assert main(["--programs", "1", "--shrink", "0"]) == 1
     assert one.source in capsys.readouterr().out
+
+
+def test_the_command_says_at_an_interrupt_what_there_was(capsys, monkeypatch):
+    programs = []
+
+    def run(seed, ways, operators, limit):
+        if len(programs) == 2:
+            raise KeyboardInterrupt
+        programs.append(seed)
+        return Outcome([], [], 3, rejected=False)
+
+    monkeypatch.setattr("polyad.testing.fuzz.__main__.run", run)
+    assert main(["--minutes", "1e9", "--backends", "numpy"]) == 130
+    out, err = capsys.readouterr()
+    assert out.startswith("2 programs (0 left out: kinks, bad conditioning), 6 results right")
+    assert err.endswith("interrupted\n")

@@ -8,11 +8,11 @@ standard error.
 from __future__ import annotations
 
 import argparse
-import contextlib
+import dataclasses
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +149,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--argnums", type=_positions, default=0, help="active arguments, as 0 or 0,2")
     check.add_argument(
         "--backend", action="append", metavar="NAME", help="whom to check; by default all that are installed"
+    )
+    check.add_argument(
+        "--limit", type=_positive, metavar="S", help=f"seconds for each backend (default {LIMIT:g})"
     )
     check.set_defaults(run=_check)
     return parser
@@ -289,54 +292,40 @@ def _backends(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from polyad.backends.registry import resolve
-    from polyad.cli_args import check_numbers, find_function, parse_argument
-    from polyad.errors import DerivativeMismatchError, PolyadError
+    from polyad.benchmark.address import Address
+    from polyad.benchmark.comparison import Process, first_look
+    from polyad.benchmark.events import Task
+    from polyad.benchmark.progress import Progress
+    from polyad.cli_args import check_numbers, parse_argument
+    from polyad.errors import ArgumentError
     from polyad.overview import backends
-    from polyad.testing import check_derivatives
 
+    f = Address(options.function)
     args = tuple(parse_argument(text) for text in options.args)
     check_numbers(options.args, args, options.argnums)
     names = options.backend or [b.name for b in backends() if b.installed and b.name != "finite"]
     for name in names:
         resolve(name)  # mistakes in a name show before anything runs
-    with _prints_to_standard_error():
-        f = find_function(options.function)
+    # each in a process of its own: the function may hang, print or end it
+    process = Process(f.label, options.limit or LIMIT, Progress(), "")
+    task = Task(f, args, ("jacobian",), argnums=options.argnums, checks=True)
+    found, why = first_look(task, process)
+    if not {"plain", "failed"} & set(found):  # what fails alone may run inside a framework
+        more = ": give it more time (--limit)" if why.startswith("stopped") else ""
+        raise ArgumentError(f"{f.label} cannot be checked: {why}{more}")
     confirmed, wrong = 0, 0
-    for name in names:
-        try:
-            with _prints_to_standard_error():
-                error = check_derivatives(f, *args, backend=name, argnums=options.argnums)
-        except DerivativeMismatchError as mismatch:
-            wrong += 1
-            print(f"{name}: WRONG\n{textwrap.indent(str(mismatch), '  ')}", flush=True)
-        except PolyadError as reason:
-            print(f"{name}: no result: {reason}", flush=True)
-        except (Exception, SystemExit) as reason:  # the user's function, which may also call sys.exit
-            print(f"{name}: no result: {type(reason).__name__}: {reason}", flush=True)
-        else:
-            confirmed += 1
-            print(f"{name}: right, within {error:.1e} of finite differences", flush=True)
+    for k, name in enumerate(names):
+        words = f"[{k + 1}/{len(names)}] {f.label}, {name}"
+        for event in process.work(dataclasses.replace(task, backend=name), words)[0]:
+            if event.kind == "wrong":
+                wrong += 1
+                print(f"{name}: WRONG\n{textwrap.indent(event.data, '  ')}", flush=True)
+            elif event.kind == "failed":
+                print(f"{name}: no result: {event.data}", flush=True)
+            elif event.kind == "measured":
+                confirmed += 1
+                print(f"{name}: right, within {event.data:.1e} of finite differences", flush=True)
     return FINE if confirmed and not wrong else FAILED
-
-
-@contextlib.contextmanager
-def _prints_to_standard_error() -> Iterator[None]:
-    """Let what the user's function prints stay out of the results, also from below Python."""
-    stream: Any = sys.stdout
-    replaced = stream is None or stream is not sys.__stdout__
-    if replaced:
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-        return
-    stream.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        stream.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """What the user writes on the command line, as Python objects.
 
-* ``module.py:function`` and ``package.module:function`` name a function.
 * Arguments are literals (``2.5``, ``[1.0, 2.0]``, ``{'w': [1.0], 'b': 0.0}``, ``'text'``), arithmetic of
   them, calls of a few NumPy functions (``np.linspace(0, 1, 5)``), and ``@file.npy``. Lists become
   arrays, tuples and dicts stay trees, strings become ``Static``. Nothing else is ever evaluated.
@@ -22,7 +21,7 @@ from polyad.arrays.trees import flatten
 from polyad.errors import ArgumentError
 from polyad.operators.arguments import Static
 
-__all__ = ["FUNCTIONS", "check_numbers", "find_function", "parse_argument"]
+__all__ = ["FUNCTIONS", "check_numbers", "parse_argument"]
 
 FUNCTIONS = (
     "arange", "array", "cos", "exp", "eye", "float32", "float64", "full", "geomspace", "linspace",
@@ -113,24 +112,6 @@ def _evaluate(node: ast.expr) -> Any:
         f"{ast.unparse(node)!r} is not allowed here: write numbers, lists, tuples, dicts, "
         f"np.ones(5) and the like (np.{', np.'.join(FUNCTIONS)}), or @file.npy"
     )
-
-
-def find_function(target: str) -> Callable[..., Any]:
-    """The function that ``module.py:function`` or ``package.module:function`` names.
-
-    Parameters
-    ----------
-    target : str
-        The name; ``function`` may have dots.
-
-    Raises
-    ------
-    ArgumentError
-        If there is no such file, module or function; the message says which.
-    """
-    from polyad.benchmark.address import Address
-
-    return Address(target).find()
 
 
 def check_numbers(texts: Sequence[str], args: Sequence[Any], argnums: int | tuple[int, ...]) -> None:

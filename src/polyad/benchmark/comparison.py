@@ -27,7 +27,10 @@ from polyad.operators.signature import Signature
 from polyad.overview import SECOND_ORDER
 from polyad.overview import backends as registered
 
-__all__ = ["compare"]
+__all__ = ["Process", "compare", "first_look"]
+
+# Seconds that a variant which nobody has named may take to prepare one operator.
+PREPARING = 15.0
 
 
 def compare(
@@ -71,7 +74,8 @@ def compare(
         Direction of products with tangents and with cotangents; by default random, the same for all.
     limit : float
         Seconds for each backend, importing the framework and all operators included, and for a first
-        look at the plain function.
+        look at the plain function. A compiled variant that is not named in ``backends`` is left out where
+        the preparation of one operator takes over 15 of them.
     seconds : float
         Seconds of timing for each operator.
     rtol : float, optional
@@ -124,19 +128,21 @@ def compare(
     signature = Signature(args, argnums)  # refuses what no backend can differentiate
     chosen, missing = _backends(backends, sum(math.prod(spec.shape) for spec in signature.x_specs))
     function = f.label if isinstance(f, Address) else label_of(f)
-    process = _Process(function, limit, Progress(progress), "" if isolate else "as asked")
+    process = Process(function, limit, Progress(progress), "" if isolate else "as asked")
     task = Task(f, args, wanted, None, argnums, has_aux, v, w, seconds)
     task, values, notes = _look(task, process)
     runs: list[_Run] = []
     given_up: set[str] = set()
     for k, (label, backend) in enumerate(chosen):
         words = f"[{k + 1}/{len(chosen)}] {function}, {label}"
-        plain_name = label.partition(":")[0]
+        plain_name, _, variant = label.partition(":")
         if backends is None and plain_name in given_up:  # its variants would take as long
             reason = f"not tried, because {plain_name} was stopped; name it as a backend to try it"
             runs.append(_Run(label, True, [Event("failed", operator, reason) for operator in task.operators]))
             continue
-        events, why = process.work(dataclasses.replace(task, backend=backend), words)
+        unasked = backends is None and variant
+        preparing = PREPARING if unasked else math.inf
+        events, why = process.work(dataclasses.replace(task, backend=backend, preparing=preparing), words)
         runs.append(_Run(label, _is_exact(backend), events))
         if why.startswith("stopped"):
             given_up.add(label)
@@ -174,7 +180,7 @@ class _Run:
 
 
 @dataclasses.dataclass
-class _Process:
+class Process:
     """Where tasks are done: in other processes, or in this one where the function cannot be sent."""
 
     function: str
@@ -206,7 +212,7 @@ class _Process:
             self.show.clear()
 
 
-def _look(task: Task, process: _Process) -> tuple[Task, Any, list[str]]:
+def _look(task: Task, process: Process) -> tuple[Task, Any, list[str]]:
     """The task with its operators, the function's values, and what the table has to say of the function.
 
     Raises
@@ -215,11 +221,7 @@ def _look(task: Task, process: _Process) -> tuple[Task, Any, list[str]]:
         If the function, at these arguments, leaves nothing to compare.
     """
     function = process.function
-    events, why = process.work(task, function)
-    found = {event.kind: event for event in events}
-    if "refused" in found:
-        name, words = found["refused"].data
-        raise getattr(errors, name, ArgumentError)(words)
+    found, why = first_look(task, process)
     if "plain" in found:
         plain: Plain = found["plain"].data
         notes = []
@@ -248,6 +250,22 @@ def _look(task: Task, process: _Process) -> tuple[Task, Any, list[str]]:
         None,
         [f"No plain run of {function} to compare with: {why}."],
     )
+
+
+def first_look(task: Task, process: Process) -> tuple[dict[str, Event], str]:
+    """What a run of the plain function reported, by kind, and why it ended early.
+
+    Raises
+    ------
+    polyad.errors.PolyadError
+        If the function is one that nobody can differentiate at these arguments.
+    """
+    events, why = process.work(task, process.function)
+    found = {event.kind: event for event in events}
+    if "refused" in found:
+        name, words = found["refused"].data
+        raise getattr(errors, name, ArgumentError)(words)
+    return found, why
 
 
 def _operators(operators: str | Sequence[str] | None) -> tuple[str, ...]:

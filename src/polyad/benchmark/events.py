@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,10 @@ class Task:
         As for ``compare``.
     plain : bool
         Whether the plain function can be run, to be timed.
+    checks : bool
+        Whether derivatives are compared with differences, in place of being timed.
+    preparing : float
+        Seconds that the preparation of one operator may take.
     """
 
     f: Any
@@ -45,6 +50,8 @@ class Task:
     w: Any = None
     seconds: float = 0.5
     plain: bool = True
+    checks: bool = False
+    preparing: float = math.inf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,13 +60,13 @@ class Event:
 
     Parameters
     ----------
-    kind : {"phase", "plain", "refused", "primal", "measured", "failed", "unsendable", "done"}
+    kind : {"phase", "plain", "refused", "primal", "measured", "wrong", "failed", "unsendable", "done"}
         What happened.
     operator : str
         The operator that it happened to, if any.
     data : object
         The phase, the ``Plain``, name and words of an error that concerns every backend, the samples
-        of the plain function, the ``Measured``, or the reason in words.
+        of the plain function, the ``Measured``, the error of a check, or the reason in words.
     details : str
         The traceback, where there is one.
     """

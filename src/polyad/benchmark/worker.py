@@ -31,10 +31,10 @@ from polyad.benchmark import sending
 from polyad.benchmark.events import CAUGHT, Event, Report, Task, failure
 from polyad.benchmark.plain import function_of, look, plain_call, values_of
 from polyad.benchmark.timing import fresh, measure, sample, waiter
-from polyad.errors import PolyadError
+from polyad.errors import DerivativeMismatchError, PolyadError
 from polyad.operators.gradient import gradient
 
-__all__ = ["act", "execute", "run"]
+__all__ = ["act", "check", "execute", "run"]
 
 # -P keeps the working directory off the path until the parent's path is in place
 BOOT = (
@@ -51,7 +51,25 @@ clock = time.monotonic
 
 def act(task: Task, report: Report) -> None:
     """Do the task in this process: look at the plain function, or let a backend run."""
-    (look if task.backend is None else execute)(task, report)
+    (look if task.backend is None else check if task.checks else execute)(task, report)
+
+
+def check(task: Task, report: Report) -> None:
+    """Compare a backend's derivatives with differences in this process: ``"measured"`` or ``"wrong"``."""
+    from polyad.testing.derivatives import check_derivatives
+
+    (operator,) = task.operators
+    report(Event("phase", operator, "loading"))
+    try:
+        f = function_of(task)
+        report(Event("phase", operator, "checking"))
+        error = check_derivatives(f, *fresh(task.args), backend=task.backend, argnums=task.argnums)
+    except DerivativeMismatchError as mismatch:
+        report(Event("wrong", operator, str(mismatch)))
+    except CAUGHT as reason:
+        report(failure(operator, reason))
+    else:
+        report(Event("measured", operator, error))
 
 
 def execute(task: Task, report: Report) -> None:
@@ -201,6 +219,8 @@ def run(task: Task, limit: float, report: Report, tick: Callable[[], None] = lam
     path = json.dumps([str(entry) for entry in sys.path])
     open_operators = [] if task.backend is None else list(task.operators)
     phase = "starting"
+    whole = clock() + limit
+    until = [whole]
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", BOOT, path],
@@ -210,18 +230,27 @@ def run(task: Task, limit: float, report: Report, tick: Callable[[], None] = lam
             start_new_session=True,
         )
         try:
-            for event in _events(process, data, limit, tick):
+            for event in _events(process, data, until, tick):
                 if event.kind == "unsendable":
                     raise sending.NotSendableError(event.data)
                 if event.kind == "done":
                     return ""
                 if event.kind == "phase":
                     phase = event.data
+                    preparing = event.operator and phase.startswith("preparing")
+                    until[0] = min(whole, clock() + task.preparing) if preparing else whole
                 if event.operator in open_operators and event.kind in ("measured", "failed"):
                     open_operators.remove(event.operator)
                 report(event)
             running = process.poll() is None and not _ended(process)
-            why = f"stopped after {limit:g} s while {phase}" if running else _death(process, errors, phase)
+            if not running:
+                why = _death(process, errors, phase)
+            elif until[0] < whole:
+                why = (
+                    f"left out, {phase} takes over {task.preparing:g} s: name it as a backend to wait for it"
+                )
+            else:
+                why = f"stopped after {limit:g} s while {phase}"
         finally:
             _stop(process)
     for k, operator in enumerate(open_operators):
@@ -229,8 +258,10 @@ def run(task: Task, limit: float, report: Report, tick: Callable[[], None] = lam
     return why
 
 
-def _events(process: subprocess.Popen[bytes], data: bytes, limit: float, tick: Callable[[], None]) -> Any:
-    """The worker's events until it ends or the limit is reached."""
+def _events(
+    process: subprocess.Popen[bytes], data: bytes, until: list[float], tick: Callable[[], None]
+) -> Any:
+    """The worker's events until it ends or its time has come, which each event may move."""
     events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
     assert process.stdin is not None and process.stdout is not None
     stdin, stdout = process.stdin, process.stdout
@@ -245,8 +276,7 @@ def _events(process: subprocess.Popen[bytes], data: bytes, limit: float, tick: C
             events.put(None)  # the worker is gone, perhaps in the middle of a message
 
     threading.Thread(target=talk, daemon=True).start()
-    end = clock() + limit
-    while (left := end - clock()) > 0:
+    while (left := until[0] - clock()) > 0:
         try:
             event = events.get(timeout=min(TICK, left))
         except queue.Empty:

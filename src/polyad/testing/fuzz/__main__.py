@@ -1,6 +1,7 @@
 """``python -m polyad.testing.fuzz --minutes N --seed S``: run on, shrink what is found, print it.
 
-Exit codes: 0 nothing found, 1 something found, 2 a mistake in what was asked.
+Exit codes: 0 nothing found, 1 something found, 2 a mistake in what was asked, 130 interrupted, with the
+count of what there was until then.
 """
 
 from __future__ import annotations
@@ -69,23 +70,28 @@ def main(argv: Sequence[str] | None = None) -> int:
             return seed < options.seed + options.programs
         return time.monotonic() < end
 
-    while more():
-        outcome = run(seed, ways, operators, limit=options.limit)
-        seed += 1
-        rejected += outcome.rejected
-        passed += outcome.passed
-        refusals.update(outcome.refusals)
-        for finding in {(f.way, f.kind): f for f in reversed(outcome.findings)}.values():
-            key = (
-                str(finding.way),
-                *finding.signature,
-                finding.detail[:60] if finding.kind == "raw error" else "",
-            )
-            seen[key] += 1
-            if seen[key] == 1:
-                _show(finding, options.shrink)
-        if sys.stderr.isatty():
-            print(f"\r{seed - options.seed} programs, {passed} results right", end="", file=sys.stderr)
+    interrupted = False
+    try:
+        while more():
+            outcome = run(seed, ways, operators, limit=options.limit)
+            seed += 1
+            rejected += outcome.rejected
+            passed += outcome.passed
+            refusals.update(outcome.refusals)
+            for finding in {(f.way, f.kind): f for f in reversed(outcome.findings)}.values():
+                key = (
+                    str(finding.way),
+                    *finding.signature,
+                    finding.detail[:60] if finding.kind == "raw error" else "",
+                )
+                seen[key] += 1
+                if seen[key] == 1:
+                    _show(finding, options.shrink)
+            if sys.stderr.isatty():
+                print(f"\r{seed - options.seed} programs, {passed} results right", end="", file=sys.stderr)
+    except KeyboardInterrupt:
+        interrupted = True
+        print("\ninterrupted", file=sys.stderr)
     count = seed - options.seed
     print(
         f"{count} programs ({rejected} left out: kinks, bad conditioning), {passed} results right, "
@@ -94,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.refusals:
         for text, number in refusals.most_common():
             print(f"{number:6} {text}")
-    return 1 if seen else 0
+    return 130 if interrupted else 1 if seen else 0
 
 
 def _show(finding: Finding, seconds: float) -> None:

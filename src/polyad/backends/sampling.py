@@ -14,12 +14,12 @@ import itertools
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, library_of
+from polyad.arrays.lines import is_polyads
 from polyad.arrays.stopped import Stops, elsewhere
 from polyad.backends.base import Leaves, Problem
 from polyad.errors import ArgumentError, OutputTypeError, PrecisionWarning
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 Array = Any
 
 EPS64 = float(np.finfo(np.float64).eps)
-ROOT = str(Path(__file__).parents[1])
 
 
 class Coarser(Exception):
@@ -152,7 +151,7 @@ class _Call:
 def _outside() -> int:
     """The stack level of the first caller that is not polyad."""
     level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(ROOT):
+    while frame.f_back is not None and is_polyads(frame.f_code.co_filename):
         level, frame = level + 1, frame.f_back
     return level
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from polyad.arrays.lines import is_polyads
 from polyad.engine.core import ALIVE, PRIMITIVES, Primitive, Tracer, Value, base
 from polyad.engine.gates import CHOICES, Made, gated, made
 from polyad.engine.kinds import DECOMPOSITIONS, hosted
@@ -27,7 +27,6 @@ __all__ = ["Proxy", "beside", "later", "numbers"]
 
 _DOUBLE = np.dtype(np.float64)
 _COUNT = np.dtype(np.int64)
-_HERE = str(Path(__file__).parents[1])
 
 
 # what NumPy does not compute of every matrix
@@ -39,7 +38,7 @@ def _is_caught() -> bool:
     frame: Any = sys._getframe(2)
     while frame is not None:
         code = frame.f_code
-        if "LinAlgError" in code.co_names and not code.co_filename.startswith(_HERE):
+        if "LinAlgError" in code.co_names and not is_polyads(code.co_filename):
             return True
         frame = frame.f_back
     return False

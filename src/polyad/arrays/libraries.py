@@ -80,8 +80,9 @@ class JAX(Library):
         return isinstance(a, sys.modules["jax"].core.Tracer)
 
     def is_leak(self, error: Exception) -> bool:
-        jax = sys.modules.get("jax")
-        return jax is not None and isinstance(error, jax.errors.UnexpectedTracerError)
+        # another thread may be importing JAX, and be no further than this
+        errors = getattr(sys.modules.get("jax"), "errors", None)
+        return errors is not None and isinstance(error, errors.UnexpectedTracerError)
 
     def to_numpy(self, a: Any) -> Any:
         return np.asarray(a)

@@ -333,14 +333,14 @@ class Adapter:
         return x.astype(dtype)
 
 
-# library -> the class in the module ``library_<name>``
+# library -> the module and the class of its adapter
 ADAPTERS = {
-    "jax": "JAX",
-    "torch": "Torch",
-    "autograd": "Autograd",
-    "casadi": "CasADi",
-    "sympy": "SymPy",
-    "recording": "Recording",
+    "jax": ("polyad.engine.library_jax", "JAX"),
+    "torch": ("polyad.engine.library_torch", "Torch"),
+    "autograd": ("polyad.engine.library_autograd", "Autograd"),
+    "casadi": ("polyad.engine.library_casadi", "CasADi"),
+    "sympy": ("polyad.engine.library_sympy", "SymPy"),
+    "recording": ("polyad.engine.library_recording", "Recording"),
 }
 
 
@@ -355,5 +355,5 @@ def adapter(library: str) -> Adapter:
     """
     if library not in ADAPTERS:
         raise refuse(f"NumPy functions cannot be lifted to arrays of {library}", "convert them to NumPy")
-    module = importlib.import_module(f"polyad.engine.library_{library}")
-    return getattr(module, ADAPTERS[library])()
+    module, name = ADAPTERS[library]
+    return getattr(importlib.import_module(module), name)()

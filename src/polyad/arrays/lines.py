@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 
-__all__ = ["is_polyads", "is_users", "package_of", "raised_at", "running_at", "shown", "steps"]
+__all__ = ["is_polyads", "is_users", "package_in", "package_of", "raised_at", "running_at", "shown", "steps"]
 
 _POLYAD = str(Path(__file__).parents[1])
 _ELSEWHERE = (_POLYAD, sysconfig.get_path("stdlib"), "<frozen", "<__array_function__")
@@ -72,11 +72,18 @@ def running_at(frame: FrameType | None = None) -> str:
     return found if kept else ""
 
 
+def package_in(filename: str) -> str | None:
+    """The installed package that a file is of; None for the user's own and polyad's."""
+    if "site-packages" not in filename:
+        return None
+    return Path(filename.rpartition("site-packages")[2].lstrip("/\\")).parts[0]
+
+
 def package_of(error: BaseException) -> str | None:
     """The installed package in whose code an error was raised; None for the user's own code and polyad's."""
     names = [step.tb_frame.f_code.co_filename for step in steps(error)]
-    name = names[-1] if names else ""
-    if "site-packages" in name:
-        return Path(name.rpartition("site-packages")[2].lstrip("/\\")).parts[0]
+    package = package_in(names[-1] if names else "")
+    if package is not None:
+        return package
     # raised by no line of Python: by what the line calls
     return "what the line calls" if isinstance(error, SystemError) else None

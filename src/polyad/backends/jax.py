@@ -266,6 +266,8 @@ class JAX(Backend):
             )
         if isinstance(error, errors.ConcretizationTypeError | errors.TracerIntegerConversionError):
             return "a Python number was asked of a traced array: keep to array operations"
+        if isinstance(error, NotImplementedError) and "ifferentiation rule" in str(error):
+            return f"JAX has no derivative of this order ({error}): use backend='finite'"
         if isinstance(error, TypeError) and "custom_vjp" in str(error):
             return "the function has a custom_vjp, which knows no forward mode: use 'jax:reverse'"
         return None

@@ -124,7 +124,7 @@ class Compiled:
                 return Recorded(self._kernel, (x, c, *seeds), self._frozen, self._problem.label)
         except OperationNotSupportedError as error:
             reason = str(error)
-            if "compile=False" not in reason:
+            if "compile=False" not in reason and self._runs(x, c, seeds):
                 reason += "; polyad.NumPy(compile=False) runs the function on values"
             raise FunctionNotSupportedError(
                 f"{self._problem.label} cannot be compiled to a program: {reason}"
@@ -135,6 +135,14 @@ class Compiled:
                 f"{self._problem.label} cannot be compiled to a program, as it demands values of its "
                 f"arguments ({type(error).__name__}: {error}): use polyad.NumPy(compile=False)"
             ) from error
+
+    def _runs(self, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...]) -> bool:
+        """Whether what cannot be compiled is followed on values."""
+        try:
+            self._kernel(*_each(lambda place, leaf: _copied(leaf), (x, c, *seeds)))
+        except Exception:
+            return False
+        return True
 
 
 class Recorded:

@@ -127,7 +127,7 @@ class _Missing:
     def refuse(self) -> Exception:
         return refuse(
             f"{type(self.node).__name__} has no derivative with respect to its operand {self.k}",
-            "make it a number, or use backend='numpy', 'jax' or 'torch'",
+            "make it a constant (argnums), or use backend='finite' where the derivative is needed",
         )
 
 

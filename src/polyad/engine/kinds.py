@@ -204,7 +204,8 @@ def missing_partial(name: str, k: int) -> Exception:
 
     return refuse(
         f"{name} has no derivative with respect to its operand {k}",
-        "make it a constant (argnums), or polyad.stop_gradient(x) where dropping the derivative is meant",
+        "make it a constant (argnums), use backend='finite' where the derivative is needed, or "
+        "polyad.stop_gradient(x) where dropping it is meant",
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from polyad.engine import host
 from polyad.engine.core import PRIMITIVES, Primitive
 from polyad.engine.host import Hosting
-from polyad.engine.kinds import PARTIALS, hosted
+from polyad.engine.kinds import PARTIALS, hosted, missing_partial
 from polyad.engine.proxy import Proxy
 from polyad.engine.refuse import refuse
 
@@ -21,10 +21,11 @@ __all__ = ["JAX"]
 # Of these JAX's own derivatives are wrong somewhere: at a removable singularity (spence at 1), at zero (i0,
 # i1), where two operands are equal (beta, betaln), at negative numbers (those of digamma), under jit (expn),
 # beside the origin (hypot); or they lose all digits in a tail (expit, expm1, log_ndtr, logaddexp) or beside
-# zero (arctanh); or they keep other conventions where there is none (arctan2, copysign, fmax, xlogy).
+# zero (arctanh); or they keep other conventions where there is none (arctan2, copysign, fmax, xlogy). Of
+# betainc it refuses the shapes in words of its own.
 # See tests/engine/test_edges.py.
 DERIVED_BY_TABLE = frozenset(
-    "spence exp1 expn gammainc gammaincc log_ndtr i0 i0e i1 i1e beta betaln gammaln digamma zeta "
+    "spence exp1 expn gammainc gammaincc betainc log_ndtr i0 i0e i1 i1e beta betaln gammaln digamma zeta "
     "hypot arctan2 expm1 logaddexp logaddexp2 arctanh leg expit copysign fmax fmin xlogy "
     "xlog1py".split()
 )
@@ -33,6 +34,9 @@ DERIVED_WRONG = frozenset({"boxcox", "boxcox1p", "rel_entr", "kl_div"})
 # and of this one the values, at arguments below -1
 VALUES_BY_HOST = frozenset({"hyp2f1"})
 
+
+# and of this one at negative second arguments: JAX sums from there on and stops too early
+BELOW_ZERO_BY_HOST = frozenset({"zeta"})
 
 # kinds of sorts that leave equal entries in their order
 STABLE = frozenset({"stable", "mergesort"})
@@ -204,11 +208,24 @@ class JAX(Hosting):
         if name in DERIVED_WRONG | VALUES_BY_HOST:
             return None
         found, primitive = super()._search(name, home), PRIMITIVES[name]
+        if found is not None and name in BELOW_ZERO_BY_HOST:
+            found = self._below_zero_by_host(found, primitive)
         if found is not None and hosted(primitive):
             found = _of_floats(found)
         if found is not None and name in DERIVED_BY_TABLE:
             found = self.host(primitive, found)
         return self.real_or_host(found, primitive)
+
+    def _below_zero_by_host(self, found: Callable[..., Any], primitive: Primitive) -> Callable[..., Any]:
+        """A function of two operands whose values are right where the second one is not negative."""
+        hosted = self.host(primitive)
+
+        def value(a: Any, b: Any) -> Any:
+            a, b = (x if isinstance(x, int | float) else self.main().asarray(x) for x in (a, b))
+            below = self.main().any(b < 0)
+            return sys.modules["jax"].lax.cond(below, lambda: hosted(a, b), lambda: found(a, b))
+
+        return value
 
     def host(self, primitive: Primitive, value: Callable[..., Any] | None = None) -> Callable[..., Any]:
         """SciPy's function by a callback to the host, with the partial derivatives of the table.
@@ -246,7 +263,10 @@ class JAX(Hosting):
                 """By JAX's own rule, where the table has none."""
                 assert value is not None
                 full = filled(primals)
-                return jax.jvp(lambda a: value(*full[:k], a, *full[k + 1 :]), (full[k],), (t,))[1]
+                try:
+                    return jax.jvp(lambda a: value(*full[:k], a, *full[k + 1 :]), (full[k],), (t,))[1]
+                except (NotImplementedError, ValueError) as error:
+                    raise missing_partial(primitive.name, k) from error
 
             def push(primals: Any, tangents: Any) -> Any:
                 y = f(*primals)

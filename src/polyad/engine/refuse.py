@@ -6,11 +6,22 @@ import sys
 import threading
 from typing import Any
 
-from polyad.arrays.lines import is_users, package_of, running_at
+from polyad.arrays.libraries import LIBRARIES
+from polyad.arrays.lines import is_polyads, is_users, package_in, package_of, running_at, steps
 from polyad.engine.instead import instead
 from polyad.errors import OperationNotSupportedError, ReadOnlyError
 
-__all__ = ["Deviates", "begin", "instead_of", "no_rule", "plain_only", "read_only", "refuse", "swallowed"]
+__all__ = [
+    "ELSE",
+    "Deviates",
+    "begin",
+    "instead_of",
+    "no_rule",
+    "plain_only",
+    "read_only",
+    "refuse",
+    "swallowed",
+]
 
 
 class Deviates(Exception):
@@ -34,6 +45,8 @@ def refuse(operation: str, remedy: str, frame: Any = None) -> OperationNotSuppor
     if called:
         name, remedy = called
         operation = f"{name} turns x into a plain array, which would drop its derivative"
+    elif (package := _asking(sys._getframe(1) if frame is None else frame)) is not None:
+        remedy = f"this is code of {package}: {ELSE}; in your own code {remedy}"
     _LAST.message = f"{operation}{f' at {line}' if line else ''}: {remedy}"
     return OperationNotSupportedError(_LAST.message)
 
@@ -56,18 +69,32 @@ def swallowed(error: Exception) -> OperationNotSupportedError | None:
     A solver in C that calls the user's function may go on with what it was given, and then complain of a
     sign, or that a result came "with an exception set". The refusal is what happened.
     """
-    package = package_of(error)
+    package = package_of(error) or _package_above(error)
     if package is None or not _LAST.message:
         return None
+    if ELSE in _LAST.message:
+        return OperationNotSupportedError(_LAST.message)
     return OperationNotSupportedError(f"{_LAST.message}; {plain_only(package)}")
+
+
+def _package_above(error: Exception) -> str | None:
+    """Whose compiled code called the function again with its error pending, which then fails anywhere.
+
+    Python raises it where it looks for one next, and a statement of polyad's own may replace it before.
+    """
+    files = [step.tb_frame.f_code.co_filename for step in steps(error)]
+    if not files or not is_polyads(files[-1]):
+        return None
+    return next(filter(None, map(package_in, reversed(files))), None)
 
 
 def plain_only(package: str) -> str:
     """What to do about compiled code."""
-    return (
-        f"compiled code of {package} takes plain numbers only: use backend='finite', or give the derivative "
-        "of that part with ad.define"
-    )
+    return f"compiled code of {package} takes plain numbers only: {ELSE}"
+
+
+# what helps wherever nothing else does
+ELSE = "use backend='finite', or give the derivative of that part with ad.define"
 
 
 def read_only() -> ReadOnlyError:
@@ -83,6 +110,16 @@ def no_rule(name: str, mode: str) -> OperationNotSupportedError:
     return refuse(
         f"{name} has no {mode}-mode rule", f"use backend='numpy:{other}', or another backend such as 'jax'"
     )
+
+
+def _asking(frame: Any) -> str | None:
+    """The package, no library of arrays, whose Python code stands between the user's line and a refusal."""
+    while frame is not None and not is_users(frame.f_code.co_filename):
+        package = package_in(frame.f_code.co_filename)
+        if package is not None and package not in LIBRARIES:
+            return package
+        frame = frame.f_back
+    return None
 
 
 def _called(frame: Any) -> tuple[str, str] | None:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import LIBRARIES
-from polyad.arrays.lines import package_of, raised_at
+from polyad.arrays.lines import package_in, package_of, raised_at, steps
 from polyad.backends.base import Backend
-from polyad.engine.refuse import instead_of, plain_only, swallowed
+from polyad.engine.refuse import ELSE, instead_of, plain_only, swallowed
 from polyad.errors import KEPT, FunctionNotSupportedError, OperationNotSupportedError, PolyadError
 from polyad.operators.foreign import written_for
 from polyad.operators.function import label_of
@@ -46,7 +46,12 @@ def translated(
         refusal = swallowed(error)
         if refusal is not None:
             return refusal
-    remedy = _replaced(error) or backend.explain(error) or _of_kept(error) or _of_objects(error)
+    remedy = _replaced(error)
+    if remedy is None:
+        remedy = backend.explain(error) or _of_kept(error) or _of_objects(error)
+        called = _called_within(error, backend)
+        if remedy is not None and called is not None:
+            remedy = f"{remedy}; {called} calls this: {ELSE}"
     below = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if remedy is None and isinstance(below, Exception) and package_of(error):
         remedy = backend.explain(below)
@@ -68,6 +73,13 @@ def _not_followed(error: Exception, backend: Backend, f: Callable[..., Any], rem
 def _is_of_framework(error: Exception, backend: Backend) -> bool:
     package = package_of(error)
     return package in LIBRARIES or package in backend.requires
+
+
+def _called_within(error: Exception, backend: Backend) -> str | None:
+    """The package whose code calls, or is, what raised the error; libraries of arrays are none of these."""
+    files = (step.tb_frame.f_code.co_filename for step in steps(error))
+    of_arrays = {*LIBRARIES, *backend.requires, "jaxlib", "optree"}
+    return next((p for p in map(package_in, files) if p is not None and p not in of_arrays), None)
 
 
 # whose errors say what is wrong, as where a matrix is singular

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from typing import Any
 
@@ -146,3 +147,52 @@ def test_a_function_that_is_not_finite_at_the_point_is_named() -> None:
     assert np.allclose(j[1], [0.0, 4.0])
     with pytest.raises(DomainError, match=r"entry \(1,\)"):
         ad.gradient(lambda x: np.sum(np.sqrt(x)), np.array([1.0, 0.0]), backend=FD())
+
+
+def told(caught: list[warnings.WarningMessage]) -> float:
+    """The largest error, relatively, that was told of."""
+    found = [re.search(r"to about (\S+) of their", str(w.message)) for w in caught]
+    return max((float(m.group(1)) for m in found if m), default=0.0)
+
+
+def nested(first: Any, second: Any) -> Any:
+    """A derivative of a derivative, each by differences."""
+    return lambda f, b: lambda t: second(lambda s: first(f, s, backend=b), t, backend=b)
+
+
+@pytest.mark.parametrize("b", [FD(), FD(order=4), FD("forward")], ids=lambda b: repr(b)[18:])
+@pytest.mark.parametrize(
+    ("order", "way"),
+    [
+        (2, nested(ad.derivative, ad.derivative)),
+        (3, nested(ad.derivative, ad.second_derivative)),
+        (3, nested(ad.second_derivative, ad.derivative)),
+    ],
+    ids=["first of first", "second of first", "first of second"],
+)
+def test_the_noise_of_differences_within_differences_is_told_of(order: int, way: Any, b: Any) -> None:
+    large = 3e-2 if b.scheme == "forward" else 1e-4
+    for f, exact in (
+        (np.exp, np.exp),
+        (lambda t: 1e3 + np.exp(t), np.exp),
+        (lambda t: 1 / t, lambda t: (-1) ** order * math.factorial(order) / t ** (order + 1)),
+    ):
+        for t in (0.3060247003743258, 0.8935307702805146, 1.6345987066877958):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                result = way(f, b)(t)
+            off = abs(result - exact(t)) / max(abs(result), abs(exact(t)))
+            known = any(isinstance(w.message, PrecisionWarning) for w in caught)
+            assert off < large or known, (t, off)
+            figure = told(caught)
+            assert not figure or off < 3 * figure, (t, off, figure)
+
+
+def test_the_noise_of_a_hessian_counts_by_its_largest_entry() -> None:
+    x = np.linspace(0.5, 1.5, 8)
+    noisy = lambda x: np.round(1e9 * np.sum(x) ** 3) / 1e9  # noqa: E731
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        h = ad.hessian(noisy, x, backend=FD())
+    off = np.max(abs(h / (6 * np.sum(x)) - 1))
+    assert 1e-4 < off < told(caught) < 0.5

@@ -45,6 +45,8 @@ class Difference:
     bends : bool
         Whether the values beside the point bend away from the value at it, which tells of what the steps
         jump over.
+    real : bool
+        Whether it is one of the function's own values, and not of its complex steps.
     peak : array of shape (outputs,)
         Largest absolute value that entered a quotient, whose rounding the result inherits.
     probe : Probe, optional
@@ -58,6 +60,7 @@ class Difference:
     degree: int = 1
     watches: bool = False
     bends: bool = False
+    real: bool = True
     peak: Array = 0.0
     probe: Probe | None = None
     point: Point
@@ -177,7 +180,7 @@ class First(Difference):
 class ComplexFirst(Difference):
     """First derivatives along lines, by a step along the imaginary axis: no difference, no error."""
 
-    order, power, samples = 2, 0, 1
+    order, power, samples, real = 2, 0, 1, False
 
     def __init__(self, point: Point, lines: Lines) -> None:
         self.point, self.lines, self.count = point, lines, len(lines)
@@ -346,7 +349,7 @@ class ComplexPairs(Difference):
         self, point: Point, a: Lines, b: Lines, pairs: Array, stencil: Stencil, *, triangle: bool
     ) -> None:
         self.point, self.a, self.b, self.pairs, self.stencil = point, a, b, pairs, stencil
-        self.triangle = triangle
+        self.triangle, self.real = triangle, False
         self.count, self.samples, self.order, self.power = len(pairs), len(stencil.offsets), stencil.order, 2
 
     def __call__(self, which: Array, scale: float) -> Array:

@@ -73,7 +73,10 @@ class Run:
             except Coarser:  # the function has fewer digits than was thought: again, with longer steps
                 continue
             except Rough as rough:
-                factors = self._fitted({} if factors is None else factors, rough)
+                try:
+                    factors = self._fitted({} if factors is None else factors, rough)
+                except Coarser:
+                    factors = None
 
     # -- steps --------------------------------------------------------------------------------------
 

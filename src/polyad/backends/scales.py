@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,10 @@ PLATEAU = 1e-2
 NOISY = {1: 1e-4, 2: 1e-6}
 SMALL = 1e-6
 LONGER = (4.0, 16.0, 64.0)
+# The noise of the values shows at so many points, so close in units of the probe's steps, in differences
+# of these orders. Errors of an entry above so many times the noise over the step are rare.
+NOISE_POINTS, CLOSE, NOISE_ORDERS = 9, 1 / 64, (4, 5, 6)
+WORST = {1: 4.5, 2: 7.5}
 
 _quietly = np.errstate(invalid="ignore", over="ignore", divide="ignore")
 
@@ -115,6 +120,8 @@ class Probe:
         ]
         self.expected: Array = 0.0
         self.size: Array = 0.0
+        self.largest: Array = 0.0
+        self.shortest = math.inf
         self.weight = 0.0
         self.peak: Array = 0.0
         self.spread: Array = 0.0
@@ -133,6 +140,9 @@ class Probe:
         weight, spread = self.difference.probe_weights(which, self.coefficients)
         self.expected = self.expected + weight @ result
         self.size = self.size + abs(weight) @ abs(result)
+        if self.difference.point.factors is not None:
+            self.largest = np.maximum(self.largest, abs(result).max(axis=0, initial=0.0))
+            self.shortest = min(self.shortest, float(self.difference.divisor(which).min(initial=math.inf)))
         self.weight += float(abs(weight).sum())
         self.spread = self.spread + spread @ abs(result)
 
@@ -199,17 +209,24 @@ class Probe:
                 raise Rough(difference, off=off)
             return
         loud = LOUD if self.central else ONE_SIDED_LOUD[difference.degree]
+        measured = self._measured()
         unsettled = verdict.off(loud) & ~self._vanishing(verdict, loud)
         rounding = verdict.rounding
         # what is not much larger than its rounding may well be zero: then the absolute error decides
         shown = (100 * rounding < verdict.size) | (rounding > SMALL * verdict.weight)
         rounded = (rounding > loud * verdict.size) & shown & (verdict.size > 0)
+        # noise beyond the rounding of the values, which also hides what comes out as zero
+        error = measured / self.shortest
+        shown = (100 * error < self.largest) | (error > SMALL)
+        rounded |= (error > loud * self.largest) & (measured > 32 * rounding) & shown
         if not (verdict.sudden or np.any(unsettled | rounded)):
             return
         gap = abs(verdict.found - verdict.expected)
         with np.errstate(invalid="ignore", divide="ignore"):
             told = np.where(unsettled | verdict.sudden, gap, np.where(rounded, rounding, 0.0))
-            relative = np.where(told > 0, np.minimum(told / np.maximum(verdict.size, told), 1.0), 0.0)
+            # noise counts by the largest entry: in the sum over all of them it would seem less than it is
+            relative = np.maximum(told / verdict.size, error / self.largest)
+            relative = np.where(told > 0, np.minimum(np.nan_to_num(relative, nan=1.0), 1.0), 0.0)
         worst = int(np.argmax(relative))
         order = "second" if difference.degree == 2 else "first"
         where = f" of output entry {worst}" if relative.size > 1 else ""
@@ -220,6 +237,29 @@ class Probe:
             "FiniteDifferences(step=...), or take a backend that differentiates exactly; error_estimate "
             "tells the error of each entry"
         )
+
+    @_quietly
+    def _measured(self) -> Array:
+        """The error of one entry that comes of the noise of the values, whatever makes it; per output.
+
+        A function that computes with differences itself, or with a solver, has far more noise than the
+        rounding of its values. It is what is left of values close to each other when the smooth part is
+        taken away by higher differences (R. W. Hamming, Introduction to Applied Numerical Analysis, 1971;
+        J. J. More and S. M. Wild, Estimating computational noise, SIAM J. Sci. Comput. 33, 2011).
+        """
+        difference = self.difference
+        if not difference.real:
+            return np.zeros(np.shape(self.expected))
+        side = 1 if self.central else difference.stencil.offsets[0]
+        steps = [side * t for t in self.coefficients]
+        scales = self.scale * CLOSE * np.arange(1, NOISE_POINTS + 1)
+        values = difference.point.sample(difference.probe_point(steps, float(t)) for t in scales)
+        found = [
+            math.sqrt(math.factorial(k) ** 2 / math.factorial(2 * k))
+            * np.sqrt(np.mean(abs(np.diff(values, k, axis=0)) ** 2, axis=0))
+            for k in NOISE_ORDERS
+        ]
+        return WORST[difference.degree] * np.nan_to_num(np.min(found, axis=0), nan=0.0, posinf=0.0)
 
     @_quietly
     def _vanishing(self, verdict: Verdict, loud: float) -> Array:

@@ -295,6 +295,7 @@ def library(name: str) -> Library:
     return LIBRARIES[name]
 
 
+_PLAIN = LIBRARIES["numpy"]
 _BY_TYPE: dict[type, Library | None] = {}
 
 
@@ -319,12 +320,12 @@ def library_of(a: Any) -> Library | None:
 def is_followed(a: Any) -> bool:
     """Whether a differentiation or a trace that is under way follows ``a``."""
     owner = library_of(a)
-    return owner is not None and owner.is_traced(a)
+    return owner is not None and owner is not _PLAIN and owner.is_traced(a)
 
 
 def is_leaf(a: Any) -> bool:
     """Whether ``a`` is an array or a number of any library."""
-    return library_of(a) is not None
+    return type(a) in _BY_TYPE or library_of(a) is not None
 
 
 def spec_of(a: Any) -> ArraySpec:

@@ -84,8 +84,9 @@ def installed_version(backend: type[Backend]) -> str | None:
 
 
 def _check_installed(backend: type[Backend]) -> None:
-    missing = ", ".join(_missing(backend.requires))
-    if missing:
+    lacking = _missing(backend.requires)
+    if lacking:
+        missing = ", ".join(lacking)
         package = f"polyad[{backend.extra}]" if backend.extra else missing
         raise BackendNotInstalledError(
             f"backend {backend.name!r} needs {missing}, which is not installed: pip install '{package}'"
@@ -103,6 +104,7 @@ def class_of(name: str) -> type[Backend]:
     return load(name.partition(":")[0])
 
 
+@functools.cache
 def _named(text: str) -> Backend:
     """The backend that ``"name"`` or ``"name:word:word"`` selects."""
     name, *words = text.split(":")
@@ -122,7 +124,6 @@ def _named(text: str) -> Backend:
                 f"backend {text!r} contradicts or repeats itself at {word!r}: leave one word out"
             )
         options.update(added)
-    _check_installed(chosen)
     return chosen(**options)
 
 
@@ -148,7 +149,9 @@ def resolve(backend: Backend | str | None, library: str = "numpy") -> Backend:
     if backend is None:
         return default_backend(library)
     if isinstance(backend, str):
-        return _named(backend)
+        chosen = _named(backend)
+        _check_installed(type(chosen))
+        return chosen
     if isinstance(backend, type) and issubclass(backend, Backend):
         backend = backend()
     if not isinstance(backend, Backend):

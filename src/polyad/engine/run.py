@@ -324,7 +324,10 @@ def as_row(leaf: Any) -> Any:
 
 def released(box: Box) -> Any:
     """A box that belongs to a differentiation under way, or the numbers of one that is left over."""
-    value = settled(box._value)
+    value = box._value
+    if value.__class__ is Node and value.level in ALIVE:
+        return box
+    value = settled(value)
     if is_over(value):
         return numbers(value)
     if type(value) is Proxy and (owner := library_of(value.array)) is not None:

@@ -66,10 +66,20 @@ class Argument:
 
     def __init__(self, position: int, value: Any, *, active: bool, where: str = "") -> None:
         self.active = active
-        self.static = value if isinstance(value, Static) else None
-        self.cache = isinstance(value, Cache)
+        self.where = where or f"argument {position}"
         self.leaves: Leaves
         self.structure: Structure
+        self.specs: tuple[ArraySpec, ...]
+        self.owners: tuple[Library, ...]
+        owner = library_of(value)
+        if owner is not None:  # one array or number, as mostly
+            self.static, self.cache = None, False
+            self.leaves, self.structure, self.owners = (value,), LEAF, (owner,)
+            self.specs = (_spec(value, owner, self.where, active=active),)
+            self.scalars = (owner.name == "numpy" and not isinstance(value, np.ndarray),)
+            return
+        self.static = value if isinstance(value, Static) else None
+        self.cache = isinstance(value, Cache)
         if self.static is not None:
             if active:
                 raise ArgumentError(f"argument {position} is Static, so it cannot be active (argnums)")
@@ -78,16 +88,15 @@ class Argument:
             if self.cache and active:
                 raise ArgumentError(f"argument {position} is a Cache, so it cannot be active (argnums)")
             self.leaves, self.structure = flatten(value.array if self.cache else value)
-        self.where = where or f"argument {position}"
         names = self.structure.paths("") if self.static is None else []
-        self.specs: tuple[ArraySpec, ...] = tuple(
-            _spec(leaf, f"{self.where}{name and ' at '}{name}", active=active)
+        self.specs = tuple(
+            _spec(leaf, library_of(leaf), f"{self.where}{name and ' at '}{name}", active=active)
             for leaf, name in zip(self.leaves, names, strict=True)
         )
         if self.cache:
             for spec in self.specs:
                 writable(spec.dtype, self.where)
-        self.owners: tuple[Library, ...] = tuple(_owner(leaf) for leaf in self.leaves)
+        self.owners = tuple(_owner(leaf) for leaf in self.leaves)
         # NumPy scalars and Python numbers come back as NumPy scalars, 0-d arrays as arrays.
         self.scalars = tuple(
             owner.name == "numpy" and not isinstance(leaf, np.ndarray)
@@ -165,9 +174,8 @@ def _owner(leaf: Any) -> Library:
     return owner
 
 
-def _spec(leaf: Any, where: str, *, active: bool) -> ArraySpec:
+def _spec(leaf: Any, owner: Library | None, where: str, *, active: bool) -> ArraySpec:
     """The spec of a leaf, or the error that says why it cannot be one."""
-    owner = library_of(leaf)
     if owner is None:
         kind = type(leaf).__name__
         meant = isinstance(leaf, str) and leaf.partition(":")[0] in names()

@@ -55,6 +55,8 @@ class Constants:
         self._arrays = any(hasattr(leaf, "dtype") and not isinstance(leaf, np.generic) for leaf in leaves)
         # which active leaves the caller passed as Python's floats
         self._floats = tuple(k for k, leaf in enumerate(signature.x_leaves) if type(leaf) is float)
+        # nothing is to be done for the function but to call it
+        self._simple = not self._arrays and not self._floats and signature.plain
         self._told = False
         self._mode = GUARDED
         # whether one run on copies has shown that nothing is written; where writing is counted only
@@ -81,6 +83,8 @@ class Constants:
 
     def __call__(self, x: Leaves, c: Leaves) -> Any:
         """What the function returns."""
+        if self._simple:
+            return self._f(*x, *c)
         if self._floats:
             if not self._told:
                 return self._first(x, c)

@@ -12,7 +12,6 @@ is checked once, at preparation.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +78,16 @@ def check_zeros(prepared: Prepared, x: Leaves, c: Leaves, seeds: tuple[Leaves, .
         lost = zero & _steady(*found)
         if lost.any():
             raise _refusal(prepared)
+
+
+def _has_no_zero(leaf: Any) -> bool:
+    """Whether a leaf is an array without any zero; False where the quick question does not serve."""
+    return type(leaf) is np.ndarray and np.count_nonzero(leaf) == leaf.size
+
+
+def _has_entry(leaf: Any) -> bool:
+    """Whether some entry of a leaf is not zero."""
+    return bool(np.count_nonzero(leaf) if type(leaf) is np.ndarray else np.any(_plain(leaf)))
 
 
 def _plain(leaf: Any) -> Array:
@@ -213,14 +222,14 @@ def watched(
     """
 
     def check(x: Leaves, c: Leaves, seeds: tuple[Leaves, ...], first: Leaves) -> None:
-        if not flat.stops:
+        if not all(map(_has_no_zero, first)) and not flat.stops:
             check_zeros(prepared, x, c, seeds, first)
 
     def result(x: Leaves, c: Leaves, *seeds: Leaves) -> Leaves:
         leaves = executable.result(x, c, *seeds)
         if prepared.lower is None:
             check(x, c, seeds, leaves)
-        elif not any(np.any(_plain(leaf)) for leaf in leaves):
+        elif not any(map(_has_entry, leaves)):
             check(x, c, (), executable.full(x, c, *seeds)[3])
         return leaves
 
@@ -230,7 +239,7 @@ def watched(
         return outcome
 
     if prepared.once:
-        return dataclasses.replace(executable, full=full, result=result, bare=None)
+        return Executable(full, result, executable.strategy)
     if prepared.backend.by_value and not prepared.batched:
         ones: tuple[Leaves, ...] = ()
         if seeds is not None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import library_of, spec_of
+from polyad.arrays.libraries import ArraySpec, is_leaf, library_of, spec_of
 from polyad.arrays.stopped import elsewhere
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.backends.base import Backend
 from polyad.errors import FunctionNotSupportedError, NonScalarOutputError, OutputTypeError
 from polyad.operators.constants import Constants
-from polyad.operators.guests import array_in, is_box, lost
+from polyad.operators.guests import array_in, lost
 from polyad.operators.lifting import Lifting, asks_for_numbers, drops_derivatives, ignores_flags, speaks_of
 from polyad.operators.signature import Signature
 
@@ -64,15 +64,18 @@ class FlatFunction:
         self._active = signature.active
         # few frameworks can write to their own arrays, and none follows all of it
         writes = bool(self._caches) and backend.lift is None and not speaks_of(f, backend.lifts_to)
-        self._lifting = Lifting(
-            f,
-            self._constants,
-            backend.lifts_to,
-            writes or backend.lift,
-            numbers=any(type(leaf) is float for leaf in signature.x_leaves),
-        )
-        self._call = self._lifting if backend.lifts_to else self._lifting.plain
-        self._output = backend.output
+        self._lifting: Lifting | None = None
+        self._call: Callable[[Leaves, Leaves], Any] = self._constants
+        if backend.lifts_to:
+            self._lifting = self._call = Lifting(
+                f,
+                self._constants,
+                backend.lifts_to,
+                writes or backend.lift,
+                numbers=any(type(leaf) is float for leaf in signature.x_leaves),
+            )
+        # None where the output is what the function returns
+        self._output = None if type(backend).output is Backend.output else backend.output
         self._numbers = None if backend.follows or backend.hosts else repr(backend)
         self._has_aux = has_aux
         self._operator = operator
@@ -92,23 +95,23 @@ class FlatFunction:
         if (
             self._plain
             and (not self._scalar or getattr(out, "ndim", None) == 0)
-            and library_of(out) is not None
+            and is_leaf(out)
             and getattr(out, "dtype", None) is not OBJECT
         ):
-            return (self._output(out),), ()
-        if self._lifting.lifted is False:  # decided, so that the question need not be asked again
+            return ((out,) if self._output is None else (self._output(out),)), ()
+        if self._lifting is not None and self._lifting.lifted is False:  # decided: not to be asked again
             self._call = self._lifting.native
-        leaves = self.read(out)
-        if self._scalar and spec_of(leaves[0][0]).is_complex and not any(spec_of(a).is_complex for a in x):
+        y, aux, specs = self._read(out)
+        if self._scalar and specs[0].is_complex and not any(spec_of(a).is_complex for a in x):
             # with complex x it may be a complex step; complex arguments are checked at preparation
             raise NonScalarOutputError(complex_value(self._operator))
         self._plain = self.y_structure is LEAF and not self._has_aux
-        return leaves
+        return y, aux
 
     @property
     def lifted(self) -> bool:
         """Whether NumPy code is lifted to the framework's arrays."""
-        return bool(self._lifting.lifted)
+        return self._lifting is not None and bool(self._lifting.lifted)
 
     @property
     def stops(self) -> bool:
@@ -138,17 +141,23 @@ class FlatFunction:
 
     def read(self, out: Any) -> tuple[Leaves, Leaves]:
         """Output and aux leaves of what the user's function returned."""
+        return self._read(out)[:2]
+
+    def _read(self, out: Any) -> tuple[Leaves, Leaves, list[ArraySpec]]:
+        """As ``read``, with the specs of the output leaves."""
         if not self._has_aux:
-            return self._checked(out), ()
+            y, specs = self._checked(out)
+            return y, (), specs
         if not (isinstance(out, tuple) and len(out) == 2):
             raise OutputTypeError(
                 f"with has_aux=True the function must return (output, aux), not {_kind(out)}"
             )
         aux, structure = flatten(out[1])
         self.aux_structure = structure
-        return self._checked(out[0]), aux
+        y, specs = self._checked(out[0])
+        return y, aux, specs
 
-    def _checked(self, out: Any) -> Leaves:
+    def _checked(self, out: Any) -> tuple[Leaves, list[ArraySpec]]:
         leaves, structure = flatten(out)
         first = self.y_structure is None
         if first:
@@ -163,6 +172,7 @@ class FlatFunction:
                 f"the function returned {_kind(out)}, which holds no numbers: did it forget a return?"
             )
         leaves = tuple([_gathered(leaf) if _is_of_objects(leaf) else _released(leaf) for leaf in leaves])
+        specs = []
         for leaf in leaves:
             owner = library_of(leaf)
             if owner is None:
@@ -172,7 +182,7 @@ class FlatFunction:
                     f"the function returned {_kind(leaf)}: {self._operator} needs numbers, arrays or "
                     f"trees of them{returned(leaf)}"
                 )
-            if first and is_box(leaf):
+            if first and owner.name == "engine":
                 if self._numbers is not None:
                     raise lost(leaf._value, self._numbers)
                 self._check_array_in(leaf)
@@ -187,9 +197,10 @@ class FlatFunction:
                     f"the function returned {spec.dtype}, which has no derivative: return floating-point "
                     "numbers"
                 )
+            specs.append(spec)
         if self._scalar:
             self._check_scalar(leaves)
-        return tuple([self._output(leaf) for leaf in leaves])
+        return leaves if self._output is None else tuple(map(self._output, leaves)), specs
 
     def _check_array_in(self, leaf: Any) -> None:
         """See whether an output computed with a framework's arrays belongs to a differentiation around us."""
@@ -205,6 +216,8 @@ class FlatFunction:
         self.caught = True
 
     def _check_scalar(self, leaves: Leaves) -> None:
+        if len(leaves) == 1 and getattr(leaves[0], "ndim", None) == 0:
+            return
         shapes = [tuple(getattr(leaf, "shape", ())) for leaf in leaves]
         if shapes == [()]:
             return

@@ -12,11 +12,12 @@ result is decides, not what went in: a result that is followed is never made a p
 from __future__ import annotations
 
 import operator
+import sys
 import threading
 from collections.abc import Iterable
 from typing import Any
 
-from polyad.arrays.libraries import is_followed, library_of
+from polyad.arrays.libraries import LIBRARIES, is_followed, library_of
 from polyad.arrays.trees import flatten
 from polyad.backends.base import Backend
 from polyad.backends.registry import names
@@ -57,7 +58,8 @@ class Guests:
     def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments as the backend computes with them."""
         form = _boxed if self._backend.hosts else self._opened
-        return tuple(_entered(form, a) for a in args)
+        plain = LIBRARIES["numpy"]
+        return tuple([a if library_of(a) is plain else _entered(form, a) for a in args])
 
     def leave(self, result: Any) -> Any:
         """A result as the function around us computes with it."""
@@ -122,9 +124,15 @@ def lost(value: Any, inner: str) -> FunctionNotSupportedError:
 
 
 def _leaves(values: tuple[Any, ...]) -> Iterable[Any]:
+    found: list[Any] = []
     for value in values:
-        if not isinstance(value, Static):
-            yield from flatten(value.array if isinstance(value, Cache) else value)[0]
+        if value is None:
+            continue
+        if library_of(value) is not None:  # one array or number, as mostly
+            found.append(value)
+        elif not isinstance(value, Static):
+            found.extend(flatten(value.array if isinstance(value, Cache) else value)[0])
+    return found
 
 
 def is_box(leaf: Any) -> bool:
@@ -135,11 +143,9 @@ def is_box(leaf: Any) -> bool:
 
 def array_in(box: Any) -> Any:
     """The array of another library at the bottom of a box, or None."""
-    from polyad.engine.core import base
-    from polyad.engine.proxy import Proxy
-
-    value = base(box._value)
-    return value.array if type(value) is Proxy else None
+    # a box is there, so the engine is; an import statement would ask for locks
+    value = sys.modules["polyad.engine.core"].base(box._value)
+    return value.array if type(value) is sys.modules["polyad.engine.proxy"].Proxy else None
 
 
 def _entered(form: Any, a: Any) -> Any:

@@ -36,28 +36,29 @@ class Signature:
         self.count = len(args)
         self.arguments = [Argument(k, value, active=k in self.active) for k, value in enumerate(args)]
         chosen = [self.arguments[k] for k in self.active]
-        self.x_leaves = tuple(leaf for argument in chosen for leaf in argument.leaves)
-        self.x_specs = tuple(spec for argument in chosen for spec in argument.specs)
-        self.x_owners = tuple(owner for argument in chosen for owner in argument.owners)
-        self.x_scalars = tuple(s for argument in chosen for s in argument.scalars)
+        first = chosen[0]
+        self.x_leaves, self.x_specs = first.leaves, first.specs
+        self.x_owners, self.x_scalars = first.owners, first.scalars
+        for more in chosen[1:]:
+            self.x_leaves, self.x_specs = self.x_leaves + more.leaves, self.x_specs + more.specs
+            self.x_owners, self.x_scalars = self.x_owners + more.owners, self.x_scalars + more.scalars
         if not self.x_leaves:
             raise InputTypeError("the active argument holds no arrays and no numbers")
         if self.single:
-            self.x_structure = chosen[0].structure
+            self.x_structure = first.structure
         else:
             _, self.x_structure = flatten(tuple(a.structure.unflatten(a.leaves) for a in chosen))
         others = [owner for owner in self.x_owners if owner.name != "numpy"]
         self.library: Library = others[0] if others else library("numpy")
         self._constants = [k for k in range(self.count) if k not in self.active]
+        self._rows: dict[Library, Callable[[tuple[Any, ...]], Leaves]] = {}
         # f's own arguments are (x, *constants) already: nothing is to be put in order
-        self._plain = self.active == (0,) and all(
+        self.plain = self.active == (0,) and all(
             a.static is None and not a.cache and a.structure is LEAF for a in self.arguments
         )
 
     def enter(self, target: Library) -> Callable[[tuple[Any, ...]], tuple[Leaves, Leaves]]:
         """A closure from the arguments of a call to ``(x, c)`` in the target library."""
-        checks = [argument.checker(target) for argument in self.arguments]
-        count, active, constants = self.count, self.active, self._constants
         row = self.enter_row(target)
         if row is not None:
 
@@ -66,6 +67,8 @@ class Signature:
                 return leaves[:1], leaves[1:]
 
             return enter_plain
+        checks = [argument.checker(target) for argument in self.arguments]
+        count, active, constants = self.count, self.active, self._constants
 
         def enter(args: tuple[Any, ...]) -> tuple[Leaves, Leaves]:
             if len(args) != count:
@@ -79,8 +82,14 @@ class Signature:
 
     def enter_row(self, target: Library) -> Callable[[tuple[Any, ...]], Leaves] | None:
         """A closure to all leaves in a row, for one active array first and arrays or numbers after it."""
-        if not self._plain:
+        if not self.plain:
             return None
+        known = self._rows.get(target)
+        if known is None:
+            known = self._rows[target] = self._row(target)
+        return known
+
+    def _row(self, target: Library) -> Callable[[tuple[Any, ...]], Leaves]:
         checks = [argument.leaf_checkers(target)[0] for argument in self.arguments]
         first, count = checks[0], self.count
         if count == 1:
@@ -101,7 +110,7 @@ class Signature:
 
     def rebuild(self, x: Leaves, c: Leaves) -> tuple[Any, ...]:
         """The arguments of the user's function from leaves."""
-        if self._plain:
+        if self.plain:
             return (*x, *c)
         xs, cs = iter(x), iter(c)
         args: list[Any] = [None] * self.count
@@ -160,6 +169,8 @@ def _parameter_names(f: Callable[..., Any]) -> list[str]:
 
 def _positions(argnums: Any, count: int) -> tuple[int, ...]:
     """``argnums`` as a tuple of positions from the left."""
+    if type(argnums) is int and 0 <= argnums < count:
+        return (argnums,)
     wanted = tuple(argnums) if isinstance(argnums, tuple | list) else (argnums,)
     if not wanted:
         raise ArgumentError("argnums is empty: name at least one argument")

@@ -24,6 +24,7 @@ from polyad.arrays.libraries import ArraySpec, spec_of
 from polyad.backends import derive
 from polyad.backends.base import (
     Backend,
+    Call,
     Executable,
     Kernel,
     Leaves,
@@ -332,7 +333,7 @@ def _conj(leaves: Leaves) -> Leaves:
     return tuple([_parts().numpy.conj(a) if a.dtype.kind == "c" else a for a in leaves])
 
 
-def _locked(call: Kernel) -> Kernel:
+def _locked(call: Call) -> Call:
     """The call under the lock of autograd's trace stack."""
 
     def run(*args: Any) -> Any:

@@ -3,10 +3,10 @@
 * A **problem** is the function seen from below: ``problem.f(x, c) -> (y, aux)``, where ``x`` (the
   active leaves), ``c`` (the constant leaves), ``y`` and ``aux`` are flat tuples of the framework's
   own arrays. Trees, argnums, static arguments and foreign array libraries are dealt with above.
-* A **kernel** is what a backend makes of a problem: a callable ``kernel(x, c, *seeds)`` that
-  returns ``(result, y, aux)``, and for second-order operators ``(result, y, aux, first)``; each is
-  a flat tuple of leaves. Blocks of Jacobians and Hessians come row by row: all input leaves of
-  the first output leaf, then of the second.
+* A **kernel** is what a backend makes of a problem: a ``Kernel``, or a plain callable, for both are
+  called as ``kernel(x, c, *seeds)``. It returns ``(result, y, aux)``, and for second-order operators
+  ``(result, y, aux, first)``; each is a flat tuple of leaves. Blocks of Jacobians and Hessians come
+  row by row: all input leaves of the first output leaf, then of the second.
 * A **backend** defines ``jvp`` or ``vjp`` (or both). Everything else comes from ``derive`` and is
   overridden only where the framework does better.
 * Seeds of the ``..._batched`` products have one more leading axis, and so has the result.
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Backend",
+    "Call",
     "Executable",
     "Kernel",
     "Leaves",
@@ -43,7 +44,35 @@ __all__ = [
 ]
 
 Leaves = tuple[Any, ...]
-Kernel = Callable[..., Any]
+Call = Callable[..., Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kernel:
+    """What a backend makes of a problem.
+
+    Parameters
+    ----------
+    call : callable
+        ``call(x, c, *seeds)`` gives ``(result, y, aux)``, or ``(result, y, aux, first)``.
+    words : str or object
+        How it works, for ``repr``: an object whose ``str`` says so where that is found out by running it.
+    direct : callable, optional
+        ``direct(x, c, *seeds)`` gives the result alone, sooner.
+    bare : callable, optional
+        Takes all leaves in a row and gives the one array of the result, where one array goes in.
+    own : object, optional
+        What the backend's ``finish`` wants to know of it.
+    """
+
+    call: Call
+    words: Any = "native"
+    direct: Call | None = None
+    bare: Call | None = None
+    own: Any = None
+
+    def __call__(self, *args: Any) -> Any:
+        return self.call(*args)
 
 
 class Function(Protocol):
@@ -100,10 +129,10 @@ class Executable:
     nobody else holds the memory of what ``bare`` gives.
     """
 
-    full: Kernel
-    result: Kernel
+    full: Call
+    result: Call
     strategy: str
-    bare: Kernel | None = None
+    bare: Call | None = None
     exclusive: bool = False
 
 
@@ -143,19 +172,14 @@ class Variant:
     most_inputs: int | None = None
 
 
-def strategy(text: str) -> Callable[[Kernel], Kernel]:
-    """Decorate a kernel with the words that ``repr`` shows for how it works."""
-
-    def mark(kernel: Kernel) -> Kernel:
-        kernel.strategy = text  # type: ignore[attr-defined]
-        return kernel
-
-    return mark
+def strategy(text: str) -> Callable[[Call], Kernel]:
+    """Decorate a function that makes it a kernel, with the words that ``repr`` shows for how it works."""
+    return lambda call: Kernel(call, text)
 
 
-def strategy_of(kernel: Kernel) -> str:
-    """How a kernel works, in words."""
-    return getattr(kernel, "strategy", "native")
+def strategy_of(kernel: Kernel | Call) -> str:
+    """How a kernel works, in words; a plain callable, as authors may return, has none."""
+    return str(getattr(kernel, "words", "native"))
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -345,7 +369,8 @@ class Backend:
         prepared : bool
             Whether the executable will be called often (trace and compile), or once.
         """
-        return Executable(kernel, _first(kernel), strategy_of(kernel))
+        kernel = kernel if isinstance(kernel, Kernel) else Kernel(kernel)
+        return Executable(kernel.call, kernel.direct or _first(kernel.call), str(kernel.words))
 
     def explain(self, error: Exception) -> str | None:
         """The remedy for an error out of the framework, or None if it is the user's own."""
@@ -356,7 +381,7 @@ class Backend:
         return dataclasses.replace(self, **options)
 
 
-def _first(kernel: Kernel) -> Kernel:
+def _first(kernel: Call) -> Call:
     def result(x: Leaves, c: Leaves, *seeds: Leaves) -> Leaves:
         return kernel(x, c, *seeds)[0]
 

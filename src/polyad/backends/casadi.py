@@ -121,10 +121,8 @@ class CasADi(Backend):
             y, aux = kernels.called(problem, x, c)
             return kernels.jacobian(y, kernels.Point(x), mode), kernels.boxes(y), aux
 
-        kernel.columns = kernels.product(  # type: ignore[attr-defined]
-            problem, transposed=False, batched=False
-        )
-        return kernel
+        columns = kernels.product(problem, transposed=False, batched=False)
+        return dataclasses.replace(kernel, own=columns)
 
     def derivative(self, problem: Problem) -> Kernel:
         return self.jacobian(problem)
@@ -147,8 +145,7 @@ class CasADi(Backend):
             h = kernels.sparse_hessian(g, point)
             return point.blocks(h, point.leaves), kernels.boxes(y), aux, point.split(g, point.dtypes)
 
-        kernel.columns = kernels.curvature(problem)  # type: ignore[attr-defined]
-        return kernel
+        return dataclasses.replace(kernel, own=kernels.curvature(problem))
 
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         # both graphs are built here, so that the linearization stays that of the function as it is now
@@ -173,7 +170,7 @@ class CasADi(Backend):
         from polyad.engine import run
 
         c = tuple(np.array(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in problem.c)
-        y, _ = run.evaluate(lambda boxes: problem.f(boxes, c), problem.x)
+        y, _ = run.evaluate(problem.f, problem.x, c)
         specs = tuple(map(spec_of, y))
         if any(spec.is_complex for spec in specs):
             raise FunctionNotSupportedError(
@@ -185,7 +182,7 @@ class CasADi(Backend):
     def finish(
         self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
     ) -> Executable:
-        columns = getattr(kernel, "columns", None)
+        columns = getattr(kernel, "own", None)  # its products, where it is a matrix
         try:
             with limited(columns is not None):
                 program = Program(kernel, problem, seeds, self.symbols)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.casadi_symbolic import Symbolic, constant
-from polyad.backends.base import Kernel, Leaves, Problem, strategy
+from polyad.backends.base import Call, Kernel, Leaves, Problem, strategy
 from polyad.backends.casadi_products import check_size, star_pays
 
 __all__ = [
@@ -177,7 +177,7 @@ def sparse_hessian(g: Any, point: Point) -> Any:
     return casadi.jacobian(g, point.column, options)
 
 
-def curvature(problem: Problem) -> Kernel:
+def curvature(problem: Problem) -> Call:
     """The product of the Hessian with one direction, with the gradient beside it."""
 
     def kernel(x: Leaves, c: Leaves, seed: Leaves) -> Any:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from polyad.arrays.libraries import ArraySpec
-from polyad.backends.base import Kernel, Leaves, Problem, strategy, strategy_of
+from polyad.backends.base import Call, Kernel, Leaves, Problem, strategy, strategy_of
 from polyad.backends.basis import as_block, as_dtype, basis, chunk_of, conj, device, dtype, is_complex, size
 from polyad.errors import UnsupportedOperatorError
 
@@ -49,7 +49,7 @@ def _adjoint(
     rows: Sequence[ArraySpec],
     columns: Sequence[ArraySpec],
     batched: bool,
-) -> Kernel:
+) -> Call:
     """The adjoint of a batched product, whose seeds are like ``rows`` and images like ``columns``."""
     xp = backend.xp
     chunk = chunk_of(backend, size(rows), size(rows) + size(columns))

@@ -20,7 +20,7 @@ import numpy as np
 
 from polyad.arrays.libraries import ArraySpec
 from polyad.backends import finite_kernels as kernels
-from polyad.backends.base import Backend, Executable, Kernel, Leaves, Problem, Variant
+from polyad.backends.base import Backend, Kernel, Leaves, Problem, Variant
 from polyad.backends.basis import size
 from polyad.backends.finite_kernels import Run, real_size
 from polyad.backends.lines import Coordinates
@@ -224,7 +224,7 @@ class FiniteDifferences(Backend):
         def compute(run: Run, point: Point) -> Leaves:
             return run.value(point)
 
-        return Run(self, problem, compute, "evaluation")
+        return _kernel(Run(self, problem, compute, "evaluation"))
 
     # -- surroundings -------------------------------------------------------------------------------
 
@@ -233,13 +233,6 @@ class FiniteDifferences(Backend):
 
     # static, so that a function on its way to another process does not take the pool along
     output = staticmethod(as_numpy)
-
-    def finish(
-        self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
-    ) -> Executable:
-        if isinstance(kernel, Run):
-            return Executable(kernel, kernel.result, kernel.strategy)
-        return super().finish(kernel, problem, seeds, prepared=prepared)
 
     def explain(self, error: Exception) -> str | None:
         text = str(error)
@@ -268,7 +261,7 @@ class FiniteDifferences(Backend):
         run = Run(self, problem, compute, words, lower)
         if self.scheme == "complex":
             run.check_complex()
-        return run
+        return _kernel(run)
 
     def _words(self, problem: Problem, lines: int, *, second: bool = False) -> str:
         """The scheme, and how many evaluations so many lines take."""
@@ -301,3 +294,7 @@ class ErrorEstimate(FiniteDifferences):
     """
 
     estimates: ClassVar[bool] = True
+
+
+def _kernel(run: Run) -> Kernel:
+    return Kernel(run, run.strategy, direct=run.result)

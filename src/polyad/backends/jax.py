@@ -22,6 +22,7 @@ from polyad.arrays.libraries import ArraySpec, is_leaf
 from polyad.backends import derive
 from polyad.backends.base import (
     Backend,
+    Call,
     Executable,
     Kernel,
     Leaves,
@@ -156,7 +157,7 @@ class JAX(Backend):
         def pull(w: Leaves) -> Leaves:
             return _conj(transposed(_conj(w))[0])
 
-        def scoped(product: Kernel) -> Kernel:
+        def scoped(product: Call) -> Call:
             product = jax.jit(product) if self.jit else product
 
             def call(seeds: Leaves) -> Leaves:
@@ -213,7 +214,7 @@ class JAX(Backend):
             # what a trace around this one follows is no constant of a program
             prepared = not any(isinstance(a, jax.core.Tracer) for a in closed.consts)
         if not (prepared and self.jit):
-            eager = _without_values(_as_arrays(kernel), problem)
+            eager: Call = _without_values(_as_arrays(kernel), problem)
             eager = _scoped(eager) if wide else eager
             return Executable(eager, lambda *a: eager(*a)[0], f"{words}, not compiled")
         tree = jax.tree_util.tree_structure(shape)
@@ -230,7 +231,7 @@ class JAX(Backend):
         def bare(*leaves: Any) -> Any:
             return run(*leaves)[0]
 
-        compiled: list[Kernel] = [jax.jit(form) for form in (full, result, bare)]
+        compiled: list[Call] = [jax.jit(form) for form in (full, result, bare)]
         if kept:
             compiled[0] = _completed(compiled[0], kept)
         if wide:
@@ -282,7 +283,7 @@ class _Strays(threading.local):
 STRAYS = _Strays()
 
 
-def _traceable(kernel: Kernel, kept: dict[int, Any]) -> Kernel:
+def _traceable(kernel: Call, kept: dict[int, Any]) -> Call:
     """The kernel without what ``aux`` holds besides arrays, as strings, which is put in ``kept``."""
 
     def run(*args: Leaves) -> Any:
@@ -294,7 +295,7 @@ def _traceable(kernel: Kernel, kept: dict[int, Any]) -> Kernel:
     return run
 
 
-def _completed(full: Kernel, kept: dict[int, Any]) -> Kernel:
+def _completed(full: Call, kept: dict[int, Any]) -> Call:
     """The compiled form of such a kernel, with what was kept in its place again."""
 
     def run(*args: Leaves) -> Any:
@@ -307,7 +308,7 @@ def _completed(full: Kernel, kept: dict[int, Any]) -> Kernel:
     return run
 
 
-def _without_values(kernel: Kernel, problem: Problem) -> Kernel:
+def _without_values(kernel: Call, problem: Problem) -> Call:
     """The kernel, and where numbers came out of arrays a run of the function on arrays without values.
 
     ``x.item()`` of an array that JAX differentiates gives its value, and the derivative is lost in
@@ -339,7 +340,7 @@ def _conj(leaves: Leaves) -> Leaves:
     return tuple(jnp.conj(a) if jnp.iscomplexobj(a) else a for a in leaves)
 
 
-def _is_exclusive(jaxpr: Any, call: Kernel, leaves: list[Any]) -> bool:
+def _is_exclusive(jaxpr: Any, call: Call, leaves: list[Any]) -> bool:
     """Whether every call puts its result into memory of its own.
 
     JAX hands an input or a captured constant through without copying where it is the result. What
@@ -355,7 +356,7 @@ def _is_exclusive(jaxpr: Any, call: Kernel, leaves: list[Any]) -> bool:
     )
 
 
-def _as_arrays(kernel: Kernel) -> Kernel:
+def _as_arrays(kernel: Call) -> Call:
     """The kernel on JAX's own arrays, as compiled code has them; Python numbers stay."""
     import jax.numpy as jnp
 
@@ -367,7 +368,7 @@ def _as_arrays(kernel: Kernel) -> Kernel:
     return run
 
 
-def _scoped(call: Kernel) -> Kernel:
+def _scoped(call: Call) -> Call:
     """The call within JAX's 64-bit setting, which is local to the thread and to the call."""
     import jax
 

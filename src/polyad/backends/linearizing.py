@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polyad.arrays.libraries import ArraySpec
-from polyad.backends.base import Kernel, Leaves, Linearized, Problem
+from polyad.backends.base import Call, Kernel, Leaves, Linearized, Problem
 from polyad.backends.basis import conj, is_complex
 
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ def linearize(backend: Backend, problem: Problem, x: Leaves, c: Leaves) -> Linea
     """Products with the Jacobian computed once; for backends that keep nothing of a call."""
     xp, ins, outs = backend.xp, problem.inputs, problem.outputs
 
-    def scoped(kernel: Kernel) -> Kernel:
+    def scoped(call: Call) -> Call:
         """Within whatever the backend's computations need around them."""
+        kernel = call if isinstance(call, Kernel) else Kernel(call)
         return backend.finish(kernel, problem, (), prepared=False).full
 
     blocks, y, aux = scoped(backend.jacobian(problem))(x, c)
@@ -49,10 +50,10 @@ def linearize(backend: Backend, problem: Problem, x: Leaves, c: Leaves) -> Linea
         )
         return products, (), ()
 
-    def batched(product: Kernel) -> Kernel:
+    def batched(product: Call) -> Call:
         return lambda seeds: product(x, c, seeds)[0]
 
-    def single(product: Kernel) -> Kernel:
+    def single(product: Call) -> Call:
         return lambda seed: tuple(leaf[0] for leaf in product(x, c, tuple(s[None] for s in seed))[0])
 
     return Linearized(

@@ -9,8 +9,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import importlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
+
+import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, spec_of
 from polyad.backends import derive
@@ -27,6 +31,16 @@ from polyad.backends.base import (
 from polyad.backends.basis import size
 
 __all__ = ["NumPy"]
+
+
+@functools.cache
+def _run() -> Any:
+    """The engine, loaded when it is used; an import statement at every call would ask for locks."""
+    return importlib.import_module("polyad.engine.run")
+
+
+def _is_one_array(x: Leaves) -> bool:
+    return len(x) == 1 and type(x[0]) is np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -64,48 +78,40 @@ class NumPy(Backend):
     # -- primitives -------------------------------------------------------------------------
 
     def jvp(self, problem: Problem) -> Kernel:
-        from polyad.engine import run
-
-        f = problem.f
+        run, f = _run(), problem.f
 
         @strategy("forward, duals")
         def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
-            dy, y, aux = run.push(lambda boxes: f(boxes, c), x, [run.as_row(leaf) for leaf in v])
+            dy, y, aux = run.push(f, x, [run.as_row(leaf) for leaf in v], c)
             return tuple([run.first_row(leaf) for leaf in dy]), y, aux
 
         return kernel
 
     def jvp_batched(self, problem: Problem) -> Kernel:
-        from polyad.engine import run
-
-        f = problem.f
+        run, f = _run(), problem.f
 
         @strategy("forward, duals with a batch of tangents")
         def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
-            return run.push(lambda boxes: f(boxes, c), x, v)
+            return run.push(f, x, v, c)
 
         return kernel
 
     def vjp(self, problem: Problem) -> Kernel:
-        from polyad.engine import run
-
-        f = problem.f
+        run, f = _run(), problem.f
 
         @strategy("reverse, tape")
         def kernel(x: Leaves, c: Leaves, w: Leaves) -> Any:
-            recorded = run.record(lambda boxes: f(boxes, c), x)
+            recorded = run.record(f, x, c)
             return recorded.pull(w, free=True), recorded.y, recorded.aux
 
         return kernel
 
     def vjp_batched(self, problem: Problem) -> Kernel:
-        from polyad.engine import run
-
-        f = problem.f
+        run, f = _run(), problem.f
 
         @strategy("reverse, a batch of cotangents down one tape")
         def kernel(x: Leaves, c: Leaves, w: Leaves) -> Any:
-            recorded = run.record(lambda boxes: f(boxes, c), x)
+            recorded = run.record(f, x, c)
             return recorded.pull_batched(w), recorded.y, recorded.aux
 
         return kernel
@@ -113,21 +119,24 @@ class NumPy(Backend):
     # -- overrides ----------------------------------------------------------------------------
 
     def gradient(self, problem: Problem) -> Kernel:
-        from polyad.engine import run
-
-        f = problem.f
+        run, f = _run(), problem.f
         if not self.reverse:
             if any(spec.is_complex for spec in problem.inputs):
                 return derive.gradient(self, problem)
             return self._gradient_forward(problem)
 
-        @strategy("reverse, tape")
         def kernel(x: Leaves, c: Leaves) -> Any:
-            recorded = run.record(lambda boxes: f(boxes, c), x)
+            recorded = run.record(f, x, c)
             one = recorded.y[0].dtype.type(1.0)
             return recorded.pull((one,), free=True), recorded.y, recorded.aux
 
-        return kernel
+        def direct(x: Leaves, c: Leaves) -> Leaves:
+            return (run.gradient(f, x[0], c),) if _is_one_array(x) else kernel(x, c)[0]
+
+        def bare(a: Any, *c: Any) -> Any:
+            return run.gradient(f, a, c)
+
+        return Kernel(kernel, "reverse, tape", direct=direct, bare=bare)
 
     def _gradient_forward(self, problem: Problem) -> Kernel:
         """All partial derivatives as one row of tangents."""
@@ -151,9 +160,9 @@ class NumPy(Backend):
         return kernel
 
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
-        from polyad.engine import run
+        run = _run()
 
-        recorded = run.record(lambda boxes: problem.f(boxes, c), x)
+        recorded = run.record(problem.f, x, c)
         transposed = run.Transposed(recorded)
         return Linearized(
             recorded.y,
@@ -166,11 +175,11 @@ class NumPy(Backend):
         )
 
     def value(self, problem: Problem) -> Kernel:
-        from polyad.engine import run
+        run = _run()
 
         @strategy("evaluation")
         def kernel(x: Leaves, c: Leaves) -> Any:
-            y, aux = run.evaluate(lambda boxes: problem.f(boxes, c), x)
+            y, aux = run.evaluate(problem.f, x, c)
             return y, y, aux
 
         return kernel
@@ -189,10 +198,13 @@ class NumPy(Backend):
                     return compiled(kernel, problem, seeds)
                 except Captured:  # or one does, as its function shows
                     pass
-        return super().finish(kernel, problem, seeds, prepared=prepared)
+        executable = super().finish(kernel, problem, seeds, prepared=prepared)
+        if prepared and isinstance(kernel, Kernel) and kernel.bare and _is_one_array(problem.x):
+            return dataclasses.replace(executable, bare=kernel.bare)
+        return executable
 
     def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
-        from polyad.engine import run
+        run = _run()
 
-        y, _ = run.evaluate(lambda boxes: problem.f(boxes, problem.c), problem.x)
+        y, _ = run.evaluate(problem.f, problem.x, problem.c)
         return tuple(map(spec_of, y))

@@ -111,25 +111,27 @@ class SymPy(Backend):
 
     def value(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
-        return Program(trace, trace.y, strategy="expressions")
+        return _kernel(Program(trace, trace.y, strategy="expressions"))
 
     def jvp(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
         v = symbols("v", problem.x)
         seeds = dict(zip(trace.active, _row(v), strict=True))
         dy = sympy_calculus.tangents(trace.roots, seeds)
-        return Program(trace, trace.split(dy, trace.y), seeds=v, strategy="symbolic, along a direction")
+        return _kernel(
+            Program(trace, trace.split(dy, trace.y), seeds=v, strategy="symbolic, along a direction")
+        )
 
     def vjp(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
         w = trace.split(_row(symbols("w", [np.empty(leaf.shape) for leaf in trace.y])), trace.y)
         pairs = list(zip(trace.roots, _row(w), strict=True))
         dx = sympy_calculus.cotangents(pairs, trace.active)
-        return Program(trace, trace.split(dx, trace.x), seeds=w, strategy="symbolic, backwards")
+        return _kernel(Program(trace, trace.split(dx, trace.x), seeds=w, strategy="symbolic, backwards"))
 
     def gradient(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
-        return Program(trace, self._gradient(trace), strategy="symbolic gradient")
+        return _kernel(Program(trace, self._gradient(trace), strategy="symbolic gradient"))
 
     def _gradient(self, trace: Trace) -> tuple[Any, ...]:
         import sympy
@@ -139,7 +141,7 @@ class SymPy(Backend):
 
     def derivative(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
-        return Program(trace, self._derivative(trace, trace.roots), strategy="symbolic derivative")
+        return _kernel(Program(trace, self._derivative(trace, trace.roots), strategy="symbolic derivative"))
 
     def _derivative(self, trace: Trace, roots: list[Any]) -> tuple[Any, ...]:
         import sympy
@@ -150,7 +152,7 @@ class SymPy(Backend):
     def jacobian(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
         rows = sympy_calculus.jacobian(trace.roots, trace.active)
-        return Program(trace, trace.blocks(rows, trace.y), strategy="symbolic Jacobian")
+        return _kernel(Program(trace, trace.blocks(rows, trace.y), strategy="symbolic Jacobian"))
 
     # -- second order ---------------------------------------------------------------------------
 
@@ -158,7 +160,7 @@ class SymPy(Backend):
         trace = self._trace(problem)
         first = self._derivative(trace, trace.roots)
         second = self._derivative(trace, _row(first))
-        return Program(trace, second, first=first, strategy="symbolic derivative, twice")
+        return _kernel(Program(trace, second, first=first, strategy="symbolic derivative, twice"))
 
     def hvp(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
@@ -167,13 +169,13 @@ class SymPy(Backend):
         # the Hessian is symmetric: its product is the gradient of the slope along v
         hv = sympy_calculus.cotangents(list(zip(_row(g), _row(v), strict=True)), trace.active)
         words = "symbolic gradient of the slope along a direction"
-        return Program(trace, trace.split(hv, trace.x), seeds=v, first=g, strategy=words)
+        return _kernel(Program(trace, trace.split(hv, trace.x), seeds=v, first=g, strategy=words))
 
     def hessian(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
         g = self._gradient(trace)
         rows = sympy_calculus.jacobian(_row(g), trace.active)
-        return Program(trace, trace.blocks(rows, trace.x), first=g, strategy="symbolic Hessian")
+        return _kernel(Program(trace, trace.blocks(rows, trace.x), first=g, strategy="symbolic Hessian"))
 
     def taylor(self, problem: Problem, order: int) -> Kernel:
         import math
@@ -200,7 +202,9 @@ class SymPy(Backend):
             )
             for column in zip(*leaves, strict=True)
         )
-        return Program(trace, result, seeds=v, strategy=f"{order} symbolic derivatives along a direction")
+        return _kernel(
+            Program(trace, result, seeds=v, strategy=f"{order} symbolic derivatives along a direction")
+        )
 
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         outside = None if is_inside() else super().linearize(problem, x, c)
@@ -245,9 +249,14 @@ class SymPy(Backend):
     def finish(
         self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
     ) -> Executable:
-        if isinstance(kernel, Program):
-            return kernel.executable()
+        program = getattr(kernel, "own", None)
+        if program is not None:
+            return program.executable()
         return super().finish(kernel, problem, seeds, prepared=prepared)
+
+
+def _kernel(program: Program) -> Kernel:
+    return Kernel(program, program.strategy, own=program)
 
 
 def _batched(single: Kernel, usual: Kernel, like: Callable[[], Sequence[ArraySpec]]) -> Kernel:

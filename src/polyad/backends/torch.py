@@ -22,6 +22,7 @@ from polyad.arrays.libraries import ArraySpec
 from polyad.backends import linearizing
 from polyad.backends.base import (
     Backend,
+    Call,
     Executable,
     Kernel,
     Leaves,
@@ -122,11 +123,11 @@ class Torch(Backend):
         self,
         operator: str,
         problem: Problem,
-        native: Kernel,
+        native: Call,
         choice: Choice,
         *,
-        direct: Kernel | None = None,
-        bare: Callable[[Problem, Kernel], Kernel] | None = None,
+        direct: Call | None = None,
+        bare: Callable[[Problem, Call], Call] | None = None,
     ) -> Kernel:
         """The native kernel, and inside ``torch.func``'s transforms the one that works there."""
         # second order forced forward is forward over reverse: forward mode cannot be differentiated
@@ -145,9 +146,7 @@ class Torch(Backend):
         if self.mode == "forward":
             problem.outputs  # noqa: B018  (learned under the watch, which forward mode cannot have)
             return other()
-        kernel.choice, kernel.direct, kernel.bare = choice, direct, bare  # type: ignore[attr-defined]
-        kernel.strategy = choice.strategy  # type: ignore[attr-defined]
-        return kernel
+        return Kernel(kernel, choice, direct=direct, own=bare)
 
     def _attached(self) -> bool:
         return self.create_graph or STATE.depth > 0
@@ -300,24 +299,17 @@ class Torch(Backend):
     def finish(
         self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
     ) -> Executable:
-        full, result = eager(
-            kernel,
-            attached=self.create_graph,
-            watch=not prepared,
-            direct=getattr(kernel, "direct", None),
-        )
+        kernel = kernel if isinstance(kernel, Kernel) else Kernel(kernel)
+        call, bare = kernel.call, kernel.own
+        full, result = eager(call, attached=self.create_graph, watch=not prepared, direct=kernel.direct)
         if prepared and self.compile:
-            return compiled(kernel, full, (problem.x, problem.c, *seeds))
+            return compiled(call, full, (problem.x, problem.c, *seeds))
         if prepared:
             full(problem.x, problem.c, *seeds)  # finds out what works, and says now what does not
-        choice = getattr(kernel, "choice", None)
-        bare = getattr(kernel, "bare", None) if len(problem.x) == 1 else None
-        return Executable(
-            full,
-            result,
-            strategy_of(kernel) if choice is None else choice.strategy,
-            None if bare is None or not prepared or self.create_graph else bare(problem, result),
-        )
+        shortest = None
+        if bare is not None and prepared and not self.create_graph and len(problem.x) == 1:
+            shortest = bare(problem, result)
+        return Executable(full, result, strategy_of(kernel), shortest)
 
     def explain(self, error: Exception) -> str | None:
         return explanation(error)

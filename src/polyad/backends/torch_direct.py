@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from polyad.backends.base import Kernel, Leaves, Problem
+from polyad.backends.base import Call, Leaves, Problem
 from polyad.backends.torch_state import STATE
 
 __all__ = ["bare_gradient", "bare_hvp", "direct_gradient", "direct_hvp"]
 
 
-def direct_gradient(problem: Problem) -> Kernel:
+def direct_gradient(problem: Problem) -> Call:
     """``kernel(x, c)`` giving the gradient's leaves."""
     import torch
 
@@ -35,7 +35,7 @@ def direct_gradient(problem: Problem) -> Kernel:
     return kernel
 
 
-def direct_hvp(problem: Problem) -> Kernel:
+def direct_hvp(problem: Problem) -> Call:
     """``kernel(x, c, v)`` giving the product's leaves, by double backward."""
     import torch
 
@@ -63,7 +63,7 @@ def direct_hvp(problem: Problem) -> Kernel:
     return kernel
 
 
-def bare_gradient(problem: Problem, general: Kernel) -> Kernel:
+def bare_gradient(problem: Problem, general: Call) -> Call:
     """``call(a, *c)`` for a single active leaf; ``general(x, c)`` where anything is out of the way."""
     import torch
 
@@ -88,7 +88,7 @@ def bare_gradient(problem: Problem, general: Kernel) -> Kernel:
     return call
 
 
-def bare_hvp(problem: Problem, general: Kernel) -> Kernel:
+def bare_hvp(problem: Problem, general: Call) -> Call:
     """``call(a, *c, v)`` for a single active leaf."""
     import torch
 

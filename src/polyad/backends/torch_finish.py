@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, spec_of
-from polyad.backends.base import Executable, Kernel, Leaves, Problem
+from polyad.backends.base import Call, Executable, Leaves, Problem
 from polyad.backends.torch_state import FORWARD_LOCK, STATE, evaluate, free, functional, watched
 from polyad.errors import FunctionNotSupportedError
 
@@ -42,9 +42,7 @@ def _recordable(arg: Any) -> Any:
     return tuple(a.clone() if isinstance(a, torch.Tensor) and a.is_inference() else a for a in arg)
 
 
-def eager(
-    kernel: Kernel, *, attached: bool, watch: bool, direct: Kernel | None = None
-) -> tuple[Kernel, Kernel]:
+def eager(kernel: Call, *, attached: bool, watch: bool, direct: Call | None = None) -> tuple[Call, Call]:
     """The full form of a kernel and the form that gives the result alone.
 
     ``direct`` is a shorter way to the result, for calls from outside of any derivative.
@@ -90,7 +88,7 @@ def _detached(leaves: Leaves) -> Leaves:
 # -- compilation ----------------------------------------------------------------------------------
 
 
-def compiled(kernel: Kernel, full: Kernel, examples: tuple[Leaves, ...]) -> Executable:
+def compiled(kernel: Call, full: Call, examples: tuple[Leaves, ...]) -> Executable:
     """The kernel traced as a whole, then compiled.
 
     Tracing comes first, because ``torch.compile`` of the function itself cannot be differentiated

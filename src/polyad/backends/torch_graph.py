@@ -53,8 +53,7 @@ class Choice:
         self.twice = True
         self.checked = False  # whether the backward pass was found to depend on its seed
 
-    @property
-    def strategy(self) -> str:
+    def __str__(self) -> str:
         """In words, for ``repr``."""
         text = self.words
         if not self.twice:

@@ -130,6 +130,10 @@ class Tracer:
         """The primitive's result under the interpretation; this tracer has the highest level."""
         raise NotImplementedError
 
+    def with_value(self, primitive: Binary, a: Value, b: Value) -> Value:
+        """``process`` of two operands, of which this one has the highest level."""
+        return self.process(primitive, (a, b), {})
+
     def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
         """``process`` where the operand on the right (``side`` 0) or left (1) is a Python number."""
         return self.process(primitive, (a, b), {})
@@ -244,18 +248,12 @@ class Binary(Primitive):
     def __call__(self, a: Value, b: Value) -> Value:
         if isinstance(a, Tracer):
             if isinstance(b, Tracer):
-                if a.level >= b.level:
-                    return a.process(self, (a, b), {})
-                return b.process(self, (a, b), {})
+                return a.with_value(self, a, b) if a.level >= b.level else b.with_value(self, a, b)
             kind = type(b)
-            return (
-                a.with_number(self, a, b, 0) if kind is float or kind is int else a.process(self, (a, b), {})
-            )
+            return a.with_number(self, a, b, 0) if kind is float or kind is int else a.with_value(self, a, b)
         if isinstance(b, Tracer):
             kind = type(a)
-            return (
-                b.with_number(self, a, b, 1) if kind is float or kind is int else b.process(self, (a, b), {})
-            )
+            return b.with_number(self, a, b, 1) if kind is float or kind is int else b.with_value(self, a, b)
         return self.compute(a, b)
 
 

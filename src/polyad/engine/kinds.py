@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 Partial = Callable[..., Value]
+_F8 = np.dtype(np.float64)
 
 # Of every elementwise primitive the partials, as functions of ``(y, *operands)``, and whether any of
 # them needs the result: for interpretations beyond the first order.
@@ -101,6 +102,8 @@ def fit(w: Value, a: Value) -> Value:
 
 def conj(p: Value) -> Value:
     """The conjugate, which for real values is the value itself."""
+    if type(p) is np.ndarray and p.dtype is _F8:
+        return p
     return p if is_real(p) else PRIMITIVES["conjugate"](p)
 
 

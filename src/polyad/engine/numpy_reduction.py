@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine import rules_reduction as rules
-from polyad.engine.core import Value, is_real, ndim_of, shape_of
+from polyad.engine.core import Tracer, Value, is_real, ndim_of, shape_of
 from polyad.engine.numpy_structure import array_of, cast, moved_last
 from polyad.engine.rules_arithmetic import conjugate, equal, log, multiply, power, real, where
 from polyad.engine.rules_elementwise import exp, isfinite, sqrt
@@ -60,6 +60,8 @@ def sum_(
     initial: Any = _NONE,
     where: Any = _NONE,
 ) -> Value:
+    if axis is dtype is None and keepdims is False and initial is where is _NONE and isinstance(a, Tracer):
+        return total(a, axis=None, keepdims=False)
     a = _masked(_typed(_array(a), dtype), where, False)
     result = total(a, axis=None if axis is None else axes_of(axis, ndim_of(a)), keepdims=keepdims is True)
     return result if initial is _NONE else result + _first(initial, result)

@@ -12,6 +12,7 @@ from polyad.engine.box import Box, number, wrap
 from polyad.engine.boxing import unbox
 from polyad.engine.core import Value
 from polyad.engine.sparse_products import is_sparse, multiplies_as_matrix, product
+from polyad.engine.tape import Node
 
 __all__: list[str] = []
 
@@ -28,7 +29,8 @@ def _operator(
             if other is None or kind is str:
                 return NotImplemented
             other = unbox(other, value)
-        return boxed(primitive(value, other))
+        result = primitive(value, other)
+        return Box(result) if type(result) is Node else boxed(result)
 
     return operate
 
@@ -40,7 +42,8 @@ def _reflected(primitive: Callable[..., Value]) -> Callable[[Box, Any], Any]:
             if other is None or type(other) is str:
                 return NotImplemented
             other = unbox(other, value)
-        return wrap(primitive(other, value))
+        result = primitive(other, value)
+        return Box(result) if type(result) is Node else wrap(result)
 
     return operate
 
@@ -95,9 +98,12 @@ _times = Box.__rmul__  # type: ignore[attr-defined]
 
 
 def _reflected_times(self: Box, other: Any) -> Any:
-    if is_sparse(other) and multiplies_as_matrix(other):
-        return number(product(other, self._value))
-    return _times(self, other)
+    kind = type(other)
+    if kind is not float and kind is not int:
+        if is_sparse(other) and multiplies_as_matrix(other):
+            return number(product(other, self._value))
+        return _times(self, other)
+    return wrap(arithmetic.multiply(other, self._value))
 
 
 for _name, _method in {

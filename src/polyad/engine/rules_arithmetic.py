@@ -62,11 +62,18 @@ class _Like:
 
 def as_operand(a: Value, y: Value, factor: Pull) -> Pull:
     """``factor``, then summed to the operand's shape and made real where it is."""
+    if type(a) is np.ndarray and type(y) is np.ndarray and a.dtype is y.dtype and a.shape == y.shape:
+        return factor  # as mostly
     there = shape_of(y)
     if shape_of(a) == there and (is_real(y) or not is_real(a)):
         return factor
     like = _Like(a)
     return lambda w: fit(expand(factor(w), there), like)
+
+
+def _times(p: Value) -> Pull:
+    """The product with the conjugate of a partial derivative."""
+    return (lambda w: w * p) if is_real(p) else (lambda w: w * conj(p))
 
 
 def _push_add(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
@@ -154,8 +161,8 @@ multiply = Binary(
     operator.mul,
     _push_multiply,
     (
-        lambda y, a, b: as_operand(a, y, lambda w: w * conj(b)),
-        lambda y, a, b: as_operand(b, y, lambda w: w * conj(a)),
+        lambda y, a, b: as_operand(a, y, _times(b)),
+        lambda y, a, b: as_operand(b, y, _times(a)),
     ),
     (
         lambda y, t, a, b: t * b,
@@ -273,7 +280,7 @@ def _power(a: Value, b: Value) -> Value:
 
 def _pull_power(y: Value, a: Value, b: float) -> Pull:
     if b == 2:  # the factor first: most cotangents are still one number here, and a pass is saved
-        return lambda w: w * 2 * conj(a)
+        return (lambda w: w * 2 * a) if is_real(a) else (lambda w: w * 2 * conj(a))
     return lambda w: w * conj(_exponent_partial(a, b))
 
 

@@ -42,7 +42,7 @@ zeros = Primitive("zeros", lambda like, shape: np.zeros(shape, dtype=like.dtype)
 
 reshape: Primitive = linear(
     "reshape",
-    lambda x, shape: np.reshape(x, shape),
+    lambda x, shape: x.reshape(shape) if type(x) is np.ndarray else np.reshape(x, shape),
     lambda t, s, shape: reshape(t, shape=(t.shape[0], *shape)),
     lambda w, s, shape: reshape(w, shape=s),
 )
@@ -85,10 +85,10 @@ def _axes(axis: Shape | None, ndim: int) -> Shape:
 
 def _pull_total(y: Value, x: Value, axis: Shape | None, keepdims: bool) -> Any:
     shape = shape_of(x)
-    ones = tuple(1 if axis is None or k in axis else n for k, n in enumerate(shape))
+    # the cotangent stays small: it is broadcast where somebody needs it in full
     if not shape:
         return lambda w: w
-    # the cotangent stays small: it is broadcast where somebody needs it in full
+    ones = (1,) * len(shape) if axis is None else tuple(1 if k in axis else n for k, n in enumerate(shape))
     return lambda w: reshape(w, shape=ones)
 
 

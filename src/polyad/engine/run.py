@@ -26,12 +26,13 @@ from polyad.engine.refuse import begin, refuse
 from polyad.engine.rules_structure import broadcast_to, getitem, reshape
 from polyad.engine.scalar_functions import entered
 from polyad.engine.scalar_program import PROGRAMS
+from polyad.engine.scalars import ScalarBox
 from polyad.engine.tape import Node, Tape
 from polyad.errors import OperationNotSupportedError
 
 __all__ = ["Recorded", "evaluate", "push", "record", "under_way"]
 
-Function = Callable[[tuple[Any, ...]], tuple[Sequence[Any], Sequence[Any]]]
+Function = Callable[..., tuple[Sequence[Any], Sequence[Any]]]
 
 
 def enter(leaf: Any) -> Value:
@@ -49,7 +50,7 @@ def is_bare(leaf: Any) -> bool:
 
 def stripped(leaves: Sequence[Any], x: Sequence[Any]) -> tuple[Any, ...]:
     """Results as their library's arrays where the inputs were: an outer framework must know its own."""
-    if any(map(is_bare, x)):
+    if (len(x) != 1 or type(x[0]) is not np.ndarray) and any(map(is_bare, x)):
         return tuple(map(unlift, leaves))
     return tuple(leaves)
 
@@ -122,11 +123,11 @@ def innermost(error: BaseException) -> Any:
     return trace.tb_frame
 
 
-def called(f: Function, boxes: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[Any]]:
+def called(f: Function, boxes: tuple[Any, ...], *constants: Any) -> tuple[Sequence[Any], Sequence[Any]]:
     """The user's function; named errors for those by which NumPy and Python hide what is the matter."""
     begin()
     try:
-        return f(boxes)
+        return f(boxes, *constants)
     except TypeError as error:
         if str(error).startswith("Iterator operand"):
             refusal = refuse(
@@ -156,17 +157,17 @@ def lowered(leaf: Any, level: int) -> Any:
     return leave(leaf._value, level) if isinstance(leaf, Box) else leaf
 
 
-def evaluate(f: Function, x: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def evaluate(f: Function, x: Sequence[Any], *constants: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """The function itself, on boxes: what it writes to does not reach the caller's arrays."""
     with under_way():
-        y, aux = called(f, tuple(given(enter(leaf), leaf) for leaf in x))
+        y, aux = called(f, tuple([given(enter(leaf), leaf) for leaf in x]), *constants)
     outputs = [leave(outcome(leaf)) for leaf in y]
     rest = [lowered(leaf, 0) for leaf in aux]
     return stripped(outputs, x), stripped(rest, x)
 
 
 def push(
-    f: Function, x: Sequence[Any], tangents: Sequence[Any]
+    f: Function, x: Sequence[Any], tangents: Sequence[Any], *constants: Any
 ) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
     """Forward mode along a batch of directions.
 
@@ -178,6 +179,8 @@ def push(
         Its leaves.
     tangents : sequence
         A batch for each leaf, of shape ``(k, *leaf.shape)``.
+    *constants
+        What else the function takes.
 
     Returns
     -------
@@ -191,7 +194,7 @@ def push(
     ALIVE.add(level)
     try:
         boxes = tuple([given(Dual(level, enter(leaf), t), leaf) for leaf, t in zip(x, rows, strict=True)])
-        outputs, aux = called(f, boxes)
+        outputs, aux = called(f, boxes, *constants)
         values = [outcome(leaf) for leaf in outputs]
     finally:
         del PROGRAMS[level]
@@ -207,7 +210,8 @@ def push(
             tangent = zeros_of(value, (count, *shape_of(value)))
         y.append(leave(primal, level))
         dy.append(leave(tangent, level))
-    return stripped(dy, x), stripped(y, x), stripped([lowered(leaf, level) for leaf in aux], x)
+    rest = stripped([lowered(leaf, level) for leaf in aux], x) if aux else ()
+    return stripped(dy, x), stripped(y, x), rest
 
 
 class Recorded:
@@ -215,7 +219,7 @@ class Recorded:
 
     __slots__ = ("_inputs", "_leaves", "_outputs", "_tape", "_x", "aux", "y")
 
-    def __init__(self, f: Function, x: Sequence[Any]) -> None:
+    def __init__(self, f: Function, x: Sequence[Any], *constants: Any) -> None:
         self._tape = tape = Tape()
         self._leaves = x
         self._x = values = [enter(leaf) for leaf in x]
@@ -224,13 +228,13 @@ class Recorded:
         level = tape.level
         ALIVE.add(level)
         try:
-            outputs, aux = called(f, boxes)
+            outputs, aux = called(f, boxes, *constants)
             self._outputs = [outcome(leaf) for leaf in outputs]
         finally:
             ALIVE.discard(level)
         y = [leave(v.value if type(v) is Node and v.level == level else v, level) for v in self._outputs]
         self.y = stripped(y, x)
-        self.aux = stripped([lowered(leaf, level) for leaf in aux], x)
+        self.aux = stripped([lowered(leaf, level) for leaf in aux], x) if aux else ()
 
     def pull(self, w: Sequence[Any], *, free: bool = False) -> tuple[Any, ...]:
         """The cotangents of the inputs; ``free`` drops the tape on the way."""
@@ -302,9 +306,32 @@ def _generic(leaf: Any) -> Any:
     return values.astype(dtype) if shape else dtype.type(values)
 
 
-def record(f: Function, x: Sequence[Any]) -> Recorded:
+def record(f: Function, x: Sequence[Any], *constants: Any) -> Recorded:
     """Reverse mode: run the function and keep its tape."""
-    return Recorded(f, x)
+    return Recorded(f, x, *constants)
+
+
+def gradient(f: Function, leaf: np.ndarray, constants: Any) -> Any:
+    """The gradient by one array of NumPy's, and nothing else: what ``record`` and ``pull`` give, sooner."""
+    tape = Tape()
+    node = tape.enter(leaf if leaf.shape else leaf[()])
+    level = tape.level
+    ALIVE.add(level)
+    try:
+        ((out,), _) = called(f, (given(node, leaf),), constants)
+        if type(out) is ScalarBox and out._entries is tape:  # a number is known by its place
+            place, one = out._index, 1.0
+        else:
+            y = outcome(out)
+            if type(y) is Node and y.tape is tape:
+                place, one = y.index, y.dtype.type(1.0)
+            else:
+                leave(y, level)
+                return zeros_of(leaf, leaf.shape)
+    finally:
+        ALIVE.discard(level)
+    (found,) = tape.back([(place, one)], (node,), free=True)
+    return zeros_of(leaf, leaf.shape) if found is None else leave(found)
 
 
 def first_row(leaf: Any) -> Any:

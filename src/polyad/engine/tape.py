@@ -29,6 +29,7 @@ from polyad.engine.rules_structure import getitem, scatter
 __all__ = ["Node", "Tape"]
 
 Entry = tuple[Any, ...]
+ARRAYS = np.ndarray, np.ndarray
 
 
 class Tape(list[Entry | None]):
@@ -95,16 +96,19 @@ class Tape(list[Entry | None]):
         free : bool
             Drop every entry when it has been used; the tape is then spent.
         """
+        places = [(v.index, w) for v, w in seeds if type(v) is Node and v.tape is self]
+        return self.back(places, inputs, free=free)
+
+    def back(self, seeds: Sequence[tuple[int, Value]], inputs: Sequence[Node], *, free: bool) -> list[Value]:
+        """As ``pull``, the outputs by their places on the tape."""
         entries = list(self)  # a plain list is read faster
         if free:
             self.clear()
         cotangents: list[Any] = [None] * len(entries)
         last = -1
-        for value, w in seeds:
-            if type(value) is Node and value.tape is self:
-                k = value.index
-                last = max(last, k)
-                cotangents[k] = w if cotangents[k] is None else add(cotangents[k], w)
+        for k, w in seeds:
+            last = max(last, k)
+            cotangents[k] = w if cotangents[k] is None else add(cotangents[k], w)
         owned: set[int] = set()
         places: dict[int, list[Any]] = {}  # of cotangents that are made of parts: which
         steep = self.steep
@@ -148,7 +152,7 @@ class Tape(list[Entry | None]):
             if shape is not None and w.shape != shape:
                 w = expand(w, shape)
             if type(parents) is int:
-                if kind is Part and pulls.can_add(plain := settled(w)):
+                if kind is Part and pulls.can_add(plain := w if type(w) is np.ndarray else settled(w)):
                     if parents >= steep:
                         alive = w.alive() if type(w) is Masked else None
                         _note(places, cotangents, parents, pulls.index, alive)
@@ -160,10 +164,17 @@ class Tape(list[Entry | None]):
                 g = pulls(w)
                 if kind is Part and parents >= steep and type(w) is not Masked and pulls.is_known():
                     g = picked(g, [(pulls.index, None)])
-                _accumulate(cotangents, owned, parents, g, places)
+                if cotangents[parents] is None:
+                    cotangents[parents] = g
+                else:
+                    _accumulate(cotangents, owned, parents, g, places)
             elif kind is tuple:
-                for parent, pull in zip(parents, pulls, strict=True):
-                    _accumulate(cotangents, owned, parent, pull(w), places)
+                for parent, pull in zip(parents, pulls):  # noqa: B905  (of one length, and the hot loop)
+                    g = pull(w)
+                    if cotangents[parent] is None:
+                        cotangents[parent] = g
+                    else:
+                        _accumulate(cotangents, owned, parent, g, places)
             else:
                 for parent, g in zip(parents, pulls(w), strict=True):
                     _accumulate(cotangents, owned, parent, g, places)
@@ -280,7 +291,8 @@ class Node(Tracer):
         level = self.level
         if len(args) == 1 and primitive.pulls:
             value = self.value
-            y = primitive(value, **params)
+            compute = primitive.compute if type(value) is np.ndarray else primitive
+            y = compute(value, **params)
             return self._recorded(primitive, y, primitive.pulls[0](y, value, **params), self.index)
         values = []
         which = []
@@ -306,13 +318,39 @@ class Node(Tracer):
             record = tuple([pulls[k](y, *values, **params) for k in which])
         return self._recorded(primitive, y, record, where)
 
-    def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
-        if side:
-            b = b.value
-            y = primitive(a, b)
+    def with_value(self, primitive: Binary, a: Value, b: Value) -> Value:
+        level = self.level
+        if type(a) is Node and a.level == level:
+            i, a = a.index, a.value
         else:
-            a = a.value
-            y = primitive(a, b)
+            i = -1
+        if type(b) is Node and b.level == level:
+            j, b = b.index, b.value
+        else:
+            j = -1
+        kinds = type(a), type(b)
+        y = primitive.compute(a, b) if kinds == ARRAYS else primitive(a, b)
+        first, second = primitive.pulls
+        tape = self.tape
+        k = len(tape)
+        if primitive.steep and tape.steep > k:
+            tape.steep = k
+        if j < 0:
+            tape.append((first(y, a, b), i, None))
+        elif i < 0:
+            tape.append((second(y, a, b), j, None))
+        else:
+            tape.append(((first(y, a, b), second(y, a, b)), (i, j), None))
+        return Node(tape, level, k, y)
+
+    def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
+        value = self.value
+        if side:
+            b = value
+        else:
+            a = value
+        # where nothing else goes on around this one, there is nobody to be asked
+        y = primitive.compute(a, b) if type(value) is np.ndarray else primitive(a, b)
         tape = self.tape
         if primitive.steep and (side or (b != 2 and primitive.name == "power")) and tape.steep > len(tape):
             tape.steep = len(tape)

@@ -71,6 +71,7 @@ class Argument:
         self.structure: Structure
         self.specs: tuple[ArraySpec, ...]
         self.owners: tuple[Library, ...]
+        self.scalars: tuple[bool, ...]
         owner = library_of(value)
         if owner is not None:  # one array or number, as mostly
             self.static, self.cache = None, False

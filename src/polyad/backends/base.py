@@ -116,7 +116,9 @@ class Problem:
     def derived(self, f: Function, outputs: Sequence[ArraySpec]) -> Problem:
         """The problem of another function of the same arguments (a gradient, say)."""
         known = tuple(outputs)
-        return dataclasses.replace(self, f=f, evaluate=lambda _: known)
+        problem = Problem(f, self.x, self.c, lambda _: known, self.label)
+        problem.__dict__.update(inputs=self.inputs, outputs=known)
+        return problem
 
 
 @dataclasses.dataclass(frozen=True)

@@ -63,12 +63,15 @@ def basis(
 
 def _units(xp: Any, spec: ArraySpec, start: int, stop: int, unit: complex, device: dict[str, Any]) -> Any:
     block = xp.eye(stop - start, spec.size, k=start, dtype=dtype(xp, spec), **device)
-    block = xp.reshape(block, (stop - start, *spec.shape))
+    if len(spec.shape) != 1:
+        block = xp.reshape(block, (stop - start, *spec.shape))
     return block if unit == 1.0 else block * unit
 
 
 def dtype(xp: Any, spec: ArraySpec) -> Any:
     """The dtype of a spec as the namespace calls it."""
+    if xp is np:
+        return spec.dtype
     name = str(spec.dtype)
     return getattr(xp, name, spec.dtype)
 

@@ -218,6 +218,8 @@ def _columns(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any]) -> Any:
     if not parts:
         return xp.zeros(shape, dtype=dtype(xp, out))
     stacked = parts[0] if len(parts) == 1 else xp.concat(parts)
+    if stacked.ndim == 1:  # of a scalar, which is in order already
+        return as_block(xp, stacked if stacked.shape == shape else xp.reshape(stacked, shape), out, spec)
     return as_block(xp, xp.reshape(xp.moveaxis(stacked, 0, -1), shape), out, spec)
 
 

@@ -262,7 +262,7 @@ PRIMITIVES: dict[str, Primitive] = {}
 
 def shape_of(a: Value) -> tuple[int, ...]:
     """The shape of a value; Python numbers have none."""
-    return a.shape if hasattr(a, "shape") else ()
+    return getattr(a, "shape", ())  # once, for those of tracers are calculated
 
 
 def ndim_of(a: Value) -> int:
@@ -275,8 +275,8 @@ _F8 = np.dtype(np.float64)
 
 def is_real(a: Value) -> bool:
     """Whether a value is real; asked at every operation, so the common answer comes first."""
-    if hasattr(a, "dtype"):
-        dtype = a.dtype
+    dtype = getattr(a, "dtype", None)
+    if dtype is not None:
         return dtype is _F8 or dtype.kind != "c"
     return type(a) is not complex
 

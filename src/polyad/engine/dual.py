@@ -61,14 +61,24 @@ class Dual(Tracer):
         t = push(y, tangents, *primals, **params)
         return _joined(level, y, t) if primitive.multiple else Dual(level, y, t)
 
+    def with_value(self, primitive: Binary, a: Value, b: Value) -> Value:
+        level = self.level
+        s = t = None
+        if type(a) is Dual and a.level == level:
+            s, a = a.tangent, a.primal
+        if type(b) is Dual and b.level == level:
+            t, b = b.tangent, b.primal
+        y = primitive.compute(a, b) if type(a) is type(b) is np.ndarray else primitive(a, b)
+        return Dual(level, y, primitive.push(y, (s, t), a, b))  # type: ignore[misc]
+
     def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
         level = self.level
+        value = self.primal
         if side:
-            b = b.primal
-            y = primitive(a, b)
+            b = value
         else:
-            a = a.primal
-            y = primitive(a, b)
+            a = value
+        y = primitive.compute(a, b) if type(value) is np.ndarray else primitive(a, b)
         return Dual(level, y, primitive.numbers[2 * side](y, self.tangent, a, b))
 
     def sliced(self, index: slice) -> Value:

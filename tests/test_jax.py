@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+import scipy.special as sp
 
 import polyad as ad
 
@@ -140,3 +141,14 @@ def test_aux_of_a_prepared_object_holds_anything(operator):
         assert aux["object"] is marker
         assert aux["count"] == 3
         np.testing.assert_allclose(aux["twice"], 2 * x, rtol=1e-15)
+
+
+def test_choices_on_values_that_are_there_are_not_compiled(monkeypatch):
+    # JAX keeps each compiled choice, 2 MB of it at every call of a function that is not prepared
+    special = lambda x: np.sum(sp.gammaln(x + 1)) + np.sum(x[np.argsort(x)] * np.arange(3))  # noqa: E731
+    x = np.array([0.3, 1.2, 0.7])
+    expected = sp.polygamma(1, x + 1)
+    assert np.allclose(ad.prepare_hvp(special, x, v=x, backend="jax")(x, v=np.ones(3)), expected)
+    monkeypatch.setattr(jax.lax, "cond", None)
+    assert np.allclose(ad.hvp(special, x, v=np.ones(3), backend="jax"), expected)
+    assert np.allclose(ad.hvp(special, -x, v=np.ones(3), backend="jax"), sp.zeta(2, 1 - x))

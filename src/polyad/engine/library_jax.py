@@ -83,12 +83,12 @@ class JAX(Hosting):
         order = self.main().argsort(x, axis=axis, stable=True)
         if kind in STABLE or not x.size:
             return order
-        lax, numpy = sys.modules["jax"].lax, self.main()
+        numpy = self.main()
         ordered = numpy.moveaxis(numpy.take_along_axis(x, order, axis=axis), axis, -1)
         a, b = ordered[..., 1:], ordered[..., :-1]
         ties = numpy.any((a == b) | (numpy.isnan(a) & numpy.isnan(b)))
         by_numpy = self._on_host(lambda a, axis: np.argsort(a, axis=axis, kind=kind), axis)
-        return lax.cond(ties, by_numpy, lambda a: order, x)
+        return self._either(ties, lambda: by_numpy(x), lambda: order)
 
     def own_argpartition(self, x: Any, kth: Any, axis: int) -> Any:
         return self._on_host(lambda a, axis: np.argpartition(a, kth, axis=axis), axis)(x)
@@ -223,9 +223,16 @@ class JAX(Hosting):
         def value(a: Any, b: Any) -> Any:
             a, b = (x if isinstance(x, int | float) else self.main().asarray(x) for x in (a, b))
             below = self.main().any(b < 0)
-            return sys.modules["jax"].lax.cond(below, lambda: hosted(a, b), lambda: found(a, b))
+            return self._either(below, lambda: hosted(a, b), lambda: found(a, b))
 
         return value
+
+    def _either(self, which: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
+        """JAX's choice where it traces; one of values that are there it would compile, and keep."""
+        jax = sys.modules["jax"]
+        if isinstance(which, jax.core.Tracer):
+            return jax.lax.cond(which, yes, no)
+        return yes() if which else no()
 
     def host(self, primitive: Primitive, value: Callable[..., Any] | None = None) -> Callable[..., Any]:
         """SciPy's function by a callback to the host, with the partial derivatives of the table.

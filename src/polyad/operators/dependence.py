@@ -81,8 +81,9 @@ def check_zeros(prepared: Prepared, x: Leaves, c: Leaves, seeds: tuple[Leaves, .
 
 
 def _has_no_zero(leaf: Any) -> bool:
-    """Whether a leaf is an array without any zero; False where the quick question does not serve."""
-    return type(leaf) is np.ndarray and np.count_nonzero(leaf) == leaf.size
+    """Whether a leaf is an array without any zero; False where that cannot be said."""
+    a = leaf if type(leaf) is np.ndarray else _plain(leaf)
+    return a is not None and np.count_nonzero(a) == a.size
 
 
 def _has_entry(leaf: Any) -> bool:

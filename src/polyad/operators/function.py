@@ -199,7 +199,8 @@ class FlatFunction:
                 )
             specs.append(spec)
         if self._scalar:
-            self._check_scalar(leaves)
+            if len(specs) > 1 or specs[0].shape != ():
+                self._check_scalar(leaves)
         return leaves if self._output is None else tuple(map(self._output, leaves)), specs
 
     def _check_array_in(self, leaf: Any) -> None:
@@ -216,8 +217,6 @@ class FlatFunction:
         self.caught = True
 
     def _check_scalar(self, leaves: Leaves) -> None:
-        if len(leaves) == 1 and getattr(leaves[0], "ndim", None) == 0:
-            return
         shapes = [tuple(getattr(leaf, "shape", ())) for leaf in leaves]
         if shapes == [()]:
             return

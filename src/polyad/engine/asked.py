@@ -13,7 +13,9 @@ import linecache
 import types
 from typing import Any
 
-__all__ = ["LARGEST", "asks_for_entries", "asks_for_itself", "asks_for_numbers"]
+import numpy as np
+
+__all__ = ["LARGEST", "asks_for_entries", "asks_for_itself", "asks_for_numbers", "stands_for"]
 
 # More entries than this are one box each no longer: an operation of whole arrays is.
 LARGEST = 10_000
@@ -31,6 +33,35 @@ ARRAYS = frozenset(("array", "asarray", "asanyarray"))
 # Where scipy.sparse looks what the other operand of a product is; an object without axes is none of its own.
 PRODUCTS = frozenset(("_matmul_dispatch", "_rmatmul_dispatch"))
 POLYNOMIALS = "numpy.polynomial"
+# Packages whose code knows boxes, or hands arrays to code of its own that reads memory
+KNOWING = frozenset(
+    ("polyad", "scipy", "jax", "jaxlib", "torch", "autograd", "casadi", "sympy", "optree", "copyreg")
+)
+# Packages whose code asks on behalf of its caller
+ASKING = frozenset(("abc", "typing", "typing_extensions"))
+
+
+def stands_for(frame: types.FrameType | None, box: Any) -> type:
+    """The class of a box as ``isinstance`` asks for it in a frame.
+
+    Code for NumPy goes another way where ``isinstance(x, np.ndarray)`` is false, and some of NumPy's own
+    does so; there a box is what it stands for.
+    """
+    package = "polyad"
+    while frame is not None:
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        if package not in ASKING:
+            break
+        frame = frame.f_back
+    if package in KNOWING:
+        return type(box)
+    if box._is_array():
+        return np.ndarray
+    kind: type = box.dtype.type
+    return PYTHON.get(kind, kind) if box._is_python else kind
+
+
+PYTHON: dict[type, type] = {np.float64: float, np.complex128: complex, np.bool_: bool}
 
 
 def asks_for_entries(frame: types.FrameType, copy: bool | None) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.asked import LARGEST, asks_for_entries, asks_for_itself, asks_for_numbers
+from polyad.engine.asked import LARGEST, asks_for_entries, asks_for_itself, asks_for_numbers, stands_for
 from polyad.engine.boxing import BOXES, unbox, unbox_index
 from polyad.engine.core import Tracer, Value, base, is_over, shape_of
 from polyad.engine.dual import Dual
@@ -63,6 +63,7 @@ class Box:
 
     _value: Value
     _layout: np.ndarray
+    _is_python = False  # whether it stands for a number of Python's, not NumPy's
 
     def __init__(self, value: Value) -> None:
         self._value = value
@@ -127,6 +128,14 @@ class Box:
 
     def __str__(self) -> str:
         return self.__format__("")
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """What ``isinstance`` is told in code that was written for NumPy: an array, or a number."""
+        frame = sys._getframe(1)
+        if frame.f_globals.get("__name__", "").startswith("polyad."):
+            return type(self)
+        return stands_for(frame, self)
 
     # -- where the derivative would be lost -----------------------------------------------------------
 

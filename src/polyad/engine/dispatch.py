@@ -34,6 +34,11 @@ from polyad.engine.table import FUNCTIONS, UFUNCS
 __all__ = ["apply_function", "apply_ufunc"]
 
 
+def _of_its_own(func: Any) -> Any:
+    """A function as NumPy's Python code has it, which runs on boxes; where it may not, it is not asked."""
+    return getattr(func, "_implementation", func)
+
+
 STRUCTURAL: dict[Any, Callable[..., Any]] = {
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
@@ -48,6 +53,9 @@ STRUCTURAL: dict[Any, Callable[..., Any]] = {
     np.may_share_memory: lambda a, b, max_work=None: share_memory(a, b),
     np.array_repr: lambda a, *args, **kwargs: repr(a),
     np.array_str: lambda a, *args, **kwargs: str(a),
+    # which NumPy writes in terms of its functions that are followed
+    np.polynomial.polynomial.polyval2d: _of_its_own(np.polynomial.polynomial.polyval2d),
+    np.polynomial.polynomial.polygrid2d: _of_its_own(np.polynomial.polynomial.polygrid2d),
     np.copyto: lambda dst, src, casting="same_kind", where=True: _copyto(dst, src, where),
     **BOXED,
 }

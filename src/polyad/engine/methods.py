@@ -119,6 +119,7 @@ class Item(Box):
     """
 
     __slots__ = ()
+    _is_python = True
 
     @property
     def item(self) -> Any:

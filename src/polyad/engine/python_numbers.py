@@ -120,6 +120,7 @@ class Truth(Box):
     """The truth value of Python numbers that have no values yet."""
 
     __slots__ = ()
+    _is_python = True
     __hash__ = None
 
     def _refused(self, *others: Any) -> Any:
@@ -171,6 +172,12 @@ def _round(self: Any, digits: int | None = None) -> Any:
     return self._whole() if digits is None else as_python(np.round(_plain(self), digits))
 
 
+def _is_asked(self: Any) -> bool:
+    """Whether it is a number of Python's; what ``isinstance`` is told depends on it."""
+    TOLD.count += 1
+    return True
+
+
 _KINDS: tuple[Any, ...] = (PythonScalar, PythonBox)
 for _kind in _KINDS:
     for _name in ARITHMETIC.split():
@@ -187,6 +194,7 @@ for _kind in _KINDS:
     _kind.__floor__ = _whole(lambda x: int(np.floor(x)))
     _kind.__ceil__ = _whole(lambda x: int(np.ceil(x)))
     _kind.__format__ = _format
+    _kind._is_python = property(_is_asked)
     _kind.is_integer = _whole(float.is_integer)
 
 

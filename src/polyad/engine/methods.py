@@ -10,7 +10,7 @@ import numpy as np
 from polyad.engine import (
     numpy_structure,
     operators,  # noqa: F401  (gives the box its operators)
-    roots,  # noqa: F401  (gives some boxes their squares)
+    roots,
 )
 from polyad.engine.box import METHODS_OF_OBJECTS, Box, Rearranged, as_array, number, wrap
 from polyad.engine.computing import COMPUTING_METHODS
@@ -208,3 +208,5 @@ for _name, _member in _ADDITIONS.items():
 
 for _ufunc in UFUNCS:
     METHODS_OF_OBJECTS[_ufunc.__name__] = _ufunc
+
+roots.follow_methods()

@@ -58,7 +58,7 @@ class Proxy(Tracer):
         arrays have no meaning; 0 for what belongs to none.
     """
 
-    __slots__ = ("array", "library", "made", "run")
+    __slots__ = ("array", "entry", "library", "made", "run")
     level = 0
 
     def __init__(self, library: str, array: Any, run: int = 0) -> None:
@@ -66,6 +66,7 @@ class Proxy(Tracer):
         self.array = array
         self.run = run
         self.made: Made | None = None  # how, where that is kept (``gates``)
+        self.entry: Any = None  # of an entry, the array and the index that it was taken by (``roots``)
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -86,6 +87,14 @@ class Proxy(Tracer):
         return self.truth()
 
     def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
+        if primitive.name == "getitem" and type(index := params["index"]) is int:
+            result = self._followed(primitive, args, params)
+            if type(result) is Proxy:
+                result.entry = (self.array, index)
+            return result
+        return self._followed(primitive, args, params)
+
+    def _followed(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         own = adapter(self.library)
         if not own.raises and primitive.name in FAILING and _is_caught():
             raise refuse(

@@ -2,7 +2,7 @@
 
 ``norm(x)`` has no derivative at zero, and the convention that takes 0 for it is right to first order
 only: ``norm(x) ** 2`` is smooth there. So a box of what is the root of a known value squares to that
-value, in every mode and under every library; so do its multiples and its parts. Where the values are
+value, in every mode and under every library; so do its multiples, its parts and what is joined of them. Where the values are
 known, boxes are of this kind only where one of them is zero: elsewhere the rules are right.
 """
 
@@ -13,20 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.box import Box, number
-from polyad.engine.boxing import unbox, unbox_index
+from polyad.engine.box import Box, Rearranged, number, wrap
+from polyad.engine.boxing import unbox
 from polyad.engine.core import Tracer, Value, base, is_real
+from polyad.engine.cotangents import Part
 from polyad.engine.dispatch import BOXING, UFUNC_ROOTS, apply_function, apply_ufunc
+from polyad.engine.dual import Dual
 from polyad.engine.kinds import conj
 from polyad.engine.numpy_reduction import Rooted
 from polyad.engine.proxy import Proxy
 from polyad.engine.rules_arithmetic import divide, equal, less, multiply, negative, power, real, where
 from polyad.engine.rules_elementwise import absolute
-from polyad.engine.rules_structure import getitem
 from polyad.engine.table import FUNCTIONS
 from polyad.engine.tape import Node
 
-__all__ = ["Root", "half_power", "rooted", "squared"]
+__all__ = ["Root", "follow_methods", "half_power", "rooted", "squared"]
 
 SIMPLE = frozenset({float, int, np.float64, np.int64, np.float32})
 
@@ -52,18 +53,17 @@ def half_power(s: Value, k: int) -> Value:
 _BOX: dict[str, Any] = {name: getattr(Box, f"__{name}__") for name in "pow mul rmul truediv matmul".split()}
 
 
-class Root(Box):
-    """A box and the square of its value."""
+class Squared:
+    """What a box does that knows the square of its value."""
 
-    __slots__ = ("_key", "_root", "_seen")
-
-    def __init__(self, value: Value, root: Value, key: tuple[Any, ...]) -> None:
-        self._value = self._seen = value
-        self._root, self._key = root, key
+    __slots__ = ()
+    _root: Value  # the square
+    _key: tuple[Any, ...]  # what it is the root of, and how
+    _was: Value  # the value that this is true of
 
     def square(self) -> Value:
         """The value's square; None where it has been written to since."""
-        return self._root if self._value is self._seen else None
+        return self._root if self._value is self._was else None
 
     def _scaled(self, value: Value, factor: Value) -> Any:
         root = self.square()
@@ -73,7 +73,7 @@ class Root(Box):
 
     def _alike(self, other: Any) -> bool:
         """Whether another root is of the same."""
-        if type(other) is not Root or self.square() is None or other.square() is None:
+        if not isinstance(other, Squared) or self.square() is None or other.square() is None:
             return False
         a, b = self._key, other._key
         return self is other or (
@@ -119,12 +119,26 @@ class Root(Box):
         return self._scaled(absolute(self._value), None)
 
     def __getitem__(self, index: Any) -> Any:
-        part = Box.__getitem__(self, index)
+        return self._part(Box.__getitem__(self, index), lambda a: a[index])
+
+    def __setitem__(self, index: Any, item: Any) -> None:
         root = self.square()
-        if root is None or not isinstance(part, Box) or part.ndim:  # what has axes may be written to
+        squares = None if root is None else _square_of(item)
+        Box.__setitem__(self, index, item)  # type: ignore[arg-type]
+        if root is not None:
+            box = Box(root)
+            box[index] = squares
+            self._root, self._key, self._was = box._value, (object(),), self._value
+
+    def _part(self, part: Any, move: Callable[[Any], Any]) -> Any:
+        """Some of it, or all at other places, with the squares moved alike."""
+        root = self.square()
+        if root is None or not isinstance(part, Box):
             return part
-        inner = unbox_index(index, root)
-        return Root(part._value, getitem(root, index=inner), (object(),))
+        squares = unbox(move(Box(root)))
+        if part._is_array() and part.ndim:  # which may be written to, where NumPy would share memory
+            return RootView(part, squares)
+        return Root(part._value, squares, (object(),))
 
     def _augmented(self, result: Any) -> Any:
         return self._replace(unbox(result)) if self.shape else result
@@ -140,29 +154,112 @@ class Root(Box):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         short = SHORT.get(ufunc) if method == "__call__" and not kwargs else None
-        if short is not None and isinstance(inputs[0], Root):
+        if short is not None and isinstance(inputs[0], Squared):
             return short(*inputs)
         if ufunc is np.multiply and short is not None:
             return self.__rmul__(inputs[0])
         return apply_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if func in PRODUCTS and not kwargs and len(args) == 2 and isinstance(args[0], Root):
+        if func in PRODUCTS and not kwargs and len(args) == 2 and isinstance(args[0], Squared):
             a, b = args
             if a._alike(b) and a.ndim < 2:
                 return number(FUNCTIONS[np.sum](a._root))
         if func is np.copy and len(args) == 1 and not kwargs:
             return self._scaled(self._value, None)
-        return apply_function(func, args, kwargs)
+        result = apply_function(func, args, kwargs)
+        if func in MOVES and args and args[0] is self:
+            return self._part(result, lambda a: func(a, *args[1:], **kwargs))
+        if func in JOINS and isinstance(result, Box) and isinstance(args[0], list | tuple):
+            squares = func([_square_of(a) for a in args[0]], *args[1:], **kwargs)
+            return RootView(result, unbox(squares))
+        return result
+
+
+class Root(Squared, Box):
+    """A box and the square of its value."""
+
+    __slots__ = ("_key", "_root", "_was")
+
+    def __init__(self, value: Value, root: Value, key: tuple[Any, ...]) -> None:
+        self._value = self._was = value
+        self._root, self._key = root, key
+
+
+class RootView(Squared, Rearranged):
+    """Some or all entries of a root, as a view of the box that shares their memory."""
+
+    __slots__ = ("_key", "_root", "_was")
+
+    def __init__(self, view: Box, root: Value) -> None:
+        value = view._value
+        Rearranged.__init__(self, view, value, lambda v: v, lambda v, w: w)
+        self._root, self._key, self._was = root, (object(),), value
+
+
+def _square_of(a: Any) -> Any:
+    root = a.square() if isinstance(a, Squared) else None
+    return Box(root) if root is not None else wrap(squared(unbox(a)))
+
+
+def _moving(name: str) -> Any:
+    whole = getattr(Box, name)
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._part(whole(self, *args, **kwargs), lambda a: getattr(a, name)(*args, **kwargs))
+
+    return method
+
+
+def follow_methods() -> None:
+    """Let the squares go along where the box's methods move entries; they are defined after this module."""
+    for name in "reshape transpose ravel flatten squeeze swapaxes repeat take copy".split():
+        setattr(Squared, name, _moving(name))
+    for name in ("T", "mT"):
+        whole = getattr(Box, name).__get__
+        turned = property(lambda self, n=name, w=whole: self._part(w(self), lambda a: getattr(a, n)))
+        setattr(Squared, name, turned)
 
 
 def _equal(a: Any, b: Any) -> bool:
-    if type(a) is Node and type(b) is Node:  # of a number, every use is an object of its own
-        return a.tape is b.tape and a.index == b.index
-    return isinstance(a, str | int | float | tuple | None) and type(a) is type(b) and a == b
+    """Whether two values are known to be the same function of the input, as two uses of one entry are."""
+    kind = type(a)
+    if a is b or kind is not type(b):
+        return a is b
+    if kind is Node:
+        return a.tape is b.tape and (a.index == b.index or _same_entry(a.tape[a.index], b.tape[b.index]))
+    if kind is Dual:  # all that is computed of them is the same
+        return a.level == b.level and _equal(a.primal, b.primal) and _equal(a.tangent, b.tangent)
+    if kind is Proxy:
+        return (
+            a.entry is not None
+            and b.entry is not None
+            and a.entry[0] is b.entry[0]
+            and a.entry[1:] == b.entry[1:]
+        )
+    if kind is np.ndarray:
+        return a.shape == b.shape and a.dtype == b.dtype and bool((a == b).all())
+    return isinstance(a, str | int | float | tuple | None) and bool(a == b)
 
 
-def _scaled(root: Root, result: Any, other: Any) -> Any:
+def _same_entry(a: Any, b: Any) -> bool:
+    """Whether two lines of a tape take the same part of the same array."""
+    if len(a) != 3 or len(b) != 3 or type(a[1]) is not int or a[1] != b[1]:
+        return False
+    mine, other = a[0], b[0]
+    if type(mine) is Part and type(other) is Part:
+        mine, other = (_plain(k.index) if k.basic else None for k in (mine, other))
+    known = type(mine) in (int, tuple) and type(mine) is type(other)
+    return known and bool(mine == other)
+
+
+def _plain(index: Any) -> Any:
+    return (
+        index if type(index) is int or (type(index) is tuple and all(type(k) is int for k in index)) else None
+    )
+
+
+def _scaled(root: Any, result: Any, other: Any) -> Any:
     if not isinstance(result, Box) or root.square() is None:
         return result
     return Root(result._value, multiply(root._root, squared(unbox(other, root._value))), (object(),))
@@ -181,6 +278,17 @@ SHORT: dict[Any, Callable[..., Any]] = {
     np.fabs: abs,
 }
 PRODUCTS = frozenset({np.dot, np.vdot, np.inner})
+# functions of one array that move entries about, and of several that join them
+MOVES = frozenset(
+    getattr(np, name)
+    for name in (
+        "reshape ravel transpose permute_dims matrix_transpose squeeze expand_dims swapaxes moveaxis "
+        "rollaxis broadcast_to repeat tile take flip fliplr flipud roll rot90 "
+        "atleast_1d atleast_2d atleast_3d diagonal"
+    ).split()
+    if hasattr(np, name)
+)
+JOINS = frozenset({np.stack, np.concatenate, np.vstack, np.hstack, np.column_stack})
 
 
 def rooted(value: Value, square: Callable[[], Value], *key: Any) -> Any:

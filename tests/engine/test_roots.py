@@ -1,0 +1,106 @@
+"""Roots keep their squares through views, joins, and two uses of one entry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import polyad as ad
+
+MODES = "numpy:reverse numpy:forward numpy:compiled jax torch autograd casadi sympy".split()
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of rules whose result is not used
+SPLIT = ("casadi", "sympy")  # whose joins are of entries, and forget the squares
+X = np.array([0.0, 0.0, 1.5])
+ALL = np.ones(3)
+
+
+def written(x: Any) -> Any:
+    """What is written to is no root any more, and a view of it neither."""
+    y = np.abs(x) * 1.0
+    part = y[1:]
+    y[1] = x[2] * x[0]
+    return np.sum(part**2) + np.sum(np.square(y[:1]))
+
+
+def through_a_view(x: Any) -> Any:
+    y = np.abs(x) * 1.0
+    part = y.reshape(3, 1)[1:]
+    part[0, 0] = x[2] * x[0]
+    return np.sum(y * y)
+
+
+def reused(x: Any) -> Any:
+    return np.multiply(abs(x[1]), abs(x[1])) + sum(np.multiply(abs(v), abs(v)) for v in x)
+
+
+# each is the sum of squares of some entries, and how often each of them counts
+SUMS = {
+    "slice": (lambda x: np.sum(np.abs(x)[1:] ** 2), [0, 1, 1]),
+    "slice of a slice": (lambda x: np.sum(np.abs(x)[1:][:1] ** 2), [0, 1, 0]),
+    "list": (lambda x: np.sum(np.abs(x)[[0, 2]] ** 2), [1, 0, 1]),
+    "mask": (lambda x: np.sum(np.abs(x)[np.array([True, False, True])] ** 2), [1, 0, 1]),
+    "new axis": (lambda x: np.sum(np.abs(x)[:, None] ** 2), ALL),
+    "reshape": (lambda x: np.sum(np.abs(x).reshape(3, 1) ** 2), ALL),
+    "function": (lambda x: np.sum(np.square(np.reshape(np.fabs(x), (1, 3)))), ALL),
+    "transpose": (lambda x: np.sum(np.abs(x[:, None]).T ** 2), ALL),
+    "ravel": (
+        lambda x: np.sum(np.abs(x[:, None]).ravel() ** 4) + np.sum(x.reshape(3, 1).flatten() ** 2),
+        None,
+    ),
+    "scaled": (lambda x: np.sum((2 * np.abs(x)[1:] / 2) ** 2), [0, 1, 1]),
+    "product": (lambda x: np.sum((lambda v: v * v)(np.abs(x)[1:])), [0, 1, 1]),
+    "inner product": (lambda x: (lambda v: v @ v)(np.abs(x)[1:]), [0, 1, 1]),
+    "norms": (lambda x: np.sum(np.linalg.norm(x.reshape(3, 1), axis=1)[1:] ** 2), [0, 1, 1]),
+    "norms, reshaped": (lambda x: np.sum(np.linalg.norm(x.reshape(3, 1), axis=1)[:, None] ** 2), ALL),
+    "broadcast": (lambda x: np.sum(np.broadcast_to(np.abs(x), (2, 3)) ** 2), 2 * ALL),
+    "repeat": (lambda x: np.sum(np.abs(x).repeat(2) ** 2), 2 * ALL),
+    "flip": (lambda x: np.sum(np.flip(np.abs(x))[:2] ** 2), [0, 1, 1]),
+    "two uses of one entry": (reused, [1, 2, 1]),
+    "written": (written, None),
+}
+HESSIANS = {
+    "ravel": np.diag([2.0, 2.0, 2.0 + 12 * 1.5**2]),
+    "written": np.diag([2.0 + 2 * 1.5**2, 0.0, 2.0]),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", SUMS)
+def test_squares_are_smooth(name: str, mode: str) -> None:
+    f, counts = SUMS[name]
+    expected = HESSIANS[name] if counts is None else 2 * np.diag(np.asarray(counts, dtype=float))
+    np.testing.assert_allclose(ad.hessian(f, X, backend=mode), expected, rtol=1e-12, atol=1e-12)
+    if counts is not None:
+        np.testing.assert_allclose(ad.gradient(f, X, backend=mode), expected @ X, rtol=1e-12)
+
+
+@pytest.mark.parametrize("mode", [m for m in MODES if m not in SPLIT])
+def test_joined_roots(mode: str) -> None:
+    f = lambda x: np.sum(np.stack([np.abs(x), x]) ** 2) + np.sum(np.concatenate([np.sqrt(x), np.abs(x)]) ** 2)  # noqa: E731
+    np.testing.assert_allclose(ad.gradient(f, X, backend=mode), 6 * X + 1, rtol=1e-12)
+    np.testing.assert_allclose(ad.hessian(f, X, backend=mode), 6 * np.eye(3), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_part_of_square_roots(mode: str) -> None:
+    f = lambda x: np.sum(np.sqrt(x)[1:] ** 2)  # noqa: E731
+    np.testing.assert_allclose(ad.gradient(f, X, backend=mode), [0.0, 1.0, 1.0], atol=1e-12)
+    np.testing.assert_allclose(ad.hessian(f, X, backend=mode), np.zeros((3, 3)), atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_view_that_is_written_to_leaves_no_stale_square(mode: str) -> None:
+    x = np.array([0.5, 2.0, 0.0])
+    expected = 2 * x + np.array([2 * x[0] * x[2] ** 2, -2 * x[1], 2 * x[2] * x[0] ** 2])
+    np.testing.assert_allclose(ad.gradient(through_a_view, x, backend=mode), expected, atol=1e-12)
+
+
+def test_different_entries_are_not_the_same() -> None:
+    """The product of two sizes is not smooth; the convention is that of one."""
+    x = np.array([0.0, 2.0])
+    f = lambda x: abs(x[0]) * abs(x[1])  # noqa: E731
+    np.testing.assert_array_equal(ad.gradient(f, x), [0.0, 0.0])
+    g = lambda x: abs(x[0]) * abs(x[1] * x[0])  # noqa: E731
+    np.testing.assert_array_equal(ad.gradient(g, x), [0.0, 0.0])

@@ -2,14 +2,15 @@
 
 ``norm(x)`` has no derivative at zero, and the convention that takes 0 for it is right to first order
 only: ``norm(x) ** 2`` is smooth there. So a box of what is the root of a known value squares to that
-value, in every mode and under every library; so do its multiples, its parts and what is joined of them. Where the values are
-known, boxes are of this kind only where one of them is zero: elsewhere the rules are right.
+value, in every mode and under every library; so do its multiples, its parts and what is joined of them.
+Where the values are known, boxes are of this kind only where one of them is zero: elsewhere the rules are
+right.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,14 +50,21 @@ def half_power(s: Value, k: int) -> Value:
     return where(zero, power(s, k + 0.5), power(where(zero, 1.0, s), exponent))
 
 
+# Those that know their square are boxes and views of boxes, whose memory is laid out differently.
+if TYPE_CHECKING:
+    _Boxed = Box
+else:
+    _Boxed = object
+NOTHING: tuple[str, ...] = ()
+
 # how boxes in general do it
 _BOX: dict[str, Any] = {name: getattr(Box, f"__{name}__") for name in "pow mul rmul truediv matmul".split()}
 
 
-class Squared:
+class Squared(_Boxed):
     """What a box does that knows the square of its value."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = NOTHING
     _root: Value  # the square
     _key: tuple[Any, ...]  # what it is the root of, and how
     _was: Value  # the value that this is true of
@@ -124,7 +132,7 @@ class Squared:
     def __setitem__(self, index: Any, item: Any) -> None:
         root = self.square()
         squares = None if root is None else _square_of(item)
-        Box.__setitem__(self, index, item)  # type: ignore[arg-type]
+        Box.__setitem__(self, index, item)
         if root is not None:
             box = Box(root)
             box[index] = squares
@@ -211,14 +219,17 @@ def _moving(name: str) -> Any:
     return method
 
 
+def _turning(name: str, whole: Any) -> Callable[[Any], Any]:
+    return lambda self: self._part(whole(self), lambda a: getattr(a, name))
+
+
 def follow_methods() -> None:
     """Let the squares go along where the box's methods move entries; they are defined after this module."""
     for name in "reshape transpose ravel flatten squeeze swapaxes repeat take copy".split():
         setattr(Squared, name, _moving(name))
     for name in ("T", "mT"):
         whole = getattr(Box, name).__get__
-        turned = property(lambda self, n=name, w=whole: self._part(w(self), lambda a: getattr(a, n)))
-        setattr(Squared, name, turned)
+        setattr(Squared, name, property(_turning(name, whole)))
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -244,7 +255,7 @@ def _equal(a: Any, b: Any) -> bool:
 
 def _same_entry(a: Any, b: Any) -> bool:
     """Whether two lines of a tape take the same part of the same array."""
-    if len(a) != 3 or len(b) != 3 or type(a[1]) is not int or a[1] != b[1]:
+    if a is None or b is None or len(a) != 3 or len(b) != 3 or type(a[1]) is not int or a[1] != b[1]:
         return False
     mine, other = a[0], b[0]
     if type(mine) is Part and type(other) is Part:

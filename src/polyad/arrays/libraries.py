@@ -72,6 +72,7 @@ class JAX(Library):
 
     name = module = "jax"
     immutable = True
+    clamps = True
 
     def array_types(self) -> tuple[type, ...]:
         return (sys.modules["jax"].Array,)

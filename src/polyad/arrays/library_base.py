@@ -69,6 +69,8 @@ class Library:
     immutable: bool = False
     # whether an array counts what is written to it
     counts: bool = False
+    # whether an index that is out of bounds is no error
+    clamps: bool = False
 
     def array_types(self) -> tuple[type, ...]:
         """Types of the library's arrays; called only once its module is loaded."""

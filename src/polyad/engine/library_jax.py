@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import sys
 from collections.abc import Callable
@@ -108,7 +109,8 @@ class JAX(Hosting):
         return call
 
     def own_setitem(self, x: Any, v: Any, index: Any) -> Any:
-        return self.main().asarray(x).at[index].set(v)
+        x = self.main().asarray(x)
+        return self._spoilt(x, index).at[index].set(v)
 
     def own_scatter(self, w: Any, index: Any, shape: tuple[int, ...]) -> Any:
         return self.main().zeros(shape, dtype=w.dtype).at[index].add(w)
@@ -121,7 +123,15 @@ class JAX(Hosting):
                     "a mask that JAX is still tracing picks entries, whose number is not known",
                     "use np.where(mask, x, 0)",
                 )
-        return x[index]
+        return self._spoilt(x, index)[index]
+
+    def _spoilt(self, x: Any, index: Any) -> Any:
+        """``x``, its numbers NaN where a traced index turns out to be out of bounds, which JAX lets pass."""
+        traced = _checked(index, x.shape)
+        if not traced or x.dtype.kind not in "fc":
+            return x
+        lost = functools.reduce(operator.or_, [((k < -n) | (k >= n)).any() for k, n in traced])
+        return x * self.main().where(lost, np.asarray(np.nan, x.dtype), np.asarray(1, x.dtype))
 
     def own_gap_quotient(self, z: Any, gap: Any, same: Any, strict: bool, square: bool) -> Any:
         # JAX's tangents must be linear, so whether something is divided by nothing cannot be asked here
@@ -291,6 +301,42 @@ class JAX(Hosting):
             return f(*(args[k] for k in places))
 
         return call
+
+
+def _checked(index: Any, shape: tuple[int, ...]) -> list[tuple[Any, int]]:
+    """Whole numbers of an index that have no values yet, each with the length of its axis.
+
+    JAX takes the last entry where NumPy says that there is none, so those that have values are looked at.
+    """
+    keys = index if type(index) is tuple else (index,)
+    tracer, traced, axis = sys.modules["jax"].core.Tracer, [], 0
+    for place, key in enumerate(keys):
+        if key is None or isinstance(key, bool | np.bool_):
+            continue
+        if key is Ellipsis:
+            axis = len(shape) - sum(map(_axes_of, keys[place + 1 :]))
+            continue
+        whole = isinstance(key, int | np.integer) or (hasattr(key, "dtype") and key.dtype.kind in "iu")
+        if whole and axis < len(shape):
+            length = shape[axis]
+            if isinstance(key, tracer):
+                traced.append((key, length))
+            elif np.size(key):
+                known = np.asarray(key)
+                for k in (int(known.max()), int(known.min())):
+                    if not -length <= k < length:
+                        error = IndexError(f"index {k} is out of bounds for axis {axis} with size {length}")
+                        error.decisive = True  # type: ignore[attr-defined]  # JAX's own arrays clamp it
+                        raise error
+        axis += _axes_of(key)
+    return traced
+
+
+def _axes_of(key: Any) -> int:
+    """How many axes a key of an index takes."""
+    if key is None or isinstance(key, bool | np.bool_):
+        return 0
+    return key.ndim if hasattr(key, "dtype") and key.dtype.kind == "b" else 1
 
 
 def _of_floats(f: Callable[..., Any]) -> Callable[..., Any]:

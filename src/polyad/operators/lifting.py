@@ -10,13 +10,14 @@ tried where that fails. Code that mentions neither and makes truth values or who
 
 from __future__ import annotations
 
+import dis
 import functools
 import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from polyad.arrays.libraries import library_of
+from polyad.arrays.libraries import library, library_of
 from polyad.arrays.trees import flatten
 from polyad.operators.constants import is_refused_write
 from polyad.operators.guests import AROUND, lost
@@ -128,6 +129,8 @@ class Lifting:
         # inside of NumPy code that is lifted, what is captured is in boxes
         inside = AROUND.library is not None and not speaks_of(self._f, self._library)
         first = inside or self._numbers or _is_for_numpy(self._f, str(self._library), (*x, *c))
+        # whoever reads entries and says no more means NumPy's: some frameworks take the last for one too far
+        first = first or (library(str(self._library)).clamps and _reads_entries(self._f))
         try:
             out = self._run(x, c, lifted=first)
             self.lifted = first
@@ -150,6 +153,14 @@ def _is_for_numpy(f: Any, library: str, leaves: Leaves) -> bool:
     if library in names or names & GENERIC:
         return False
     return bool(names & {"numpy", "scipy"}) or makes_whole_numbers(f, leaves)
+
+
+def _reads_entries(f: Any) -> bool:
+    """Whether a function reads or writes entries, and its code speaks of no package."""
+    code = getattr(f, "__code__", None)
+    if code is None or next(_mentions(f, 4, set()), None) is not None:
+        return False
+    return any("SUBSCR" in each.opname for each in dis.get_instructions(code))
 
 
 def speaks_of(f: Any, library: str | None) -> bool:

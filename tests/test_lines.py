@@ -68,3 +68,56 @@ def test_traced_index_out_of_bounds_is_no_number() -> None:
         assert np.isnan(compiled(X)).all()
         with pytest.raises(IndexError):
             ad.gradient(f, X, backend=eager("jax"))
+
+
+COUNTED: dict[str, Callable[[Any], Any]] = {
+    "sum of a list": lambda x: np.sum([x[0] > 0, x[1] > 0]) * np.sum(x),
+    "sum of an array": lambda x: np.array([x[0] > 0, x[1] > 0, True]).sum() * np.sum(x),
+    "mean": lambda x: np.mean([x[0] > 0, x[1] > 0.25]) * np.sum(x),
+    "running sum": lambda x: np.cumsum([x[0] > 0, x[1] > 0])[-1] * np.sum(x),
+    "nested": lambda x: np.sum([[x[0] > 0, x[1] > 0], [True, False]]) * np.sum(x),
+    "product and sum": lambda x: np.dot([x[0] > 0, x[1] > 0], [1, 1]) * np.sum(x),
+    "choice": lambda x: np.sum(np.where(np.array([x[0] > 0, x[1] > 1]), 2.0, 3.0) * x[:2]),
+    "mask": lambda x: np.sum(x[[x[0] > 0, x[1] > 1, x[2] > 0, False]] ** 2),
+    "list of numbers": lambda x: np.sum(x[[np.argmax(x), np.argmax(x), 0]] ** 2),
+    "array of numbers": lambda x: np.sum(x[np.array([np.argmax(x), np.argmax(-x)])] ** 2),
+    "stacked": lambda x: np.sum(np.stack([x[0] > 0, x[1] > 0])) * np.sum(x),
+}
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+@pytest.mark.parametrize("form", COUNTED)
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_truth_values_and_counts_in_lists(name: str, form: str, prepared: bool) -> None:
+    f = COUNTED[form]
+    steps = 1e-6 * np.eye(4)
+    expected = np.array([(f(X + h) - f(X - h)) / 2e-6 for h in steps])
+    try:
+        found = ad.prepare_gradient(f, X, backend=name)(X) if prepared else ad.gradient(f, X, backend=name)
+    except ad.errors.FunctionNotSupportedError:
+        assert name not in ("numpy", "torch", "autograd")
+    else:
+        assert np.allclose(found, expected, rtol=1e-7)
+
+
+ROUNDED: dict[str, Callable[[Any], Any]] = {
+    "whole": lambda x: np.sum(np.round(x * 3) * x),
+    "tenths": lambda x: np.sum(np.round(x * 1.234, 1) * x),
+    "tens": lambda x: np.sum(np.round(x * 17.0, -1) * x),
+    "method": lambda x: np.sum((x * 1.234).round(2) * x),
+    "index": lambda x: np.sum(x[np.round(x * 0).astype(int)] * x),
+    "out by name": lambda x: np.sum(np.around(x * 1.234, decimals=3) * x),
+}
+
+
+@pytest.mark.parametrize("form", ROUNDED)
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_round_keeps_its_decimals(name: str, form: str) -> None:
+    f = ROUNDED[form]
+    expected = np.array([(f(X + h) - f(X - h)) / 2e-6 for h in 1e-6 * np.eye(4)])
+    try:
+        found = ad.gradient(f, X, backend=name)
+    except ad.errors.FunctionNotSupportedError:
+        assert form == "index"  # an index computed from symbols
+    else:
+        assert np.allclose(found, expected, rtol=1e-7)

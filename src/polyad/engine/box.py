@@ -21,6 +21,7 @@ from polyad.engine.asked import LARGEST, asks_for_entries, asks_for_itself, asks
 from polyad.engine.boxing import BOXES, unbox, unbox_index
 from polyad.engine.core import Tracer, Value, base, is_over, shape_of
 from polyad.engine.dual import Dual
+from polyad.engine.libraries import adapter
 from polyad.engine.proxy import Proxy, numbers
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_assignment import set_at, without_leading
@@ -148,8 +149,12 @@ class Box:
         frame = sys._getframe(1)
         if isinstance(self._value, np.ndarray) and asks_for_numbers(frame):
             return self._value.astype(dtype)
+        if not shape and (known := self._known()) is not None:
+            return np.array(known, dtype=dtype)
         if dtype is None:
-            if not shape or (self.size <= LARGEST and asks_for_entries(frame, copy)):
+            if not shape:
+                return self._entry()
+            if self.size <= LARGEST and asks_for_entries(frame, copy):
                 return self._boxed_entries()
             if asks_for_itself(frame):
                 itself = np.empty((), dtype=object)
@@ -170,9 +175,30 @@ class Box:
             places[k] = (self[k] if len(k) > 1 else self[k[0]]) if shape else self
         return places
 
+    def _known(self) -> np.ndarray | None:
+        """The numbers, where they count or compare and their library has them."""
+        value = base(self._value)
+        if type(value) is not Proxy or value.dtype.kind not in "iub":
+            return None
+        return adapter(value.library).kept(value.array)
+
+    def _entry(self) -> np.ndarray:
+        """What stands for a box without axes in a new array."""
+        if self.dtype.kind == "b":
+            # as objects NumPy would add them as truth values, where it counts those of an array
+            error = refuse(
+                "truth values that are not known yet, in a list or an array made of one",
+                "compare whole arrays, x > 0, or make the array with np.stack([x[0] > 0, x[1] > 0])",
+            )
+            error.decisive = True  # the framework's own arrays would give something else
+            raise error
+        return self._boxed_entries()
+
     def __float__(self) -> float:
         if is_over(self._value):
             return float(numbers(self._value))
+        if (known := self._known()) is not None:
+            return float(known)
         raise refuse(
             "float(x), a math function, or writing x into a plain array would drop the derivative",
             "keep x as it is, np.sin instead of math.sin, np.zeros_like(x) instead of np.zeros(n) for a "
@@ -187,6 +213,8 @@ class Box:
     def __int__(self) -> int:
         if is_over(self._value):
             return int(numbers(self._value))
+        if (known := self._known()) is not None:
+            return int(known)
         raise refuse(
             "int(x) would drop the derivative",
             "use np.floor(x), or int(polyad.stop_gradient(x)) for an index",

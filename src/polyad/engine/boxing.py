@@ -84,21 +84,29 @@ def _unbox_key(k: Any, beside: Value) -> Any:
         if k.size == 0 and k.dtype == float:
             k = k.astype(int)
     if isinstance(k, np.ndarray):
+        if k.dtype == object and contains_box(list(k.ravel())):  # numbers without values, in a list
+            counts = [unbox(n) if type(n) in BOXES else np.asarray(n) for n in k.ravel()]
+            return _as_index(reshape(stack(*counts, axis=0), shape=k.shape))
         tape = recorder(beside)
         return k if tape is None else tape.hold(k)
     if isinstance(k, np.integer):
         return int(k)
     if kind in BOXES:
-        value = base(k._value)
-        if value.dtype.kind not in "iub":
-            raise IndexError(
-                "only integers, slices, None, Ellipsis, integer and boolean arrays are valid indices"
-            )
-        return value
+        return _as_index(k._value)
     owner = library_of(k)
     if owner is not None and owner.name != "numpy":
         return Proxy(owner.name, k)
     return k
+
+
+def _as_index(value: Value) -> Value:
+    """What is left of a traced index."""
+    value = base(value)
+    if value.dtype.kind not in "iub":
+        raise IndexError(
+            "only integers, slices, None, Ellipsis, integer and boolean arrays are valid indices"
+        )
+    return value
 
 
 def _listed(k: Any) -> np.ndarray:

@@ -77,7 +77,6 @@ MADE: dict[str, Callable[[Any, Any], Any]] = {
     "i1": lambda sp, x: sp.besseli(1, x, evaluate=False),
     "k0": lambda sp, x: sp.besselk(0, x, evaluate=False),
     "k1": lambda sp, x: sp.besselk(1, x, evaluate=False),
-    "round": lambda sp, x: named("rint")(x),
 }
 # what only moves entries is NumPy's own, on arrays of objects
 MOVING = ("reshape", "transpose", "broadcast_to", "concatenate", "stack", "scatter", "cumsum")
@@ -133,6 +132,15 @@ class SymPy(Adapter):
         if name in kinds.PARTIALS and not name.startswith("eval_"):  # polynomials are written out
             return self.host(PRIMITIVES[name])
         return sympy_linalg.FUNCTIONS.get(name)
+
+    def own_round(self, x: Any, decimals: int = 0) -> Any:
+        scale = 10 ** abs(decimals)  # a whole number, as NumPy has it
+        rounded = PRIMITIVES["rint"]
+        if not decimals:
+            return self.compute(rounded)(x)
+        up, down = ("multiply", "divide") if decimals > 0 else ("divide", "multiply")
+        whole = self.compute(rounded)(self.compute(PRIMITIVES[up])(x, scale))
+        return self.compute(PRIMITIVES[down])(whole, scale)
 
     def host(self, primitive: Primitive) -> Callable[..., Any] | None:
         """A function that SymPy lacks, or differentiates with loss, as a function of its own."""

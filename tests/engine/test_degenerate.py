@@ -399,3 +399,52 @@ def test_a_compiled_program_has_no_fallback() -> None:
 def test_errors_of_the_function_are_its_own() -> None:
     with pytest.raises(np.linalg.LinAlgError, match="Singular"):
         ad.gradient(lambda a: np.sum(np.linalg.inv(a)), np.zeros((2, 2)))
+
+
+def _writes_to_its_mask(x: Any) -> Any:
+    mask = np.array([True, True, False])
+    y = np.where(mask, np.log(x), 3.0)
+    mask[:] = [True, False, False]
+    return np.sum(np.where(x > 0, y, 0.0))
+
+
+def _writes_to_its_factor(x: Any) -> Any:
+    factor = np.full(3, 2.0)
+    y = np.exp(x) * factor
+    factor[:] = 5.0
+    return np.sum(np.where(x > 0, y, 0.0))
+
+
+def _writes_to_what_scales_a_root(x: Any) -> Any:
+    factor = np.full(3, 2.0)
+    y = np.abs(x) * factor
+    factor[:] = 5.0
+    return np.sum(y**2)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    ("f", "value", "slope"),
+    [
+        (_writes_to_its_mask, np.log(2), [1, 0.5, 0]),
+        (_writes_to_its_factor, 2 * np.exp([1, 2]).sum(), [*(2 * np.exp([1, 2])), 0]),
+        (_writes_to_what_scales_a_root, 24, [8, 16, -8]),
+    ],
+)
+def test_what_a_choice_makes_again_is_made_of_what_the_arrays_were(
+    f: Callable[..., Any], value: float, slope: list[float], name: str
+) -> None:
+    found = ad.value_and_gradient(f, np.array([1.0, 2.0, -1.0]), backend=backend_of(name))
+    np.testing.assert_allclose(found[0], value)
+    np.testing.assert_allclose(found[1], slope)
+
+
+@pytest.mark.parametrize("name", ["torch", "autograd"])
+def test_a_power_by_the_table_is_made_once(name: str) -> None:
+    backend = backend_of(name)
+    gradient = ad.prepare_gradient(lambda x: np.sum(x**x), np.ones(3), backend=backend)
+    gradient(np.ones(3))
+    primitive_vjps = pytest.importorskip("autograd.core").primitive_vjps
+    before = len(primitive_vjps)
+    np.testing.assert_allclose(gradient(np.full(3, 2.0)), 4 * (np.log(2) + 1))
+    assert len(primitive_vjps) == before

@@ -263,8 +263,10 @@ class Box:
                 return found
         value = getitem(mine, index=index)
         if value.shape:
-            plain = kind is slice or kind is int or is_basic(index)
-            return Slice(self, index, value) if plain and (mine.shape or self._is_array()) else wrap(value)
+            if kind is slice or kind is int:  # of what has axes
+                return Slice(self, index, value)
+            plain = is_basic(index) and (mine.shape or self._is_array())
+            return Slice(self, index, value) if plain else wrap(value)
         if is_basic(index) and _keeps_array(index):
             return Slice(self, index, value) if mine.shape or self._is_array() else as_array(value)
         return number(value)

@@ -31,28 +31,47 @@ class Made:
 
     __slots__ = ("args", "choices", "depth", "params", "primitive", "steep")
 
-    def __init__(self, primitive: Primitive, args: tuple[Value, ...], params: Any) -> None:
+    def __init__(
+        self,
+        primitive: Primitive,
+        args: tuple[Value, ...],
+        params: Any,
+        counts: tuple[int, int],
+        steep: bool,
+    ) -> None:
         self.primitive, self.args, self.params = primitive, args, params
-        self.depth, self.choices = 0, int(primitive.name == "where")
-        self.steep = primitive.steep or primitive.home != "numpy"
+        self.depth, self.choices = counts
+        self.steep = steep
 
 
 def made(primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Made | None:
-    """What is to be remembered of a result; None where it is not looked through."""
-    if not primitive.lazy and primitive.name != "where":
-        return None
-    found = Made(primitive, args, params)
-    choices = 0
+    """What is to be remembered of a result, of an operation entry by entry or a ``where``.
+
+    None where it is not looked through, and where that tells nothing: without an infinite partial, and
+    without a choice.
+    """
+    steep, depth = primitive.steep or primitive.home != "numpy", 0
+    choices, plain = 0, False
     for a in args:
         before = getattr(a, "made", None)
         if before is not None:
-            found.depth = max(found.depth, before.depth + 1)
-            choices = max(choices, before.choices)
-            found.steep = found.steep or before.steep
-        elif isinstance(a, np.ndarray) and a.dtype.kind in "fc":
-            found.steep = found.steep or not np.isfinite(a).all()
-    found.choices += choices
-    return None if found.depth > DEPTH or found.choices > NESTED else found
+            if before.depth >= depth:
+                depth = before.depth + 1
+            if before.choices > choices:
+                choices = before.choices
+            if before.steep:
+                steep = True
+        elif isinstance(a, np.ndarray):
+            plain = True
+            if not steep and a.dtype.kind in "fc":
+                steep = not np.isfinite(a).all()
+    if primitive.name == "where":
+        choices += 1
+    if not (steep or choices) or depth > DEPTH or choices > NESTED:
+        return None
+    if plain:  # it may be made again when these have been written to
+        args = tuple([a.copy() if isinstance(a, np.ndarray) else a for a in args])
+    return Made(primitive, args, params, (depth, choices), steep)
 
 
 def _is_steep(a: Value) -> bool:

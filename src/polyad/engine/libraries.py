@@ -72,12 +72,18 @@ class Adapter:
     # whether a matrix that has no factor or inverse is an error there, as in NumPy
     raises = True
 
+    # an array's dtype as the library names it, and its shape, by the shortest way
+    dtype_of: Callable[[Any], Any] = operator.attrgetter("dtype")
+    shape_of: Callable[[Any], Any] = operator.attrgetter("shape")
+
     def __init__(self) -> None:
         self._found: dict[str, Callable[..., Any] | None] = {}
         # its own name of double precision: where all arrays have that there is nothing to promote
         self.double: Any = self.native(np.dtype(np.float64))
         # operations and operands for which the library's types were found to be NumPy's
         self.agrees: set[tuple[Any, ...]] = set()
+        # operations -> how they are computed where all is double precision (``proxy``)
+        self.short: dict[Primitive, Any] = {}
 
     def main(self) -> Any:
         """Its counterpart of ``numpy``."""

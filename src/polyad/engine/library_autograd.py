@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,13 @@ class Autograd(Adapter):
     extended = True
     traps = True
 
+    def __init__(self) -> None:
+        super().__init__()
+        from autograd.numpy.numpy_boxes import ArrayBox
+        from autograd.tracer import getval
+
+        self._getval, self._box = getval, ArrayBox
+
     def main(self) -> Any:
         import autograd.numpy
 
@@ -43,18 +51,28 @@ class Autograd(Adapter):
         return (self.main(), self.main().linalg) if home == "numpy" else (autograd.scipy.special,)
 
     def dtype(self, a: Any) -> np.dtype[Any]:
-        found: np.dtype[Any] = a.dtype if hasattr(a, "dtype") else np.result_type(self.stop(a))
+        value = self.stop(a)
+        found: np.dtype[Any] = value.dtype if hasattr(value, "dtype") else np.result_type(value)
         return found
 
+    def shape_of(self, a: Any) -> Any:  # type: ignore[override]
+        while hasattr(a, "_value"):
+            a = a._value
+        return a.shape if hasattr(a, "shape") else np.shape(a)
+
+    def dtype_of(self, a: Any) -> Any:  # type: ignore[override]
+        while hasattr(a, "_value"):  # a box asks a function of autograd's own, which takes a microsecond
+            a = a._value
+        return a.dtype if hasattr(a, "dtype") else self.dtype(a)
+
     def is_own(self, a: Any) -> bool:
-        return not isinstance(a, np.ndarray | np.generic | float | int | complex)
+        return type(a) is self._box or not isinstance(a, np.ndarray | np.generic | float | int | complex)
 
     def constant(self, a: Any, beside: Any) -> Any:
         return a.copy() if isinstance(a, np.ndarray) else a
 
     def stop(self, a: Any) -> Any:
-        from autograd.tracer import getval
-
+        getval = self._getval
         while (value := getval(a)) is not a:
             a = value
         return a
@@ -108,8 +126,14 @@ class Autograd(Adapter):
         return anp.reshape(total, shape)
 
     def own_power(self, a: Any, b: Any) -> Any:
+        if type(b) is int or type(b) is float:
+            return a**b
         # autograd's own rule leaves terms out where an exponent that carries a derivative is zero
-        return self.host(PRIMITIVES["power"])(a, b) if self.is_own(b) else a**b
+        return self._power(a, b) if self.is_own(b) else a**b
+
+    @functools.cached_property
+    def _power(self) -> Callable[..., Any]:
+        return self.host(PRIMITIVES["power"])
 
     def own_absolute(self, x: Any) -> Any:
         if x.dtype.kind == "c":

@@ -59,6 +59,12 @@ class Torch(Hosting):
     stops = True
     traps = True
 
+    def __init__(self) -> None:
+        super().__init__()
+        import torch
+
+        self._tensor_class = torch.Tensor  # an import statement takes a quarter of a microsecond
+
     def main(self) -> Any:
         import array_api_compat.torch
 
@@ -136,6 +142,8 @@ class Torch(Hosting):
         )
 
     def own_getitem(self, x: Any, index: Any) -> Any:
+        if type(index) is int:
+            return x[index]
         keys = index if type(index) is tuple else (index,)
         several = len(keys) > 1 and not is_basic(index)
         # steps backwards torch has not, and beside arrays it takes a number for a slice, NumPy for an array
@@ -340,6 +348,8 @@ class Torch(Hosting):
         return torch.linalg.solve_triangular(a, b, upper=not lower, unitriangular=unit_diagonal)
 
     def own_power(self, a: Any, b: Any) -> Any:
+        if type(b) is int or type(b) is float:
+            return a**b
         from polyad.engine.torch_host import power
 
         return power(self, a, b)
@@ -360,9 +370,7 @@ class Torch(Hosting):
         return torch.frexp(x.detach()).exponent
 
     def is_own(self, a: Any) -> bool:
-        import torch
-
-        return isinstance(a, torch.Tensor)
+        return isinstance(a, self._tensor_class)
 
     def _search(self, name: str, home: str) -> Callable[..., Any] | None:
         from polyad.engine.torch_host import DERIVED_BY_TABLE, VALUES_BY_HOST

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.lines import is_polyads
-from polyad.engine.core import ALIVE, PRIMITIVES, Primitive, Tracer, Value, base
+from polyad.engine.core import ALIVE, PRIMITIVES, Binary, Primitive, Tracer, Value, base
 from polyad.engine.gates import CHOICES, Made, gated, made
 from polyad.engine.kinds import DECOMPOSITIONS, hosted
 from polyad.engine.libraries import adapter
@@ -70,7 +70,7 @@ class Proxy(Tracer):
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return tuple(self.array.shape)
+        return tuple(adapter(self.library).shape_of(self.array))
 
     @property
     def dtype(self) -> Any:
@@ -87,15 +87,67 @@ class Proxy(Tracer):
         return self.truth()
 
     def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
-        if primitive.name == "getitem" and type(index := params["index"]) is int:
-            result = self._followed(primitive, args, params)
-            if type(result) is Proxy:
-                result.entry = (self.array, index)
-            return result
-        return self._followed(primitive, args, params)
-
-    def _followed(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         own = adapter(self.library)
+        way = own.short.get(primitive)
+        if way is not None and (not params or _is_plain(params)):
+            # all are double precision, which is most of what there is: nothing to promote or to convert
+            compute, remembers, chooses = way
+            library, dtype_of, double, past = self.library, own.dtype_of, own.double, False
+            arrays = []
+            for a in args:
+                kind = type(a)
+                if kind is Proxy:
+                    if a.library != library or (a.run and a.run not in ALIVE):
+                        break
+                    array = a.array
+                    if dtype_of(array) is not double:
+                        break
+                    if a.made is not None:
+                        past = True
+                    arrays.append(array)
+                elif kind is float or kind is int:
+                    arrays.append(a)
+                elif kind is np.ndarray and a.dtype is _DOUBLE:
+                    past = True  # whether it holds an infinity is seen where that matters
+                    arrays.append(own.constant(a, self.array))
+                else:
+                    break
+            else:
+                if not (past and chooses):
+                    result = compute(*arrays, **params)
+                    if not own.is_own(result) or type(result) is tuple:
+                        several = type(result) is tuple
+                        return tuple([self._leave(own, a) for a in result]) if several else result
+                    value = Proxy(library, result, self.run)
+                    if remembers and (past or primitive.steep):
+                        value.made = made(primitive, args, params)
+                    elif params and primitive.name == "getitem" and type(params["index"]) is int:
+                        value.entry = (self.array, params["index"])
+                    return value
+        result = self._long_way(own, primitive, args, params)
+        if primitive.name == "getitem" and type(result) is Proxy and type(params["index"]) is int:
+            result.entry = (self.array, params["index"])
+        return result
+
+    def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
+        own = adapter(self.library)
+        way = own.short.get(primitive)
+        if way is not None and (not self.run or self.run in ALIVE):
+            array = self.array
+            if own.dtype_of(array) is own.double:
+                result = way[0](array, b) if side == 0 else way[0](a, array)
+                if not own.is_own(result):
+                    return result
+                value = Proxy(self.library, result, self.run)
+                if way[1] and (self.made is not None or primitive.steep):
+                    value.made = made(primitive, (a, b), {})
+                return value
+        return self._long_way(own, primitive, (a, b), {})
+
+    def _long_way(
+        self, own: Any, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]
+    ) -> Value:
+        """The result, whatever the operands are."""
         if not own.raises and primitive.name in FAILING and _is_caught():
             raise refuse(
                 f"np.linalg.{primitive.name} where np.linalg.LinAlgError is caught: what runs the function "
@@ -103,6 +155,8 @@ class Proxy(Tracer):
                 "use a backend that runs the function on values (backend='numpy', 'torch'), or leave the "
                 "fallback away",
             )
+        if primitive not in own.short:
+            own.short[primitive] = _short(own, primitive)
         if not own.traps:
             return self._processed(own, primitive, args, params)
         if primitive.name in CHOICES and not any(map(is_kept, args)):
@@ -112,7 +166,7 @@ class Proxy(Tracer):
     def remade(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         """The result, which remembers how it was made."""
         result = self._processed(adapter(self.library), primitive, args, params)
-        if type(result) is Proxy:
+        if type(result) is Proxy and (primitive.lazy or primitive.name == "where"):
             result.made = made(primitive, args, params)
         return result
 
@@ -145,7 +199,7 @@ class Proxy(Tracer):
             params = {**params, "index": _index(params["index"])}
         if same or not own.promotes:
             return self._computed(own, primitive, compute, arrays, params)
-        key = (primitive.name, *[a.dtype if hasattr(a, "dtype") else type(a) for a in arrays])
+        key = (primitive.name, *[getattr(a, "dtype", None) or type(a) for a in arrays])
         if key in own.agrees:
             return self._computed(own, primitive, compute, arrays, params)
         return self._promoted(own, primitive, compute, arrays, params, args, key)
@@ -241,6 +295,27 @@ class Proxy(Tracer):
 
     def __repr__(self) -> str:
         return f"Proxy({self.array!r})"
+
+
+def _short(own: Any, primitive: Primitive) -> tuple[Any, bool, bool] | None:
+    """How a primitive is computed of double precision alone, if nothing is to be asked before.
+
+    Also whether a choice has to know how its results were made, and whether it is a choice.
+    """
+    compute = own.compute(primitive)
+    if compute is None or primitive.multiple or (not own.raises and primitive.name in FAILING):
+        return None
+    remembers = own.traps and (primitive.lazy or primitive.name == "where")
+    return compute, remembers, own.traps and primitive.name in CHOICES
+
+
+def _is_plain(params: dict[str, Any]) -> bool:
+    """Whether there is no array in an index among the parameters."""
+    index = params.get("index")
+    kind = type(index)
+    if kind is tuple:
+        return all(k is None or k is Ellipsis or type(k) is int or type(k) is slice for k in index)
+    return index is None or kind is int or kind is slice
 
 
 def _mixed(a: str, b: str) -> Exception:

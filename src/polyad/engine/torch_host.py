@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -104,7 +105,17 @@ def function(own: Any, primitive: Primitive, value: Callable[..., Any] | None = 
                 aligned.append(a)
             return OnHost.apply(*aligned), 0
 
+    class Outside(OnHost):  # of functorch, for whose form torch reads the signature at every call
+        @staticmethod
+        def forward(ctx: Any, *args: Any) -> Any:
+            output = OnHost.forward(*args)
+            OnHost.setup_context(ctx, args, output)
+            return output
+
+        setup_context = torch.autograd.Function.setup_context
+
     OnHost.__name__ = f"{'scipy' if value is None else 'polyad'}_{primitive.name}"
+    Outside.__name__ = OnHost.__name__
 
     def call(*args: Any) -> Any:
         stack = torch._C._functorch.get_interpreter_stack()
@@ -115,7 +126,8 @@ def function(own: Any, primitive: Primitive, value: Callable[..., Any] | None = 
                 "use reverse mode for one of the two, or backend='numpy' or 'jax'",
             )
         # what NumPy has as a number of its own is one of Python's here
-        return OnHost.apply(*(a.item() if isinstance(a, np.generic) else a for a in args))
+        plain = [a.item() if isinstance(a, np.generic) else a for a in args]
+        return OnHost.apply(*plain) if stack else Outside.apply(*plain)
 
     return call
 
@@ -128,4 +140,9 @@ def power(own: Any, a: Any, b: Any) -> Any:
     """
     if isinstance(b, int | float | complex):
         return a**b
-    return function(own, PRIMITIVES["power"], operator.pow)(a, b)
+    return _power(own)(a, b)
+
+
+@functools.cache
+def _power(own: Any) -> Callable[..., Any]:
+    return function(own, PRIMITIVES["power"], operator.pow)

@@ -92,33 +92,39 @@ class Lifting:
                 return out
             # an inner differentiation by the engine may have left its boxes in the output
             return self._unlifted(out)
-        from polyad.engine import run
-
-        with run.under_way() as level:
+        run = _engine()
+        level, name = run.new_level(), self._library
+        run.ALIVE.add(level)
+        around, AROUND.library = AROUND.library, name
+        try:
 
             def enter(leaf: Any) -> Any:
+                if type(leaf) is float:
+                    return leaf
                 owner = library_of(leaf)
-                mine = owner is not None and owner.name == self._library
-                return run.lift(str(self._library), leaf, level) if mine else leaf
+                return run.lift(name, leaf, level) if owner is not None and owner.name == name else leaf
 
-            boxes = tuple(run.boxed(leaf) for leaf in map(enter, x))
-            around, AROUND.library = AROUND.library, self._library
-            try:
-                out = run.called(lambda b: self.plain(b, tuple(map(enter, c))), boxes)
-            finally:
-                AROUND.library = around
+            boxes = tuple([run.boxed(enter(leaf)) for leaf in x])
+            out = run.called(self.plain, boxes, tuple([enter(leaf) for leaf in c]))
+            AROUND.library = around
             return self._unlifted(out)
+        finally:
+            AROUND.library = around
+            run.ALIVE.discard(level)
 
     def _unlifted(self, out: Any) -> Any:
         """The output with the framework's own arrays in place of boxes."""
-        from polyad.engine import run
-        from polyad.engine.box import Box
+        run = _engine()
+        if isinstance(out, run.Box):  # the common case, without a question
+            value = out._value
+            if type(value) is run.Proxy and value.library == self._library:
+                return value.array
 
         def opened(leaf: Any) -> Any:
             value = run.unlift(leaf)
             owner = library_of(value)
             known = owner is not None and (owner.name == self._library or not owner.is_traced(value))
-            if not known and (isinstance(leaf, Box) or owner is not None):
+            if not known and (isinstance(leaf, run.Box) or owner is not None):
                 raise lost(getattr(leaf, "_value", value), f"backend={self._library!r}")
             return value
 
@@ -145,6 +151,14 @@ class Lifting:
                 raise error from error.__cause__  # by which it is told what NumPy was doing
             self.lifted = not first
         return out
+
+
+@functools.cache
+def _engine() -> Any:
+    """The engine's door; an import statement costs half a microsecond a call."""
+    from polyad.engine import run
+
+    return run
 
 
 def _is_for_numpy(f: Any, library: str, leaves: Leaves) -> bool:

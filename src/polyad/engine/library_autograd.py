@@ -55,12 +55,12 @@ class Autograd(Adapter):
         found: np.dtype[Any] = value.dtype if hasattr(value, "dtype") else np.result_type(value)
         return found
 
-    def shape_of(self, a: Any) -> Any:  # type: ignore[override]
+    def shape_of(self, a: Any) -> Any:
         while hasattr(a, "_value"):
             a = a._value
         return a.shape if hasattr(a, "shape") else np.shape(a)
 
-    def dtype_of(self, a: Any) -> Any:  # type: ignore[override]
+    def dtype_of(self, a: Any) -> Any:
         while hasattr(a, "_value"):  # a box asks a function of autograd's own, which takes a microsecond
             a = a._value
         return a.dtype if hasattr(a, "dtype") else self.dtype(a)

@@ -314,7 +314,8 @@ def _is_plain(params: dict[str, Any]) -> bool:
     index = params.get("index")
     kind = type(index)
     if kind is tuple:
-        return all(k is None or k is Ellipsis or type(k) is int or type(k) is slice for k in index)
+        keys: tuple[Any, ...] = params["index"]
+        return all(k is None or k is Ellipsis or type(k) is int or type(k) is slice for k in keys)
     return index is None or kind is int or kind is slice
 
 

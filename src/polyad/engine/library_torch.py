@@ -311,9 +311,7 @@ class Torch(Hosting):
         return torch.stack([self._tensor(p, parts) for p in parts], dim=axis)
 
     def _tensor(self, p: Any, parts: tuple[Any, ...]) -> Any:
-        import torch
-
-        return p if isinstance(p, torch.Tensor) else self._number(p, next(q for q in parts if q is not p))
+        return p if self.is_own(p) else self._number(p, next(q for q in parts if q is not p))
 
     def own_einsum(self, *operands: Any, subscripts: str) -> Any:
         import torch

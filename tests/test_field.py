@@ -196,3 +196,104 @@ def test_a_pending_error_that_polyad_replaces_is_the_refusal() -> None:
     except AttributeError as error:
         found = refuse.swallowed(error)
     assert found is not None and "compiled code of solver" in str(found)
+
+
+# -- code that speaks of no library, on NumPy's arrays --------------------------------------------
+
+PLACES_OF_ROWS, POWERS = [True, False], np.array([1.0, 0.0, 2.0, 3.0])
+
+
+def doubled(y: Any) -> Any:
+    y = y * 1.0
+    y[0, :, [0, 1]] *= 2.0
+    return y
+
+
+def flattened(y: Any) -> Any:
+    y = y * 1.0
+    z = y.flatten()
+    z[0] = 0.0
+    return y * z.reshape(y.shape)
+
+
+WORDS = {
+    "var": lambda x: x.var(0),
+    "std": lambda x: x.std(axis=(0, 1)),
+    "repeat": lambda x: x.repeat(2),
+    "repeat along an axis": lambda x: x.repeat(2, axis=0),
+    "list between slices": lambda x: x[0, :, [0, 1]],
+    "tuple between slices": lambda x: x[-1, :, (0, 1)],
+    "list of lists": lambda x: x[[[0, 1], [1, 0]]],
+    "captured mask": lambda x: x[PLACES_OF_ROWS],
+    "written": doubled,
+    "flattened": flattened,
+    "largest": lambda x: x.max(0)[0],
+    "remainder": lambda x: x % 0.3,
+    "quotient": lambda x: x // 0.1 * x,
+    "take": lambda x: x.take([0, 5]),
+    "sorted": lambda x: x[x[:, 0, 0].argsort()],
+    "diagonal": lambda x: x.diagonal(),
+    "compress": lambda x: x.compress([True, False], axis=0),
+    "compress all": lambda x: x.compress([True, False, True]),
+    "size": lambda x: x.size * x,
+    "products": lambda x: x.cumprod(2) * x.prod(1).sum(),
+}
+
+
+@pytest.mark.parametrize("backend", EVERY, ids=repr)
+@pytest.mark.parametrize("name", WORDS)
+def test_methods_mean_what_they_mean_in_numpy(name: str, backend: Any) -> None:
+    f, x = WORDS[name], np.random.default_rng(5).normal(size=(2, 3, 4))
+    for prepared in (False, True):
+        try:
+            if prepared:
+                value, found = ad.prepare_jacobian(f, 1.01 * x, backend=backend).value_and(x)
+            else:
+                value, found = ad.value_and_jacobian(f, x, backend=backend)
+        except FunctionNotSupportedError:
+            assert backend in ("jax", "casadi", "sympy") or isinstance(backend, ad.NumPy)
+            continue
+        np.testing.assert_allclose(value, f(x), rtol=1e-13)
+        np.testing.assert_allclose(found, ad.jacobian(f, x, backend="finite"), rtol=1e-4, atol=1e-5)
+
+
+SPECIAL = {
+    "power of an array": (lambda x: (x**POWERS).sum(), np.zeros(4), [1.0, 0, 0, 0], np.diag([0, 0, 2.0, 0])),
+    "prod": (lambda x: x.prod(), np.array([0.0, 0.0, 3.0]), [0.0, 0, 0], [[0, 3.0, 0], [3, 0, 0], [0, 0, 0]]),
+    "abs": (lambda x: (abs(x) ** 2).sum(), np.zeros(2), [0.0, 0.0], 2 * np.eye(2)),
+    "std": (lambda x: x.std() ** 2, np.ones(2), [0.0, 0.0], [[0.5, -0.5], [-0.5, 0.5]]),
+    "nanstd": (lambda x: np.nanstd(x) ** 2, np.ones(2), [0.0, 0.0], [[0.5, -0.5], [-0.5, 0.5]]),
+}
+
+
+@pytest.mark.parametrize("backend", EVERY, ids=repr)
+@pytest.mark.parametrize("name", SPECIAL)
+def test_special_points_of_methods(name: str, backend: Any) -> None:
+    f, x, g, h = SPECIAL[name]
+    at = np.linspace(0.5, 1.5, x.size)
+    with np.errstate(all="ignore"):  # infinite slopes, which are masked, warn where they are made
+        special(f, at, x, g, h, backend)
+
+
+def special(f: Any, at: Any, x: Any, g: Any, h: Any, backend: Any) -> None:
+    np.testing.assert_allclose(ad.prepare_gradient(f, at, backend=backend)(x), g, atol=1e-12)
+    np.testing.assert_allclose(ad.prepare_hessian(f, at, backend=backend)(x), h, atol=1e-12)
+    if not isinstance(backend, ad.NumPy):
+        np.testing.assert_allclose(ad.gradient(f, x, backend=backend), g, atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", EVERY, ids=repr)
+def test_deviations_of_equal_numbers_have_slope_zero(backend: Any) -> None:
+    for f in (lambda x: np.nanstd(x), lambda x: x.std(), lambda x: abs(x - 1.0).sum()):
+        assert not ad.gradient(f, np.ones(3), backend=backend).any()
+
+
+@pytest.mark.skipif("torch" not in AVAILABLE, reason="not installed")
+def test_tensors_keep_their_own_meaning() -> None:
+    import torch
+
+    x = torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)
+    value, g = ad.value_and_gradient(lambda x: x.var(), x, backend="torch")
+    assert math.isclose(float(value), float(x.var()))  # of the sample
+    np.testing.assert_allclose(g.numpy(), (x - x.mean()).numpy(), rtol=1e-12)
+    assert "lifted" not in repr(ad.prepare_gradient(lambda x: (x**2).sum(), x.numpy(), backend="torch"))

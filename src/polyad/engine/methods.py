@@ -49,10 +49,18 @@ def _asking(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
 for _name in (
     "sum prod mean std var max min argmax argmin argsort cumsum cumprod all any dot clip round take repeat "
-    "trace choose compress searchsorted nonzero argpartition"
+    "trace choose searchsorted nonzero argpartition"
 ).split():
     if getattr(np, _name) in FUNCTIONS:
         setattr(Box, _name, _method(getattr(np, _name)))
+
+
+def _box_compress(self: Box, condition: Any, axis: Any = None, out: Any = None) -> Any:
+    return np.compress(condition, self, axis, out)  # the function has the condition first
+
+
+if np.compress in FUNCTIONS:
+    setattr(Box, "compress", _box_compress)  # noqa: B010
 
 
 def _box_reshape(self: Box, *shape: Any, order: str = "C", copy: Any = None) -> Any:

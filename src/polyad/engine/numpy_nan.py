@@ -12,7 +12,7 @@ from polyad.engine.core import Value, base, is_real
 from polyad.engine.numpy_structure import array_of, cast
 from polyad.engine.proxy import Proxy, later
 from polyad.engine.rules_arithmetic import conjugate, real, where
-from polyad.engine.rules_elementwise import isnan, sqrt
+from polyad.engine.rules_elementwise import isnan
 from polyad.engine.table import FUNCTIONS, function
 
 __all__: list[str] = []
@@ -121,5 +121,7 @@ _choice = where
 
 
 @function(np.nanstd)
-def nanstd(a: Value, axis: Axis = None, dtype: Any = None, *args: Any, **options: Any) -> Value:
-    return sqrt(nanvar(a, axis, dtype, *args, **options))
+def nanstd(a: Value, axis: Axis = None, *rest: Any, **options: Any) -> reduction.Rooted:
+    square = nanvar(a, axis, *rest, **options)
+    key = repr((axis, rest, sorted(options))) if options else (axis, rest)
+    return reduction.Rooted(reduction.root_of(square), square, "nanstd", a, key)

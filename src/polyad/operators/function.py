@@ -73,6 +73,7 @@ class FlatFunction:
                 backend.lifts_to,
                 writes or backend.lift,
                 numbers=any(type(leaf) is float for leaf in signature.x_leaves),
+                plain=all(isinstance(leaf, np.ndarray | np.generic | float) for leaf in signature.x_leaves),
             )
         # None where the output is what the function returns
         self._output = None if type(backend).output is Backend.output else backend.output

@@ -21,7 +21,7 @@ from polyad.arrays.libraries import library, library_of
 from polyad.arrays.trees import flatten
 from polyad.operators.constants import is_refused_write
 from polyad.operators.guests import AROUND, lost
-from polyad.operators.whole_numbers import makes_whole_numbers
+from polyad.operators.whole_numbers import makes_whole_numbers, speaks_numpy
 
 __all__ = ["Lifting", "asks_for_numbers", "drops_derivatives", "ignores_flags", "packages_of", "speaks_of"]
 
@@ -30,6 +30,8 @@ Leaves = tuple[Any, ...]
 # What a function raises on arrays it was not written for.
 UNFIT = (TypeError, ValueError, AttributeError, RuntimeError, IndexError, NotImplementedError)
 GENERIC = frozenset({"namespace", "array_namespace", "__array_namespace__"})
+# Whose arrays a function may hold that mentions none of them
+FRAMEWORKS = frozenset({"jax", "torch", "autograd"})
 # What some frameworks answer with a plain number, the derivative lost.
 NUMBERS = frozenset({"item"})
 # How frameworks say that a derivative is dropped on purpose.
@@ -53,6 +55,8 @@ class Lifting:
         Force one way; None decides.
     numbers : bool
         Whether it is given Python's floats, which the framework's arrays of one number do not stand for.
+    plain : bool
+        Whether what is differentiated comes in NumPy's arrays or in numbers, none of it in a framework's.
     """
 
     def __init__(
@@ -63,9 +67,11 @@ class Lifting:
         lift: bool | None,
         *,
         numbers: bool = False,
+        plain: bool = False,
     ) -> None:
         self._f = f
         self._numbers = numbers and not speaks_of(f, library)
+        self._of_numpy = plain
         # where there is no other way to run it
         self.plain = apply
         self._library = library
@@ -134,7 +140,9 @@ class Lifting:
     def _decide(self, x: Leaves, c: Leaves) -> Any:
         # inside of NumPy code that is lifted, what is captured is in boxes
         inside = AROUND.library is not None and not speaks_of(self._f, self._library)
-        first = inside or self._numbers or _is_for_numpy(self._f, str(self._library), (*x, *c))
+        first = (
+            inside or self._numbers or _is_for_numpy(self._f, str(self._library), (*x, *c), self._of_numpy)
+        )
         # whoever reads entries and says no more means NumPy's: some frameworks take the last for one too far
         first = first or (library(str(self._library)).clamps and _reads_entries(self._f))
         try:
@@ -161,12 +169,14 @@ def _engine() -> Any:
     return run
 
 
-def _is_for_numpy(f: Any, library: str, leaves: Leaves) -> bool:
+def _is_for_numpy(f: Any, library: str, leaves: Leaves, plain: bool) -> bool:
     """Whether the code of a function speaks of NumPy or SciPy, or counts, and not of the framework."""
     names = set(_mentions(f, 4, set()))
     if library in names or names & GENERIC:
         return False
-    return bool(names & {"numpy", "scipy"}) or makes_whole_numbers(f, leaves)
+    if names & {"numpy", "scipy"} or makes_whole_numbers(f, leaves):
+        return True
+    return plain and not names & FRAMEWORKS and speaks_numpy(f)
 
 
 def _reads_entries(f: Any) -> bool:

@@ -3,6 +3,10 @@
 ``(x > 0) * 0.1`` mentions neither NumPy nor a framework and runs on the arrays of any, but torch computes
 it in single precision, and autograd takes ``x.astype(int)`` for differentiable. Code that does such things
 is taken for NumPy code; what only adds and multiplies floating-point numbers is the same everywhere.
+
+Of NumPy's arrays it is also NumPy code where it says what frameworks understand otherwise: ``x.var()``,
+``x.repeat(2)`` and ``x[0, :, [0, 1]]`` are other numbers in torch, and ``abs(x)``, ``x.std()``, ``x.prod()``
+and ``x**p`` have other derivatives at their special points.
 """
 
 from __future__ import annotations
@@ -10,18 +14,29 @@ from __future__ import annotations
 import dis
 import functools
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-__all__ = ["makes_whole_numbers"]
+import numpy as np
+
+__all__ = ["makes_whole_numbers", "speaks_numpy"]
 
 # methods and functions whose results count, compare or choose a type
 NAMES = frozenset("argsort argmax argmin argpartition searchsorted nonzero any all astype round".split())
+# attributes of NumPy's arrays that mean the same on those of every framework, derivatives included
+SAME = frozenset("T conj data dot dtype imag item mT mean ndim real reshape shape sum tolist".split())
+OTHERWISE = (frozenset(dir(np.ndarray)) - SAME) | frozenset("abs divmod pow max min".split())
+OPERATORS = frozenset(("//", "//=", "%", "%=", "**", "**="))
 DEPTH = 4
 # containers longer than this are data
 LONGEST = 256
 # objects of these packages are what they are
 FOREIGN = frozenset(("builtins", "numpy", "scipy", "torch", "jax", "jaxlib", "autograd", "equinox", "flax"))
+
+
+def speaks_numpy(f: Any) -> bool:
+    """Whether the code of a function says what means something else on the arrays of some framework."""
+    return any(_found(f, DEPTH, set(), _is_said_otherwise))
 
 
 def makes_whole_numbers(f: Any, leaves: Iterable[Any]) -> bool:
@@ -34,7 +49,7 @@ def makes_whole_numbers(f: Any, leaves: Iterable[Any]) -> bool:
     leaves : iterable
         Arrays that are handed to it.
     """
-    return any(map(_is_whole, leaves)) or any(_found(f, DEPTH, set()))
+    return any(map(_is_whole, leaves)) or any(_found(f, DEPTH, set(), _counts))
 
 
 def _is_whole(a: Any) -> bool:
@@ -46,7 +61,7 @@ def _is_whole(a: Any) -> bool:
     return name.startswith(("bool", "int", "uint")) or getattr(dtype, "char", "") in ("g", "G")
 
 
-def _found(f: Any, depth: int, seen: set[int]) -> Iterator[bool]:
+def _found(f: Any, depth: int, seen: set[int], says: Callable[[types.CodeType], bool]) -> Iterator[bool]:
     while isinstance(f, functools.partial):
         yield from map(_is_whole, (*f.args, *f.keywords.values()))
         f = f.func
@@ -65,7 +80,7 @@ def _found(f: Any, depth: int, seen: set[int]) -> Iterator[bool]:
     held += [*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()]
     for code in codes:
         codes.extend(k for k in code.co_consts if isinstance(k, types.CodeType))
-        yield not NAMES.isdisjoint(code.co_names) or _compares(code)
+        yield says(code)
         held.extend(f.__globals__.get(name) for name in code.co_names)
     for cell in f.__closure__ or ():
         try:
@@ -74,20 +89,24 @@ def _found(f: Any, depth: int, seen: set[int]) -> Iterator[bool]:
             continue
     names = {name for code in codes for name in code.co_names}
     for value in held:
-        yield from _within(value, names, depth, seen)
+        yield from _within(value, names, depth, seen, says)
 
 
-def _within(value: Any, names: set[str], depth: int, seen: set[int]) -> Iterator[bool]:
+def _within(
+    value: Any, names: set[str], depth: int, seen: set[int], says: Callable[[types.CodeType], bool]
+) -> Iterator[bool]:
     """What a function holds: arrays, functions, containers of them, objects by what is asked of them."""
     if isinstance(value, types.ModuleType):
         yield depth < DEPTH and value.__name__ == "numpy"
     elif isinstance(value, types.FunctionType | types.MethodType | functools.partial):
-        yield from _found(value, depth - 1, seen)
+        yield from _found(value, depth - 1, seen, says)
     elif isinstance(value, dict | list | tuple):
         if len(value) <= LONGEST and id(value) not in seen:
             seen.add(id(value))
+            if says is _is_said_otherwise and value and all(type(k) in (int, bool) for k in value):
+                yield True
             for item in value.values() if isinstance(value, dict) else value:
-                yield from _within(item, names, depth, seen)
+                yield from _within(item, names, depth, seen, says)
     elif _is_whole(value) or type(value).__module__.startswith("scipy.sparse"):
         yield True
     elif hasattr(value, "__dict__") and type(value).__module__.partition(".")[0] not in FOREIGN:
@@ -97,7 +116,38 @@ def _within(value: Any, names: set[str], depth: int, seen: set[int]) -> Iterator
                 if name in owner and id(owner[name]) not in seen:
                     member = owner[name]
                     member = getattr(member, "__func__", member)  # static and class methods
-                    yield from _within(getattr(member, "fget", member), names, depth, seen)
+                    yield from _within(getattr(member, "fget", member), names, depth, seen, says)
+
+
+def _counts(code: types.CodeType) -> bool:
+    return not NAMES.isdisjoint(code.co_names) or _compares(code)
+
+
+def _is_said_otherwise(code: types.CodeType) -> bool:
+    if not OTHERWISE.isdisjoint(code.co_names):
+        return True
+    takes = lists = False
+    before = None
+    for instruction in dis.get_instructions(code):
+        name, sign = instruction.opname, instruction.argrepr
+        if name == "STORE_SUBSCR":
+            return True
+        if name == "BINARY_OP" and sign in OPERATORS and not (sign.startswith("**") and _is_constant(before)):
+            return True
+        takes = takes or name == "BINARY_SUBSCR" or (name == "BINARY_OP" and sign == "[]")
+        lists = lists or name == "BUILD_LIST"
+        before = instruction
+    # places in a list, or in a tuple inside of an index
+    return takes and (lists or any(_holds_tuple(c) for c in code.co_consts))
+
+
+def _is_constant(instruction: dis.Instruction | None) -> bool:
+    return instruction is not None and instruction.opname.startswith(("LOAD_CONST", "LOAD_SMALL_INT"))
+
+
+def _holds_tuple(value: Any) -> bool:
+    """Whether a constant has whole numbers in it, as a tuple that is an index or part of one has."""
+    return isinstance(value, tuple) and bool(value) and all(type(k) in (int, bool) for k in value)
 
 
 def _compares(code: types.CodeType) -> bool:

@@ -134,13 +134,16 @@ class SymPy(Adapter):
         return sympy_linalg.FUNCTIONS.get(name)
 
     def own_round(self, x: Any, decimals: int = 0) -> Any:
-        scale = 10 ** abs(decimals)  # a whole number, as NumPy has it
-        rounded = PRIMITIVES["rint"]
+        def own(name: str, *args: Any) -> Any:
+            f = self.compute(PRIMITIVES[name])
+            assert f is not None
+            return f(*args)
+
         if not decimals:
-            return self.compute(rounded)(x)
+            return own("rint", x)
+        scale = 10 ** abs(decimals)  # a whole number, as NumPy has it
         up, down = ("multiply", "divide") if decimals > 0 else ("divide", "multiply")
-        whole = self.compute(rounded)(self.compute(PRIMITIVES[up])(x, scale))
-        return self.compute(PRIMITIVES[down])(whole, scale)
+        return own(down, own("rint", own(up, x, scale)), scale)
 
     def host(self, primitive: Primitive) -> Callable[..., Any] | None:
         """A function that SymPy lacks, or differentiates with loss, as a function of its own."""

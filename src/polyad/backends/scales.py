@@ -41,9 +41,10 @@ PLATEAU = 1e-2
 NOISY = {1: 1e-4, 2: 1e-6}
 SMALL = 1e-6
 LONGER = (4.0, 16.0, 64.0)
-# The noise of the values shows at so many points, so close in units of the probe's steps, in differences
-# of these orders. Errors of an entry above so many times the noise over the step are rare.
-NOISE_POINTS, CLOSE, NOISE_ORDERS = 9, 1 / 64, (4, 5, 6)
+# The noise of the values shows at so many points, so far apart in units of the steps (closer to each other
+# values of few digits are the same), in differences of these orders. Errors of an entry above so many times
+# the noise over the step are rare.
+NOISE_POINTS, CLOSE, NOISE_ORDERS = 9, 1 / 4, (4, 5, 6)
 WORST = {1: 4.5, 2: 7.5}
 
 _quietly = np.errstate(invalid="ignore", over="ignore", divide="ignore")
@@ -209,7 +210,7 @@ class Probe:
                 raise Rough(difference, off=off)
             return
         loud = LOUD if self.central else ONE_SIDED_LOUD[difference.degree]
-        measured = self._measured()
+        measured = self._measured(eps)
         unsettled = verdict.off(loud) & ~self._vanishing(verdict, loud)
         rounding = verdict.rounding
         # what is not much larger than its rounding may well be zero: then the absolute error decides
@@ -218,7 +219,7 @@ class Probe:
         # noise beyond the rounding of the values, which also hides what comes out as zero
         error = measured / self.shortest
         shown = (100 * error < self.largest) | (error > SMALL)
-        rounded |= (error > loud * self.largest) & (measured > 32 * rounding) & shown
+        rounded |= (error > loud * self.largest) & shown
         if not (verdict.sudden or np.any(unsettled | rounded)):
             return
         gap = abs(verdict.found - verdict.expected)
@@ -239,7 +240,7 @@ class Probe:
         )
 
     @_quietly
-    def _measured(self) -> Array:
+    def _measured(self, eps: float) -> Array:
         """The error of one entry that comes of the noise of the values, whatever makes it; per output.
 
         A function that computes with differences itself, or with a solver, has far more noise than the
@@ -252,14 +253,15 @@ class Probe:
             return np.zeros(np.shape(self.expected))
         side = 1 if self.central else difference.stencil.offsets[0]
         steps = [side * t for t in self.coefficients]
-        scales = self.scale * CLOSE * np.arange(1, NOISE_POINTS + 1)
+        scales = min(CLOSE, 16 * self.scale) * np.arange(1, NOISE_POINTS + 1)
         values = difference.point.sample(difference.probe_point(steps, float(t)) for t in scales)
         found = [
             math.sqrt(math.factorial(k) ** 2 / math.factorial(2 * k))
             * np.sqrt(np.mean(abs(np.diff(values, k, axis=0)) ** 2, axis=0))
             for k in NOISE_ORDERS
         ]
-        return WORST[difference.degree] * np.nan_to_num(np.min(found, axis=0), nan=0.0, posinf=0.0)
+        noise = WORST[difference.degree] * np.nan_to_num(np.min(found, axis=0), nan=0.0, posinf=0.0)
+        return np.where(noise > 64 * eps * abs(values).max(axis=0), noise, 0.0)  # what is less is rounding
 
     @_quietly
     def _vanishing(self, verdict: Verdict, loud: float) -> Array:

@@ -15,6 +15,7 @@ __all__ = [
     "BackendNotFoundError",
     "BackendNotInstalledError",
     "ConformanceError",
+    "DegenerateError",
     "DerivativeMismatchError",
     "DomainError",
     "FunctionNotSupportedError",
@@ -109,6 +110,10 @@ class OperationNotSupportedError(FunctionNotSupportedError):
 
     # whether no other way of running the function could be right, though it might give a number
     decisive = False
+
+
+class DegenerateError(OperationNotSupportedError):
+    """Vectors of equal eigenvalues (singular values) have no derivative, and one was needed."""
 
 
 class ReadOnlyError(OperationNotSupportedError, ValueError):

@@ -11,7 +11,7 @@ import pytest
 import scipy.linalg
 
 import polyad as ad
-from polyad.errors import DomainError, FunctionNotSupportedError, OperationNotSupportedError
+from polyad.errors import DegenerateError, FunctionNotSupportedError, OperationNotSupportedError
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
@@ -295,8 +295,6 @@ Q = np.linalg.qr(_RNG.standard_normal((3, 3)))[0]
 WEIGHTS = _RNG.standard_normal((3, 3))
 EQUAL = (Q * [1.0, 1.0, 2.0]) @ Q.T
 EQUAL = (EQUAL + EQUAL.T) / 2
-# what knows the way back alone, and may ask what comes
-ASKING = [n for n in ALL if n not in ("forward", "jax", "sympy")]
 
 
 def _exponential(a: Any) -> Any:
@@ -309,48 +307,256 @@ def _rebuilt(a: Any) -> Any:
     return (u * s) @ vh
 
 
+def _cubed(a: Any) -> Any:
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    return (u * s**3) @ vh
+
+
+def _frechet(a: np.ndarray, e: np.ndarray) -> np.ndarray:
+    found: np.ndarray = scipy.linalg.expm_frechet(a, (e + e.T) / 2)[1]
+    return found
+
+
 @everywhere("sympy")
 def test_eigenvalues_alone(name: str) -> None:
     f = lambda a: np.sum(np.linalg.eigvalsh((a + a.T) / 2) ** 3)  # noqa: E731
     np.testing.assert_allclose(ad.gradient(f, EQUAL, backend=backend_of(name)), 3 * EQUAL @ EQUAL, atol=1e-12)
     s = lambda a: np.sum(np.linalg.svdvals(a) ** 2)  # noqa: E731
     np.testing.assert_allclose(ad.gradient(s, EQUAL, backend=backend_of(name)), 2 * EQUAL, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", ASKING)
-def test_functions_that_do_not_depend_on_the_vectors(name: str) -> None:
-    backend = backend_of(name)
-    f = lambda a: np.sum(_exponential(a) ** 2)  # noqa: E731
-    expected = 2 * scipy.linalg.expm(2 * EQUAL)
-    np.testing.assert_allclose(ad.gradient(f, EQUAL, backend=backend), expected, rtol=1e-10)
-    g = lambda a: np.sum(_rebuilt(a) ** 2)  # noqa: E731
-    for a in (EQUAL, np.diag([1.0, 2.0, 0.0]), np.diag([1.0, 2.0, 0.0, 0.0])[:, :3], EQUAL[:, :2]):
-        np.testing.assert_allclose(ad.gradient(g, a, backend=backend), 2 * a, atol=1e-10)
-
-
-@everywhere("sympy")
-@pytest.mark.parametrize("f", [_exponential, _rebuilt], ids=["eigh", "svd"])
-def test_functions_that_depend_on_them_are_not_wrong(f: Any, name: str) -> None:
-    """At equal and at nearly equal values: refused, or not a number."""
-    backend = backend_of(name)
-    for a in (EQUAL, np.diag([1.0, 1.0, 2.0]), np.diag([1.0, 1.0 + 1e-14, 2.0])):
-        try:
-            g = ad.gradient(lambda a: np.sum(WEIGHTS * f(a)), a, backend=backend)
-        except (OperationNotSupportedError, DomainError):
-            continue
-        assert np.isnan(g).any()
-    a = np.diag([1.0, 2.0, 3.5])
-    exact = WEIGHTS if f is _rebuilt else scipy.linalg.expm_frechet(a, (WEIGHTS + WEIGHTS.T) / 2)[1]
+    both = lambda a: np.sum(np.exp(np.linalg.eigh((a + a.T) / 2)[0]))  # noqa: E731
     np.testing.assert_allclose(
-        ad.gradient(lambda a: np.sum(WEIGHTS * f(a)), a, backend=backend), exact, rtol=1e-9
+        ad.gradient(both, EQUAL, backend=backend_of(name)), scipy.linalg.expm(EQUAL), atol=1e-12
     )
 
 
-@pytest.mark.parametrize("name", ["reverse", "autograd"])
+POINTS = {
+    "turned": EQUAL,
+    "diagonal": np.diag([1.0, 1.0, 2.0]),
+    "nearly": np.diag([1.0, 1.0 + 1e-14, 2.0]),
+    "all": np.eye(3),
+    "zero": np.zeros((3, 3)),
+    "rank 1": np.outer(Q[0], Q[0]),
+    "different": np.diag([1.0, 2.0, 3.5]),
+}
+
+
+@everywhere("sympy")
+@pytest.mark.parametrize("case", POINTS)
+def test_functions_of_symmetric_matrices(case: str, name: str) -> None:
+    """Divided differences (Daleckii and Krein), against the Frechet derivative of the exponential."""
+    a, backend = POINTS[case], backend_of(name)
+    np.testing.assert_allclose(
+        ad.gradient(lambda a: np.sum(WEIGHTS * _exponential(a)), a, backend=backend),
+        _frechet(a, WEIGHTS),
+        rtol=1e-9,
+        atol=1e-12,
+    )
+    np.testing.assert_allclose(
+        ad.jvp(_exponential, a, v=WEIGHTS, backend=backend), _frechet(a, WEIGHTS), rtol=1e-9, atol=1e-12
+    )
+
+
+@everywhere("sympy")
+@pytest.mark.parametrize("example", ["all", "different"])
+def test_prepared_functions_of_symmetric_matrices(example: str, name: str) -> None:
+    backend = backend_of(name)
+    at = POINTS[example]
+    grad = ad.prepare_gradient(lambda a: np.sum(WEIGHTS * _exponential(a)), at, backend=backend)
+    rows = ad.prepare_jacobian(_exponential, at, backend=backend)
+    for a in POINTS.values():
+        np.testing.assert_allclose(grad(a), _frechet(a, WEIGHTS), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(grad.value_and(a)[1], _frechet(a, WEIGHTS), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(
+            np.tensordot(rows(a), WEIGHTS), _frechet(a, WEIGHTS), rtol=1e-9, atol=1e-12
+        )
+
+
+@everywhere("sympy")
+def test_products_at_equal_eigenvalues(name: str) -> None:
+    backend, other = backend_of(name), Q @ WEIGHTS
+    w = np.stack([WEIGHTS, other])
+    expected = np.stack([_frechet(EQUAL, WEIGHTS), _frechet(EQUAL, other)])
+    both = ad.vjp(_exponential, EQUAL, w=w, batched=True, backend=backend)
+    np.testing.assert_allclose(both, expected, rtol=1e-9)
+    both = ad.jvp(_exponential, EQUAL, v=w, batched=True, backend=backend)
+    np.testing.assert_allclose(both, expected, rtol=1e-9)
+    y, J = ad.linearize(_exponential, EQUAL, backend=backend)
+    np.testing.assert_allclose(y, scipy.linalg.expm(EQUAL))
+    np.testing.assert_allclose(J.vjp(other), expected[1], rtol=1e-9)
+    np.testing.assert_allclose(J.jvp(other), expected[1], rtol=1e-9)
+    push = ad.prepare_jvp(_exponential, np.eye(3), backend=backend)
+    np.testing.assert_allclose(push(EQUAL, v=other), expected[1], rtol=1e-9)
+    g, more = ad.gradient(
+        lambda a: (np.sum(other * _exponential(a)), a[0]), EQUAL, has_aux=True, backend=backend
+    )
+    np.testing.assert_allclose(g, expected[1], rtol=1e-9)
+    np.testing.assert_allclose(more, EQUAL[0])
+
+
+SINGULAR_VALUES = {
+    "two": [1.0, 1.0, 2.0],
+    "three": [2.0, 2.0, 2.0],
+    "rank 2": [1.0, 2.0, 0.0],
+    "rank 1": [1.0, 0.0, 0.0],
+    "both": [1.0, 1.0, 0.0],
+    "none": [0.0, 0.0, 0.0],
+    "different": [3.0, 2.0, 1.0],
+}
+
+
+@everywhere("sympy")
+@pytest.mark.parametrize("case", SINGULAR_VALUES)
+@pytest.mark.parametrize("shape", [(3, 3), (4, 3), (3, 4)])
+def test_functions_of_singular_values(shape: tuple[int, int], case: str, name: str) -> None:
+    backend, (m, n) = backend_of(name), shape
+    turn = np.linalg.qr(np.random.default_rng(7).standard_normal((4, 4)))[0]
+    u, v = (turn if k == 4 else Q for k in shape)
+    w = np.random.default_rng(8).standard_normal(shape)
+    for left, right in ((np.eye(m), np.eye(n)), (u, v)):
+        a = (left[:, :3] * SINGULAR_VALUES[case]) @ right[:, :3].T
+        np.testing.assert_allclose(
+            ad.gradient(lambda a: np.sum(w * _rebuilt(a)), a, backend=backend), w, rtol=1e-9, atol=1e-12
+        )
+        np.testing.assert_allclose(
+            ad.gradient(lambda a: np.sum(w * _cubed(a)), a, backend=backend),
+            w @ a.T @ a + a @ w.T @ a + a @ a.T @ w,
+            rtol=1e-9,
+            atol=1e-12,
+        )
+
+
+def _cancelling(a: Any) -> Any:
+    """The cotangents of the vectors cancel where eigenvalues are one, the derivative does not."""
+    w, v = np.linalg.eigh((a + a.T) / 2)
+    return np.sum(WEIGHTS * ((v * np.exp(w)) @ v.T / np.e - (v * w) @ v.T))
+
+
+def _twice(a: Any) -> Any:
+    """At zero every cotangent of the vectors is zero, the derivative is not."""
+    w, v = np.linalg.eigh((a + a.T) / 2)
+    return np.sum(WEIGHTS * ((v * np.exp(w)) @ v.T @ WEIGHTS @ (v * np.sin(w)) @ v.T))
+
+
+def _one_by_one(a: Any) -> Any:
+    w, v = np.linalg.eigh((a + a.T) / 2)
+    return sum(np.exp(w[k]) * (v[:, k] @ WEIGHTS[0]) ** 2 for k in range(3))
+
+
+def _stacked(a: Any) -> Any:
+    s = np.stack([a, 2 * a])
+    w, v = np.linalg.eigh((s + np.swapaxes(s, 1, 2)) / 2)
+    return np.sum(WEIGHTS * ((v * np.exp(w)[:, None, :]) @ np.swapaxes(v, 1, 2)))
+
+
+def _repeated(a: Any) -> Any:
+    return sum(np.sum(WEIGHTS * _exponential(a * k)) for k in (1.0, 2.0, 3.0))
+
+
+@everywhere("sympy")
+def test_limits_of_every_form(name: str) -> None:
+    backend, one = backend_of(name), np.diag([1.0, 1.0, 2.0])
+    half = (WEIGHTS + WEIGHTS.T) / 2
+    cases: list[tuple[Any, np.ndarray, np.ndarray]] = [
+        (_cancelling, one, _frechet(one, WEIGHTS) / np.e - half),
+        # at zero the sine alone has a derivative that counts
+        (_twice, np.zeros((3, 3)), (WEIGHTS.T @ WEIGHTS + WEIGHTS.T @ WEIGHTS) / 2),
+        (_one_by_one, one, _frechet(one, np.outer(WEIGHTS[0], WEIGHTS[0]))),
+        (_stacked, EQUAL, _frechet(EQUAL, WEIGHTS) + 2 * _frechet(2 * EQUAL, WEIGHTS)),
+        (_repeated, EQUAL, sum(k * _frechet(k * EQUAL, WEIGHTS) for k in (1.0, 2.0, 3.0))),
+    ]
+    for f, a, exact in cases:
+        np.testing.assert_allclose(ad.gradient(f, a, backend=backend), exact, rtol=1e-9, atol=1e-12)
+
+
+def _vectors(a: Any) -> Any:
+    return np.linalg.eigh((a + a.T) / 2)
+
+
+# name -> a function that depends on which vectors are chosen, and a point
+CHOSEN: dict[str, tuple[Callable[..., Any], np.ndarray]] = {
+    "entry": (lambda a: _vectors(a)[1][0, 0], EQUAL),
+    "stationary entry": (lambda a: _vectors(a)[1][0, 0] ** 2, np.diag([1.0, 1.0, 2.0])),
+    "entry that is zero": (lambda a: _vectors(a)[1][0, 1] ** 2, np.diag([1.0, 1.0, 2.0])),
+    "weighed": (
+        lambda a: np.sum(
+            _vectors(a)[0] * np.arange(3.0) * np.diag(_vectors(a)[1].T @ WEIGHTS @ _vectors(a)[1])
+        ),
+        np.diag([1.0, 1.0, 2.0]),
+    ),
+    "weighed, zero": (
+        lambda a: (lambda y: np.sum(y[0] * np.arange(3.0) * np.diag(y[1].T @ WEIGHTS @ y[1])))(_vectors(a)),
+        np.diag([0.0, 0.0, 1.0]),
+    ),
+    "left vector": (lambda a: np.linalg.svd(a)[0][0, 0] ** 2, np.eye(3)),
+    "polar factor": (
+        lambda a: (lambda y: np.sum(WEIGHTS * (y[0] @ y[2])))(np.linalg.svd(a)),
+        np.diag([1.0, 0.0, 0.0]),
+    ),
+    "size": (
+        lambda a: (lambda y: np.sum(WEIGHTS * ((y[2].T * y[1]) @ y[2])))(np.linalg.svd(a)),
+        np.diag([1.0, 0.0, 0.0]),
+    ),
+}
+
+
+@everywhere("sympy")
+@pytest.mark.parametrize("case", CHOSEN)
+def test_functions_that_depend_on_the_vectors_are_refused(case: str, name: str) -> None:
+    f, a = CHOSEN[case]
+    with pytest.raises(DegenerateError, match="depends on which of them are chosen"):
+        ad.gradient(f, a, backend=backend_of(name))
+
+
+def test_polar_factors_of_equal_singular_values() -> None:
+    f = lambda a: (lambda y: np.sum(WEIGHTS * (y[0] @ y[2])))(np.linalg.svd(a))  # noqa: E731
+    np.testing.assert_allclose(ad.gradient(f, 2 * np.eye(3)), (WEIGHTS - WEIGHTS.T) / 4, atol=1e-14)
+
+
+def test_hermitian_matrices_with_equal_eigenvalues() -> None:
+    rng = np.random.default_rng(9)
+    m = np.linalg.qr(rng.standard_normal((3, 3)) + 1j * rng.standard_normal((3, 3)))[0]
+    z = (m * [1.0, 1.0, 2.0]) @ m.conj().T
+    z = (z + z.conj().T) / 2
+    c = rng.standard_normal((3, 3)) + 1j * rng.standard_normal((3, 3))
+
+    def f(z: Any) -> Any:
+        w, v = np.linalg.eigh((z + np.conj(z.T)) / 2)
+        return np.real(np.sum(np.conj(c) * ((v * np.exp(w)) @ np.conj(v.T))))
+
+    exact = scipy.linalg.expm_frechet(z, (c + c.conj().T) / 2)[1]
+    np.testing.assert_allclose(ad.gradient(f, z), exact, rtol=1e-12)
+
+
+def test_outer_derivatives_by_what_is_not_the_matrix() -> None:
+    inner = lambda s: ad.gradient(lambda a: np.sum(WEIGHTS * _exponential(a)) * s, EQUAL)[0, 1]  # noqa: E731
+    column = lambda s: ad.jvp(_exponential, EQUAL, v=WEIGHTS, backend="numpy:forward")[0, 1] * s  # noqa: E731
+    exact = pytest.approx(_frechet(EQUAL, WEIGHTS)[0, 1])
+    for backend in ("numpy:forward", "numpy:reverse"):
+        assert ad.derivative(inner, 2.0, backend=backend) == exact
+        assert ad.derivative(column, 2.0, backend=backend) == exact
+
+
+@everywhere("sympy")
 def test_second_derivatives_at_equal_eigenvalues_are_refused(name: str) -> None:
-    f = lambda a: np.sum(np.linalg.eigvalsh((a + a.T) / 2) ** 2)  # noqa: E731
-    with pytest.raises(OperationNotSupportedError, match="no derivative"):
-        ad.hessian(f, np.eye(2), backend=backend_of(name))
+    values = lambda a: np.sum(np.linalg.eigvalsh((a + a.T) / 2) ** 2)  # noqa: E731
+    for f in (values, lambda a: np.sum(WEIGHTS * _exponential(a)), lambda a: np.sum(_rebuilt(a) ** 2)):
+        with pytest.raises(DegenerateError, match="equal eigenvalues"):
+            ad.hessian(f, np.eye(2) if f is values else EQUAL, backend=backend_of(name))
+
+
+@everywhere("sympy")
+def test_second_derivatives_of_vectors(name: str) -> None:
+    """Where eigenvalues differ; forward within forward once gave another number."""
+    a = np.array([[2.0, 0.5, 0.1], [0.5, 1.0, -0.3], [0.1, -0.3, -1.0]])
+    f = lambda a: np.sum(WEIGHTS * _exponential(a))  # noqa: E731
+    e, d = np.zeros((3, 3)), 1e-3
+    e[0, 1] = e[1, 0] = d
+    at = [_frechet(a + k * e, WEIGHTS) for k in (1, -1, 2, -2)]
+    exact = (8 * (at[0] - at[1]) - (at[2] - at[3])) / (12 * d)
+    np.testing.assert_allclose(ad.hvp(f, a, v=e / d, backend=backend_of(name)), exact, rtol=1e-8, atol=1e-8)
+    h = ad.hessian(f, a, backend=backend_of(name))
+    np.testing.assert_allclose(np.tensordot(h, e / d), exact, rtol=1e-8, atol=1e-8)
+    np.testing.assert_allclose(h, np.transpose(h, (2, 3, 0, 1)), rtol=1e-9, atol=1e-9)
 
 
 # -- failures -----------------------------------------------------------------------------

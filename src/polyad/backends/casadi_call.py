@@ -156,6 +156,7 @@ class Call:
 
     def _failed(self) -> DomainError:
         return DomainError(
-            f"casadi could not evaluate {self._label} at these arguments (a singular matrix, say): "
+            f"casadi could not evaluate {self._label} at these arguments (a singular matrix, say, or "
+            "vectors of equal eigenvalues): "
             "backend='numpy' tells where"
         )

@@ -23,7 +23,7 @@ from polyad.backends.base import Executable, Kernel, Leaves, Problem, strategy_o
 from polyad.engine.box import Box
 from polyad.engine.recording import Captured
 from polyad.engine.refuse import Deviates
-from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
+from polyad.errors import DegenerateError, FunctionNotSupportedError, OperationNotSupportedError
 
 __all__ = ["are_plain", "compiled"]
 
@@ -82,7 +82,7 @@ class Compiled:
             if usual:
                 try:
                     return first(leaves)
-                except Deviates:
+                except (Deviates, DegenerateError):
                     pass
             seeds = (leaves[count:],) if len(leaves) > count else ()
             return self.result(leaves[:ins], leaves[ins:count], *seeds)[0]
@@ -95,7 +95,7 @@ class Compiled:
             return self._kernel(x, c, *seeds)
         try:
             return self._program(x, c, seeds).full((x, c, *seeds))
-        except Deviates:
+        except (Deviates, DegenerateError):
             return self._kernel(x, c, *seeds)
 
     def result(self, x: Leaves, c: Leaves, *seeds: Leaves) -> Leaves:
@@ -104,7 +104,7 @@ class Compiled:
             return self._kernel(x, c, *seeds)[0]
         try:
             return self._program(x, c, seeds).result((x, c, *seeds))
-        except Deviates:
+        except (Deviates, DegenerateError):
             return self._kernel(x, c, *seeds)[0]
 
     def _program(self, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...]) -> Recorded:
@@ -245,7 +245,7 @@ class Recorded:
         code = self._full if count > self._counts[0] else self._result
         try:
             found = self._read(code, args, count)
-        except Deviates:
+        except (Deviates, DegenerateError):
             return
         if not all(map(_close, found, expected)):
             raise FunctionNotSupportedError(

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,6 +26,7 @@ import numpy as np
 __all__ = [
     "ALIVE",
     "PRIMITIVES",
+    "SEEN",
     "Binary",
     "Primitive",
     "Tracer",
@@ -42,7 +44,8 @@ __all__ = [
 Value = Any
 
 # Level 0 is the proxy's. A count is atomic and only grows, so threads may share it.
-_LEVELS = itertools.count(1)
+# Every other number: between two of them is that of tangents which a tape puts in by itself.
+_LEVELS = itertools.count(2, 2)
 
 
 def new_level() -> int:
@@ -79,6 +82,15 @@ def is_over(value: Value) -> bool:
         return not ALIVE
     run = value.level or value.run
     return run > 0 and run not in ALIVE
+
+
+class _Seen(threading.local):
+    """How often this thread has asked for eigenvalues or singular values of another library's arrays."""
+
+    count = 0
+
+
+SEEN = _Seen()
 
 
 class Tracer:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine import rules_degenerate as degenerate
 from polyad.engine import rules_determinant as determinant
 from polyad.engine import rules_linalg as rules
 from polyad.engine import rules_matrix as matrix
@@ -264,8 +265,8 @@ def triangle(a: Value, uplo: str) -> Value:
     return a * part + diagonal + rules.adjoint(a * part)
 
 
-function(np.linalg.eigh)(lambda a, UPLO="L": EIGH(*matrix.eigh(triangle(array_of(a), UPLO))))
-function(np.linalg.eigvalsh)(lambda a, UPLO="L": matrix.eigvalsh(triangle(array_of(a), UPLO)))
+function(np.linalg.eigh)(lambda a, UPLO="L": EIGH(*degenerate.eigh(triangle(array_of(a), UPLO))))
+function(np.linalg.eigvalsh)(lambda a, UPLO="L": degenerate.eigvalsh(triangle(array_of(a), UPLO)))
 function(np.linalg.eigvals)(lambda a: matrix_function.eig(array_of(a))[0])
 
 
@@ -285,7 +286,7 @@ def eig(a: Value) -> Any:
 
 @function(np.linalg.svdvals)
 def svdvals(x: Value, /) -> Value:
-    return matrix.svdvals(array_of(x))
+    return degenerate.svdvals(array_of(x))
 
 
 @function(np.linalg.svd)
@@ -305,12 +306,12 @@ def svd(a: Value, full_matrices: bool = True, compute_uv: bool = True, hermitian
             "np.linalg.svd of a complex matrix, whose vectors have a phase that is not determined,",
             "use np.linalg.svdvals, or np.linalg.svd of real matrices",
         )
-    return SVD(*matrix.svd(a))
+    return SVD(*degenerate.svd(a))
 
 
 def _hermitian_svd(a: Value, compute_uv: bool) -> Any:
     """The singular values are the sizes of the eigenvalues."""
-    d, v = matrix.eigh(triangle(a, "L"))
+    d, v = degenerate.eigh(triangle(a, "L"))
     s, last = absolute(d), ndim_of(d) - 1
     order = argsort(-s, axis=last, kind="stable")
     s = take_along_axis(s, order, last)

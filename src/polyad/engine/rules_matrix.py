@@ -5,8 +5,8 @@ differentiation (2008); for the factorisations Murray, Differentiation of the Ch
 decomposition (arXiv:1602.07527), Walter and Lehmann, Algorithmic differentiation of linear algebra
 functions (2010), and Golub and Pereyra, The differentiation of pseudo-inverses (1973). All work on
 stacks of matrices, and a batch of tangents is one stack more. Equal eigenvalues (singular values)
-have no differentiable vectors: where a result depends on these, it is refused; where it does not,
-that part is zero.
+have no differentiable vectors: their rules stop there (``DegenerateError``), and ``rules_degenerate`` goes on
+where the result does not depend on the choice of vectors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core import Primitive, Value, base, is_real, ndim_of, shape_of
-from polyad.engine.kinds import conj, fit, general
+from polyad.engine.kinds import aligned, conj, fit, general
 from polyad.engine.refuse import refuse
 from polyad.engine.rules_arithmetic import equal, less_equal, real, where
 from polyad.engine.rules_elementwise import absolute, imag
@@ -24,7 +24,7 @@ from polyad.engine.rules_linalg import adjoint, lifted, matmul
 from polyad.engine.rules_reduction import maximum_of as _largest
 from polyad.engine.rules_structure import _Value as Like
 from polyad.engine.rules_structure import reshape, total
-from polyad.errors import OperationNotSupportedError
+from polyad.errors import DegenerateError
 
 __all__ = ["cholesky", "eigh", "inv", "pinv", "qr", "solve", "svd", "svdvals"]
 
@@ -61,32 +61,51 @@ def gaps(d: Value) -> Value:
     return where(same, 0.0, 1 / where(same, 1.0, difference))
 
 
-# In units of the precision: the relative distance below which eigenvalues count as equal; and the part of the
-# largest entry that counts as zero.
-EQUAL, ZERO = 4096.0, 1e-10
+# in units of the precision, the relative distance below which eigenvalues count as equal
+EQUAL = 4096.0
 
 
-def no_vectors() -> OperationNotSupportedError:
+VALUES = "use np.linalg.eigvalsh (svdvals) where the values are enough"
+FUNCTIONS = "a function of the matrix itself (polyad.linalg.expm, logm, sqrtm, np.linalg.matrix_power)"
+
+
+def no_vectors() -> DegenerateError:
     """The error where a derivative of eigenvectors of equal eigenvalues is needed."""
-    return refuse(
+    error = refuse(
         "eigenvectors (singular vectors) of equal eigenvalues (singular values) have no derivative, and "
-        "one was needed",
-        "use np.linalg.eigvalsh (svdvals) where the values are enough, a function of the matrix itself "
-        "(polyad.linalg.expm, logm, sqrtm, np.linalg.matrix_power), backend='numpy:reverse' where the "
-        "result does not depend on the choice of vectors, or backend='finite'",
+        "the result depends on which of them are chosen",
+        f"{VALUES}, or move the point to where the values differ",
     )
+    return DegenerateError(str(error))
+
+
+def unknown_use() -> DegenerateError:
+    """The error of a rule that cannot see whether the result depends on the choice of vectors."""
+    error = refuse(
+        "eigenvectors (singular vectors) of equal eigenvalues (singular values) have no derivative of their "
+        "own",
+        f"{VALUES}, backend='numpy:reverse' where the result does not depend on the choice of vectors, or "
+        + FUNCTIONS,
+    )
+    return DegenerateError(str(error))
+
+
+def again() -> DegenerateError:
+    """The error where that is to be differentiated once more."""
+    error = refuse(
+        "second derivatives through eigenvectors (singular vectors) of equal eigenvalues (singular values)",
+        f"use {FUNCTIONS}, or backend='finite'",
+    )
+    return DegenerateError(str(error))
 
 
 def _quotient(z: Any, gap: Any, same: Any, strict: bool, square: bool) -> Any:
-    """``z / gap``; where the gap is none, zero divided by it is zero, and anything else has no value."""
+    """``z / gap``; where the gap is none, that has no value: zero by zero may be the limit of anything."""
     same = np.asarray(same) != 0
-    sizes = np.abs(z)
-    wrong = same & (sizes > ZERO * np.max(sizes, axis=(-2, -1), keepdims=True, initial=0.0))
-    if square:
-        wrong = wrong & ~np.eye(gap.shape[-1], dtype=bool)
+    wrong = same & ~np.eye(gap.shape[-1], dtype=bool) if square else same
     if strict and wrong.any():
-        raise no_vectors()
-    return np.where(same, np.where(wrong, np.nan, 0.0), z / np.where(same, 1.0, gap))
+        raise unknown_use()
+    return np.where(wrong, np.nan, np.where(same, 0.0, z / np.where(same, 1.0, gap)))
 
 
 def _push_quotient(
@@ -95,7 +114,8 @@ def _push_quotient(
     tz, tg, _ = tangents
     t = tz
     if tg is not None:
-        t = -(y * tg) if tz is None else tz - y * tg
+        fall = y * aligned(tg, ndim_of(y))  # of a batch, which the distances are the same for
+        t = -fall if tz is None else tz - fall
     return gap_quotient(t, gap, same, strict=strict, square=square)
 
 

@@ -23,12 +23,13 @@ from polyad.engine.dual import Dual
 from polyad.engine.kinds import zeros_of
 from polyad.engine.proxy import Proxy, numbers
 from polyad.engine.refuse import begin, refuse
+from polyad.engine.rules_degenerate import contracted
 from polyad.engine.rules_structure import broadcast_to, getitem, reshape
 from polyad.engine.scalar_functions import entered
 from polyad.engine.scalar_program import PROGRAMS
 from polyad.engine.scalars import ScalarBox
 from polyad.engine.tape import Node, Tape
-from polyad.errors import OperationNotSupportedError
+from polyad.errors import DegenerateError, OperationNotSupportedError
 
 __all__ = ["Recorded", "evaluate", "push", "record", "under_way"]
 
@@ -196,6 +197,9 @@ def push(
         boxes = tuple([given(Dual(level, enter(leaf), t), leaf) for leaf, t in zip(x, rows, strict=True)])
         outputs, aux = called(f, boxes, *constants)
         values = [outcome(leaf) for leaf in outputs]
+    except DegenerateError:
+        recorded = Recorded(f, x)
+        return contracted(recorded, rows), recorded.y, recorded.aux
     finally:
         del PROGRAMS[level]
         ALIVE.discard(level)
@@ -231,7 +235,7 @@ class Recorded:
             outputs, aux = called(f, boxes, *constants)
             self._outputs = [outcome(leaf) for leaf in outputs]
         finally:
-            ALIVE.discard(level)
+            ALIVE.difference_update((level, tape.inner))
         y = [leave(v.value if type(v) is Node and v.level == level else v, level) for v in self._outputs]
         self.y = stripped(y, x)
         self.aux = stripped([lowered(leaf, level) for leaf in aux], x) if aux else ()
@@ -246,11 +250,7 @@ class Recorded:
         return stripped(result, self._leaves)
 
     def pull_batched(self, w: Sequence[Any]) -> tuple[Any, ...]:
-        """The pullback of every row of a batch at once.
-
-        The way back is linear, so its forward-mode derivative is itself: the rows travel as the
-        tangents of a zero cotangent.
-        """
+        """The pullback of every row of a batch at once: as tangents of a zero cotangent, for it is linear."""
         rows = [unbox(leaf) for leaf in w]
         with under_way() as level:
             seeds = [
@@ -292,11 +292,17 @@ class Transposed:
 
     def push(self, v: Sequence[Any]) -> tuple[Any, ...]:
         """The tangent of the outputs along ``v``."""
-        return self._pullback().pull(v)
+        try:
+            return self._pullback().pull(v)
+        except DegenerateError:
+            return tuple(map(first_row, contracted(self._recorded, [as_row(leaf) for leaf in v])))
 
     def push_batched(self, v: Sequence[Any]) -> tuple[Any, ...]:
         """The tangents along every row of a batch."""
-        return self._pullback().pull_batched(v)
+        try:
+            return self._pullback().pull_batched(v)
+        except DegenerateError:
+            return contracted(self._recorded, v)
 
 
 def _generic(leaf: Any) -> Any:

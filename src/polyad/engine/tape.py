@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import Binary, Primitive, Tracer, Value, is_real, new_level, shape_of
+from polyad.engine.core import ALIVE, Binary, Primitive, Tracer, Value, is_real, new_level, shape_of
 from polyad.engine.cotangents import Part, Pick
 from polyad.engine.dual import Dual
 from polyad.engine.kinds import expand
@@ -42,7 +42,7 @@ class Tape(list[Entry | None]):
     * ``(parent, partial, ...)`` in pairs: an operation on numbers (``scalars``).
     """
 
-    __slots__ = ("_held", "level", "limit", "steep")
+    __slots__ = ("_held", "inner", "level", "limit", "steep")
 
     def __init__(self) -> None:
         self.level = new_level()
@@ -50,6 +50,7 @@ class Tape(list[Entry | None]):
         self.steep = 2**62
         self.limit = 2**62  # a tape has to keep everything, unlike the programs of forward mode
         self._held: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self.inner = 0  # the level of tangents that this differentiation puts in by itself
 
     def __bool__(self) -> bool:
         return True
@@ -58,6 +59,13 @@ class Tape(list[Entry | None]):
         """An input of the function."""
         self.append(None)
         return Node(self, self.level, len(self) - 1, value)
+
+    def inner_level(self) -> int:
+        """A level right under this tape's, the same whenever it is asked for; alive as long as the tape's."""
+        if not self.inner:
+            self.inner = self.level - 1
+            ALIVE.add(self.inner)
+        return self.inner
 
     def tracer(self, index: int, x: float) -> Node:
         """A number as a node."""

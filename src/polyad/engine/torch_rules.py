@@ -12,29 +12,27 @@ from typing import Any
 from polyad.arrays.libraries import library
 from polyad.engine.core import Primitive, Value
 from polyad.engine.proxy import Proxy
-from polyad.engine.rules_matrix import no_vectors
+from polyad.engine.rules_matrix import unknown_use
 from polyad.engine.rules_structure import getitem
 
 __all__ = ["by_rules", "over_gap"]
 
 
 def over_gap(z: Any, gap: Any, same: Any, *, strict: bool, square: bool) -> Any:
-    """``z / gap`` on tensors; where the gap is none, zero by it is zero, and anything else is refused.
+    """``z / gap`` on tensors; where the gap is none it is refused.
 
-    While a graph is recorded there are no values to see it by, and NaN is what comes out of it.
+    While a graph is recorded there are no values to see it by, and NaN is what comes out of it, which
+    ``operators.degenerate`` looks for.
     """
     import torch
 
-    none = same.clone()
+    wrong = same.clone()
     if square:
-        none = none & ~torch.eye(gap.shape[-1], dtype=torch.bool, device=gap.device)
-    sizes = z.detach().abs()
-    wrong = none & (sizes > 1e-10 * sizes.amax(dim=(-2, -1), keepdim=True))
+        wrong = wrong & ~torch.eye(gap.shape[-1], dtype=torch.bool, device=gap.device)
     if strict and _is_shown(wrong):
-        raise no_vectors()
-    # zero where there is nothing to divide, without a derivative of its own
-    nothing = torch.where(wrong, torch.nan, torch.sqrt(z * 0))
-    return torch.where(same, nothing, z / torch.where(same, 1.0, gap))
+        raise unknown_use()
+    nothing = torch.where(wrong, torch.nan, 0.0).to(gap.dtype)
+    return z * torch.where(same, nothing, 1 / torch.where(same, 1.0, gap))
 
 
 def _is_shown(wrong: Any) -> bool:

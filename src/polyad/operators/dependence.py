@@ -12,6 +12,7 @@ is checked once, at preparation.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ import numpy as np
 from polyad.arrays.libraries import library, library_of
 from polyad.arrays.stopped import Stops
 from polyad.backends.base import Executable
-from polyad.errors import DependenceError
+from polyad.errors import DegenerateError, DependenceError
 from polyad.operators.function import label_of
 
 if TYPE_CHECKING:
@@ -246,5 +247,6 @@ def watched(
         if seeds is not None:
             leaves = [np.ones(spec.shape, dtype=spec.dtype) for spec in seeds.specs]
             ones = (seeds.enter(seeds.structure.unflatten(leaves)),)
-        result(prepared.problem.x, prepared.problem.c, *ones)
+        with contextlib.suppress(DegenerateError):  # an example is no point of which anything is to be said
+            result(prepared.problem.x, prepared.problem.c, *ones)
     return executable

@@ -7,9 +7,12 @@ from typing import Any
 
 from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
-from polyad.backends.base import Backend, Kernel, Linearized, Problem
+from polyad.backends.base import Backend, Kernel, Leaves, Linearized, Problem
+from polyad.engine.core import SEEN
+from polyad.errors import DegenerateError
 from polyad.operators.arguments import Static
 from polyad.operators.buffers import Cache
+from polyad.operators.degenerate import has_limits, is_degenerate, is_undefined, linear_by_engine, tell
 from polyad.operators.docs import document
 from polyad.operators.guests import guests
 from polyad.operators.prepared import Prepared
@@ -35,10 +38,15 @@ class Linearization(Prepared):
     def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
         # the caller may write to his arrays before he asks for a product
         self._examples = tuple(map(_kept, args))
+        before = SEEN.count
         super()._prepare(self._examples, seed)
         problem = self.problem
         problem.outputs  # noqa: B018  (learned while errors are explained)
-        self._linear: Linearized = self.backend.linearize(problem, problem.x, problem.c)
+        self._limits, self._seen = has_limits(self), SEEN.count > before
+        try:
+            self._linear: Linearized = self.backend.linearize(problem, problem.x, problem.c)
+        except Exception as error:
+            self._linear = self._instead_of(error)
 
     def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], **options: Any) -> None:
         super().__init__(f, args, once=True, **options)
@@ -74,21 +82,55 @@ class Linearization(Prepared):
         if around is not None:
             (seed,) = around.enter((seed,))
         seeds = self._checks[name, batched].enter(seed)
-        linear = self._linear
-        products = {
-            ("v", False): linear.push,
-            ("v", True): linear.push_batched,
-            ("w", False): linear.pull,
-            ("w", True): linear.pull_batched,
-        }
         try:
-            leaves = products[name, batched](seeds)
+            leaves = self._leaves(name, seeds, batched)
         except Exception as error:
             self._raise(error)
         kind = "output" if name == "v" else "input"
         others = (self.problem.x, self.problem.c, seed)
         result = self._delivery.tree(kind, leaves, others, batched=batched)
         return result if around is None else around.leave(result)
+
+    def products(self) -> dict[tuple[str, bool], Callable[[Leaves], Leaves]]:
+        """The products on leaves, by the direction's name and whether there are many."""
+        linear = self._linear
+        return {
+            ("v", False): linear.push,
+            ("v", True): linear.push_batched,
+            ("w", False): linear.pull,
+            ("w", True): linear.pull_batched,
+        }
+
+    def _leaves(self, name: str, seeds: Leaves, batched: bool) -> Leaves:
+        """A product on leaves; by the engine where eigenvalues are equal."""
+        try:
+            leaves = self.products()[name, batched](seeds)
+        except Exception as error:
+            self._linear = self._instead_of(error)
+            self._limits = False
+            return self.products()[name, batched](seeds)
+        if not (self._limits and self._seen and is_undefined(leaves)):
+            return leaves
+        found = linear_by_engine(self)
+        if found is None:
+            tell(self)
+            return leaves
+        self._linear, self._limits = found, False
+        return self.products()[name, batched](seeds)
+
+    def _instead_of(self, error: Exception) -> Linearized:
+        """The engine's linearization where the backend's failed for equal eigenvalues; or the error."""
+        found = None
+        if self._limits and is_degenerate(error):
+            try:
+                found = linear_by_engine(self)
+            except DegenerateError:
+                raise
+            except Exception:  # it was something else
+                found = None
+        if found is None:
+            raise error
+        return found
 
     @property
     def strategy(self) -> str:

@@ -21,6 +21,7 @@ from polyad.arrays.memory import keep_pages
 from polyad.arrays.trees import LEAF, flatten
 from polyad.backends.base import Backend, Executable, Kernel, Leaves, Problem
 from polyad.backends.registry import resolve
+from polyad.engine.core import SEEN
 from polyad.errors import (
     ArgumentError,
     HolomorphicError,
@@ -29,6 +30,7 @@ from polyad.errors import (
     PreparationMismatchError,
 )
 from polyad.operators.arguments import Mismatch
+from polyad.operators.degenerate import finished
 from polyad.operators.delivery import Delivery, check_argument
 from polyad.operators.dependence import watched
 from polyad.operators.described import Described
@@ -142,6 +144,7 @@ class Prepared(Described):
 
     def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
         """Problem, kernel and executable."""
+        before = SEEN.count
         x, c = self._enter(args)
         keep_pages(x + c, square=self.gives in ("jacobian", "hessian"))
         self.problem = Problem(self._flat, x, c, self.backend.outputs, label_of(self.f))
@@ -150,7 +153,7 @@ class Prepared(Described):
         self._seeds = self._make_seeds()
         seeds = () if self._seeds is None else (self._example_seed(seed),)
         kernel = self._kernel(self.backend, self.problem)
-        executable = self.backend.finish(kernel, self.problem, seeds, prepared=not self.once)
+        executable = finished(self, kernel, seeds, before)
         watch = self.differentiates and self.backend.exact and not (self._guests and self._guests.inside)
         self._executable: Executable = (
             watched(self, executable, self._flat, self._seeds) if watch else executable

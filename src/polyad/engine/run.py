@@ -198,7 +198,7 @@ def push(
         outputs, aux = called(f, boxes, *constants)
         values = [outcome(leaf) for leaf in outputs]
     except DegenerateError:
-        recorded = Recorded(f, x)
+        recorded = Recorded(f, x, *constants)
         return contracted(recorded, rows), recorded.y, recorded.aux
     finally:
         del PROGRAMS[level]
@@ -335,7 +335,7 @@ def gradient(f: Function, leaf: np.ndarray, constants: Any) -> Any:
                 leave(y, level)
                 return zeros_of(leaf, leaf.shape)
     finally:
-        ALIVE.discard(level)
+        ALIVE.difference_update((level, tape.inner))
     (found,) = tape.back([(place, one)], (node,), free=True)
     return zeros_of(leaf, leaf.shape) if found is None else leave(found)
 

@@ -83,7 +83,7 @@ class Linearization(Prepared):
             (seed,) = around.enter((seed,))
         seeds = self._checks[name, batched].enter(seed)
         try:
-            leaves = self._leaves(name, seeds, batched)
+            leaves = self._applied(name, seeds, batched)
         except Exception as error:
             self._raise(error)
         kind = "output" if name == "v" else "input"
@@ -101,7 +101,7 @@ class Linearization(Prepared):
             ("w", True): linear.pull_batched,
         }
 
-    def _leaves(self, name: str, seeds: Leaves, batched: bool) -> Leaves:
+    def _applied(self, name: str, seeds: Leaves, batched: bool) -> Leaves:
         """A product on leaves; by the engine where eigenvalues are equal."""
         try:
             leaves = self.products()[name, batched](seeds)

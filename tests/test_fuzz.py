@@ -11,7 +11,7 @@ import pytest
 
 import polyad as ad
 from backends import AVAILABLE
-from polyad.backends.base import Kernel, Problem
+from polyad.backends.contract import Kernel, Problem
 from polyad.engine.core import PRIMITIVES
 from polyad.testing.fuzz import Finding, check, generate, script, shrink
 from polyad.testing.fuzz.__main__ import main

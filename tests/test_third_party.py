@@ -12,7 +12,7 @@ import pytest
 
 import polyad as ad
 from polyad.backends import registry
-from polyad.backends.base import Variant
+from polyad.backends.contract import Variant
 from polyad.benchmark.comparison import _backends
 from polyad.testing import check_backend
 

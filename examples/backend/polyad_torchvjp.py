@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from polyad.backends.base import Backend, Kernel, Leaves, Problem, strategy
+from polyad.backends.base import Backend
+from polyad.backends.contract import Kernel, Leaves, Problem, strategy
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -22,8 +22,8 @@ import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, spec_of
 from polyad.backends import derive
-from polyad.backends.base import (
-    Backend,
+from polyad.backends.base import Backend
+from polyad.backends.contract import (
     Call,
     Executable,
     Kernel,

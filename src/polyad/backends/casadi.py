@@ -20,18 +20,10 @@ import numpy as np
 from polyad.arrays.libraries import ArraySpec, spec_of
 from polyad.backends import casadi_kernels as kernels
 from polyad.backends import derive
-from polyad.backends.base import (
-    Backend,
-    Executable,
-    Kernel,
-    Leaves,
-    Linearized,
-    Problem,
-    strategy,
-    strategy_of,
-)
+from polyad.backends.base import Backend
 from polyad.backends.casadi_products import TooLarge, by_products, limited
 from polyad.backends.casadi_program import Program
+from polyad.backends.contract import Executable, Kernel, Leaves, Linearized, Problem, strategy, strategy_of
 from polyad.errors import KEPT, ArgumentError, FunctionNotSupportedError
 
 __all__ = ["CasADi"]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.casadi_symbolic import Symbolic, constant
-from polyad.backends.base import Call, Kernel, Leaves, Problem, strategy
 from polyad.backends.casadi_products import check_size, star_pays
+from polyad.backends.contract import Call, Kernel, Leaves, Problem, strategy
 
 __all__ = [
     "Point",

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.backends.base import Executable, Leaves, Problem
+from polyad.backends.contract import Executable, Leaves, Problem
 
 __all__ = ["TooLarge", "by_products", "check_size", "limited", "star_pays"]
 

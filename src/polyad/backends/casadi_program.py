@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.casadi_symbolic import Symbolic, constant
-from polyad.backends.base import Kernel, Leaves, Problem
 from polyad.backends.casadi_call import BUILDING, Call, Output
 from polyad.backends.casadi_products import limited
+from polyad.backends.contract import Kernel, Leaves, Problem
 from polyad.errors import FunctionNotSupportedError
 
 __all__ = ["Program"]

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from polyad.arrays.libraries import ArraySpec
-from polyad.backends.base import Call, Kernel, Leaves, Problem, strategy, strategy_of
 from polyad.backends.basis import as_block, as_dtype, basis, chunk_of, conj, device, dtype, is_complex, size
+from polyad.backends.contract import Call, Kernel, Leaves, Problem, strategy, strategy_of
 from polyad.errors import UnsupportedOperatorError
 
 if TYPE_CHECKING:

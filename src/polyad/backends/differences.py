@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.backends.base import Leaves
+from polyad.backends.contract import Leaves
 from polyad.backends.lines import Lines
 from polyad.backends.sampling import Point
 from polyad.backends.scales import Probe, probe_coefficients

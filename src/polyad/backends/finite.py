@@ -20,8 +20,9 @@ import numpy as np
 
 from polyad.arrays.libraries import ArraySpec
 from polyad.backends import finite_kernels as kernels
-from polyad.backends.base import Backend, Kernel, Leaves, Problem, Variant
+from polyad.backends.base import Backend
 from polyad.backends.basis import size
+from polyad.backends.contract import Kernel, Leaves, Problem, Variant
 from polyad.backends.finite_kernels import Run, real_size
 from polyad.backends.lines import Coordinates
 from polyad.backends.sampling import Point, as_numpy, natural

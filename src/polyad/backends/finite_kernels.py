@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from polyad.backends.base import Leaves, Problem
+from polyad.backends.contract import Leaves, Problem
 from polyad.backends.differences import ComplexFirst, ComplexPairs, Difference, First, Pairs
 from polyad.backends.lines import Coordinates, Directions
 from polyad.backends.sampling import EPS64, Coarser, Point, Sampled

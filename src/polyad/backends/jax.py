@@ -20,8 +20,8 @@ import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, is_leaf
 from polyad.backends import derive
-from polyad.backends.base import (
-    Backend,
+from polyad.backends.base import Backend
+from polyad.backends.contract import (
     Call,
     Executable,
     Kernel,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from polyad.backends import nesting
-from polyad.backends.base import Kernel, Leaves, Problem, strategy
+from polyad.backends.contract import Kernel, Leaves, Problem, strategy
 from polyad.backends.jax_precision import is_wide, precision
 from polyad.errors import OperationNotSupportedError, UnsupportedOperatorError
 

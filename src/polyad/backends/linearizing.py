@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polyad.arrays.libraries import ArraySpec
-from polyad.backends.base import Call, Kernel, Leaves, Linearized, Problem
 from polyad.backends.basis import conj, is_complex
+from polyad.backends.contract import Call, Kernel, Leaves, Linearized, Problem
 
 if TYPE_CHECKING:
     from polyad.backends.base import Backend

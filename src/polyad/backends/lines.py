@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.backends.base import Leaves
+from polyad.backends.contract import Leaves
 from polyad.backends.sampling import Point
 
 __all__ = ["Coordinates", "Directions", "Lines"]

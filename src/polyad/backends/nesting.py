@@ -10,7 +10,7 @@ import dataclasses
 from math import factorial
 from typing import TYPE_CHECKING, Any
 
-from polyad.backends.base import Kernel, Leaves, Problem, strategy
+from polyad.backends.contract import Kernel, Leaves, Problem, strategy
 from polyad.errors import UnsupportedOperatorError
 
 if TYPE_CHECKING:

@@ -18,17 +18,9 @@ import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, spec_of
 from polyad.backends import derive
-from polyad.backends.base import (
-    Backend,
-    Executable,
-    Kernel,
-    Leaves,
-    Linearized,
-    Problem,
-    Variant,
-    strategy,
-)
+from polyad.backends.base import Backend
 from polyad.backends.basis import size
+from polyad.backends.contract import Executable, Kernel, Leaves, Linearized, Problem, Variant, strategy
 
 __all__ = ["NumPy"]
 

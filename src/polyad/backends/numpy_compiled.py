@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.memory import collector_paused
-from polyad.backends.base import Executable, Kernel, Leaves, Problem, strategy_of
+from polyad.backends.contract import Executable, Kernel, Leaves, Problem, strategy_of
 from polyad.engine.box import Box
 from polyad.engine.recording import Captured
 from polyad.engine.refuse import Deviates

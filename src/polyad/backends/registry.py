@@ -15,7 +15,8 @@ import importlib.util
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Any
 
-from polyad.backends.base import Backend, Variant
+from polyad.backends.base import Backend
+from polyad.backends.contract import Variant
 from polyad.errors import ArgumentError, BackendNotFoundError, BackendNotInstalledError
 
 __all__ = ["DEFAULTS", "GROUP", "default_backend", "load", "names", "resolve", "variants"]

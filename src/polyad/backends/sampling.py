@@ -21,7 +21,7 @@ import numpy as np
 from polyad.arrays.libraries import ArraySpec, library_of
 from polyad.arrays.lines import is_polyads
 from polyad.arrays.stopped import Stops, elsewhere
-from polyad.backends.base import Leaves, Problem
+from polyad.backends.contract import Leaves, Problem
 from polyad.errors import ArgumentError, OutputTypeError, PrecisionWarning
 
 __all__ = ["Coarser", "Point", "Sampled", "as_numpy", "natural"]

@@ -24,16 +24,8 @@ import numpy as np
 
 from polyad.arrays.libraries import ArraySpec
 from polyad.backends import sympy_calculus
-from polyad.backends.base import (
-    Backend,
-    Executable,
-    Kernel,
-    Leaves,
-    Linearized,
-    Problem,
-    strategy,
-    strategy_of,
-)
+from polyad.backends.base import Backend
+from polyad.backends.contract import Executable, Kernel, Leaves, Linearized, Problem, strategy, strategy_of
 from polyad.backends.sympy_program import Program, Trace, by_rows, check_size, is_inside, leaf_of, symbols
 from polyad.errors import ArgumentError
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.expressions import Expressions
-from polyad.backends.base import Executable, Leaves, Problem
+from polyad.backends.contract import Executable, Leaves, Problem
 from polyad.backends.sympy_calculus import ordered, renamed
 from polyad.backends.sympy_code import compiled
 from polyad.engine.refuse import refuse

@@ -20,8 +20,8 @@ from typing import Any, ClassVar
 
 from polyad.arrays.libraries import ArraySpec
 from polyad.backends import linearizing
-from polyad.backends.base import (
-    Backend,
+from polyad.backends.base import Backend
+from polyad.backends.contract import (
     Call,
     Executable,
     Kernel,

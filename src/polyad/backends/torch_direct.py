@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from polyad.backends.base import Call, Leaves, Problem
+from polyad.backends.contract import Call, Leaves, Problem
 from polyad.backends.torch_state import STATE
 
 __all__ = ["bare_gradient", "bare_hvp", "direct_gradient", "direct_hvp"]

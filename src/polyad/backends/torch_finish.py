@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, spec_of
-from polyad.backends.base import Call, Executable, Leaves, Problem
+from polyad.backends.contract import Call, Executable, Leaves, Problem
 from polyad.backends.torch_state import FORWARD_LOCK, STATE, evaluate, free, functional, watched
 from polyad.errors import FunctionNotSupportedError
 

@@ -20,7 +20,8 @@ from typing import Any, ClassVar
 
 from polyad.arrays.libraries import ArraySpec
 from polyad.backends import derive
-from polyad.backends.base import Backend, Kernel, Leaves, Problem, strategy
+from polyad.backends.base import Backend
+from polyad.backends.contract import Kernel, Leaves, Problem, strategy
 from polyad.backends.torch_state import FORWARD_LOCK, STATE, evaluate, transforming
 
 __all__ = ["TorchFunc"]

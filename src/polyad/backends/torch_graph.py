@@ -14,8 +14,8 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from polyad.backends.base import Leaves, Problem
 from polyad.backends.basis import BATCH_ENTRIES
+from polyad.backends.contract import Leaves, Problem
 from polyad.backends.torch_state import depends, evaluate, nodes
 from polyad.errors import FunctionNotSupportedError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from polyad.backends.base import Leaves, Linearized, Problem
+from polyad.backends.contract import Leaves, Linearized, Problem
 from polyad.backends.torch_finish import scoped
 from polyad.backends.torch_graph import (
     Choice,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from polyad.arrays.lines import running_at
-from polyad.backends.base import Leaves, Problem
+from polyad.backends.contract import Leaves, Problem
 from polyad.errors import FunctionNotSupportedError
 
 __all__ = ["FORWARD_LOCK", "STATE", "depends", "evaluate", "free", "functional", "transforming", "watched"]

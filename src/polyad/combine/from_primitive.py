@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any, ClassVar
 
 from polyad.arrays.libraries import ArraySpec
-from polyad.backends.base import Backend, Executable, Kernel, Leaves, Problem
+from polyad.backends.base import Backend
+from polyad.backends.contract import Executable, Kernel, Leaves, Problem
 from polyad.backends.registry import resolve
 from polyad.errors import ArgumentError
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyad.arrays.libraries import library, library_of
-from polyad.backends.base import Executable, Kernel, Linearized
+from polyad.backends.contract import Executable, Kernel, Linearized
 from polyad.backends.numpy import NumPy
 from polyad.backends.sampling import _outside
 from polyad.engine.core import SEEN

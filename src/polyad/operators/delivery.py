@@ -15,7 +15,7 @@ from polyad.arrays.conversion import leaving
 from polyad.arrays.libraries import ArraySpec, Library, library_of, spec_of
 from polyad.arrays.overlap import meets_itself, overlap, same_place, separate
 from polyad.arrays.trees import Structure, flatten
-from polyad.backends.base import Problem
+from polyad.backends.contract import Problem
 from polyad.errors import OutMismatchError
 from polyad.operators.function import FlatFunction
 from polyad.operators.signature import Signature

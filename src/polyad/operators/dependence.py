@@ -20,7 +20,7 @@ import numpy as np
 
 from polyad.arrays.libraries import library, library_of
 from polyad.arrays.stopped import Stops
-from polyad.backends.base import Executable
+from polyad.backends.contract import Executable
 from polyad.errors import DegenerateError, DependenceError
 from polyad.operators.function import label_of
 

@@ -11,7 +11,8 @@ from polyad.operators.travel import Travels
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from polyad.backends.base import Backend, Executable
+    from polyad.backends.base import Backend
+    from polyad.backends.contract import Executable
     from polyad.operators.delivery import Delivery
     from polyad.operators.function import FlatFunction
     from polyad.operators.signature import Signature

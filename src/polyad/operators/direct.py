@@ -14,7 +14,7 @@ import numpy as np
 
 from polyad.arrays.conversion import converter
 from polyad.arrays.libraries import Library
-from polyad.backends.base import Executable
+from polyad.backends.contract import Executable
 from polyad.operators.seeds import Seeds
 from polyad.operators.signature import Signature
 

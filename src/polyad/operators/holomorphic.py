@@ -8,7 +8,8 @@ import numpy as np
 
 from polyad.arrays.libraries import library, library_of
 from polyad.backends import derive
-from polyad.backends.base import Backend, Leaves, Problem
+from polyad.backends.base import Backend
+from polyad.backends.contract import Leaves, Problem
 from polyad.errors import HolomorphicError
 
 __all__ = ["check_holomorphic"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from polyad.backends.base import Backend, Kernel, Problem
+from polyad.backends.base import Backend
+from polyad.backends.contract import Kernel, Problem
 from polyad.operators.docs import document
 from polyad.operators.prepared import Prepared
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from polyad.backends import derive
-from polyad.backends.base import Backend, Kernel, Problem
+from polyad.backends.base import Backend
+from polyad.backends.contract import Kernel, Problem
 from polyad.operators.docs import document
 from polyad.operators.prepared import Prepared
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
-from polyad.backends.base import Backend, Kernel, Leaves, Linearized, Problem
+from polyad.backends.base import Backend
+from polyad.backends.contract import Kernel, Leaves, Linearized, Problem
 from polyad.engine.core import SEEN
 from polyad.errors import DegenerateError
 from polyad.operators.arguments import Static

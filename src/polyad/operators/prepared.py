@@ -19,7 +19,8 @@ import numpy as np
 from polyad.arrays.libraries import ArraySpec, library
 from polyad.arrays.memory import keep_pages
 from polyad.arrays.trees import LEAF, flatten
-from polyad.backends.base import Backend, Executable, Kernel, Leaves, Problem
+from polyad.backends.base import Backend
+from polyad.backends.contract import Executable, Kernel, Leaves, Problem
 from polyad.backends.registry import resolve
 from polyad.engine.core import SEEN
 from polyad.errors import (

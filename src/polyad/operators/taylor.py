@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from polyad.backends.base import Backend, Kernel, Problem
+from polyad.backends.base import Backend
+from polyad.backends.contract import Kernel, Problem
 from polyad.errors import ArgumentError
 from polyad.operators.docs import document
 from polyad.operators.prepared import Prepared

@@ -16,7 +16,8 @@ import numpy as np
 import polyad as ad
 from polyad.arrays.libraries import library_of, spec_of
 from polyad.arrays.trees import Structure, flatten
-from polyad.backends.base import Backend, Kernel, Problem
+from polyad.backends.base import Backend
+from polyad.backends.contract import Kernel, Problem
 from polyad.backends.registry import resolve
 from polyad.errors import DerivativeMismatchError, FunctionNotSupportedError, UnsupportedOperatorError
 from polyad.operators.function import label_of

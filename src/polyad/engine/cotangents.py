@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import Tracer, Value
+from polyad.engine.core import PRIMITIVES, Tracer, Value
 from polyad.engine.dual import Dual
 
-__all__ = ["Part", "Pick"]
+__all__ = ["Part", "Pick", "add"]
+
+
+def add(a: Value, b: Value) -> Value:
+    """The sum of two cotangents."""
+    return PRIMITIVES["add"](a, b)
 
 
 class Pick:
@@ -28,23 +32,22 @@ class Part:
     Calling it gives that array; the tape adds into an existing one where it can, also with tangents.
     """
 
-    __slots__ = ("basic", "dtype", "index", "scatter", "shape", "unique")
+    __slots__ = ("basic", "dtype", "index", "shape", "unique")
 
     def __init__(
         self,
         index: Any,
         shape: tuple[int, ...],
         dtype: Any,
-        scatter: Callable[..., Value],
         *,
         basic: bool,
         unique: bool,
     ) -> None:
         self.index, self.shape, self.dtype = index, shape, dtype
-        self.scatter, self.basic, self.unique = scatter, basic, unique
+        self.basic, self.unique = basic, unique
 
     def __call__(self, w: Value) -> Value:
-        return self.scatter(w, index=self.index, shape=self.shape)
+        return PRIMITIVES["scatter"](w, index=self.index, shape=self.shape)
 
     def can_add(self, w: Value) -> bool:
         """Whether the entries can be added in place, without a rule."""

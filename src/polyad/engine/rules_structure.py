@@ -158,7 +158,7 @@ def transpose_batch_index(t: Value, s: Shape, index: Any) -> Value:
 
 def _pull_getitem(y: Value, x: Value, index: Any) -> Part:
     basic = is_basic(index)
-    return Part(index, x.shape, x.dtype, scatter, basic=basic, unique=basic or is_mask(index))
+    return Part(index, x.shape, x.dtype, basic=basic, unique=basic or is_mask(index))
 
 
 def is_mask(index: Any) -> bool:

@@ -17,14 +17,22 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core import ALIVE, Binary, Primitive, Tracer, Value, is_real, new_level, shape_of
-from polyad.engine.cotangents import Part, Pick
+from polyad.engine.accumulation import accumulate, add_entry, add_part, add_pick, as_number, full, note_part
+from polyad.engine.core import (
+    ALIVE,
+    PRIMITIVES,
+    Binary,
+    Primitive,
+    Tracer,
+    Value,
+    new_level,
+    shape_of,
+)
+from polyad.engine.cotangents import Part, Pick, add
 from polyad.engine.dual import Dual
 from polyad.engine.kinds import expand
 from polyad.engine.masked import Masked, picked, settled
 from polyad.engine.refuse import no_rule
-from polyad.engine.rules_arithmetic import add
-from polyad.engine.rules_structure import getitem, scatter
 
 __all__ = ["Node", "Tape"]
 
@@ -127,7 +135,7 @@ class Tape(list[Entry | None]):
                 continue
             length = len(entry)
             if length != 3:  # of numbers there is nothing to free on the way
-                if type(w) is not float and type(w := _number(w)) is not float:
+                if type(w) is not float and type(w := as_number(w)) is not float:
                     cotangents[i] = None  # a batch
                 if length == 4:
                     a, p, b, q = entry
@@ -152,8 +160,8 @@ class Tape(list[Entry | None]):
                 if type(w) is Masked:
                     w = w.settled()
                 if parents >= steep:
-                    _note(places, cotangents, parents, pulls, None)
-                _add_entry(cotangents, owned, parents, pulls, shape, w)
+                    note_part(places, cotangents, parents, pulls, None)
+                add_entry(cotangents, owned, parents, pulls, shape, w)
                 continue
             if places and i in places:
                 w = picked(w, places.pop(i))
@@ -163,11 +171,11 @@ class Tape(list[Entry | None]):
                 if kind is Part and pulls.can_add(plain := w if type(w) is np.ndarray else settled(w)):
                     if parents >= steep:
                         alive = w.alive() if type(w) is Masked else None
-                        _note(places, cotangents, parents, pulls.index, alive)
-                    _add_part(cotangents, owned, parents, pulls, plain)
+                        note_part(places, cotangents, parents, pulls.index, alive)
+                    add_part(cotangents, owned, parents, pulls, plain)
                     continue
                 if kind is Pick:
-                    _add_pick(cotangents, parents, pulls, w)
+                    add_pick(cotangents, parents, pulls, w)
                     continue
                 g = pulls(w)
                 if kind is Part and parents >= steep and type(w) is not Masked and pulls.is_known():
@@ -175,95 +183,18 @@ class Tape(list[Entry | None]):
                 if cotangents[parents] is None:
                     cotangents[parents] = g
                 else:
-                    _accumulate(cotangents, owned, parents, g, places)
+                    accumulate(cotangents, owned, parents, g, places)
             elif kind is tuple:
                 for parent, pull in zip(parents, pulls):  # noqa: B905  (of one length, and the hot loop)
                     g = pull(w)
                     if cotangents[parent] is None:
                         cotangents[parent] = g
                     else:
-                        _accumulate(cotangents, owned, parent, g, places)
+                        accumulate(cotangents, owned, parent, g, places)
             else:
                 for parent, g in zip(parents, pulls(w), strict=True):
-                    _accumulate(cotangents, owned, parent, g, places)
-        return [None if (g := cotangents[node.index]) is None else _full(g, node.shape) for node in inputs]
-
-
-def _full(g: Value, shape: tuple[int, ...]) -> Value:
-    """What is handed out: NumPy's numbers and arrays."""
-    return np.float64(g) if type(g) is float else expand(settled(g), shape)
-
-
-def _number(w: Value) -> Value:
-    """The cotangent of a number as a Python float, which is faster, unless a derivative rides on it."""
-    if isinstance(w, Tracer) or not is_real(w):
-        return w
-    return float(w)
-
-
-def _note(places: dict[int, list[Any]], cotangents: list[Any], k: int, index: Any, alive: Value) -> None:
-    """Remember of which parts a cotangent is made, as long as it is made of nothing else."""
-    if k in places:
-        places[k].append((index, alive))
-    elif cotangents[k] is None:
-        places[k] = [(index, alive)]
-
-
-def _accumulate(
-    cotangents: list[Any], owned: set[int], k: int, g: Value, places: dict[int, list[Any]]
-) -> None:
-    known = cotangents[k]
-    if places and k in places:
-        known = picked(known, places.pop(k))
-        owned.discard(k)
-    if known is None or g is None:
-        cotangents[k] = known if g is None else g
-    elif k in owned and type(g) is np.ndarray and type(known) is np.ndarray and g.shape == known.shape:
-        known += g
-    else:
-        cotangents[k] = add(known, g)
-        owned.discard(k)
-
-
-def _add_part(cotangents: list[Any], owned: set[int], k: int, part: Part, w: Value) -> None:
-    known = cotangents[k]
-    if k in owned and part.accepts(known, w):
-        part.add_to(known, w)
-        return
-    buffer = part.buffer(w)
-    part.add_to(buffer, w)
-    if not part.shape:  # a number, to which entries of numbers may be added as well
-        cotangents[k] = buffer if known is None else add(known, buffer)
-    elif known is None:
-        cotangents[k] = buffer
-        owned.add(k)
-    else:
-        cotangents[k] = add(known, buffer)
-        # an array that add has just made is nobody else's
-        owned.add(k) if type(cotangents[k]) is np.ndarray else owned.discard(k)
-
-
-def _add_entry(
-    cotangents: list[Any], owned: set[int], k: int, index: int, shape: tuple[int, ...], w: Value
-) -> None:
-    """One number's cotangent, into that of the array."""
-    if k in owned and type(w) is np.float64:
-        known = cotangents[k]
-        if type(known) is np.ndarray and known.dtype == np.float64:
-            known[index] += w
-            return
-    part = Part(index, shape, np.dtype(np.float64), scatter, basic=True, unique=True)
-    if part.can_add(w):
-        _add_part(cotangents, owned, k, part, w)
-    else:
-        _accumulate(cotangents, owned, k, part(w), {})
-
-
-def _add_pick(cotangents: list[Any], k: int, pick: Pick, w: Value) -> None:
-    parts = cotangents[k]
-    if parts is None:
-        parts = cotangents[k] = [None] * pick.count
-    parts[pick.k] = w if parts[pick.k] is None else add(parts[pick.k], w)
+                    accumulate(cotangents, owned, parent, g, places)
+        return [None if (g := cotangents[node.index]) is None else full(g, node.shape) for node in inputs]
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
@@ -373,9 +304,9 @@ class Node(Tracer):
         elif type(a) is Dual or type(a) is Node:
             y = a.sliced(index)
         else:
-            return getitem(self, index=index)
+            return PRIMITIVES["getitem"](self, index=index)
         tape = self.tape
-        tape.append((Part(index, a.shape, a.dtype, scatter, basic=True, unique=True), self.index, y.shape))
+        tape.append((Part(index, a.shape, a.dtype, basic=True, unique=True), self.index, y.shape))
         return Node(tape, self.level, len(tape) - 1, y)
 
     def _recorded(self, primitive: Primitive, y: Value, record: Any, where: Any) -> Value:

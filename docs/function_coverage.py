@@ -25,8 +25,9 @@ import oracle  # noqa: E402
 import test_walk as walk  # noqa: E402
 
 import polyad as ad  # noqa: E402
-from polyad.engine import dispatch, run  # noqa: E402
-from polyad.engine.box import Box  # noqa: E402
+from polyad.engine import run  # noqa: E402
+from polyad.engine.boxes import dispatch  # noqa: E402
+from polyad.engine.boxes.box import Box  # noqa: E402
 from polyad.errors import PolyadError  # noqa: E402
 
 LIBRARIES = ("jax", "torch", "autograd", "casadi", "sympy")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import polyad as ad
-from polyad.backends.registry import is_installed, load, names
+from polyad.systems.registry import is_installed, load, names
 from polyad.testing import all_scenarios, support_table
 from polyad.testing.scenarios import count
 

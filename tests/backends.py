@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 import polyad as ad
-from polyad.backends.base import Backend
-from polyad.backends.registry import is_installed, load, names
+from polyad.systems.base import Backend
+from polyad.systems.registry import is_installed, load, names
 
 WANTED = os.environ.get("POLYAD_TEST_BACKENDS", "numpy,jax,torch,autograd,casadi,sympy,finite").split(",")
 AVAILABLE = tuple(name for name in WANTED if name in names() and is_installed(load(name)))

@@ -18,10 +18,10 @@ import pytest
 import polyad
 from polyad.benchmark.address import Address
 from polyad.benchmark.worker import act
-from polyad.cli import main
-from polyad.cli_args import check_numbers, parse_argument
+from polyad.call.inputs.arguments import Static
+from polyad.cli.arguments import check_numbers, parse_argument
+from polyad.cli.main import main
 from polyad.errors import ArgumentError
-from polyad.operators.arguments import Static
 
 pytest.importorskip("autograd")
 
@@ -99,7 +99,7 @@ def model(tmp_path, monkeypatch):
     (tmp_path / "user_model.py").write_text(textwrap.dedent(MODEL))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr("polyad.benchmark.sending._FILES", {})
+    monkeypatch.setattr("polyad.benchmark.transport._FILES", {})
     yield tmp_path
     sys.modules.pop("user_model", None)
 
@@ -117,7 +117,7 @@ def here(model, monkeypatch):
 
 def polyad_command(*args, cwd=None, **options):
     return subprocess.run(
-        [sys.executable, "-m", "polyad.cli", *args],
+        [sys.executable, "-m", "polyad.cli.main", *args],
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -239,7 +239,7 @@ def test_interrupt(model, command, where):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         running = subprocess.Popen(
-            [sys.executable, "-m", "polyad.cli", *command],
+            [sys.executable, "-m", "polyad.cli.main", *command],
             cwd=model,
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -256,7 +256,7 @@ def test_interrupt(model, command, where):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device here")
 def test_a_result_that_cannot_be_written():
-    command = [sys.executable, "-m", "polyad.cli", "backends"]
+    command = [sys.executable, "-m", "polyad.cli.main", "backends"]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
@@ -390,7 +390,7 @@ def test_no_command(capsys):
 def test_help_loads_no_framework():
     code = (
         "import sys\n"
-        "from polyad.cli import main\n"
+        "from polyad.cli.main import main\n"
         "try:\n"
         "    main(['--help'])\n"
         "except SystemExit:\n"

@@ -18,9 +18,7 @@ import numpy as np
 import pytest
 
 import polyad as ad
-from polyad.backends.autograd import Autograd
-from polyad.backends.registry import resolve
-from polyad.benchmark import Heading, Row, Table, compare, sending
+from polyad.benchmark import Heading, Row, Table, compare, transport
 from polyad.benchmark.agreement import compare_results, distance, where_not_finite
 from polyad.benchmark.comparison import PREPARING, _backends
 from polyad.benchmark.events import Event, Task
@@ -35,7 +33,9 @@ from polyad.errors import (
     NonScalarOutputError,
     OutputTypeError,
 )
-from polyad.overview import backends
+from polyad.systems.autograd.backend import Autograd
+from polyad.systems.overview import backends
+from polyad.systems.registry import resolve
 
 pytest.importorskip("autograd")
 
@@ -334,7 +334,7 @@ def test_noise_of_the_function_disturbs_nothing(capfd):
 
 def test_a_lambda_with_a_name_in_its_module_is_sent():
     for f in (named_lambda, named_closure):
-        received = sending.unpack(sending.pack(Task(f, (X,), ())))
+        received = transport.unpack(transport.pack(Task(f, (X,), ())))
         assert received.f is f
 
 

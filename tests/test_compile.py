@@ -117,7 +117,7 @@ def test_randomness_is_noticed():
 
 
 def test_too_many_operations(monkeypatch):
-    from polyad.engine import recording
+    from polyad.engine.programs import recording
 
     monkeypatch.setattr(recording, "LIMIT", 100)
     with pytest.raises(FunctionNotSupportedError, match="more than 100 operations"):

@@ -11,7 +11,7 @@ import pytest
 import polyad as ad
 from backends import AVAILABLE, EXACT, eager
 from polyad import errors
-from polyad.backends import registry
+from polyad.systems import registry
 
 NAME = "autograd" if "autograd" in AVAILABLE else AVAILABLE[0]
 BACKEND = eager(NAME)
@@ -106,7 +106,7 @@ def test_an_unknown_mode():
 
 
 def test_an_operator_that_cannot_be_had():
-    from polyad.backends.base import Backend
+    from polyad.systems.base import Backend
 
     class Once(type(BACKEND)):
         nestable = False

@@ -183,18 +183,18 @@ def test_the_remedy_of_a_sparse_solve() -> None:
 def test_a_pending_error_that_polyad_replaces_is_the_refusal() -> None:
     """Compiled code that goes on with an error pending makes any statement fail: here one of polyad's."""
 
-    from polyad.engine import refuse
+    from polyad.engine.core import refusals
 
     def package(x: Any) -> Any:
-        refuse._LAST.message = "float(x) would drop the derivative at there: keep x"
+        refusals._LAST.message = "float(x) would drop the derivative at there: keep x"
         return x._nothing  # polyad's own attribute error
 
     code = package.__code__.replace(co_filename="/lib/site-packages/solver/zeros.py")
-    called = type(package)(code, {**globals(), "refuse": refuse}, "package", None, package.__closure__)
+    called = type(package)(code, {**globals(), "refusals": refusals}, "package", None, package.__closure__)
     try:
         called(object())
     except AttributeError as error:
-        found = refuse.swallowed(error)
+        found = refusals.swallowed(error)
     assert found is not None and "compiled code of solver" in str(found)
 
 

@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import polyad as ad
-from polyad.backends.stencils import CENTRAL_ORDERS, ONE_SIDED_ORDERS, fornberg, stencil
 from polyad.errors import (
     ArgumentError,
     DomainError,
@@ -26,6 +25,7 @@ from polyad.errors import (
     PrecisionWarning,
     UnsupportedOperatorError,
 )
+from polyad.systems.finite.stencils import CENTRAL_ORDERS, ONE_SIDED_ORDERS, fornberg, stencil
 
 FD = ad.FiniteDifferences
 SCHEMES = (

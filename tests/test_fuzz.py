@@ -11,8 +11,8 @@ import pytest
 
 import polyad as ad
 from backends import AVAILABLE
-from polyad.backends.contract import Kernel, Problem
-from polyad.engine.core import PRIMITIVES
+from polyad.engine.core.values import PRIMITIVES
+from polyad.systems.contract import Kernel, Problem
 from polyad.testing.fuzz import Finding, check, generate, script, shrink
 from polyad.testing.fuzz.__main__ import main
 from polyad.testing.fuzz.check import references

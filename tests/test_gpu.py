@@ -9,7 +9,7 @@ import pytest
 
 import polyad as ad
 from polyad.arrays.libraries import ArraySpec
-from polyad.backends.basis import basis
+from polyad.systems.derive.basis import basis
 
 N = 6
 X = np.linspace(0.2, 1.5, N)

@@ -7,7 +7,7 @@ import pytest
 
 import polyad as ad
 from backends import AVAILABLE, EXACT
-from polyad.backends.registry import load
+from polyad.systems.registry import load
 
 EVERY = tuple(dict.fromkeys(("numpy", *AVAILABLE)))
 EXACTLY = tuple(dict.fromkeys(("numpy", *EXACT)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import itertools
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,25 +12,38 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "src" / "polyad"
 MODULES = sorted(ROOT.rglob("*.py"))
+FOLDERS = sorted({path.parent for path in MODULES})
 
 # From the top floor to the ground. "polyad" is the package itself, the public interface: what is
 # above it uses it as a user would.
 FLOORS = (
-    ("cli", "cli_args"),
+    ("cli",),
     ("solvers",),
     ("benchmark", "testing"),
     ("polyad",),
-    ("linear", "overview", "linalg", "special"),
+    ("linear", "linalg", "special"),
     ("operators",),
+    ("call",),
     ("sparse",),
     ("combine",),
-    ("backends",),
+    ("systems",),
     ("engine",),
     ("arrays",),
     ("errors",),
 )
-LEVEL = {room: len(FLOORS) - k for k, rooms in enumerate(FLOORS) for room in rooms}
-
+# The floors of single rooms, the top one first; "." is what lies in the room itself, in no folder of it.
+WITHIN = {
+    "engine": (
+        (".",),
+        ("numbers",),
+        ("boxes", "programs"),
+        ("functions",),
+        ("rules",),
+        ("interpretations",),
+        ("core",),
+    ),
+    "call": ((".",), ("function",), ("inputs",)),
+}
 FRAMEWORKS = {
     "autograd",
     "casadi",
@@ -43,34 +58,55 @@ FRAMEWORKS = {
     "torch",
 }
 # A namespace of a framework, imported by ``polyad.namespace`` when an array of it turns up.
-NAMESPACES = {"arrays/autograd_numpy.py"}
+NAMESPACES = {"systems/autograd/namespace.py"}
 LINES = 400
+ROOMS = 16
 
 
-def room_of(path: Path) -> str:
-    first = path.relative_to(ROOT).parts[0].removesuffix(".py")
-    return "polyad" if first in ("__init__", "__main__") else first
+def level(floors: tuple[tuple[str, ...], ...]) -> dict[str, int]:
+    return {room: len(floors) - k for k, rooms in enumerate(floors) for room in rooms}
 
 
-def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Line and full name of everything that a syntax tree imports."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"line {node.lineno}: imports are absolute here"
-            # "from polyad import errors" imports a room, "from polyad.errors import X" its content
-            deep = node.module == "polyad"
-            yield from ((node.lineno, f"{node.module}.{a.name}" if deep else node.module) for a in node.names)
+LEVEL = level(FLOORS)
 
 
-def target_of(name: str) -> str | None:
-    """The room that an import enters, or None if it leaves the house."""
+def name_of(path: Path) -> str:
+    """The full name of a module."""
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {name_of(path): path for path in MODULES}
+
+
+def room_of(name: str) -> str | None:
+    """The room of the house in which a module stands; None if it leaves the house."""
     first, _, rest = name.partition(".")
     if first != "polyad":
         return None
     room = rest.partition(".")[0]
     return room if room in LEVEL else "polyad"
+
+
+def part_of(name: str, room: str) -> str:
+    """The folder of a room in which a module stands, or "."."""
+    below = name.removeprefix(f"polyad.{room}").strip(".").split(".")
+    return below[0] if len(below) > 1 or f"polyad.{room}.{below[0]}" in PACKAGES else "."
+
+
+def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and full name of every module that a syntax tree imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: imports are absolute here"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield node.lineno, full if full in NAMES or node.module == "polyad" else str(node.module)
+
+
+PACKAGES = {name for name, path in NAMES.items() if path.name == "__init__.py"}
 
 
 def at_import(node: ast.AST) -> Iterator[ast.AST]:
@@ -84,17 +120,53 @@ def at_import(node: ast.AST) -> Iterator[ast.AST]:
         yield from at_import(child)
 
 
+def running(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """As ``imported``, without what is imported for annotations only."""
+    conditions = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
+    types = [node for node in conditions if "TYPE_CHECKING" in ast.unparse(node.test)]
+    lines = {line for node in types for line in range(node.lineno, (node.end_lineno or 0) + 1)}
+    return ((line, name) for line, name in imported(tree) if line not in lines)
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_module_imports_from_the_floors_below_only(path: Path) -> None:
-    room = room_of(path)
+    room = room_of(name_of(path))
     assert room in LEVEL, f"{room} has no floor: give it one here and in the design"
     if room == "polyad":
+        assert path.parent == ROOT, f"{path.parent.name} has no floor: give it one here and in the design"
         return
     wrong = []
     for line, name in imported(ast.parse(path.read_text())):
-        target = target_of(name)
+        target = room_of(name)
         if target is not None and target != room and LEVEL[target] > LEVEL[room]:
             wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name} from above")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("room", WITHIN)
+def test_the_folders_of_a_room_stand_in_one_order(room: str) -> None:
+    floors, wrong = level(WITHIN[room]), []
+    for path in sorted((ROOT / room).rglob("*.py")):
+        here = part_of(name_of(path), room)
+        assert here in floors, f"{room}/{here} has no floor: give it one here and in the design"
+        for line, name in running(ast.parse(path.read_text())):
+            if room_of(name) == room and floors[part_of(name, room)] > floors[here] and name not in PACKAGES:
+                # what runs only when it is called may ask the door of the engine
+                if room == "engine" and name in ("polyad.engine.run", "polyad.engine.define"):
+                    continue
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name} from above")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_systems_do_not_know_each_other() -> None:
+    systems = {folder.name for folder in FOLDERS if folder.parent.name == "systems"} - {"derive"}
+    wrong = []
+    for path in sorted((ROOT / "systems").rglob("*.py")):
+        here = part_of(name_of(path), "systems")
+        for line, name in imported(ast.parse(path.read_text())):
+            there = part_of(name, "systems") if room_of(name) == "systems" else here
+            if there in systems and there != here:
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
     assert not wrong, "\n".join(wrong)
 
 
@@ -118,18 +190,19 @@ def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
     assert count <= LINES, f"{path.relative_to(ROOT)} has {count} lines: split it"
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.name == "__init__.py"], ids=lambda p: p.parent.name)
-def test_a_room_says_what_it_is_for(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text()))
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_folder_can_be_taken_in_at_a_glance(folder: Path) -> None:
+    modules = sorted(p.stem for p in folder.glob("*.py") if p.name != "__init__.py")
+    assert len(modules) <= ROOMS, f"{folder.relative_to(ROOT)} has {len(modules)} modules"
+    siblings = {p.name for p in folder.iterdir() if p.is_dir()}
+    prefixes = defaultdict(list)
+    for module in modules:
+        for k in itertools.accumulate(module.split("_")[:-1], lambda a, b: f"{a}_{b}"):
+            prefixes[k].append(module)
+    families = {p: found for p, found in prefixes.items() if len(found) > 2 or p in siblings}
+    assert not families, f"a prefix is a folder: {families}"
 
 
-# The fuzzer is a program of one thread; torch's own import would be an error in place of a warning.
-CHANGES_FILTERS = {"testing/fuzz/program.py", "backends/torch_func.py"}
-
-
-def test_the_filters_of_warnings_belong_to_all_threads():
-    words = ("catch_warnings", "simplefilter", "filterwarnings", "showwarning")
-    found = {
-        path.relative_to(ROOT).as_posix() for path in MODULES if any(w in path.read_text() for w in words)
-    }
-    assert found == CHANGES_FILTERS
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_room_says_what_it_is_for(folder: Path) -> None:
+    assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))

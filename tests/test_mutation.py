@@ -14,7 +14,7 @@ import pytest
 import polyad as ad
 from backends import AVAILABLE, EXACT, eager
 from polyad import errors
-from polyad.backends.registry import load
+from polyad.systems.registry import load
 
 X = np.array([0.7, -1.3, 1.9])
 C = np.array([0.5, 1.5, -0.25])

@@ -14,8 +14,8 @@ import pytest
 
 import polyad as ad
 from backends import EXACT, eager
-from polyad.backends.registry import load
 from polyad.errors import PolyadError
+from polyad.systems.registry import load
 
 KNOWN = [1164.881764812144, 1749.5486430921133, 2346.2155213720825, 2942.8823996520514, 6431.86668789933]
 MODES = [(name, mode) for name in EXACT for mode in (None, *sorted(load(name).supports))]

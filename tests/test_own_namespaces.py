@@ -12,7 +12,7 @@ import scipy.signal
 import scipy.special
 
 import polyad as ad
-from polyad.backends.registry import is_installed, load
+from polyad.systems.registry import is_installed, load
 
 RNG = np.random.default_rng(5)
 A = RNG.normal(size=(3, 3)) + 3 * np.eye(3)

@@ -9,7 +9,7 @@ from scipy import stats
 import polyad as ad
 from polyad.benchmark import PROBLEMS, built_in
 from polyad.benchmark.problems import gaussian_mixture, lotka_volterra
-from polyad.overview import backends
+from polyad.systems.overview import backends
 
 # 40-digit arithmetic
 LOTKA_VALUE = 448.77608945617291

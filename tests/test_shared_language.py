@@ -14,8 +14,8 @@ import scipy.special as sp
 
 import polyad as ad
 from backends import AVAILABLE, EXACT, eager
-from polyad.backends.registry import load
 from polyad.errors import FunctionNotSupportedError
+from polyad.systems.registry import load
 
 MODES = [
     pytest.param(name, mode, id=f"{name}:{mode}" if mode else name)

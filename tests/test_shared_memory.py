@@ -161,7 +161,7 @@ def test_a_loop_of_functions_keeps_nothing_alive():
     import weakref
 
     from polyad.engine import run
-    from polyad.engine.box import Box
+    from polyad.engine.boxes.box import Box
 
     alive = []
 

@@ -9,8 +9,8 @@ import pytest
 import scipy.special
 
 import polyad as ad
-from polyad.backends.sympy import SymPy
-from polyad.backends.sympy_calculus import ordered
+from polyad.systems.sympy.backend import SymPy
+from polyad.systems.sympy.calculus import ordered
 
 sympy = pytest.importorskip("sympy")
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import polyad as ad
-from polyad.backends import registry
-from polyad.backends.contract import Variant
 from polyad.benchmark.comparison import _backends
+from polyad.systems import registry
+from polyad.systems.contract import Variant
 from polyad.testing import check_backend
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "backend"

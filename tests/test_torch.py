@@ -16,7 +16,7 @@ from polyad.errors import ArgumentError, FunctionNotSupportedError, NonScalarOut
 
 torch = pytest.importorskip("torch")
 
-from polyad.backends.torch import Torch  # noqa: E402
+from polyad.systems.torch.backend import Torch  # noqa: E402
 
 KNOWN = [1164.881764812144, 1749.5486430921133, 2346.2155213720825, 2942.8823996520514, 6431.86668789933]
 MODES = [None, "forward", "reverse"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from polyad.backends.base import Backend
-from polyad.backends.contract import Kernel, Leaves, Problem, strategy
+from polyad.systems.base import Backend
+from polyad.systems.contract import Kernel, Leaves, Problem, strategy
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -9,23 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from polyad import errors
 from polyad.arrays.namespace import namespace
-from polyad.backends.autograd import Autograd
-from polyad.backends.casadi import CasADi
-from polyad.backends.finite import FiniteDifferences
-from polyad.backends.jax import JAX
-from polyad.backends.numpy import NumPy
-from polyad.backends.sympy import SymPy
-from polyad.backends.torch import Torch
+from polyad.call.function.inplace import inplace
+from polyad.call.inputs.arguments import Static
+from polyad.call.inputs.scratch import Cache
 from polyad.combine.from_primitive import FromPrimitive
 from polyad.engine.define import define
 from polyad.engine.stop import stop_gradient
-from polyad.operators.arguments import Static
-from polyad.operators.buffers import Cache
 from polyad.operators.derivative import derivative, prepare_derivative, value_and_derivative
 from polyad.operators.gradient import gradient, prepare_gradient, value_and_gradient
 from polyad.operators.hessian import hessian, prepare_hessian, value_gradient_and_hessian
 from polyad.operators.hvp import gradient_and_hvp, hvp, prepare_hvp, value_gradient_and_hvp
-from polyad.operators.inplace import inplace
 from polyad.operators.jacobian import jacobian, prepare_jacobian, value_and_jacobian
 from polyad.operators.jvp import jvp, prepare_jvp, value_and_jvp
 from polyad.operators.linearize import linearize
@@ -36,7 +29,14 @@ from polyad.operators.second_derivative import (
 )
 from polyad.operators.taylor import prepare_taylor, taylor
 from polyad.operators.vjp import prepare_vjp, value_and_vjp, vjp
-from polyad.overview import backends
+from polyad.systems.autograd.backend import Autograd
+from polyad.systems.casadi.backend import CasADi
+from polyad.systems.finite.backend import FiniteDifferences
+from polyad.systems.jax.backend import JAX
+from polyad.systems.numpy.backend import NumPy
+from polyad.systems.overview import backends
+from polyad.systems.sympy.backend import SymPy
+from polyad.systems.torch.backend import Torch
 
 if TYPE_CHECKING:
     from polyad import linalg, special

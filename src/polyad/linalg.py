@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from polyad.engine import scipy_functions as own
-from polyad.engine.scipy_functions import on_values
+from polyad.engine.boxes import scipy as own
+from polyad.engine.boxes.scipy import on_values
 
 __all__ = [
     "block_diag",

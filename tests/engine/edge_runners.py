@@ -134,7 +134,7 @@ def autograd_reverse(f, x):
 def casadi(f, x):
     import casadi
 
-    from polyad.arrays.casadi_symbolic import Symbolic
+    from polyad.systems.casadi.symbolic import Symbolic
 
     s = casadi.SX.sym("x", x.size)
     y = _lifted("casadi", f)(Symbolic(s, x.shape, np.float64)).column
@@ -147,9 +147,9 @@ def casadi(f, x):
 def sympy(f, x):
     import sympy
 
-    from polyad.arrays.expressions import Expressions
-    from polyad.backends.sympy_calculus import tangents
-    from polyad.backends.sympy_code import compiled
+    from polyad.systems.sympy.calculus import tangents
+    from polyad.systems.sympy.code import compiled
+    from polyad.systems.sympy.expressions import Expressions
 
     symbols = [sympy.Symbol(f"x{k}", real=True) for k in range(x.size)]
     y = _lifted("sympy", f)(Expressions(np.array(symbols, dtype=object), np.float64))

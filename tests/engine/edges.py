@@ -19,9 +19,10 @@ import mpmath as mp
 import numpy as np
 import scipy.special as sp
 
-from polyad.engine import methods, taylor  # noqa: F401  (fill the table)
-from polyad.engine.core import PRIMITIVES
-from polyad.engine.table import UFUNCS
+from polyad.engine import expand  # noqa: F401  (fill the table)
+from polyad.engine.boxes import methods  # noqa: F401  (fill the table)
+from polyad.engine.core.table import UFUNCS
+from polyad.engine.core.values import PRIMITIVES
 
 inf, nan, pi = np.inf, np.nan, np.pi
 

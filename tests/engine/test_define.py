@@ -11,7 +11,7 @@ import pytest
 import scipy.special as sp
 
 import polyad as ad
-from polyad.engine import dispatch
+from polyad.engine.boxes import dispatch
 from polyad.errors import ArgumentError, FunctionNotSupportedError, OperationNotSupportedError
 from polyad.testing import check_derivatives
 

@@ -19,10 +19,10 @@ from edge_runners import ENGINE, FRAMEWORKS
 from edges import CONVENTIONS, ELSEWHERE, FILE, SMOOTH, function, key, references
 
 import polyad as ad
-from polyad.backends.registry import is_installed, load
-from polyad.engine.core import PRIMITIVES
-from polyad.engine.defined import Defined
-from polyad.engine.kinds import PARTIALS
+from polyad.engine.core.kinds import PARTIALS
+from polyad.engine.core.values import PRIMITIVES
+from polyad.engine.user_primitives import Defined
+from polyad.systems.registry import is_installed, load
 
 REFERENCES = json.loads(FILE.read_text())
 INSTALLED = {name: runner for name, runner in FRAMEWORKS.items() if is_installed(load(name.split()[0]))}

@@ -15,7 +15,7 @@ from cases import CASES
 
 import polyad as ad
 from polyad.engine import run
-from polyad.engine.box import Box
+from polyad.engine.boxes.box import Box
 from polyad.errors import OperationNotSupportedError
 
 pytestmark = [
@@ -64,13 +64,13 @@ def autograd_box(a):
 def casadi_box(a):
     import casadi
 
-    from polyad.arrays.casadi_symbolic import constant
+    from polyad.systems.casadi.symbolic import constant
 
     return run.lift("casadi", constant(a, casadi.MX))
 
 
 def sympy_box(a):
-    from polyad.engine.libraries import adapter
+    from polyad.engine.interpretations.adapter import adapter
 
     return run.lift("sympy", adapter("sympy").constant(a, None))
 

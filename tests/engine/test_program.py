@@ -13,10 +13,12 @@ from cases import CASES as GENERAL
 from cases_special import CASES as SPECIAL
 
 import polyad as ad
-from polyad.engine import program, program_code, run
-from polyad.engine.library_recording import Recording
-from polyad.engine.program_arrays import ArrayCode
-from polyad.engine.recording import Tape
+from polyad.engine import run
+from polyad.engine.programs import code as program_code
+from polyad.engine.programs import simplify
+from polyad.engine.programs.adapter import Recording
+from polyad.engine.programs.arrays import ArrayCode
+from polyad.engine.programs.recording import Tape
 from polyad.errors import FunctionNotSupportedError, PolyadError
 
 CASES = GENERAL | SPECIAL
@@ -119,7 +121,7 @@ def recorded(f, *arrays):
     tape = Tape()
     boxes = [run.lift("recording", tape.enter(np.asarray(a)[()])) for a in arrays]
     result = run.unlift(f(*boxes))
-    return program.optimised(tape.inputs, tape.operations, [result.source])
+    return simplify.optimised(tape.inputs, tape.operations, [result.source])
 
 
 def names(f, *arrays):
@@ -223,7 +225,7 @@ def test_places_that_are_filled_one_after_the_other():
 
 def test_the_adapter_never_takes_a_library_function():
     """What ``Adapter`` writes in terms of a framework's names is NumPy's own computation here."""
-    from polyad.engine.core import PRIMITIVES
+    from polyad.engine.core.values import PRIMITIVES
 
     own = {"zeros", "getitem", "setitem"}
     for name, primitive in PRIMITIVES.items():

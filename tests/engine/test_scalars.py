@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from oracle import derivatives
 
 import polyad as ad
-from polyad.engine import box, scalar_program
-from polyad.engine.scalars import ScalarBox
+from polyad.engine.boxes import box
+from polyad.engine.numbers import tangents
+from polyad.engine.numbers.number import ScalarBox
 from polyad.errors import OperationNotSupportedError
 
 X = np.array([0.7, 1.3, 2.1])
@@ -410,7 +411,7 @@ def test_a_hundred_thousand_operations(backend):
 
 @pytest.mark.parametrize("limit", [4, 7, 100])
 def test_full_programs_hand_over_what_is_still_used(limit, monkeypatch):
-    monkeypatch.setattr(scalar_program, "LIMIT", limit)
+    monkeypatch.setattr(tangents, "LIMIT", limit)
     f, exact = recursion(60)
     x = np.array([0.5, 2.0])
     np.testing.assert_allclose(ad.gradient(f, x, backend="numpy:forward"), exact(x)[1], rtol=1e-12)
@@ -421,7 +422,7 @@ def test_full_programs_hand_over_what_is_still_used(limit, monkeypatch):
 
 
 def test_memory_of_forward_mode_does_not_grow_with_the_loop(monkeypatch):
-    monkeypatch.setattr(scalar_program, "LIMIT", 1000)
+    monkeypatch.setattr(tangents, "LIMIT", 1000)
     x = np.array([0.5, 2.0])
     peaks = []
     for n in (2_000, 16_000):
@@ -441,7 +442,7 @@ def test_memory_of_forward_mode_does_not_grow_with_the_loop(monkeypatch):
 @pytest.mark.parametrize("few", [0, 3, 12, 1000])
 @pytest.mark.parametrize("pattern", [(3,), (40,), (40, 2, 2, 2, 30), (1, 70, 1, 1, 200, 5), (2, 13) * 20])
 def test_rows_in_large_and_small_groups(pattern, few, monkeypatch):
-    monkeypatch.setattr(scalar_program, "FEW", few)
+    monkeypatch.setattr(tangents, "FEW", few)
 
     def f(x):  # after each group of operations the array of the last numbers is asked for
         y, rows = x[0] * x[1], []
@@ -459,8 +460,8 @@ def test_rows_in_large_and_small_groups(pattern, few, monkeypatch):
 def test_rows_one_by_one_where_scipy_has_no_product(monkeypatch):
     f, exact = recursion(60)
     x = np.array([0.5, 2.0])
-    assert scalar_program._matvecs() is not None
-    monkeypatch.setattr(scalar_program, "_matvecs", lambda: None)
+    assert tangents._matvecs() is not None
+    monkeypatch.setattr(tangents, "_matvecs", lambda: None)
     np.testing.assert_allclose(ad.gradient(f, x, backend="numpy:forward"), exact(x)[1], rtol=1e-12)
 
 
@@ -476,8 +477,8 @@ def triple(x):
 @pytest.mark.parametrize("n", [1, 3, 20, 70])
 @pytest.mark.parametrize("backend", ["numpy:forward", "numpy:reverse", "numpy"])
 def test_jacobians_narrow_and_wide(backend, n, widest, monkeypatch):
-    monkeypatch.setattr(scalar_program, "WIDEST", widest)
-    monkeypatch.setattr(scalar_program, "TANGENTS", 3000)
+    monkeypatch.setattr(tangents, "WIDEST", widest)
+    monkeypatch.setattr(tangents, "TANGENTS", 3000)
     x = np.linspace(0.3, 1.9, n)
     expected = np.stack([triple(x + 1e-30j * unit).imag / 1e-30 for unit in np.eye(n)], axis=1)
     np.testing.assert_allclose(ad.jacobian(triple, x, backend=backend), expected, rtol=1e-13, atol=1e-15)

@@ -19,8 +19,8 @@ import pytest
 import polyad as ad
 from backends import EXACT
 from polyad.engine import run
-from polyad.engine.box import Box
-from polyad.engine.computing import COMPUTING, COMPUTING_METHODS
+from polyad.engine.boxes.box import Box
+from polyad.engine.boxes.computing import COMPUTING, COMPUTING_METHODS
 from polyad.errors import OperationNotSupportedError, PolyadError
 
 RNG = np.random.default_rng(8)

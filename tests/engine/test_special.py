@@ -9,11 +9,11 @@ import scipy.special as sp
 from cases_special import FAR, LINE
 
 import polyad as ad
-from polyad.backends.registry import is_installed, load
-from polyad.engine.core import PRIMITIVES
-from polyad.engine.decompositions import DECOMPOSITIONS
-from polyad.engine.dispatch import UFUNCS
-from polyad.engine.rules_elliptic import carlson
+from polyad.engine.boxes.dispatch import UFUNCS
+from polyad.engine.core.values import PRIMITIVES
+from polyad.engine.rules.decompositions import DECOMPOSITIONS
+from polyad.engine.rules.special.elliptic import carlson
+from polyad.systems.registry import is_installed, load
 
 BACKENDS = {
     "numpy": "numpy",

@@ -12,9 +12,10 @@ from cases import CASES as GENERAL
 from cases_special import CASES as SPECIAL
 
 import polyad as ad
-from polyad.backends.registry import is_installed, load
-from polyad.engine import run, taylor
-from polyad.engine.series import RULES
+from polyad.engine import expand as taylor
+from polyad.engine import run
+from polyad.engine.interpretations.series import RULES
+from polyad.systems.registry import is_installed, load
 
 CASES = GENERAL | SPECIAL
 

@@ -9,7 +9,7 @@ import scipy.special as sp
 from test_taylor import assert_close, coefficients, reference
 
 import polyad as ad
-from polyad.engine.core import PRIMITIVES
+from polyad.engine.core.values import PRIMITIVES
 
 
 def _w(z):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 import polyad as ad
 from polyad.arrays.libraries import library
 from polyad.engine import run
-from polyad.engine.box import Box
-from polyad.engine.core import base
+from polyad.engine.boxes.box import Box
+from polyad.engine.core.values import base
 from polyad.errors import OperationNotSupportedError
 
 # an array -> arrays that may share its memory

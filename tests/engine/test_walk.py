@@ -22,7 +22,7 @@ import scipy.special as sp
 import scipy.stats
 
 from polyad.engine import run
-from polyad.engine.box import Box
+from polyad.engine.boxes.box import Box
 from polyad.errors import OperationNotSupportedError
 
 V = np.array([0.34, 0.47, 0.61, 0.82])
@@ -151,7 +151,7 @@ def check(name, way, f, x, call, expected):
 def test_no_two_primitives_have_one_name():
     """Libraries look operations up by their names: the later one would stand for both."""
     program = (
-        "import polyad.engine.core as core\n"
+        "import polyad.engine.core.values as core\n"
         "made, init = [], core.Primitive.__init__\n"
         "def noted(self, name, *args, **options):\n"
         "    made.append(name)\n"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.interface import Described, Writable
-from polyad.arrays.library_base import ArraySpec, Library, loaded
+from polyad.arrays.library import ArraySpec, Library, loaded
 from polyad.errors import FunctionNotSupportedError, InputTypeError
 
 __all__ = ["ArraySpec", "Library", "is_followed", "is_leaf", "library", "library_of", "loaded", "spec_of"]
@@ -234,13 +234,13 @@ class Engine(NumPy):
     """Boxes of polyad's own engine, which exist only while it runs a function."""
 
     name = "engine"
-    module = "polyad.engine.box"
+    module = "polyad.engine.boxes.box"
 
     def array_types(self) -> tuple[type, ...]:
-        return (sys.modules["polyad.engine.box"].Box,)
+        return (sys.modules["polyad.engine.boxes.box"].Box,)
 
     def is_traced(self, a: Any) -> bool:
-        return not sys.modules["polyad.engine.core"].is_over(a._value)
+        return not sys.modules["polyad.engine.core.values"].is_over(a._value)
 
     def spec(self, a: Any) -> ArraySpec:
         return ArraySpec(a.shape, a.dtype)
@@ -249,7 +249,7 @@ class Engine(NumPy):
         return a.astype(dtype)
 
     def own(self, a: Any) -> Any:
-        return sys.modules["polyad.engine.sharing"].apart(a)
+        return sys.modules["polyad.engine.boxes.memory"].apart(a)
 
     def released(self, a: Any) -> Any:
         return sys.modules["polyad.engine.run"].released(a)
@@ -264,7 +264,7 @@ class SymPy(NumPy):
     """Arrays of SymPy expressions, which exist only while the SymPy backend runs a function."""
 
     name = "sympy"
-    module = "polyad.arrays.expressions"
+    module = "polyad.systems.sympy.expressions"
 
     def array_types(self) -> tuple[type, ...]:
         return (sys.modules[self.module].Expressions,)

@@ -13,7 +13,7 @@ NAMESPACES = {
     "jax": "jax.numpy",
     "jaxlib": "jax.numpy",
     "torch": "array_api_compat.torch",
-    "autograd": "polyad.arrays.autograd_numpy",
+    "autograd": "polyad.systems.autograd.namespace",
 }
 
 

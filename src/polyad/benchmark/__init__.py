@@ -1,7 +1,7 @@
 """Comparing backends on a function: agreement, preparation, run time, calls, memory.
 
 ``compare`` runs everything (``comparison``), each backend in a process of its own (``worker``,
-``sending``), measured by ``timing``, judged by ``agreement`` and ``recommend``. The outcome is a
+``transport``), measured by ``timing``, judged by ``agreement`` and ``recommend``. The outcome is a
 ``Table`` (``table``, printed by ``layout``, drawn by ``plot``). ``problems`` holds three real
 functions to try it on.
 """

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from polyad.benchmark.sending import load_file
+from polyad.benchmark.transport import load_file
 from polyad.errors import ArgumentError
 
 __all__ = ["Address"]

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from polyad import errors
-from polyad.backends.base import Backend
-from polyad.backends.registry import class_of, resolve, variants
-from polyad.benchmark import sending
+from polyad.benchmark import transport
 from polyad.benchmark.address import Address
 from polyad.benchmark.agreement import compare_results, where_not_finite
 from polyad.benchmark.events import Event, Task
@@ -21,11 +19,13 @@ from polyad.benchmark.progress import Progress
 from polyad.benchmark.table import Heading, Row, Table
 from polyad.benchmark.timing import OPERATORS, Measured, as_numpy
 from polyad.benchmark.worker import act, run
+from polyad.call.function.flat import label_of
+from polyad.call.inputs.signature import Signature
 from polyad.errors import ArgumentError
-from polyad.operators.function import label_of
-from polyad.operators.signature import Signature
-from polyad.overview import SECOND_ORDER
-from polyad.overview import backends as registered
+from polyad.systems.base import Backend
+from polyad.systems.overview import SECOND_ORDER
+from polyad.systems.overview import backends as registered
+from polyad.systems.registry import class_of, resolve, variants
 
 __all__ = ["Process", "compare", "first_look"]
 
@@ -116,8 +116,8 @@ def compare(
     >>> table[0].backend, table[0].status, table[0].calls
     ('autograd', 'agrees', 1)
     """
-    if sending.inside_worker:
-        raise sending.Recursion
+    if transport.inside_worker:
+        raise transport.Recursion
     if not callable(f) and not isinstance(f, Address):
         raise ArgumentError(f"compare takes the function first, then its arguments: f is {f!r}")
     if not args:
@@ -203,7 +203,7 @@ class Process:
             if not self.here:
                 try:
                     return events, run(task, self.limit, report, self.show.tick)
-                except sending.NotSendableError as error:
+                except transport.NotSendableError as error:
                     self.here = f"{self.function} cannot be sent to another ({error})"
                     events.clear()
             act(task, report)

@@ -19,11 +19,12 @@ import numpy as np
 
 from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
-from polyad.backends.finite import FiniteDifferences
 from polyad.benchmark.address import Address
 from polyad.benchmark.agreement import distance, where_not_finite
 from polyad.benchmark.events import CAUGHT, Event, Report, Task, failure
 from polyad.benchmark.timing import fresh
+from polyad.call.function.flat import label_of
+from polyad.call.inputs.arguments import Static
 from polyad.errors import (
     ArgumentError,
     InputTypeError,
@@ -32,8 +33,7 @@ from polyad.errors import (
     PolyadError,
     TangentMismatchError,
 )
-from polyad.operators.arguments import Static
-from polyad.operators.function import label_of
+from polyad.systems.finite.backend import FiniteDifferences
 
 __all__ = ["SCALAR", "Plain", "differing", "function_of", "look", "plain_call", "values_of"]
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
-from polyad.operators.function import label_of
+from polyad.call.function.flat import label_of
 
 __all__ = ["OPERATORS", "Counted", "Measured", "as_numpy", "fresh", "measure", "sample", "waiter"]
 

@@ -26,13 +26,13 @@ from typing import IO, Any
 
 import numpy as np
 
-from polyad.backends.registry import resolve
-from polyad.benchmark import sending
+from polyad.benchmark import transport
 from polyad.benchmark.events import CAUGHT, Event, Report, Task, failure
 from polyad.benchmark.plain import function_of, look, plain_call, values_of
 from polyad.benchmark.timing import fresh, measure, sample, waiter
 from polyad.errors import DerivativeMismatchError, PolyadError
 from polyad.operators.gradient import gradient
+from polyad.systems.registry import resolve
 
 __all__ = ["act", "check", "execute", "run"]
 
@@ -139,7 +139,7 @@ def serve() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 1)
     os.dup2(nothing, 0)  # a function that asks for input is at the end of it
-    sending.inside_worker = True
+    transport.inside_worker = True
     _offer_to_be_killed()
     (size,) = struct.unpack("!Q", _read(source, 8))
     data = _read(source, size)
@@ -152,7 +152,7 @@ def serve() -> None:
             channel.flush()
 
     try:
-        task = sending.unpack(data)
+        task = transport.unpack(data)
     except CAUGHT as error:
         # the parent can run the function, this process cannot find it: the parent decides
         report(Event("unsendable", data=f"{type(error).__name__}: {error}"))
@@ -215,7 +215,7 @@ def run(task: Task, limit: float, report: Report, tick: Callable[[], None] = lam
     sending.NotSendableError
         If the function cannot be sent, or cannot be found there.
     """
-    data = sending.pack(task)
+    data = transport.pack(task)
     path = json.dumps([str(entry) for entry in sys.path])
     open_operators = [] if task.backend is None else list(task.operators)
     phase = "starting"
@@ -232,7 +232,7 @@ def run(task: Task, limit: float, report: Report, tick: Callable[[], None] = lam
         try:
             for event in _events(process, data, until, tick):
                 if event.kind == "unsendable":
-                    raise sending.NotSendableError(event.data)
+                    raise transport.NotSendableError(event.data)
                 if event.kind == "done":
                     return ""
                 if event.kind == "phase":

@@ -6,10 +6,10 @@ import dataclasses
 from typing import Any, ClassVar
 
 from polyad.arrays.libraries import ArraySpec
-from polyad.backends.base import Backend
-from polyad.backends.contract import Executable, Kernel, Leaves, Problem
-from polyad.backends.registry import resolve
 from polyad.errors import ArgumentError
+from polyad.systems.base import Backend
+from polyad.systems.contract import Executable, Kernel, Leaves, Problem
+from polyad.systems.registry import resolve
 
 __all__ = ["FromPrimitive"]
 

@@ -1,14 +1,12 @@
 """polyad's own automatic differentiation over the NumPy protocols.
 
-* ``core``: values, primitives, levels: how an operation finds the interpretation that handles it;
-* ``dual``, ``tape``: forward and reverse mode; ``proxy``, ``libraries``: another library's arrays;
-* ``kinds``: the few shapes of rules (elementwise, linear, multilinear, constant), and ``rules_*``:
-  the table itself, one line per primitive;
-* ``numpy_*``: NumPy's functions in terms of primitives, written once, free of rules;
-* ``box``, ``views``, ``dispatch``: the ndarray that user code sees, and the way from NumPy's
-  functions to the table;
-* ``run``: a function on leaves, differentiated.
-
-The floor imports from ``arrays`` and ``errors`` only, and no framework before one of its arrays
-arrives.
+From the ground up:
+* ``core``: values, primitives, the tables, the shapes of rules, and the refusals;
+* ``interpretations``: what an operation does: forward mode (``dual``), reverse mode (``tape``), expansion
+  (``series``), and the lift to another library's arrays (``proxy``, with an ``adapter`` for each);
+* ``rules``: the table of primitives, a line for each;
+* ``functions``: NumPy's functions in terms of primitives, written once, free of rules;
+* ``boxes``: what the user's code sees, and how it meets NumPy;
+* ``programs``: functions recorded and written as Python; ``numbers``: the fast path of scalar code;
+* ``run``, ``expand``: the doors for whoever differentiates; ``define``, ``stop``: what users call.
 """

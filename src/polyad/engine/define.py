@@ -1,7 +1,7 @@
 """Functions of the user's own: their derivatives, said once in NumPy, in the engine's table.
 
-``define`` is the public door. What it makes (``defined``) is a primitive like any other, so it nests to any
-order and under every interpretation.
+``define`` is the public door. What it makes (``user_primitives``) is a primitive like any other, so it nests
+to any order and under every interpretation.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import library_of
-from polyad.engine.core import PRIMITIVES, Primitive, Value
-from polyad.engine.defined import SYMBOLIC, Defined, elementwise, general, is_ufunc
-from polyad.engine.refuse import refuse
+from polyad.engine.core.refusals import refuse
+from polyad.engine.core.values import PRIMITIVES, Primitive, Value
+from polyad.engine.user_primitives import SYMBOLIC, Defined, elementwise, general, is_ufunc
 from polyad.errors import ArgumentError
 
 __all__ = ["define"]
@@ -118,8 +118,8 @@ def define(
 
 def _callable(f: Rule, primitive: Defined) -> Rule:
     """The function that the user calls."""
-    from polyad.engine.box import Box, wrap
-    from polyad.engine.boxing import contains_box, unbox
+    from polyad.engine.boxes.box import Box, wrap
+    from polyad.engine.boxes.boxing import contains_box, unbox
 
     def traced(a: Any) -> bool:
         if isinstance(a, np.ndarray):
@@ -162,7 +162,7 @@ def _is_of(module: Any, f: Any) -> bool:
 
 def _known(f: Any, label: str, *, replace: bool) -> Any:
     """The rule that a universal function has already, which may be replaced."""
-    from polyad.engine.table import UFUNCS
+    from polyad.engine.core.table import UFUNCS
 
     known = UFUNCS.get(f)
     if known is None:
@@ -179,7 +179,7 @@ def _known(f: Any, label: str, *, replace: bool) -> Any:
 def _register(f: Any, primitive: Defined, known: Any) -> None:
     import scipy.special
 
-    from polyad.engine.table import UFUNCS
+    from polyad.engine.core.table import UFUNCS
 
     if _is_of(scipy.special, f):
         primitive.home = "scipy.special"

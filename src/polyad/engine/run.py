@@ -15,20 +15,20 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import library_of
-from polyad.engine import methods  # noqa: F401  (fills the table and gives the box its methods)
-from polyad.engine.box import Box
-from polyad.engine.boxing import gathered, unbox
-from polyad.engine.core import ALIVE, Tracer, Value, is_over, new_level, settled, shape_of, under_way
-from polyad.engine.dual import Dual
-from polyad.engine.kinds import zeros_of
-from polyad.engine.proxy import Proxy, numbers
-from polyad.engine.refuse import begin, refuse
-from polyad.engine.rules_degenerate import contracted
-from polyad.engine.rules_structure import broadcast_to, getitem, reshape
-from polyad.engine.scalar_functions import entered
-from polyad.engine.scalar_program import PROGRAMS
-from polyad.engine.scalars import ScalarBox
-from polyad.engine.tape import Node, Tape
+from polyad.engine.boxes import methods  # noqa: F401  (fills the table and gives the box its methods)
+from polyad.engine.boxes.box import Box
+from polyad.engine.boxes.boxing import gathered, unbox
+from polyad.engine.core.kinds import zeros_of
+from polyad.engine.core.refusals import begin, refuse
+from polyad.engine.core.values import ALIVE, Tracer, Value, is_over, new_level, settled, shape_of, under_way
+from polyad.engine.interpretations.dual import Dual
+from polyad.engine.interpretations.proxy import Proxy, numbers
+from polyad.engine.interpretations.tape import Node, Tape
+from polyad.engine.numbers.functions import entered
+from polyad.engine.numbers.number import ScalarBox
+from polyad.engine.numbers.tangents import PROGRAMS
+from polyad.engine.rules.degenerate import contracted
+from polyad.engine.rules.structure import broadcast_to, getitem, reshape
 from polyad.errors import DegenerateError, OperationNotSupportedError
 
 __all__ = ["Recorded", "evaluate", "push", "record", "under_way"]

@@ -10,11 +10,11 @@ import numpy as np
 from polyad.arrays.libraries import library_of
 from polyad.arrays.stopped import kept
 from polyad.arrays.trees import flatten
-from polyad.engine.box import Box
-from polyad.engine.boxing import gathered
-from polyad.engine.core import Tracer, Value, base
-from polyad.engine.libraries import adapter
-from polyad.engine.proxy import Proxy
+from polyad.engine.boxes.box import Box
+from polyad.engine.boxes.boxing import gathered
+from polyad.engine.core.values import Tracer, Value, base
+from polyad.engine.interpretations.adapter import adapter
+from polyad.engine.interpretations.proxy import Proxy
 from polyad.errors import InputTypeError
 
 __all__ = ["stop_gradient"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from polyad.backends.base import Backend
-from polyad.backends.contract import Kernel, Problem
+from polyad.call.holomorphic import check_holomorphic
+from polyad.call.prepared import Prepared
 from polyad.operators.docs import document
-from polyad.operators.holomorphic import check_holomorphic
-from polyad.operators.prepared import Prepared
+from polyad.systems.base import Backend
+from polyad.systems.contract import Kernel, Problem
 
 __all__ = ["PreparedDerivative", "derivative", "prepare_derivative", "value_and_derivative"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from polyad.backends.base import Backend
-from polyad.backends.contract import Kernel, Problem
+from polyad.call.prepared import Prepared
 from polyad.operators.docs import document
-from polyad.operators.prepared import Prepared
+from polyad.systems.base import Backend
+from polyad.systems.contract import Kernel, Problem
 
 __all__ = ["PreparedHVP", "gradient_and_hvp", "hvp", "prepare_hvp", "value_gradient_and_hvp"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from polyad.backends import derive
-from polyad.backends.base import Backend
-from polyad.backends.contract import Kernel, Problem
+from polyad.call.prepared import Prepared
 from polyad.operators.docs import document
-from polyad.operators.prepared import Prepared
+from polyad.systems.base import Backend
+from polyad.systems.contract import Kernel, Problem
+from polyad.systems.derive import operators as derive
 
 __all__ = ["PreparedJVP", "jvp", "prepare_jvp", "value_and_jvp"]
 

@@ -7,17 +7,17 @@ from typing import Any
 
 from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
-from polyad.backends.base import Backend
-from polyad.backends.contract import Kernel, Leaves, Linearized, Problem
-from polyad.engine.core import SEEN
+from polyad.call.degenerate import has_limits, is_degenerate, is_undefined, linear_by_engine, tell
+from polyad.call.function.foreign_traces import guests
+from polyad.call.inputs.arguments import Static
+from polyad.call.inputs.scratch import Cache
+from polyad.call.inputs.seeds import Seeds
+from polyad.call.prepared import Prepared
+from polyad.engine.core.values import SEEN
 from polyad.errors import DegenerateError
-from polyad.operators.arguments import Static
-from polyad.operators.buffers import Cache
-from polyad.operators.degenerate import has_limits, is_degenerate, is_undefined, linear_by_engine, tell
 from polyad.operators.docs import document
-from polyad.operators.guests import guests
-from polyad.operators.prepared import Prepared
-from polyad.operators.seeds import Seeds
+from polyad.systems.base import Backend
+from polyad.systems.contract import Kernel, Leaves, Linearized, Problem
 
 __all__ = ["Linearization", "linearize"]
 

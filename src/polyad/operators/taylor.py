@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from polyad.backends.base import Backend
-from polyad.backends.contract import Kernel, Problem
+from polyad.call.prepared import Prepared
 from polyad.errors import ArgumentError
 from polyad.operators.docs import document
-from polyad.operators.prepared import Prepared
+from polyad.systems.base import Backend
+from polyad.systems.contract import Kernel, Problem
 
 __all__ = ["PreparedTaylor", "prepare_taylor", "taylor"]
 

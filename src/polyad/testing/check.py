@@ -15,8 +15,6 @@ import numpy as np
 
 import polyad as ad
 from polyad.arrays.libraries import library_of
-from polyad.backends.base import Backend
-from polyad.backends.registry import resolve
 from polyad.errors import (
     ConformanceError,
     FunctionNotSupportedError,
@@ -24,6 +22,8 @@ from polyad.errors import (
     PreparationMismatchError,
     UnsupportedOperatorError,
 )
+from polyad.systems.base import Backend
+from polyad.systems.registry import resolve
 from polyad.testing.compare import Snapshot, assert_apart, assert_equal
 from polyad.testing.scenario import RTOL, Point, Scenario
 from polyad.testing.trees import leaves, map_leaves, rebuild

@@ -16,12 +16,12 @@ import numpy as np
 import polyad as ad
 from polyad.arrays.libraries import library_of, spec_of
 from polyad.arrays.trees import Structure, flatten
-from polyad.backends.base import Backend
-from polyad.backends.contract import Kernel, Problem
-from polyad.backends.registry import resolve
+from polyad.call.function.flat import label_of
+from polyad.call.prepared import Prepared
 from polyad.errors import DerivativeMismatchError, FunctionNotSupportedError, UnsupportedOperatorError
-from polyad.operators.function import label_of
-from polyad.operators.prepared import Prepared
+from polyad.systems.base import Backend
+from polyad.systems.contract import Kernel, Problem
+from polyad.systems.registry import resolve
 from polyad.testing.trees import wide
 
 __all__ = ["check_derivatives"]

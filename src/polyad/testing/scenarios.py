@@ -6,16 +6,16 @@ import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from polyad.testing import families_arguments, families_arrays, families_special
 from polyad.testing.cases import Case
+from polyad.testing.families import arguments, arrays, special
 from polyad.testing.scenario import Scenario
 
 __all__ = ["all_scenarios", "count", "smoke_scenarios"]
 
 FAMILIES: dict[str, list[Case]] = {
-    **families_arrays.FAMILIES,
-    **families_arguments.FAMILIES,
-    **families_special.FAMILIES,
+    **arrays.FAMILIES,
+    **arguments.FAMILIES,
+    **special.FAMILIES,
 }
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from polyad.backends.base import Backend
-from polyad.backends.registry import resolve
+from polyad.systems.base import Backend
+from polyad.systems.registry import resolve
 from polyad.testing.check import Refused, check_scenario
 from polyad.testing.report import Report, Row, operators
 from polyad.testing.scenario import RTOL, Scenario

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from polyad.backends.base import Backend
 from polyad.errors import PolyadError
+from polyad.systems.base import Backend
 from polyad.testing.fuzz.differences import Reference, Unreliable, reference
 from polyad.testing.fuzz.finding import Finding
 from polyad.testing.fuzz.program import Program, quiet

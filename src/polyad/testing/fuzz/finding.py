@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.backends.base import Backend
+from polyad.systems.base import Backend
 from polyad.testing.fuzz.differences import Unreliable, reference
 from polyad.testing.fuzz.program import Program, literal
 from polyad.testing.fuzz.ways import OPERATORS, backend_of

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from polyad.backends.base import Backend
+from polyad.systems.base import Backend
 from polyad.testing.fuzz.check import check, profile_is_approximate, references
 from polyad.testing.fuzz.finding import Finding
 from polyad.testing.fuzz.generate import generate

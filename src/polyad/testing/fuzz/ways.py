@@ -10,8 +10,8 @@ import numpy as np
 
 import polyad as ad
 from polyad.arrays.trees import flatten
-from polyad.backends.base import Backend
-from polyad.backends.registry import is_installed, load, resolve
+from polyad.systems.base import Backend
+from polyad.systems.registry import is_installed, load, resolve
 from polyad.testing.fuzz.differences import Reference
 from polyad.testing.fuzz.program import Program
 from polyad.testing.suite import profile_of

@@ -1,0 +1,1 @@
+"""The prepared call: arguments in, kernel, results out."""

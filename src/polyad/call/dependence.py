@@ -1,0 +1,252 @@
+"""Zeros that are no zeros: a function that looks at its input without passing it on.
+
+A bisection, a look-up in a table, a number kept from an earlier call: the value changes with the
+input, and yet no derivative arrives, because the input only decided which branch was taken. Every
+system of differentiation gives zero for that. So where a derivative of NumPy code comes out as
+exactly zero, the function is evaluated a little to both sides, and the derivative is refused if it
+changes there as a differentiable function does.
+
+It costs nothing where derivatives are not zero, and nothing in the calls of a prepared object, which
+is checked once, at preparation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polyad.arrays.libraries import library, library_of
+from polyad.arrays.stopped import Stops
+from polyad.call.function.flat import label_of
+from polyad.errors import DegenerateError, DependenceError
+from polyad.systems.contract import Executable
+
+if TYPE_CHECKING:
+    from polyad.call.function.flat import FlatFunction
+    from polyad.call.inputs.seeds import Seeds
+    from polyad.call.prepared import Prepared
+
+__all__ = ["check_zeros", "watched"]
+
+Array = Any
+Leaves = tuple[Any, ...]
+
+# How far the function is evaluated to each side, relative to the size of the entries, and how well the
+# four slopes from there must agree: at a kink, a jump or a stationary point they do not.
+STEPS = (1e-4, 1.25e-5)
+AGREEMENT = 0.02
+# A slope shows only where the function changes by so many times its rounding.
+SHOWN = 1e3
+
+
+def check_zeros(prepared: Prepared, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...], result: Leaves) -> None:
+    """Refuse a derivative that is zero though the function changes.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Whose result it is.
+    x, c : tuple
+        Active and constant leaves of the call.
+    seeds : tuple
+        The leaves of its direction, where there is one.
+    result : tuple
+        The leaves of the first derivative.
+    """
+    flat = [_plain(leaf) for leaf in result]
+    if any(a is None for a in flat) or all(np.all(a) for a in flat):
+        return
+    if prepared.batched and seeds:
+        # products are linear: one sum of all directions is zero where those of each of them are
+        directions = [_plain(seed) for seed in seeds[0]]
+        if any(a is None for a in directions):
+            return
+        share = np.random.default_rng(20261127).uniform(0.5, 1.0, len(flat[0]))
+        flat = [np.tensordot(share, a, 1) for a in flat]
+        seeds = (tuple(np.tensordot(share, a, 1) for a in directions),)
+    for which, zero in _zeros(prepared, flat):
+        if not zero.any():
+            continue
+        plain = [_plain(leaf) for leaf in x]
+        if any(a is None or a.dtype.kind != "f" for a in plain):
+            return
+        found = _slopes(prepared, plain, c, seeds, which)
+        if found is None:
+            return
+        lost = zero & _steady(*found)
+        if lost.any():
+            raise _refusal(prepared)
+
+
+def _has_no_zero(leaf: Any) -> bool:
+    """Whether a leaf is an array without any zero; False where that cannot be said."""
+    a = leaf if type(leaf) is np.ndarray else _plain(leaf)
+    return a is not None and np.count_nonzero(a) == a.size
+
+
+def _has_entry(leaf: Any) -> bool:
+    """Whether some entry of a leaf is not zero."""
+    return bool(np.count_nonzero(leaf) if type(leaf) is np.ndarray else np.any(_plain(leaf)))
+
+
+def _plain(leaf: Any) -> Array:
+    """A leaf as a plain array of numbers, or None where it is none, or is being traced."""
+    owner = library_of(leaf)
+    if owner is None or owner.is_traced(leaf):
+        return None
+    try:
+        a = np.asarray(owner.to_numpy(leaf))
+    except Exception:  # a foreign array that has no values now
+        return None
+    return a if a.dtype.kind in "fiubc" else None
+
+
+def _zeros(prepared: Prepared, result: list[Array]) -> Iterator[tuple[int | None, Array]]:
+    """For each active leaf (None: along the direction), which output entries have a zero derivative."""
+    count = len(prepared.problem.x)
+    if prepared.gives == "output" or prepared.lower == "output":
+        yield None, np.concatenate([np.ravel(a) == 0 for a in result])
+    elif prepared.gives == "jacobian":
+        specs = prepared.problem.outputs
+        for k in range(count):
+            rows = [
+                ~a.reshape(spec.size, -1).any(axis=1) for a, spec in zip(result[k::count], specs, strict=True)
+            ]
+            yield k, np.concatenate(rows)
+    else:
+        for k, a in enumerate(result):
+            yield k, np.array([not a.any()])
+
+
+def _slopes(
+    prepared: Prepared, x: list[Array], c: Leaves, seeds: tuple[Leaves, ...], which: int | None
+) -> tuple[Array, Array] | None:
+    """Four slopes of each output entry along one active leaf or ``v``, and what rounding makes of them."""
+    random = np.random.default_rng(20261127)
+    if which is None and prepared.seed_name == "v":
+        direction = [_plain(v) for v in seeds[0]]
+        if any(v is None for v in direction):
+            return None
+        size = max((float(np.max(abs(v), initial=0.0)) for v in direction), default=0.0)
+        scale = max(1.0, *(float(np.max(abs(a), initial=0.0)) for a in x)) / (size or 1.0)
+        direction = [scale * v for v in direction]
+    else:
+        scale = 1.0
+        direction = [
+            np.where(a == 0, 1.0, abs(a)) * random.uniform(0.5, 1, a.shape) * random.choice([-1, 1], a.shape)
+            if which in (k, None)
+            else np.zeros(a.shape)
+            for k, a in enumerate(x)
+        ]
+    weights = [_plain(w) for w in seeds[0]] if prepared.seed_name == "w" and seeds else None
+    try:
+        # the filters of Python's warnings belong to all threads, those of NumPy's to this one
+        with np.errstate(all="ignore"):
+            values = _evaluator(prepared, x, c, weights)
+            base = values(x)
+            sides = [
+                (s * t, values([a + s * t * d for a, d in zip(x, direction, strict=True)]))
+                for t in STEPS
+                for s in (1, -1)
+            ]
+            slopes = np.array([(y - base) / (distance * scale) for distance, y in sides])
+            peak = np.max(abs(np.array([base, *(y for _, y in sides)])), axis=0)
+            rounding = np.finfo(float).eps * peak / (STEPS[-1] * scale)
+    except Exception:  # what the function raises beside the point is not the business of this check
+        return None
+    return slopes, rounding
+
+
+def _evaluator(
+    prepared: Prepared, at: list[Array], c: Leaves, weights: list[Array] | None
+) -> Callable[[list[Array]], Array]:
+    """From plain active leaves to all output entries in a row; contracted with ``w`` where there is one."""
+    backend, problem = prepared.backend, prepared.problem
+    source = library(backend.library)
+    evaluate = backend.finish(backend.value(problem), problem, (), prepared=False).result
+
+    def at_point(x: list[Array]) -> Leaves:
+        moved = [source.from_numpy(a.astype(spec.dtype)) for a, spec in zip(x, problem.inputs, strict=True)]
+        return evaluate(tuple(moved), c)
+
+    stops = Stops(lambda: at_point(at))  # what is constant on purpose stays as it is at the point
+
+    def values(x: list[Array]) -> Array:
+        leaves = [_real(source.to_numpy(y)) for y in stops.run(at_point, x)]
+        if weights is None:
+            return np.concatenate(leaves)
+        return np.array([sum(float(np.dot(np.ravel(w), y)) for w, y in zip(weights, leaves, strict=True))])
+
+    return values
+
+
+def _real(y: Any) -> Array:
+    """The entries in a row as real numbers; of complex ones a share of both parts."""
+    y = np.ravel(np.asarray(y))
+    return y.real + 0.7 * y.imag if y.dtype.kind == "c" else y.astype(float, copy=False)
+
+
+def _steady(slopes: Array, rounding: Array) -> Array:
+    """Where all slopes agree, and are no rounding."""
+    middle = np.mean(slopes, axis=0)
+    spread = np.max(abs(slopes - middle), axis=0)
+    return np.isfinite(middle) & (spread <= AGREEMENT * abs(middle)) & (abs(middle) > SHOWN * rounding)
+
+
+def _refusal(prepared: Prepared) -> DependenceError:
+    return DependenceError(
+        f"the {prepared.operator} of {label_of(prepared.f)} by {prepared.backend!r} is zero, but its value "
+        f"changes with the input: the function looks at its input only "
+        "to choose a branch, an entry of a table or the end of a loop, which passes no derivative on. Use "
+        "backend='finite', give the derivative of that part with ad.define, or write ad.stop_gradient(x) "
+        "where it is meant to be constant"
+    )
+
+
+def watched(
+    prepared: Prepared, executable: Executable, flat: FlatFunction, seeds: Seeds | None
+) -> Executable:
+    """An executable whose zeros are checked: at each call of those made for one, else at preparation.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The operator, its problem ready.
+    executable : Executable
+        Its finished kernel.
+    flat : FlatFunction
+        Its function.
+    seeds : Seeds, optional
+        The check of its direction, for products.
+    """
+
+    def check(x: Leaves, c: Leaves, seeds: tuple[Leaves, ...], first: Leaves) -> None:
+        if not all(map(_has_no_zero, first)) and not flat.stops:
+            check_zeros(prepared, x, c, seeds, first)
+
+    def result(x: Leaves, c: Leaves, *seeds: Leaves) -> Leaves:
+        leaves = executable.result(x, c, *seeds)
+        if prepared.lower is None:
+            check(x, c, seeds, leaves)
+        elif not any(map(_has_entry, leaves)):
+            check(x, c, (), executable.full(x, c, *seeds)[3])
+        return leaves
+
+    def full(x: Leaves, c: Leaves, *seeds: Leaves) -> Any:
+        outcome = executable.full(x, c, *seeds)
+        check(x, c, seeds if prepared.lower is None else (), outcome[0 if prepared.lower is None else 3])
+        return outcome
+
+    if prepared.once:
+        return Executable(full, result, executable.strategy)
+    if prepared.backend.by_value and not prepared.batched:
+        ones: tuple[Leaves, ...] = ()
+        if seeds is not None:
+            leaves = [np.ones(spec.shape, dtype=spec.dtype) for spec in seeds.specs]
+            ones = (seeds.enter(seeds.structure.unflatten(leaves)),)
+        with contextlib.suppress(DegenerateError):  # an example is no point of which anything is to be said
+            result(prepared.problem.x, prepared.problem.c, *ones)
+    return executable

@@ -1,0 +1,297 @@
+"""The user's function as backends see it: flat tuples of leaves in, flat tuples out."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.arrays.libraries import ArraySpec, is_leaf, library_of, spec_of
+from polyad.arrays.stopped import elsewhere
+from polyad.arrays.trees import LEAF, Structure, flatten
+from polyad.call.function.constants import Constants
+from polyad.call.function.foreign_traces import array_in, lost
+from polyad.call.function.lifting import (
+    Lifting,
+    asks_for_numbers,
+    drops_derivatives,
+    ignores_flags,
+    speaks_of,
+)
+from polyad.call.inputs.signature import Signature
+from polyad.errors import FunctionNotSupportedError, NonScalarOutputError, OutputTypeError
+from polyad.systems.base import Backend
+
+__all__ = ["FlatFunction", "label_of"]
+
+Leaves = tuple[Any, ...]
+OBJECT = np.dtype(object)
+
+
+class FlatFunction:
+    """``f(x, c) -> (y, aux)`` on leaves; learns the structure of the output as it is called.
+
+    Parameters
+    ----------
+    f : callable
+        The user's function.
+    signature : Signature
+        How leaves become its arguments.
+    backend : Backend
+        Who turns stray numbers in the output into its own arrays.
+    has_aux : bool
+        Whether ``f`` returns ``(output, aux)``.
+    operator : str
+        For messages.
+    scalar : bool
+        Whether the operator needs a scalar output.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        signature: Signature,
+        backend: Backend,
+        *,
+        has_aux: bool,
+        operator: str,
+        scalar: bool,
+    ) -> None:
+        self._f = f
+        self._constants = Constants(f, signature)
+        if self._constants.guards and ignores_flags(f):
+            self._constants.copy()
+        self._passive = tuple(
+            k for k, a in enumerate(signature.arguments) if not a.active and a.static is None
+        )
+        self._caches = tuple(k for k, a in enumerate(signature.arguments) if a.cache)
+        self._active = signature.active
+        # few frameworks can write to their own arrays, and none follows all of it
+        writes = bool(self._caches) and backend.lift is None and not speaks_of(f, backend.lifts_to)
+        self._lifting: Lifting | None = None
+        self._call: Callable[[Leaves, Leaves], Any] = self._constants
+        if backend.lifts_to:
+            self._lifting = self._call = Lifting(
+                f,
+                self._constants,
+                backend.lifts_to,
+                writes or backend.lift,
+                numbers=any(type(leaf) is float for leaf in signature.x_leaves),
+                plain=all(isinstance(leaf, np.ndarray | np.generic | float) for leaf in signature.x_leaves),
+            )
+        # None where the output is what the function returns
+        self._output = None if type(backend).output is Backend.output else backend.output
+        self._numbers = None if backend.follows or backend.hosts else repr(backend)
+        self._has_aux = has_aux
+        self._operator = operator
+        self._scalar = scalar
+        self._plain = False
+        # whether the output is an array that a framework's own differentiation around us follows
+        self.caught = False
+        # whether such a differentiation is known to be there
+        self.inside = False
+        self.y_structure: Structure | None = None
+        self.aux_structure: Structure | None = None
+
+    def __call__(self, x: Leaves, c: Leaves) -> tuple[Leaves, Leaves]:
+        """Output and aux leaves for active and constant leaves."""
+        out = self._call(x, c)
+        # one array, as at the call before: nothing is left to find out
+        if (
+            self._plain
+            and (not self._scalar or getattr(out, "ndim", None) == 0)
+            and is_leaf(out)
+            and getattr(out, "dtype", None) is not OBJECT
+        ):
+            return ((out,) if self._output is None else (self._output(out),)), ()
+        if self._lifting is not None and self._lifting.lifted is False:  # decided: not to be asked again
+            self._call = self._lifting.native
+        y, aux, specs = self._read(out)
+        if self._scalar and specs[0].is_complex and not any(spec_of(a).is_complex for a in x):
+            # with complex x it may be a complex step; complex arguments are checked at preparation
+            raise NonScalarOutputError(complex_value(self._operator))
+        self._plain = self.y_structure is LEAF and not self._has_aux
+        return y, aux
+
+    @property
+    def lifted(self) -> bool:
+        """Whether NumPy code is lifted to the framework's arrays."""
+        return self._lifting is not None and bool(self._lifting.lifted)
+
+    @property
+    def stops(self) -> bool:
+        """Whether the user's code drops derivatives by a framework's own means."""
+        return drops_derivatives(self._f)
+
+    @property
+    def asks_for_numbers(self) -> bool:
+        """Whether the user's code takes plain numbers out of arrays."""
+        return asks_for_numbers(self._f)
+
+    def remote(self, xs: Sequence[Leaves], c: Leaves) -> tuple[Remote, list[tuple[Any, ...]]]:
+        """For other processes: the user's function with its constants, and the active arguments.
+
+        ``Remote((k, arguments))`` gives ``(k, output)``; ``read`` makes leaves of the output here,
+        so that nothing but the user's function and arrays has to travel.
+        """
+        calls = [self._constants.arguments(x, c) for x in xs]
+        caches = self._passive if self._constants.copies else self._caches
+        return Remote(self._f, calls[0], self._active, caches), [
+            tuple(args[p] for p in self._active) for args in calls
+        ]
+
+    def relents(self, error: BaseException) -> bool:
+        """Whether another run, with constants that the function may write to, gets past an error."""
+        return self._constants.relents(error)
+
+    def read(self, out: Any) -> tuple[Leaves, Leaves]:
+        """Output and aux leaves of what the user's function returned."""
+        return self._read(out)[:2]
+
+    def _read(self, out: Any) -> tuple[Leaves, Leaves, list[ArraySpec]]:
+        """As ``read``, with the specs of the output leaves."""
+        if not self._has_aux:
+            y, specs = self._checked(out)
+            return y, (), specs
+        if not (isinstance(out, tuple) and len(out) == 2):
+            raise OutputTypeError(
+                f"with has_aux=True the function must return (output, aux), not {_kind(out)}"
+            )
+        aux, structure = flatten(out[1])
+        self.aux_structure = structure
+        y, specs = self._checked(out[0])
+        return y, aux, specs
+
+    def _checked(self, out: Any) -> tuple[Leaves, list[ArraySpec]]:
+        leaves, structure = flatten(out)
+        first = self.y_structure is None
+        if first:
+            self.y_structure = structure
+        elif structure != self.y_structure:
+            raise OutputTypeError(
+                f"the function returned {structure!r} now and {self.y_structure!r} before: "
+                "its output must always have the same structure"
+            )
+        if not leaves:
+            raise OutputTypeError(
+                f"the function returned {_kind(out)}, which holds no numbers: did it forget a return?"
+            )
+        leaves = tuple([_gathered(leaf) if _is_of_objects(leaf) else _released(leaf) for leaf in leaves])
+        specs = []
+        for leaf in leaves:
+            owner = library_of(leaf)
+            if owner is None:
+                from polyad.call.function.foreign import returned
+
+                raise OutputTypeError(
+                    f"the function returned {_kind(leaf)}: {self._operator} needs numbers, arrays or "
+                    f"trees of them{returned(leaf)}"
+                )
+            if first and owner.name == "engine":
+                if self._numbers is not None:
+                    raise lost(leaf._value, self._numbers)
+                self._check_array_in(leaf)
+            spec = owner.spec(leaf)
+            if spec.kind == "O":
+                raise OutputTypeError(
+                    "the function returned an array of objects: return an array of numbers, which np.stack "
+                    "makes of a list of them"
+                )
+            if not spec.is_inexact and not spec.weak:
+                raise OutputTypeError(
+                    f"the function returned {spec.dtype}, which has no derivative: return floating-point "
+                    "numbers"
+                )
+            specs.append(spec)
+        if self._scalar:
+            if len(specs) > 1 or specs[0].shape != ():
+                self._check_scalar(leaves)
+        return leaves if self._output is None else tuple(map(self._output, leaves)), specs
+
+    def _check_array_in(self, leaf: Any) -> None:
+        """See whether an output computed with a framework's arrays belongs to a differentiation around us."""
+        array = array_in(leaf)
+        owner = None if array is None else library_of(array)
+        if owner is None:
+            return
+        if not (self.inside or owner.is_traced(array)):
+            raise FunctionNotSupportedError(
+                f"{label_of(self._f)} computes with arrays of {owner.name} among NumPy's, as if written for "
+                f"{owner.name}: use backend={owner.name!r}, or make NumPy arrays of them, np.asarray(a)"
+            )
+        self.caught = True
+
+    def _check_scalar(self, leaves: Leaves) -> None:
+        shapes = [tuple(getattr(leaf, "shape", ())) for leaf in leaves]
+        if shapes == [()]:
+            return
+        if len(shapes) > 1:
+            raise NonScalarOutputError(
+                f"output is a tree of {len(shapes)} leaves, {self._operator} needs a scalar: use jacobian, "
+                "or has_aux=True to return more than the value"
+            )
+        hint = "return y[0] instead of y, or use jacobian" if shapes[0] == (1,) else "use jacobian"
+        raise NonScalarOutputError(f"output has shape {shapes[0]}, {self._operator} needs a scalar: {hint}")
+
+
+def _is_of_objects(leaf: Any) -> bool:
+    return getattr(leaf, "dtype", None) is OBJECT
+
+
+def _released(leaf: Any) -> Any:
+    """A leaf without what finished differentiations left in it."""
+    owner = library_of(leaf)
+    return leaf if owner is None else owner.released(leaf)
+
+
+def _gathered(leaf: Any) -> Any:
+    """What NumPy made of a list of numbers that are being differentiated, as one array again."""
+    from polyad.engine.run import whole
+
+    return whole(leaf)
+
+
+def complex_value(operator: str) -> str:
+    """The message for a scalar that is no real number."""
+    return f"output is complex, {operator} needs a real scalar: return its real part"
+
+
+class Remote:
+    """The user's function with its constants bound, free of anything that cannot be sent elsewhere."""
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        args: Sequence[Any],
+        active: tuple[int, ...],
+        caches: tuple[int, ...] = (),
+    ) -> None:
+        self._f, self._active, self._caches = f, active, caches
+        self._args = [None if k in active else a for k, a in enumerate(args)]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """On arrival: constants cannot be written to, there as here."""
+        self.__dict__.update(state)
+        for leaf in flatten(self._args)[0]:
+            if isinstance(leaf, np.ndarray):
+                leaf.flags.writeable = False
+
+    def __call__(self, item: tuple[int, Sequence[Any]]) -> tuple[int, Any]:
+        """The numbered output for numbered active arguments."""
+        args = list(self._args)
+        for k, a in zip(self._active, item[1], strict=True):
+            args[k] = a
+        for k in self._caches:
+            args[k] = copy.deepcopy(args[k])
+        return item[0], elsewhere(self._f, *args)
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def label_of(f: Callable[..., Any]) -> str:
+    """The name by which messages call a function."""
+    return getattr(f, "__qualname__", None) or type(f).__name__

@@ -1,0 +1,1 @@
+"""What comes in: arguments, directions, scratch memory, and the checks of them."""

@@ -1,0 +1,1 @@
+"""What the user's code sees: arrays that speak NumPy's protocols."""

@@ -1,0 +1,149 @@
+"""From what the user wrote (boxes, numbers, arrays of any library, lists of them) to values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polyad.arrays.libraries import library_of
+from polyad.engine.core.refusals import refuse
+from polyad.engine.core.values import Tracer, Value, base, shape_of
+from polyad.engine.functions.sparse_products import is_sparse, refused
+from polyad.engine.interpretations.dual import Dual
+from polyad.engine.interpretations.proxy import Proxy
+from polyad.engine.interpretations.series import Series
+from polyad.engine.interpretations.tape import Node, Tape
+from polyad.engine.rules.structure import reshape, stack
+
+__all__ = ["BOXES", "contains_box", "gathered", "recorder", "unbox", "unbox_index"]
+
+# the class of boxes and all its subclasses: asked at every operation
+BOXES: set[type] = set()
+_PLAIN = frozenset({float, int, complex, bool, np.float64, np.float32, np.complex128, np.int64, np.bool_})
+
+
+def unbox(a: Any, beside: Value = None) -> Value:
+    """What the user wrote as a value.
+
+    Parameters
+    ----------
+    a : object
+        A box, number, array of any library, or list of them.
+    beside : value, optional
+        A value it meets: a tape there gets its own copy of what the user may write to later.
+    """
+    kind = type(a)
+    if kind in BOXES:
+        return a._value
+    if kind in _PLAIN:
+        # Python's complex times a NumPy number would be Python's again
+        return np.complex128(a) if kind is complex and not shape_of(beside) else a
+    if isinstance(a, np.ndarray):
+        if a.dtype == object:
+            return gathered(a)
+        tape = recorder(beside)
+        return a if tape is None else tape.hold(a)
+    if isinstance(a, Tracer | np.generic) or a is None:
+        return a
+    if isinstance(a, list | tuple):
+        return gathered(a)
+    owner = library_of(a)
+    if owner is not None and owner.name != "numpy":
+        plain = owner.released(a)
+        return Proxy(owner.name, a) if plain is a else unbox(plain, beside)
+    if is_sparse(a):
+        raise refused(a)
+    return a
+
+
+def recorder(value: Value) -> Tape | None:
+    """A tape that keeps what a value meets, at whichever level."""
+    if type(value) is Node:
+        return value.tape
+    if type(value) is Dual:
+        return recorder(value.tangent) or recorder(value.primal)
+    if type(value) is Series:
+        return next(filter(None, map(recorder, value.coefficients)), None)
+    return None
+
+
+def unbox_index(index: Any, beside: Value) -> Any:
+    """An index without boxes and lists, its arrays safe from later writing."""
+    if type(index) is tuple:
+        return tuple([_unbox_key(k, beside) for k in index])
+    return _unbox_key(index, beside)
+
+
+def _unbox_key(k: Any, beside: Value) -> Any:
+    kind = type(k)
+    if kind is int or kind is slice or k is None or k is Ellipsis:
+        return k
+    if kind in (bool, np.bool_, list):
+        k = _listed(k)
+        if k.size == 0 and k.dtype == float:
+            k = k.astype(int)
+    if isinstance(k, np.ndarray):
+        if k.dtype == object and contains_box(list(k.ravel())):  # numbers without values, in a list
+            counts = [unbox(n) if type(n) in BOXES else np.asarray(n) for n in k.ravel()]
+            return _as_index(reshape(stack(*counts, axis=0), shape=k.shape))
+        tape = recorder(beside)
+        return k if tape is None else tape.hold(k)
+    if isinstance(k, np.integer):
+        return int(k)
+    if kind in BOXES:
+        return _as_index(k._value)
+    owner = library_of(k)
+    if owner is not None and owner.name != "numpy":
+        return Proxy(owner.name, k)
+    return k
+
+
+def _as_index(value: Value) -> Value:
+    """What is left of a traced index."""
+    value = base(value)
+    if value.dtype.kind not in "iub":
+        raise IndexError(
+            "only integers, slices, None, Ellipsis, integer and boolean arrays are valid indices"
+        )
+    return value
+
+
+def _listed(k: Any) -> np.ndarray:
+    try:
+        return np.asarray(k)
+    except ValueError:
+        raise refuse(
+            "an index that is no array: a list of lists of several lengths, or one that contains itself",
+            "use an array of integers",
+        ) from None
+
+
+def gathered(items: Any) -> Value:
+    """A list, or an array of objects, with boxes in it as one value; without boxes, as it is."""
+    if isinstance(items, np.ndarray):
+        flat = [unbox(item) for item in items.ravel()]
+        if not any(isinstance(v, Tracer) for v in flat):
+            if not all(isinstance(v, float | int | complex | np.number) for v in flat):
+                return items
+            numbers = np.array(flat)  # of boxes of plain numbers, maybe
+            return numbers.astype(np.result_type(numbers, 1.0), copy=False).reshape(items.shape)
+        return reshape(stack(*map(_scalar, flat), axis=0), shape=items.shape)
+    if not contains_box(items):
+        return np.asarray(items)
+    values = [unbox(item) for item in items]
+    shape = np.broadcast_shapes(*(shape_of(v) for v in values))
+    if any(shape_of(v) != shape for v in values):
+        raise ValueError("a list of arrays of several shapes is no array")
+    return stack(*map(_scalar, values), axis=0)
+
+
+def _scalar(v: Value) -> Value:
+    return v if hasattr(v, "shape") else np.asarray(v, dtype=np.result_type(v, 1.0))
+
+
+def contains_box(items: Any) -> bool:
+    """Whether there is a box in a nesting of lists and tuples."""
+    return any(
+        type(item) in BOXES or (isinstance(item, list | tuple) and contains_box(item)) for item in items
+    )

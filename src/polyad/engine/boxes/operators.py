@@ -1,0 +1,153 @@
+"""The box's operators, in the shortest way that there is: they are most of a function's operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from polyad.engine.boxes.box import Box, number, wrap
+from polyad.engine.boxes.boxing import unbox
+from polyad.engine.core.values import Value
+from polyad.engine.functions.sparse_products import is_sparse, multiplies_as_matrix, product
+from polyad.engine.interpretations.tape import Node
+from polyad.engine.rules import arithmetic
+from polyad.engine.rules import elementwise as elementary
+from polyad.engine.rules import products as linalg
+
+__all__: list[str] = []
+
+
+def _operator(
+    primitive: Callable[..., Value], boxed: Callable[[Value], Any] = wrap
+) -> Callable[[Box, Any], Any]:
+    def operate(self: Box, other: Any) -> Any:
+        kind = type(other)
+        value = self._value
+        if kind is Box:
+            other = other._value
+        elif kind is not float and kind is not int:
+            if other is None or kind is str:
+                return NotImplemented
+            other = unbox(other, value)
+        result = primitive(value, other)
+        return Box(result) if type(result) is Node else boxed(result)
+
+    return operate
+
+
+def _reflected(primitive: Callable[..., Value]) -> Callable[[Box, Any], Any]:
+    def operate(self: Box, other: Any) -> Any:
+        value = self._value
+        if type(other) is not float and type(other) is not int:
+            if other is None or type(other) is str:
+                return NotImplemented
+            other = unbox(other, value)
+        result = primitive(other, value)
+        return Box(result) if type(result) is Node else wrap(result)
+
+    return operate
+
+
+def _augmented(primitive: Callable[..., Value]) -> Callable[[Box, Any], Any]:
+    def operate(self: Box, other: Any) -> Any:
+        value = self._value
+        result = primitive(value, unbox(other, value))
+        if not value.shape and not self._is_array():
+            return wrap(result)  # numbers are not written to, they are replaced
+        return self._replace(result)
+
+    return operate
+
+
+ARITHMETIC: dict[str, Callable[..., Value]] = {
+    "add": arithmetic.add,
+    "sub": arithmetic.subtract,
+    "mul": arithmetic.multiply,
+    "truediv": arithmetic.divide,
+    "pow": arithmetic.power,
+    "matmul": linalg.matmul,
+    "floordiv": elementary.floor_divide,
+    "mod": elementary.remainder,
+    "and": elementary.bitwise_and,
+    "or": elementary.bitwise_or,
+    "xor": elementary.bitwise_xor,
+}
+for _name, _primitive in ARITHMETIC.items():
+    setattr(Box, f"__{_name}__", _operator(_primitive))
+    setattr(Box, f"__r{_name}__", _reflected(_primitive))
+    setattr(Box, f"__i{_name}__", _augmented(_primitive))
+
+
+def _product(self: Box, other: Any) -> Any:
+    if other is None or type(other) is str:
+        return NotImplemented
+    if is_sparse(other):
+        return number(product(self._value, other))
+    return number(linalg.matmul(self._value, unbox(other, self._value)))  # of vectors it is a number
+
+
+def _reflected_product(self: Box, other: Any) -> Any:
+    if other is None or type(other) is str:
+        return NotImplemented
+    if is_sparse(other):
+        return number(product(other, self._value))
+    return number(linalg.matmul(unbox(other, self._value), self._value))
+
+
+_times = Box.__rmul__  # type: ignore[attr-defined]
+
+
+def _reflected_times(self: Box, other: Any) -> Any:
+    kind = type(other)
+    if kind is not float and kind is not int:
+        if is_sparse(other) and multiplies_as_matrix(other):
+            return number(product(other, self._value))
+        return _times(self, other)
+    return wrap(arithmetic.multiply(other, self._value))
+
+
+for _name, _method in {
+    "matmul": _product,
+    "rmatmul": _reflected_product,
+    "rmul": _reflected_times,
+}.items():
+    setattr(Box, f"__{_name}__", _method)
+
+for _name, _comparison in {
+    "lt": arithmetic.less,
+    "le": arithmetic.less_equal,
+    "gt": arithmetic.greater,
+    "ge": arithmetic.greater_equal,
+    "eq": arithmetic.equal,
+    "ne": arithmetic.not_equal,
+}.items():
+    setattr(Box, f"__{_name}__", _operator(_comparison))
+
+
+def _unary(primitive: Callable[..., Value]) -> Callable[[Box], Any]:
+    return lambda self: wrap(primitive(self._value))
+
+
+UNARY: dict[str, Callable[..., Value]] = {
+    "neg": arithmetic.negative,
+    "pos": lambda x: x * 1.0,
+    "abs": elementary.absolute,
+    "invert": elementary.invert,
+    "floor": elementary.floor,
+    "ceil": elementary.ceil,
+    "trunc": elementary.trunc,
+}
+for _name, _function in UNARY.items():
+    setattr(Box, f"__{_name}__", _unary(_function))
+
+
+def _divmod(self: Box, other: Any) -> tuple[Any, Any]:
+    return self // other, self % other
+
+
+def _rdivmod(self: Box, other: Any) -> tuple[Any, Any]:
+    return other // self, other % self
+
+
+for _name, _method in {"divmod": _divmod, "rdivmod": _rdivmod}.items():
+    setattr(Box, f"__{_name}__", _method)

@@ -1,0 +1,344 @@
+"""Roots that remember their square: norms, deviations, sizes.
+
+``norm(x)`` has no derivative at zero, and the convention that takes 0 for it is right to first order
+only: ``norm(x) ** 2`` is smooth there. So a box of what is the root of a known value squares to that
+value, in every mode and under every library; so do its multiples, its parts and what is joined of them.
+Where the values are known, boxes are of this kind only where one of them is zero: elsewhere the rules are
+right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polyad.engine.boxes.box import Box, Rearranged, number, wrap
+from polyad.engine.boxes.boxing import unbox
+from polyad.engine.boxes.dispatch import BOXING, UFUNC_ROOTS, apply_function, apply_ufunc
+from polyad.engine.core.kinds import conj
+from polyad.engine.core.table import FUNCTIONS
+from polyad.engine.core.values import Tracer, Value, base, is_real
+from polyad.engine.functions.reduction import Rooted
+from polyad.engine.interpretations.cotangents import Part
+from polyad.engine.interpretations.dual import Dual
+from polyad.engine.interpretations.proxy import Proxy
+from polyad.engine.interpretations.tape import Node
+from polyad.engine.rules.arithmetic import divide, equal, less, multiply, negative, power, real, where
+from polyad.engine.rules.elementwise import absolute
+
+__all__ = ["Root", "follow_methods", "half_power", "rooted", "squared"]
+
+SIMPLE = frozenset({float, int, np.float64, np.int64, np.float32})
+
+
+def squared(x: Value) -> Value:
+    """The square of the size of numbers."""
+    return x * x if is_real(x) else real(x * conj(x))
+
+
+def half_power(s: Value, k: int) -> Value:
+    """``s ** (k / 2)`` of an odd k, for what is a square: with the derivative zero to order k at zero.
+
+    Beyond that there is none, and what stands for it is not a number rather than a silent zero.
+    """
+    zero = equal(s, 0)
+    exponent = 0.5 * k
+    if isinstance(zero, np.bool_) and not zero:
+        return power(s, exponent)
+    return where(zero, power(s, k + 0.5), power(where(zero, 1.0, s), exponent))
+
+
+# Those that know their square are boxes and views of boxes, whose memory is laid out differently.
+if TYPE_CHECKING:
+    _Boxed = Box
+else:
+    _Boxed = object
+NOTHING: tuple[str, ...] = ()
+
+# how boxes in general do it
+_BOX: dict[str, Any] = {name: getattr(Box, f"__{name}__") for name in "pow mul rmul truediv matmul".split()}
+
+
+class Squared(_Boxed):
+    """What a box does that knows the square of its value."""
+
+    __slots__: tuple[str, ...] = NOTHING
+    _root: Value  # the square
+    _key: tuple[Any, ...]  # what it is the root of, and how
+    _was: Value  # the value that this is true of
+
+    def square(self) -> Value:
+        """The value's square; None where it has been written to since."""
+        return self._root if self._value is self._was else None
+
+    def _scaled(self, value: Value, factor: Value) -> Any:
+        root = self.square()
+        if root is None or type(factor) is bool:
+            return number(value)
+        return Root(value, multiply(root, squared(factor)) if factor is not None else root, (object(),))
+
+    def _alike(self, other: Any) -> bool:
+        """Whether another root is of the same."""
+        if not isinstance(other, Squared) or self.square() is None or other.square() is None:
+            return False
+        a, b = self._key, other._key
+        return self is other or (
+            len(a) == len(b) and all(p is q or _equal(p, q) for p, q in zip(a, b, strict=True))
+        )
+
+    def __pow__(self, other: Any) -> Any:
+        root = self.square()
+        if root is not None and type(other) in SIMPLE and other == int(other) and 2 <= other <= 64:
+            k = int(other)
+            if k % 2:
+                return number(half_power(root, k))
+            return number(root if k == 2 else power(root, k // 2))
+        return _BOX["pow"](self, other)
+
+    def __mul__(self, other: Any) -> Any:
+        if self._alike(other):
+            return number(self._root)
+        result = _BOX["mul"](self, other)
+        return _scaled(self, result, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _scaled(self, _BOX["rmul"](self, other), other)
+
+    def __truediv__(self, other: Any) -> Any:
+        result = _BOX["truediv"](self, other)
+        if not isinstance(result, Box) or self.square() is None:
+            return result
+        return Root(result._value, divide(self._root, squared(unbox(other, self._value))), (object(),))
+
+    def __matmul__(self, other: Any) -> Any:
+        if self._alike(other) and self.ndim == 1:
+            return number(FUNCTIONS[np.sum](self._root))
+        return _BOX["matmul"](self, other)
+
+    def __neg__(self) -> Any:
+        return self._scaled(negative(self._value), None)
+
+    def __pos__(self) -> Any:
+        return self._scaled(self._value * 1.0, None)
+
+    def __abs__(self) -> Any:
+        return self._scaled(absolute(self._value), None)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._part(Box.__getitem__(self, index), lambda a: a[index])
+
+    def __setitem__(self, index: Any, item: Any) -> None:
+        root = self.square()
+        squares = None if root is None else _square_of(item)
+        Box.__setitem__(self, index, item)
+        if root is not None:
+            box = Box(root)
+            box[index] = squares
+            self._root, self._key, self._was = box._value, (object(),), self._value
+
+    def _part(self, part: Any, move: Callable[[Any], Any]) -> Any:
+        """Some of it, or all at other places, with the squares moved alike."""
+        root = self.square()
+        if root is None or not isinstance(part, Box):
+            return part
+        squares = unbox(move(Box(root)))
+        if part._is_array() and part.ndim:  # which may be written to, where NumPy would share memory
+            return RootView(part, squares)
+        return Root(part._value, squares, (object(),))
+
+    def _augmented(self, result: Any) -> Any:
+        return self._replace(unbox(result)) if self.shape else result
+
+    def __ipow__(self, other: Any) -> Any:
+        return self._augmented(self**other)
+
+    def __imul__(self, other: Any) -> Any:
+        return self._augmented(self * other)
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self._augmented(self / other)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        short = SHORT.get(ufunc) if method == "__call__" and not kwargs else None
+        if short is not None and isinstance(inputs[0], Squared):
+            return short(*inputs)
+        if ufunc is np.multiply and short is not None:
+            return self.__rmul__(inputs[0])
+        return apply_ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func in PRODUCTS and not kwargs and len(args) == 2 and isinstance(args[0], Squared):
+            a, b = args
+            if a._alike(b) and a.ndim < 2:
+                return number(FUNCTIONS[np.sum](a._root))
+        if func is np.copy and len(args) == 1 and not kwargs:
+            return self._scaled(self._value, None)
+        result = apply_function(func, args, kwargs)
+        if func in MOVES and args and args[0] is self:
+            return self._part(result, lambda a: func(a, *args[1:], **kwargs))
+        if func in JOINS and isinstance(result, Box) and isinstance(args[0], list | tuple):
+            squares = func([_square_of(a) for a in args[0]], *args[1:], **kwargs)
+            return RootView(result, unbox(squares))
+        return result
+
+
+class Root(Squared, Box):
+    """A box and the square of its value."""
+
+    __slots__ = ("_key", "_root", "_was")
+
+    def __init__(self, value: Value, root: Value, key: tuple[Any, ...]) -> None:
+        self._value = self._was = value
+        self._root, self._key = root, key
+
+
+class RootView(Squared, Rearranged):
+    """Some or all entries of a root, as a view of the box that shares their memory."""
+
+    __slots__ = ("_key", "_root", "_was")
+
+    def __init__(self, view: Box, root: Value) -> None:
+        value = view._value
+        Rearranged.__init__(self, view, value, lambda v: v, lambda v, w: w)
+        self._root, self._key, self._was = root, (object(),), value
+
+
+def _square_of(a: Any) -> Any:
+    root = a.square() if isinstance(a, Squared) else None
+    return Box(root) if root is not None else wrap(squared(unbox(a)))
+
+
+def _moving(name: str) -> Any:
+    whole = getattr(Box, name)
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._part(whole(self, *args, **kwargs), lambda a: getattr(a, name)(*args, **kwargs))
+
+    return method
+
+
+def _turning(name: str, whole: Any) -> Callable[[Any], Any]:
+    return lambda self: self._part(whole(self), lambda a: getattr(a, name))
+
+
+def follow_methods() -> None:
+    """Let the squares go along where the box's methods move entries; they are defined after this module."""
+    for name in "reshape transpose ravel flatten squeeze swapaxes repeat take copy".split():
+        setattr(Squared, name, _moving(name))
+    for name in ("T", "mT"):
+        whole = getattr(Box, name).__get__
+        setattr(Squared, name, property(_turning(name, whole)))
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Whether two values are known to be the same function of the input, as two uses of one entry are."""
+    kind = type(a)
+    if a is b or kind is not type(b):
+        return a is b
+    if kind is Node:
+        return a.tape is b.tape and (a.index == b.index or _same_entry(a.tape[a.index], b.tape[b.index]))
+    if kind is Dual:  # all that is computed of them is the same
+        return a.level == b.level and _equal(a.primal, b.primal) and _equal(a.tangent, b.tangent)
+    if kind is Proxy:
+        return (
+            a.entry is not None
+            and b.entry is not None
+            and a.entry[0] is b.entry[0]
+            and a.entry[1:] == b.entry[1:]
+        )
+    if kind is np.ndarray:
+        return a.shape == b.shape and a.dtype == b.dtype and bool((a == b).all())
+    return isinstance(a, str | int | float | tuple | None) and bool(a == b)
+
+
+def _same_entry(a: Any, b: Any) -> bool:
+    """Whether two lines of a tape take the same part of the same array."""
+    if a is None or b is None or len(a) != 3 or len(b) != 3 or type(a[1]) is not int or a[1] != b[1]:
+        return False
+    mine, other = a[0], b[0]
+    if type(mine) is Part and type(other) is Part:
+        mine, other = (_plain(k.index) if k.basic else None for k in (mine, other))
+    known = type(mine) in (int, tuple) and type(mine) is type(other)
+    return known and bool(mine == other)
+
+
+def _plain(index: Any) -> Any:
+    return (
+        index if type(index) is int or (type(index) is tuple and all(type(k) is int for k in index)) else None
+    )
+
+
+def _scaled(root: Any, result: Any, other: Any) -> Any:
+    if not isinstance(result, Box) or root.square() is None:
+        return result
+    return Root(result._value, multiply(root._root, squared(unbox(other, root._value))), (object(),))
+
+
+SHORT: dict[Any, Callable[..., Any]] = {
+    np.square: lambda a: a**2,
+    np.power: lambda a, b: a**b,
+    np.float_power: lambda a, b: a**b,
+    np.multiply: lambda a, b: a * b,
+    np.divide: lambda a, b: a / b,
+    np.matmul: lambda a, b: a @ b,
+    np.negative: lambda a: -a,
+    np.positive: lambda a: +a,
+    np.absolute: abs,
+    np.fabs: abs,
+}
+PRODUCTS = frozenset({np.dot, np.vdot, np.inner})
+# functions of one array that move entries about, and of several that join them
+MOVES = frozenset(
+    getattr(np, name)
+    for name in (
+        "reshape ravel transpose permute_dims matrix_transpose squeeze expand_dims swapaxes moveaxis "
+        "rollaxis broadcast_to repeat tile take flip fliplr flipud roll rot90 "
+        "atleast_1d atleast_2d atleast_3d diagonal"
+    ).split()
+    if hasattr(np, name)
+)
+JOINS = frozenset({np.stack, np.concatenate, np.vstack, np.hstack, np.column_stack})
+
+
+def rooted(value: Value, square: Callable[[], Value], *key: Any) -> Any:
+    """The box of a value that is the root of another.
+
+    Parameters
+    ----------
+    value : Value
+        The root.
+    square : callable
+        Gives its square.
+    *key : object
+        What it is the root of, and how: two of the same are equal.
+    """
+    if not isinstance(value, Tracer):
+        return number(value)
+    known = base(value)
+    if not isinstance(known, Proxy) and not np.any(known == 0):
+        return number(value)
+    return Root(value, square(), key)
+
+
+def _of_root(x: Value) -> Value:
+    """What ``sqrt(x) ** 2`` is."""
+    return where(less(x, 0), np.nan, x) if is_real(x) else x
+
+
+def _absolute(self: Box) -> Any:
+    x = self._value
+    return rooted(absolute(x), lambda: squared(x), "absolute", x)
+
+
+setattr(Box, "__abs__", _absolute)  # noqa: B010
+BOXING[Rooted] = lambda r: rooted(r.value, lambda: r.square, *r.key)
+UFUNC_ROOTS.update(
+    {
+        np.sqrt: lambda y, x: rooted(y, lambda: _of_root(x), "sqrt", x),
+        np.absolute: lambda y, x: rooted(y, lambda: squared(x), "absolute", x),
+        np.fabs: lambda y, x: rooted(y, lambda: squared(x), "absolute", x),
+        np.hypot: lambda y, a, b: rooted(y, lambda: a * a + b * b, "hypot", a, b),
+    }
+)

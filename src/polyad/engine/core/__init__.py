@@ -1,0 +1,1 @@
+"""What everything in the engine stands on: values, primitives, tables, refusals."""

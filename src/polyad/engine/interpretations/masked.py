@@ -1,0 +1,182 @@
+"""Cotangents of which some entries are zero because nothing of them was chosen.
+
+``np.where(x > 0, x * np.log(x), 0)`` has the derivative zero at ``x <= 0``, though ``log`` has an infinite
+one there, or none: of what was not chosen nothing depends. A zero that is computed is another thing, for
+``sqrt(x) * sqrt(x)`` at zero is ``0 * inf`` and has the derivative one. So the way back keeps which
+entries were chosen, lets the others become what they will, and drops them where entries of several
+places meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.core.values import PRIMITIVES, Binary, Primitive, Tracer, Value, shape_of
+
+__all__ = ["Masked", "chosen", "picked", "settled"]
+
+# entry by entry, and linear in the cotangent
+KEEPING = frozenset("multiply divide negative conjugate real imag astype".split())
+# what moves entries about: done to the entries and to the mask
+MOVING = frozenset("reshape transpose broadcast_to getitem".split())
+
+
+class Masked(Tracer):
+    """A cotangent and where it counts; elsewhere it is zero, whatever stands there.
+
+    Parameters
+    ----------
+    value : Value
+        The entries.
+    mask : Value or callable
+        Truth values that broadcast against them, or a function that gives them when they are needed.
+    side : bool
+        Which truth value counts.
+    clean : bool
+        Whether the other entries of ``value`` are zeros.
+    """
+
+    __slots__ = ("_mask", "clean", "side", "value")
+    level = 2**62  # above every differentiation: it is met on the way back only
+
+    def __init__(self, value: Value, mask: Any, side: bool, *, clean: bool) -> None:
+        self.value, self._mask, self.side, self.clean = value, mask, side, clean
+
+    @property
+    def mask(self) -> Value:
+        """Where it counts, if ``side``, and where not otherwise."""
+        if callable(self._mask):
+            self._mask = self._mask()
+        return self._mask
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return shape_of(self.value)
+
+    @property
+    def dtype(self) -> Any:
+        return self.value.dtype
+
+    def lower(self) -> Value:
+        return self.settled()
+
+    def settled(self) -> Value:
+        """The cotangent with its zeros."""
+        if not self.clean:
+            where, mask, v = PRIMITIVES["where"], self.mask, self.value
+            if not (self.side and type(mask) is np.ndarray and mask.all()):
+                self.value = where(mask, v, 0.0) if self.side else where(mask, 0.0, v)
+            self.clean = True
+        return self.value
+
+    def alive(self) -> Value:
+        """Where it counts."""
+        return self.mask if self.side else PRIMITIVES["logical_not"](self.mask)
+
+    def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
+        name = primitive.name
+        masks = [a for a in args if type(a) is Masked]
+        if name in KEEPING and len(masks) == 1:
+            value = primitive(*[a.value if a is self else a for a in args], **params)
+            return Masked(value, self._mask, self.side, clean=False)
+        if name == "add" and len(masks) == 2:
+            return _sum(*masks)
+        if name in MOVING and not isinstance(params.get("index"), Tracer):
+            return self._moved(lambda a: primitive(a, **params))
+        if name == "scatter" and not isinstance(params["index"], Tracer):
+            return Masked(
+                primitive(self.settled(), **params), lambda: self._touched(params), True, clean=True
+            )
+        return primitive(*[a.settled() if type(a) is Masked else a for a in args], **params)
+
+    def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
+        return self.process(primitive, (a, b), {})
+
+    def _touched(self, params: dict[str, Any]) -> Value:
+        """Where a scattered cotangent counts."""
+        number = _full(PRIMITIVES["where"](self.alive(), 1.0, 0.0), self.shape)
+        return PRIMITIVES["not_equal"](PRIMITIVES["scatter"](number, **params), 0.0)
+
+    def _moved(self, move: Callable[[Value], Value]) -> Value:
+        """The entries at other places."""
+        shape = self.shape
+        return Masked(move(self.value), lambda: move(_full(self.mask, shape)), self.side, clean=self.clean)
+
+    def __repr__(self) -> str:
+        return f"Masked({self.value!r})"
+
+
+def _full(a: Value, shape: tuple[int, ...]) -> Value:
+    return a if shape_of(a) == shape else PRIMITIVES["broadcast_to"](a, shape=shape)
+
+
+def _sum(a: Masked, b: Masked) -> Value:
+    """A sum counts where one of them does."""
+    if a._mask is b._mask and a.side == b.side:
+        return Masked(a.value + b.value, a._mask, a.side, clean=a.clean and b.clean)
+    union = PRIMITIVES["logical_or"]
+    return Masked(a.settled() + b.settled(), lambda: union(a.alive(), b.alive()), True, clean=True)
+
+
+def settled(w: Value) -> Value:
+    """A cotangent with its zeros."""
+    return w.settled() if type(w) is Masked else w
+
+
+def picked(w: Value, places: Sequence[tuple[Any, Value]]) -> Masked:
+    """A cotangent of an array of which nothing but the entries at some places was used.
+
+    Parameters
+    ----------
+    w : Value
+        The cotangent.
+    places : sequence of (index, mask)
+        The indices, without tracers, and which of the entries there count; None for all.
+    """
+    shape = shape_of(w)
+
+    def used() -> np.ndarray:
+        mask = np.zeros(shape, dtype=bool)
+        for index, alive in places:
+            if alive is not None:  # a place that is named twice counts where one of them does
+                found = np.arange(mask.size).reshape(shape)[index]
+                index = np.unravel_index(found[np.broadcast_to(alive, found.shape)], shape)
+            mask[index] = True
+        return mask
+
+    return Masked(w, used, True, clean=True)
+
+
+def chosen(w: Value, mask: Any, side: bool, clean: Value = None) -> Value:
+    """What of a cotangent reaches the one (``side``) or the other of two that were chosen from.
+
+    Parameters
+    ----------
+    w : Value
+        The cotangent of the result.
+    mask : Value or callable
+        As ``Masked`` has it.
+    side : bool
+        Which truth value of it counts.
+    clean : Value, optional
+        What reaches it, where that is known; otherwise it is picked by the mask, an array.
+
+    Returns
+    -------
+    Value or None
+        None where nothing of it was chosen, as far as that is a single choice.
+    """
+    if clean is None and isinstance(mask, np.ndarray | np.bool_) and not mask.shape:
+        return w if bool(mask) is side else None
+    if clean is None:
+        where = PRIMITIVES["where"]
+        entries = settled(w)
+        clean = where(mask, entries, 0.0) if side else where(mask, 0.0, entries)
+    result = Masked(clean, mask, side, clean=True)
+    if type(w) is not Masked:
+        return result
+    both = PRIMITIVES["logical_and"]
+    return Masked(clean, lambda: both(w.alive(), result.alive()), True, clean=True)

@@ -1,0 +1,385 @@
+"""The lift: an array of another library, on which NumPy code runs by that library's own functions.
+
+It is the lowest level. Constants of NumPy become the library's arrays where they meet one, and operands
+have the types in which NumPy would compute (``promotion``), which is settled at a glance where all are
+double precision.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.arrays.user_code import is_polyads
+from polyad.engine.core.kinds import DECOMPOSITIONS, hosted
+from polyad.engine.core.refusals import refuse
+from polyad.engine.core.values import ALIVE, PRIMITIVES, Binary, Primitive, Tracer, Value, base
+from polyad.engine.interpretations.adapter import adapter
+from polyad.engine.interpretations.gates import CHOICES, Made, gated, made
+from polyad.engine.interpretations.promotion import is_logical, is_unchanged, is_whole
+from polyad.errors import KEPT, OperationNotSupportedError, PolyadError
+
+__all__ = ["Proxy", "beside", "later", "numbers"]
+
+_DOUBLE = np.dtype(np.float64)
+_COUNT = np.dtype(np.int64)
+
+
+# what NumPy does not compute of every matrix
+FAILING = frozenset("cholesky inv solve det slogdet eigh eigvalsh eig svd svdvals pinv".split())
+
+
+def _is_caught() -> bool:
+    """Whether code under way speaks of the error that NumPy raises then: it has another way for that case."""
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        if "LinAlgError" in code.co_names and not is_polyads(code.co_filename):
+            return True
+        frame = frame.f_back
+    return False
+
+
+class Proxy(Tracer):
+    """An array of another library.
+
+    Parameters
+    ----------
+    library : str
+        Its name.
+    array : array
+        The array.
+    run : int
+        The level of the run of a lifted function that it belongs to, and beyond whose end some libraries'
+        arrays have no meaning; 0 for what belongs to none.
+    """
+
+    __slots__ = ("array", "entry", "library", "made", "run")
+    level = 0
+
+    def __init__(self, library: str, array: Any, run: int = 0) -> None:
+        self.library = library
+        self.array = array
+        self.run = run
+        self.made: Made | None = None  # how, where that is kept (``gates``)
+        self.entry: Any = None  # of an entry, the array and the index that it was taken by (``roots``)
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return tuple(adapter(self.library).shape_of(self.array))
+
+    @property
+    def dtype(self) -> Any:
+        return adapter(self.library).dtype(self.array)
+
+    def lower(self) -> Value:
+        return self
+
+    def truth(self) -> bool:
+        """The truth of a 0-d array, or the error that says why it has none yet."""
+        return adapter(self.library).truth(self.array)
+
+    def __bool__(self) -> bool:
+        return self.truth()
+
+    def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
+        own = adapter(self.library)
+        way = own.short.get(primitive)
+        if way is not None and (not params or _is_plain(params)):
+            # all are double precision, which is most of what there is: nothing to promote or to convert
+            compute, remembers, chooses = way
+            library, dtype_of, double, past = self.library, own.dtype_of, own.double, False
+            arrays = []
+            for a in args:
+                kind = type(a)
+                if kind is Proxy:
+                    if a.library != library or (a.run and a.run not in ALIVE):
+                        break
+                    array = a.array
+                    if dtype_of(array) is not double:
+                        break
+                    if a.made is not None:
+                        past = True
+                    arrays.append(array)
+                elif kind is float or kind is int:
+                    arrays.append(a)
+                elif kind is np.ndarray and a.dtype is _DOUBLE:
+                    past = True  # whether it holds an infinity is seen where that matters
+                    arrays.append(own.constant(a, self.array))
+                else:
+                    break
+            else:
+                if not (past and chooses):
+                    result = compute(*arrays, **params)
+                    if not own.is_own(result) or type(result) is tuple:
+                        several = type(result) is tuple
+                        return tuple([self._leave(own, a) for a in result]) if several else result
+                    value = Proxy(library, result, self.run)
+                    if remembers and (past or primitive.steep):
+                        value.made = made(primitive, args, params)
+                    elif params and primitive.name == "getitem" and type(params["index"]) is int:
+                        value.entry = (self.array, params["index"])
+                    return value
+        result = self._long_way(own, primitive, args, params)
+        if primitive.name == "getitem" and type(result) is Proxy and type(params["index"]) is int:
+            result.entry = (self.array, params["index"])
+        return result
+
+    def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
+        own = adapter(self.library)
+        way = own.short.get(primitive)
+        if way is not None and (not self.run or self.run in ALIVE):
+            array = self.array
+            if own.dtype_of(array) is own.double:
+                result = way[0](array, b) if side == 0 else way[0](a, array)
+                if not own.is_own(result):
+                    return result
+                value = Proxy(self.library, result, self.run)
+                if way[1] and (self.made is not None or primitive.steep):
+                    value.made = made(primitive, (a, b), {})
+                return value
+        return self._long_way(own, primitive, (a, b), {})
+
+    def _long_way(
+        self, own: Any, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]
+    ) -> Value:
+        """The result, whatever the operands are."""
+        if not own.raises and primitive.name in FAILING and _is_caught():
+            raise refuse(
+                f"np.linalg.{primitive.name} where np.linalg.LinAlgError is caught: what runs the function "
+                f"without its values ({self.library}) cannot know whether it is raised",
+                "use a backend that runs the function on values (backend='numpy', 'torch'), or leave the "
+                "fallback away",
+            )
+        if primitive not in own.short:
+            own.short[primitive] = _short(own, primitive)
+        if not own.traps:
+            return self._processed(own, primitive, args, params)
+        if primitive.name in CHOICES and not any(map(is_kept, args)):
+            args = gated(primitive, args, params, lambda v: self._leave(own, own.stop(v.array)))
+        return self.remade(primitive, args, params)
+
+    def remade(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
+        """The result, which remembers how it was made."""
+        result = self._processed(adapter(self.library), primitive, args, params)
+        if type(result) is Proxy and (primitive.lazy or primitive.name == "where"):
+            result.made = made(primitive, args, params)
+        return result
+
+    def _processed(
+        self, own: Any, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]
+    ) -> Value:
+        """The result by the library's version of the primitive, or by what stands for it."""
+        compute = own.compute(primitive)
+        double, same = own.double, True
+        arrays: list[Any] = []
+        for a in args:
+            kind = type(a)
+            if kind is Proxy:
+                if a.run and a.run not in ALIVE:  # kept from a run that is finished: a constant
+                    return primitive(*[numbers(b) if is_kept(b) else b for b in args], **params)
+                if a.library != self.library:
+                    raise _mixed(self.library, a.library)
+                a = a.array
+                if a.dtype is not double:
+                    same = False
+            elif isinstance(a, np.ndarray | np.generic):
+                if a.dtype is not _DOUBLE:
+                    own.check(a.dtype)
+                    same = False
+                a = own.constant(a, self.array)
+            elif kind is not float and kind is not int:
+                same = False
+            arrays.append(a)
+        if "index" in params:
+            params = {**params, "index": _index(params["index"])}
+        if same or not own.promotes:
+            return self._computed(own, primitive, compute, arrays, params)
+        key = (primitive.name, *[getattr(a, "dtype", None) or type(a) for a in arrays])
+        if key in own.agrees:
+            return self._computed(own, primitive, compute, arrays, params)
+        return self._promoted(own, primitive, compute, arrays, params, args, key)
+
+    def _computed(
+        self, own: Any, primitive: Primitive, compute: Any, arrays: list[Any], params: dict[str, Any]
+    ) -> Value:
+        """The result in the library's own way."""
+        if compute is None:
+            result = substitute(own, primitive, tuple([self._leave(own, a) for a in arrays]))
+            if result is not NotImplemented:
+                return result
+            compute = from_host(own, primitive)
+        if compute is None:
+            raise refuse(
+                f"{self.library} has no counterpart of {primitive.name}",
+                f"write this part in {self.library}'s own functions, or use backend='numpy'",
+            )
+        result = compute(*arrays, **params)
+        if primitive.multiple or type(result) is tuple:
+            return tuple(self._leave(own, part) for part in result)
+        return self._leave(own, result)
+
+    def _promoted(
+        self,
+        own: Any,
+        primitive: Primitive,
+        compute: Any,
+        arrays: list[Any],
+        params: dict[str, Any],
+        args: tuple[Value, ...],
+        key: tuple[Any, ...],
+    ) -> Value:
+        """The result in NumPy's types, whatever those of the library would be."""
+        types = own.types(primitive.name, arrays)
+        if types is None:
+            return self._computed(own, primitive, compute, arrays, params)
+        given, arrays = arrays, own.typed(primitive.name, arrays, types)
+        if is_unchanged(primitive.name, types):
+            return self._leave(own, arrays[0])
+        try:
+            if is_logical(primitive.name, types):  # a sum of products of truth values is whether there is one
+                counted = [own.cast(a, _COUNT) for a in arrays]
+                result = PRIMITIVES["not_equal"](self._computed(own, primitive, compute, counted, params), 0)
+            elif is_whole(primitive.name, types):
+                result = self._whole(own, primitive, compute, arrays, args)
+            else:
+                result = self._computed(own, primitive, compute, arrays, params)
+        except (RuntimeError, NotImplementedError) as error:
+            if isinstance(error, PolyadError) or all(a.dtype is own.double for a in arrays if own.is_own(a)):
+                raise
+            raise own.unable(primitive.name, arrays, error) from error
+        if types.result is None or type(result) is tuple:
+            return result
+        if result.dtype == types.result:
+            # the library does as NumPy does by itself, and need not be told again; whole numbers are
+            # looked at each time, for there are some that do not fit
+            if own.wraps and types.result.kind in "fc" and all(map(operator.is_, given, arrays)):
+                own.agrees.add(key)
+            return result
+        if type(result) is Proxy:
+            return self._leave(own, own.cast(result.array, types.result))
+        return result.astype(types.result)
+
+    def _whole(
+        self, own: Any, primitive: Primitive, compute: Any, arrays: list[Any], args: tuple[Value, ...]
+    ) -> Value:
+        """Operations that are not defined for all whole numbers: NumPy's answer, or its error."""
+        if primitive.name == "power":
+            known = args[1] if type(args[1]) is not Proxy else own.values(arrays[1])
+            if known is not None and np.any(np.less(known, 0)):
+                raise ValueError("Integers to negative integer powers are not allowed.")
+            return self._computed(own, primitive, compute, arrays, {})
+        choose, equal = PRIMITIVES["where"], PRIMITIVES["equal"]
+        divisor = Proxy(self.library, arrays[-1]) if own.is_own(arrays[-1]) else arrays[-1]
+        if primitive.name == "reciprocal":
+            return choose(equal(PRIMITIVES["absolute"](divisor), 1), divisor, 0)
+        zero = equal(divisor, 0)
+        safe = choose(zero, 1, divisor)
+        safe = safe.array if type(safe) is Proxy else own.constant(np.asarray(safe), self.array)
+        return choose(zero, 0, self._computed(own, primitive, compute, [arrays[0], safe], {}))
+
+    def _entered(self, own: Any, a: Value) -> Any:
+        """An operand as the library takes it."""
+        if type(a) is Proxy:
+            if a.library != self.library:
+                raise _mixed(self.library, a.library)
+            return a.array
+        return own.constant(a, self.array) if isinstance(a, np.ndarray | np.generic) else a
+
+    def _leave(self, own: Any, result: Any) -> Value:
+        return Proxy(self.library, result, self.run) if own.is_own(result) else result
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.array!r})"
+
+
+def _short(own: Any, primitive: Primitive) -> tuple[Any, bool, bool] | None:
+    """How a primitive is computed of double precision alone, if nothing is to be asked before.
+
+    Also whether a choice has to know how its results were made, and whether it is a choice.
+    """
+    compute = own.compute(primitive)
+    if compute is None or primitive.multiple or (not own.raises and primitive.name in FAILING):
+        return None
+    remembers = own.traps and (primitive.lazy or primitive.name == "where")
+    return compute, remembers, own.traps and primitive.name in CHOICES
+
+
+def _is_plain(params: dict[str, Any]) -> bool:
+    """Whether there is no array in an index among the parameters."""
+    index = params.get("index")
+    kind = type(index)
+    if kind is tuple:
+        keys: tuple[Any, ...] = params["index"]
+        return all(k is None or k is Ellipsis or type(k) is int or type(k) is slice for k in keys)
+    return index is None or kind is int or kind is slice
+
+
+def _mixed(a: str, b: str) -> Exception:
+    """The error for arrays of two libraries, as a derivative inside one of another framework has them."""
+    own = adapter(a).mixed or adapter(b).mixed
+    if own is not None:
+        return own()
+    return refuse(
+        f"arrays of {a} and {b} met in one operation, as where a derivative by {a} is taken inside one by "
+        f"{b}, or the other way round",
+        "use one backend for both, or backend='numpy' for the inner one, which works inside every other; if "
+        + KEPT,
+    )
+
+
+def beside(x: Any, like: Proxy) -> Proxy:
+    """A plain array as the library's that another one is of."""
+    return Proxy(like.library, adapter(like.library).constant(np.asarray(x), like.array))
+
+
+def later(check: Callable[..., Any], *values: Value) -> None:
+    """Make a check whenever the library knows the values, of which one at least is a ``Proxy``."""
+    own = adapter(next(v.library for v in values if type(v) is Proxy))
+    own.later(check, tuple(v.array if type(v) is Proxy else v for v in values))
+
+
+def is_kept(value: Value) -> bool:
+    """Whether a value is an array of a library that was lifted in a run that is finished."""
+    return type(value) is Proxy and value.run > 0 and value.run not in ALIVE
+
+
+def numbers(value: Value) -> Any:
+    """The numbers in what was kept from a finished differentiation."""
+    value = base(value)
+    if type(value) is not Proxy:
+        return value
+    found = adapter(value.library).kept(value.array)
+    if found is None:
+        raise refuse("numbers were asked of a value that never had any", KEPT)
+    return found if found.shape else found[()]
+
+
+def _index(index: Any) -> Any:
+    """An index with the library's own arrays in it; those of NumPy stay."""
+    if type(index) is tuple:
+        return tuple(_index(k) for k in index)
+    if is_kept(index):
+        return numbers(index)
+    return index.array if type(index) is Proxy else index
+
+
+def substitute(own: Any, primitive: Primitive, args: tuple[Value, ...]) -> Value:
+    """The operation in terms of others that the library has, or NotImplemented."""
+    form = DECOMPOSITIONS.get(primitive.name)
+    if form is None:
+        return NotImplemented
+    try:
+        return form(*args)
+    except OperationNotSupportedError:  # it lacks one of these as well
+        return NotImplemented
+
+
+def from_host(own: Any, primitive: Primitive) -> Any:
+    """The operation computed by SciPy within the library's own transformations, or None."""
+    enter = getattr(own, "host", None)
+    return enter(primitive) if enter is not None and hosted(primitive) else None

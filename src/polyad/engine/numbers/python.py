@@ -1,0 +1,229 @@
+"""Python's floats under differentiation: what is calculated with them is Python's, not NumPy's.
+
+A comparison of Python numbers is a Python truth value, on which ``~`` and ``+`` calculate as on whole
+numbers; one of NumPy's numbers is NumPy's. So an argument that the caller passed as a float stays one,
+as does what is calculated from it and other Python numbers.
+"""
+
+from __future__ import annotations
+
+import threading
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.boxes import operators  # noqa: F401  (gives the box its operators)
+from polyad.engine.boxes.box import Box
+from polyad.engine.core.refusals import refuse
+from polyad.engine.core.values import base
+from polyad.engine.interpretations.adapter import adapter
+from polyad.engine.interpretations.proxy import Proxy
+from polyad.engine.numbers.functions import _short_power
+from polyad.engine.numbers.number import ScalarBox
+from polyad.errors import OperationNotSupportedError
+
+__all__ = ["as_python"]
+
+ARITHMETIC = "add sub mul truediv floordiv mod pow"
+COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
+
+
+class _Told(threading.local):
+    """How often a number of this thread was asked what Python's and NumPy's answer differently."""
+
+    count = 0
+
+
+TOLD = _Told()
+
+
+def as_python(leaf: Any) -> Any:
+    """A number as one that was passed as a Python float."""
+    kind = type(leaf)
+    if kind is np.float64:
+        return float(leaf)
+    if kind is np.complex128:  # a complex step
+        return complex(leaf)
+    if kind is ScalarBox:
+        new = PythonScalar()
+        new._entries, new._index, new._x = leaf._entries, leaf._index, leaf._x
+        return new
+    if kind is Box and leaf._value.shape == ():
+        return PythonBox(leaf._value)
+    return leaf
+
+
+def _plain(a: Any) -> Any:
+    """The same number as one of NumPy's."""
+    if type(a) is PythonScalar:
+        new = ScalarBox()
+        new._entries, new._index, new._x = a._entries, a._index, a._x
+        return new
+    return Box(a._value) if type(a) is PythonBox else a
+
+
+def _is_python(a: Any) -> bool:
+    return type(a) in (float, int, bool, complex, PythonScalar, PythonBox)
+
+
+def _operator(name: str) -> Callable[[Any, Any], Any]:
+    def operate(self: Any, other: Any) -> Any:
+        mine, result = _plain(self), NotImplemented
+        found = getattr(type(mine), name, None)
+        if found is not None:
+            result = found(mine, _plain(other))
+        return as_python(result) if _is_python(other) else result
+
+    operate.__name__ = name
+    return operate
+
+
+def _unary(name: str) -> Callable[[Any], Any]:
+    return lambda self: as_python(getattr(_plain(self), name)())
+
+
+def _comparison(name: str) -> Callable[[Any, Any], Any]:
+    def compare(self: Any, other: Any) -> Any:
+        TOLD.count += 1
+        mine = _plain(self)
+        result = getattr(type(mine), name)(mine, _plain(other))
+        if not _is_python(other) or result is NotImplemented:
+            return result
+        if isinstance(result, np.bool_ | bool):
+            return bool(result)
+        value = base(result._value)
+        try:
+            return adapter(value.library).truth(value.array) if type(value) is Proxy else bool(value)
+        except OperationNotSupportedError:
+            return Truth(result._value)
+
+    return compare
+
+
+class PythonScalar(ScalarBox):
+    """A Python float with a derivative of one level."""
+
+    __slots__ = ()
+    __hash__ = None
+
+
+class PythonBox(Box):
+    """A Python float under any interpretation."""
+
+    __slots__ = ()
+    __hash__ = None
+
+
+class Truth(Box):
+    """The truth value of Python numbers that have no values yet."""
+
+    __slots__ = ()
+    _is_python = True
+    __hash__ = None
+
+    def _refused(self, *others: Any) -> Any:
+        raise _unknown(
+            "arithmetic with a comparison of Python floats, which counts as 0 or 1, met a value that is not "
+            "known yet",
+            "use np.where(s > 0, 1, 0), pass an array or a NumPy number, or use backend='numpy'",
+        )
+
+    __invert__ = __neg__ = __pos__ = __abs__ = _refused
+    __add__ = __radd__ = __sub__ = __rsub__ = _refused
+
+
+def _unknown(operation: str, remedy: str) -> Exception:
+    error = refuse(operation, remedy)
+    error.decisive = True  # the framework's own arrays would give something else
+    return error
+
+
+def _numbers(value: Any) -> Any:
+    TOLD.count += 1
+    value = base(value)
+    return adapter(value.library).kept(value.array) if type(value) is Proxy else value
+
+
+def _whole(f: Callable[[float], Any]) -> Callable[..., Any]:
+    """A function whose result is a whole number: constant in pieces, where there is a value."""
+
+    def call(self: Any) -> Any:
+        known = _numbers(self._value)
+        if known is None:
+            raise _unknown(
+                "a whole number was asked of a value that is not known yet",
+                "use np.floor or np.round, or backend='numpy'",
+            )
+        return f(float(known))
+
+    return call
+
+
+def _format(self: Any, spec: str) -> str:
+    known = _numbers(self._value)
+    if known is None:
+        raise _unknown("a text was made of a value that is not known yet", "use backend='numpy'")
+    return format(float(known), spec)
+
+
+def _round(self: Any, digits: int | None = None) -> Any:
+    return self._whole() if digits is None else as_python(np.round(_plain(self), digits))
+
+
+def _is_asked(self: Any) -> bool:
+    """Whether it is a number of Python's; what ``isinstance`` is told depends on it."""
+    TOLD.count += 1
+    return True
+
+
+_KINDS: tuple[Any, ...] = (PythonScalar, PythonBox)
+for _kind in _KINDS:
+    for _name in ARITHMETIC.split():
+        setattr(_kind, f"__{_name}__", _operator(f"__{_name}__"))
+        setattr(_kind, f"__r{_name}__", _operator(f"__r{_name}__"))
+        setattr(_kind, f"__i{_name}__", _operator(f"__{_name}__"))  # replaced, not written to
+    for _name in ("neg", "pos", "abs"):
+        setattr(_kind, f"__{_name}__", _unary(f"__{_name}__"))
+    for _name in COMPARISONS:
+        setattr(_kind, f"__{_name}__", _comparison(f"__{_name}__"))
+    _kind._whole = _whole(round)
+    _kind.__round__ = _round
+    _kind.__int__ = _kind.__trunc__ = _whole(int)
+    _kind.__floor__ = _whole(lambda x: int(np.floor(x)))
+    _kind.__ceil__ = _whole(lambda x: int(np.ceil(x)))
+    _kind.__format__ = _format
+    _kind._is_python = property(_is_asked)
+    _kind.is_integer = _whole(float.is_integer)
+
+
+# -- the short way, as for NumPy's numbers ---------------------------------------------------------------
+
+
+def _general(self: Any, other: Any, again: Any, primitive: Any) -> Any:
+    """What the short way does not serve, by that of NumPy's numbers."""
+    name = "__pow__" if again is None else again.__name__
+    result = getattr(ScalarBox, name)(_plain(self), _plain(other))
+    return as_python(result) if _is_python(other) else result
+
+
+def _twin(f: Any) -> Any:
+    """An operator of NumPy's numbers, written out for speed, as one of these."""
+    names = {**f.__globals__, "ScalarBox": PythonScalar, "_general": _general}
+    return types.FunctionType(f.__code__, names, f.__name__, f.__defaults__, f.__closure__)
+
+
+def _array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    return ScalarBox.__array_ufunc__(_plain(self), ufunc, method, *map(_plain, inputs), **kwargs)
+
+
+for _name in ("add", "sub", "mul", "truediv"):
+    _short = _twin(getattr(ScalarBox, f"__{_name}__"))
+    setattr(PythonScalar, f"__{_name}__", _short)
+    setattr(PythonScalar, f"__i{_name}__", _short)
+    setattr(PythonScalar, f"__r{_name}__", _twin(getattr(ScalarBox, f"__r{_name}__")))
+_twins: Any = PythonScalar
+_twins.__pow__ = _twins.__ipow__ = _twin(_short_power)
+_twins.__neg__ = _twin(ScalarBox.__neg__)
+_twins.__array_ufunc__ = _array_ufunc

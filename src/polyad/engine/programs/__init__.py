@@ -1,0 +1,1 @@
+"""Functions recorded, simplified and written as Python."""

@@ -1,0 +1,193 @@
+"""NumPy code that is computed and written down: the arrays of a recording.
+
+A recorded array is a ``Proxy`` over a ``Cell``, a concrete example of the array together with its name
+in the program. Every primitive on cells is computed, so that shapes and dtypes are NumPy's own, and
+appended to the recording. As all derivative rules are written in primitives, a derivative that runs on
+cells leaves the whole derivative as a straight list of operations.
+
+What would make the list depend on the example's values is refused: a branch on a value, a number
+taken out of an array, an array whose shape depends on values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.core.refusals import Deviates, refuse
+from polyad.engine.core.values import Primitive
+from polyad.engine.interpretations.adapter import Adapter
+from polyad.engine.programs.recording import Captured, Cell, Constant
+
+__all__ = ["Recording"]
+
+REMEDY = (
+    "use np.where for a choice between numbers (np.maximum and np.minimum for max and min), polyad.Static(c) "
+    "for an argument that never changes, or polyad.NumPy(compile=False)"
+)
+# their results have as many entries as the values say
+SHAPED = frozenset({"nonzero", "bincount"})
+
+
+class Recording(Adapter):
+    """NumPy's arrays, every operation on them written down."""
+
+    name = "recording"
+    extended = True
+    raises = False
+    mixed = Captured
+    promotes = False  # NumPy itself computes
+
+    def main(self) -> Any:
+        return np
+
+    def namespaces(self, home: str) -> tuple[Any, ...]:
+        return ()
+
+    def compute(self, primitive: Primitive) -> Callable[..., Any] | None:
+        name = primitive.name
+        found = self._found.get(name)
+        if found is None:
+            found = self._found[name] = getattr(self, f"own_{name}", None) or _recorded(primitive)
+        return found
+
+    def dtype(self, a: Any) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = a.value.dtype
+        return dtype
+
+    def constant(self, a: Any, beside: Any) -> Any:
+        if not isinstance(a, np.ndarray) or beside.recording is None:
+            return a
+        return Cell(a, Constant(beside.recording.held(a)), None)
+
+    def is_own(self, a: Any) -> bool:
+        return type(a) is Cell
+
+    def truth(self, a: Any) -> bool:
+        raise refuse("a compiled program has no branches, and one depends on a value", REMEDY)
+
+    def values(self, a: Any) -> np.ndarray:
+        raise refuse("an operation whose form depends on values cannot be compiled", REMEDY)
+
+    def example(self, a: Any) -> np.ndarray:
+        return np.asarray(a.value)
+
+    def stop(self, a: Any) -> Any:
+        return a
+
+    def later(self, check: Callable[..., Any], arrays: tuple[Any, ...]) -> None:
+        recording = next((a.recording for a in arrays if type(a) is Cell and a.recording is not None), None)
+        values = [a.value if type(a) is Cell else a for a in arrays]
+        check(*values)
+        if recording is not None:
+            recording.demand(check, [a.source if type(a) is Cell else a for a in arrays])
+
+    # What Adapter defines in terms of a framework's own functions is NumPy's here.
+    own_concatenate = own_stack = own_einsum = own_svd = own_searchsorted = None  # type: ignore[assignment]
+    own_pinv = own_fft = own_ifft = own_argsort = own_argpartition = None  # type: ignore[assignment]
+    own_truncate_to = own_astype = None  # type: ignore[assignment]
+
+    def may_repeat(self, shape: tuple[int, ...], index: Any, plain: bool) -> bool:
+        """Whether it does so in the example; otherwise the program looks at every run (``_set_once``)."""
+        places = np.arange(int(np.prod(shape))).reshape(shape)[_example(index)]
+        return np.unique(places).size < np.size(places)
+
+    def own_zeros(self, like: Any, shape: tuple[int, ...]) -> Any:
+        return np.zeros(shape, dtype=like.dtype)
+
+    def own_getitem(self, x: Any, index: Any) -> Any:
+        for k in index if type(index) is tuple else (index,):
+            if type(k) is Cell and k.dtype.kind == "b":
+                raise refuse(
+                    "a mask computed from values picks entries, whose number a compiled program cannot know",
+                    "use np.where(mask, x, 0), or polyad.NumPy(compile=False)",
+                )
+        return _GETITEM(x, index=index)
+
+    def own_setitem(self, x: Any, v: Any, index: Any) -> Any:
+        keys = [k for k in (index if type(index) is tuple else (index,)) if type(k) is Cell]
+        if any(k.dtype.kind == "b" for k in keys):
+            if getattr(v, "shape", ()):
+                raise refuse(
+                    "an array is written where a mask computed from values says, whose number of entries a "
+                    "compiled program cannot know",
+                    "use np.where(mask, v, x), or polyad.NumPy(compile=False)",
+                )
+        elif keys:
+            return _SET_ONCE(x, v, index=index)
+        return _SETITEM(x, v, index=index)
+
+
+def _recorded(primitive: Primitive, compute: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """The primitive on cells, numbers and constant arrays."""
+    compute, name = compute or primitive.compute, primitive.name
+
+    def apply(*args: Any, **params: Any) -> Any:
+        recording = None
+        values, operands = [], []
+        for a in args:
+            if type(a) is Cell:
+                values.append(a.value)
+                operands.append(a.source)
+                if recording is not None and a.recording not in (None, recording):
+                    raise Captured
+                recording = recording or a.recording
+            else:
+                values.append(a)
+                operands.append(a)
+        index = params.get("index")
+        if index is None or not _has_cell(index):
+            given = params
+        else:
+            recording = recording or next(k.recording for k in _keys(index) if type(k) is Cell)
+            given = {**params, "index": _example(index)}
+            params = {**params, "index": _named(index)}
+        if "strict" in given:  # the example is no point of which anything is to be said
+            y = compute(*values, **{**given, "strict": False})
+        else:
+            y = compute(*values, **given)
+        if recording is None:  # of constants, which a recording holds only beside others
+            return y
+        if name in SHAPED:
+            raise refuse(f"np.{name}, the form of whose result depends on values, cannot be compiled", REMEDY)
+        return recording.append(name, compute, operands, params, y)
+
+    return apply
+
+
+def _keys(index: Any) -> tuple[Any, ...]:
+    return index if type(index) is tuple else (index,)
+
+
+def _has_cell(index: Any) -> bool:
+    return any(type(k) is Cell for k in _keys(index))
+
+
+def _example(index: Any) -> Any:
+    if type(index) is tuple:
+        return tuple(map(_example, index))
+    return index.value if type(index) is Cell else index
+
+
+def _named(index: Any) -> Any:
+    if type(index) is tuple:
+        return tuple(map(_named, index))
+    return index.source if type(index) is Cell else index
+
+
+def _set_once(x: Any, v: Any, index: Any) -> Any:
+    """``x[index] = v`` where the derivative is right only if the index names no entry twice."""
+    places = np.arange(x.size).reshape(x.shape)[index]
+    if np.unique(places).size < places.size:
+        raise Deviates
+    return _PRIMITIVES["setitem"].compute(x, v, index=index)
+
+
+from polyad.engine.core.values import PRIMITIVES as _PRIMITIVES  # noqa: E402
+from polyad.engine.rules import structure as _structure  # noqa: E402, F401  (defines them)
+
+_GETITEM = _recorded(_PRIMITIVES["getitem"])
+_SETITEM = _recorded(_PRIMITIVES["setitem"])
+_SET_ONCE = _recorded(_PRIMITIVES["setitem"], _set_once)

@@ -1,0 +1,111 @@
+"""From recorded operations to something that can be called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.programs.arrays import ArrayCode
+from polyad.engine.programs.graph import Graph, NotScalar
+from polyad.engine.programs.numbers import cost, numbers
+from polyad.engine.programs.simplify import Program
+
+__all__ = ["Code"]
+
+POOLED = 16  # sets of buffers that wait for the next call
+# what an operation on arrays costs besides its arithmetic, in nanoseconds: (with axes, without)
+CALL, NUMBER, ENTRY = 600.0, 90.0, 0.4
+NODES = 200_000
+
+
+class Code:
+    """A program, written when it is first called.
+
+    Parameters
+    ----------
+    program : Program
+        The program, optimised; every output is a variable.
+    label : str
+        The user's name for the function, for tracebacks.
+    """
+
+    def __init__(self, program: Program, label: str) -> None:
+        self.program = program
+        self._label = label
+        self._graph = _graph(self.program)
+        self.operations = len(self.program.operations if self._graph is None else self._graph.nodes)
+        kind = "NumPy calls" if self._graph is None else "operations on numbers"
+        self.words = f"a program of {self.operations} {kind}"
+
+    @cached_property
+    def call(self) -> Callable[..., Sequence[Any]]:
+        """From the inputs in a row to fresh outputs."""
+        if self._graph is not None:
+            return _on_numbers(self._graph, self.program, f"<polyad program of {self._label}>")
+        return _on_arrays(ArrayCode(self.program), self.program)
+
+
+def _graph(program: Program) -> Graph | None:
+    """The program as one of numbers, where that is faster."""
+    limit = sum(
+        CALL + ENTRY * sum(v.size for v in op.results) if any(v.shape for v in op.results) else NUMBER
+        for op in program.operations
+    )
+    limit += 300.0 * len(program.outputs)
+    if any(v.size > limit / 30 for v in (*program.inputs, *program.outputs)):
+        return None
+    try:
+        graph = Graph(program, min(NODES, int(limit / 10) + 100))
+    except NotScalar:
+        return None
+    return graph if cost(graph) <= limit else None
+
+
+def _on_numbers(graph: Graph, program: Program, label: str) -> Callable[..., Sequence[Any]]:
+    run = numbers(graph, label)
+    shapes = [v.shape for v in program.outputs]
+    if len(shapes) == 1 and len(shapes[0]) == 1:
+        return lambda *inputs: (np.array(run(*inputs), dtype=float),)
+    stops = [0, *map(int, np.cumsum([v.size for v in program.outputs]))]
+
+    def call(*inputs: Any) -> Sequence[Any]:
+        values = run(*inputs)
+        return [
+            np.array(values[stops[k] : stops[k + 1]], dtype=float).reshape(shape)
+            if shape
+            else np.float64(values[stops[k]])
+            for k, shape in enumerate(shapes)
+        ]
+
+    return call
+
+
+def _on_arrays(code: ArrayCode, program: Program) -> Callable[..., Sequence[Any]]:
+    run, slot = code.run, code.slot
+    kinds = [None if v.shape else v.dtype.type for v in program.inputs]
+    enter = any(kinds)
+    if not code.buffers:
+        if not enter:
+            return lambda *inputs: run((), *inputs)
+        return lambda *inputs: run((), *_numbers(kinds, inputs))
+    pool: list[Any] = []
+
+    def call(*inputs: Any) -> Sequence[Any]:
+        try:
+            mine = pool.pop()
+        except IndexError:
+            mine = slot()
+        found: Sequence[Any] = run(mine, *(_numbers(kinds, inputs) if enter else inputs))
+        if len(pool) < POOLED:
+            pool.append(mine)
+        return found
+
+    return call
+
+
+def _numbers(kinds: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+    """Inputs without axes as NumPy's numbers."""
+    return [a if kind is None or type(a) is kind else kind(a) for kind, a in zip(kinds, inputs, strict=True)]

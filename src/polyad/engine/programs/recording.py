@@ -1,0 +1,208 @@
+"""A list of operations on arrays, written down while they were computed on examples."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.core.refusals import refuse
+
+__all__ = ["LIMIT", "Captured", "Cell", "Constant", "Operation", "Tape", "Variable"]
+
+# operations from which on a program would cost more to prepare than it could ever save
+LIMIT = 200_000
+
+
+class Captured(Exception):
+    """The function has got hold of a value that a differentiation around it follows: no program holds it."""
+
+
+class Variable:
+    """The name of an array in a program, with what is known of it."""
+
+    __slots__ = ("dtype", "fortran", "shape")
+
+    def __init__(self, value: Any) -> None:
+        self.shape: tuple[int, ...] = value.shape
+        self.dtype: np.dtype[Any] = value.dtype
+        flags = value.flags
+        self.fortran = flags.f_contiguous and not flags.c_contiguous
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    def like(self) -> Variable:
+        """Another one of the same kind."""
+        other = object.__new__(Variable)
+        other.shape, other.dtype, other.fortran = self.shape, self.dtype, self.fortran
+        return other
+
+    def __repr__(self) -> str:
+        return f"<{self.dtype}{list(self.shape)} at {id(self):x}>"
+
+
+class Constant:
+    """An array that is part of a program, as it was when it was used."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: np.ndarray) -> None:
+        self.value = value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return self.value.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the entries."""
+        return self.value.dtype
+
+
+class Cell:
+    """An array under recording: an example of its values, and its name.
+
+    Parameters
+    ----------
+    value : numpy.ndarray or numpy.generic
+        The example.
+    source : Variable or Constant
+        The name.
+    recording : Tape or None
+        Where operations on it are written down; None for a constant.
+    """
+
+    __slots__ = ("recording", "source", "value")
+
+    def __init__(self, value: Any, source: Variable | Constant, recording: Tape | None) -> None:
+        self.value, self.source, self.recording = value, source, recording
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        shape: tuple[int, ...] = self.value.shape
+        return shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the entries."""
+        dtype: np.dtype[Any] = self.value.dtype
+        return dtype
+
+    def _refused(self, *args: Any, **kwargs: Any) -> Any:
+        raise refuse("a value was demanded of an array under recording", "polyad.NumPy(compile=False)")
+
+    __array__ = __bool__ = __float__ = __int__ = __index__ = _refused
+
+    def __repr__(self) -> str:
+        return f"recorded {self.value!r}"
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Operation:
+    """One step: ``results = compute(*operands, **params)``; operands are variables, constants, numbers."""
+
+    name: str
+    compute: Callable[..., Any]
+    operands: tuple[Any, ...]
+    params: dict[str, Any]
+    results: tuple[Variable, ...]
+    multiple: bool = False
+
+    def replace(
+        self,
+        operands: tuple[Any, ...] | None = None,
+        *,
+        params: dict[str, Any] | None = None,
+        results: tuple[Variable, ...] | None = None,
+    ) -> Operation:
+        """The same step with others; ``dataclasses.replace`` takes three times as long."""
+        return Operation(
+            self.name,
+            self.compute,
+            self.operands if operands is None else operands,
+            self.params if params is None else params,
+            self.results if results is None else results,
+            self.multiple,
+        )
+
+    def variables(self) -> list[Variable]:
+        """The variables that it reads."""
+        found = [a for a in self.operands if type(a) is Variable]
+        index = self.params.get("index")
+        if index is not None:
+            found += [k for k in (index if type(index) is tuple else (index,)) if type(k) is Variable]
+        return found
+
+
+class Tape:
+    """What a recording writes to."""
+
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+        self.inputs: list[Variable] = []
+        self._held: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def enter(self, value: Any) -> Cell:
+        """An input of the program."""
+        variable = Variable(value)
+        self.inputs.append(variable)
+        return Cell(value, variable, self)
+
+    def held(self, a: np.ndarray) -> np.ndarray:
+        """The array as it is now, whatever is written to it later."""
+        known = self._held.get(id(a))
+        if known is not None and same(a, known[1]):
+            return known[1]
+        copy = a.copy()
+        copy.flags.writeable = False
+        self._held[id(a)] = (a, copy)  # the array too, lest its id be given to another
+        return copy
+
+    def append(
+        self,
+        name: str,
+        compute: Callable[..., Any],
+        operands: Sequence[Any],
+        params: dict[str, Any],
+        y: Any,
+    ) -> Any:
+        """Write an operation down whose result on the examples is ``y``."""
+        if len(self.operations) >= LIMIT:
+            raise refuse(
+                f"the derivative has more than {LIMIT} operations on arrays, too many for a compiled program",
+                "use functions of whole arrays, or polyad.NumPy(compile=False)",
+            )
+        multiple = isinstance(y, tuple | list)
+        parts = [np.asarray(part)[()] for part in y] if multiple else [np.asarray(y)[()]]
+        results = tuple(map(Variable, parts))
+        known = tuple(Constant(self.held(a)) if isinstance(a, np.ndarray) else a for a in operands)
+        if "index" in params:
+            params = {**params, "index": self._index(params["index"])}
+        self.operations.append(Operation(name, compute, known, params, results, multiple))
+        cells = tuple(Cell(part, v, self) for part, v in zip(parts, results, strict=True))
+        return cells if multiple else cells[0]
+
+    def demand(self, check: Callable[..., Any], operands: Sequence[Any]) -> None:
+        """Let every run of the program make a check, which raises."""
+        known = tuple(Constant(self.held(a)) if isinstance(a, np.ndarray) else a for a in operands)
+        self.operations.append(Operation("check", check, known, {}, ()))
+
+    def _index(self, index: Any) -> Any:
+        if type(index) is tuple:
+            return tuple(map(self._index, index))
+        return self.held(index) if isinstance(index, np.ndarray) else index
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays are equal bit by bit."""
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()

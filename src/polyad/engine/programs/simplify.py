@@ -1,0 +1,314 @@
+"""Recorded operations made fewer: what nobody needs, what was computed before, what changes nothing.
+
+Every step is exact: it changes no bit of any result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.core.values import PRIMITIVES
+from polyad.engine.programs.recording import Constant, Operation, Variable
+from polyad.engine.rules import arithmetic  # noqa: F401  (fills the table)
+
+__all__ = ["BINARY", "Program", "is_ufunc", "optimised"]
+
+BINARY = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": np.divide,
+    "less": np.less,
+    "less_equal": np.less_equal,
+    "greater": np.greater,
+    "greater_equal": np.greater_equal,
+    "equal": np.equal,
+    "not_equal": np.not_equal,
+}
+
+# what the table computes by Python's operators
+_OWN = frozenset(PRIMITIVES[name].compute for name in (*BINARY, "negative"))
+
+
+@dataclasses.dataclass
+class Program:
+    """Operations with what goes in and what comes out.
+
+    Outputs are variables, constants, or objects that are handed through.
+    """
+
+    inputs: list[Variable]
+    operations: list[Operation]
+    outputs: list[Any]
+
+    def first(self, count: int) -> Program:
+        """The program of the first outputs alone."""
+        outputs = self.outputs[:count]
+        return Program(self.inputs, needed(self.operations, outputs), outputs)
+
+
+def is_ufunc(op: Operation) -> bool:
+    """Whether an operation works entry by entry, by a universal function of one result."""
+    f = op.compute
+    if isinstance(f, np.ufunc):
+        return f.signature is None and f.nout == 1
+    return f in _OWN
+
+
+def optimised(inputs: Sequence[Variable], operations: Sequence[Operation], outputs: Sequence[Any]) -> Program:
+    """The program without what it does not need."""
+    simplifier = _Simplifier()
+    kept = [made for op in operations for made in simplifier.step(op)]
+    final = [simplifier.now(out) for out in outputs]
+    return Program(list(inputs), needed(kept, final), final)
+
+
+def needed(operations: Sequence[Operation], outputs: Sequence[Any]) -> list[Operation]:
+    """The operations on which an output depends, and the checks."""
+    alive = {out for out in outputs if type(out) is Variable}
+    kept = []
+    for op in reversed(operations):
+        if op.name == "check" or any(v in alive for v in op.results):
+            alive.update(op.variables())
+            kept.append(op)
+    return kept[::-1]
+
+
+class _Simplifier:
+    """Operations one by one, each in terms of what has been kept of those before."""
+
+    def __init__(self) -> None:
+        self._instead: dict[Variable, Any] = {}
+        self._known: dict[Any, Operation] = {}
+        self._negated: dict[Variable, Any] = {}  # -a -> a
+        self._spread: dict[Variable, Any] = {}  # broadcast -> what was broadcast
+        self._made: dict[Variable, Operation] = {}
+
+    def now(self, a: Any) -> Any:
+        return self._instead.get(a, a) if type(a) is Variable else a
+
+    def step(self, op: Operation) -> list[Operation]:
+        """The operations to do for it: none where its result is known."""
+        operands = tuple(map(self.now, op.operands))
+        params = op.params
+        if "index" in params:
+            params = {**params, "index": _mapped(self.now, params["index"])}
+        op = op.replace(operands, params=params)
+        if op.name == "check":
+            return [op]
+        if len(op.results) == 1:
+            same = self._neutral(op)
+            if same is not None:
+                self._instead[op.results[0]] = same
+                return []
+            op = self._without_negation(self._unspread(op))
+            turned = self._turned(op) or self._number(op) or self._merged(op)
+            if turned is not None:
+                return [made for part in turned for made in self.step(part)]
+        return self._kept(op)
+
+    def _kept(self, op: Operation) -> list[Operation]:
+        key = key_of(op)
+        known = self._known.get(key) if key is not None else None
+        if known is not None:
+            self._instead.update(zip(op.results, known.results, strict=True))
+            return []
+        if key is not None:
+            self._known[key] = op
+        if op.name == "negative":
+            self._negated[op.results[0]] = op.operands[0]
+        elif op.name in ("broadcast_to", "reshape") and type(op.operands[0]) is Variable:
+            if op.name == "broadcast_to" or not op.operands[0].shape:
+                self._spread[op.results[0]] = op.operands[0]
+        if len(op.results) == 1:
+            self._made[op.results[0]] = op
+        return [op]
+
+    def _turned(self, op: Operation) -> list[Operation] | None:
+        """``-(a * b)`` for ``-a * b``: the sign may vanish in a sum; and into a number where there is one."""
+        if op.name == "negative":
+            inner = self._made.get(op.operands[0])
+            if inner is None or inner.name not in ("multiply", "divide"):
+                return None
+            flipped = [-a if type(a) is float else a for a in inner.operands]
+            if sum(type(a) is float for a in inner.operands) != 1:
+                return None
+            return [inner.replace(tuple(flipped), results=op.results)]
+        if op.name not in ("multiply", "divide") or op.results[0].dtype.kind != "f":
+            return None
+        a, b = op.operands
+        minus_a = self._negated.get(a) if type(a) is Variable else None
+        minus_b = self._negated.get(b) if type(b) is Variable else None
+        if minus_a is None and minus_b is None:
+            return None
+        if minus_a is not None and minus_b is not None:
+            return [op.replace((minus_a, minus_b))]
+        if minus_a is not None and type(b) in (int, float):
+            return [op.replace((minus_a, -float(b)))]
+        if minus_b is not None and type(a) in (int, float):
+            return [op.replace((-float(a), minus_b))]
+        (result,) = op.results
+        inner = op.replace((a if minus_a is None else minus_a, b if minus_b is None else minus_b))
+        known = self._known.get(key_of(inner))
+        if known is not None:
+            return [Operation("negative", np.negative, known.results, {}, (result,))]
+        positive = result.like()
+        inner = inner.replace(results=(positive,))
+        return [inner, Operation("negative", np.negative, (positive,), {}, (result,))]
+
+    def _number(self, op: Operation) -> list[Operation] | None:
+        """An array of one entry, computed from numbers, as a number."""
+        (y,) = op.results
+        if y.size != 1 or not y.shape or y.dtype != np.float64 or not is_ufunc(op):
+            return None
+        operands = []
+        for a in op.operands:
+            small = self._spread.get(a, a) if type(a) is Variable else _plain(a)
+            if getattr(small, "shape", ()) != ():
+                return None
+            operands.append(small)
+        variables = [a for a in operands if type(a) is Variable]
+        if not variables or any(a.dtype != np.float64 for a in variables):
+            return None
+        number = y.like()
+        number.shape = ()
+        inner = op.replace(tuple(operands), results=(number,))
+        reshape = PRIMITIVES["reshape"].compute
+        return [inner, Operation("reshape", reshape, (number,), {"shape": y.shape}, (y,))]
+
+    def _merged(self, op: Operation) -> list[Operation] | None:
+        """What goes to the same places, added before it goes there."""
+        if op.name != "add":
+            return None
+        first, second = (self._made.get(a) if type(a) is Variable else None for a in op.operands)
+        if first is None or second is None or first.name != "scatter" or second.name != "scatter":
+            return None
+        a, b = first.operands[0], second.operands[0]
+        same = type(a) is type(b) is Variable and a.shape == b.shape and a.dtype == b.dtype
+        if not same or _params(first) != _params(second):
+            return None
+        total = a.like()
+        inner = Operation("add", np.add, (a, b), {}, (total,))
+        return [inner, first.replace((total,), results=op.results)]
+
+    def _neutral(self, op: Operation) -> Any:
+        """The operand that is the result, bit by bit."""
+        name, (result,) = op.name, op.results
+        if name in ("multiply", "divide", "power", "subtract"):
+            a, b = op.operands
+            if _is(b, 0.0 if name == "subtract" else 1.0) and _alike(a, result):
+                return a
+            if name == "multiply" and _is(a, 1.0) and _alike(b, result):
+                return b
+        elif name == "negative" and op.operands[0] in self._negated:
+            return self._negated[op.operands[0]]
+        elif name in ("reshape", "broadcast_to", "astype") and _alike(op.operands[0], result):
+            return op.operands[0]
+        elif name in ("real", "conjugate") and _alike(op.operands[0], result) and result.dtype.kind == "f":
+            return op.operands[0]
+        return None
+
+    def _unspread(self, op: Operation) -> Operation:
+        """Operands before they were broadcast, where the operation does that itself."""
+        if not (is_ufunc(op) or op.name == "where"):
+            return op
+        operands = list(op.operands)
+        changed = False
+        for k, a in enumerate(operands):
+            if type(a) is Constant:
+                small = _plain(a)
+                # a Python number has no precision of its own
+                if small is a or any(v.dtype != np.float64 for v in op.variables()):
+                    continue
+                small = np.float64(small)
+            else:
+                small = self._spread.get(a) if type(a) is Variable else None
+                if small is None or small.dtype != a.dtype:
+                    continue
+            others = [o.shape for j, o in enumerate(operands) if j != k and hasattr(o, "shape")]
+            if np.broadcast_shapes(small.shape, *others) == op.results[0].shape:
+                operands[k] = float(small) if type(small) is np.float64 else small
+                changed = True
+        return op.replace(tuple(operands)) if changed else op
+
+    def _without_negation(self, op: Operation) -> Operation:
+        """``a - b`` for ``a + -b`` and the like, which is the same number."""
+        if op.name not in ("add", "subtract") or op.results[0].dtype.kind not in "fc":
+            return op
+        a, b = op.operands
+        minus_b = self._negated.get(b) if type(b) is Variable else None
+        if minus_b is not None:
+            other = "subtract" if op.name == "add" else "add"
+            return _renamed(op, other, (a, minus_b))
+        minus_a = self._negated.get(a) if type(a) is Variable else None
+        if minus_a is not None and op.name == "add":
+            return _renamed(op, "subtract", (b, minus_a))
+        return op
+
+
+def _renamed(op: Operation, name: str, operands: tuple[Any, ...]) -> Operation:
+    return dataclasses.replace(op, name=name, operands=operands, compute=BINARY[name])
+
+
+def _is(a: Any, number: float) -> bool:
+    """Whether an operand is exactly that positive number (``-0.0`` is not ``0.0``)."""
+    return isinstance(a, float | np.floating) and float(a) == number and not np.signbit(a)
+
+
+def _alike(a: Any, result: Variable) -> bool:
+    return type(a) is Variable and a.shape == result.shape and a.dtype == result.dtype
+
+
+def _mapped(f: Callable[[Any], Any], index: Any) -> Any:
+    return tuple(map(f, index)) if type(index) is tuple else f(index)
+
+
+# -- when two operations are the same one ---------------------------------------------------------------
+
+
+def _plain(a: Any) -> Any:
+    """A constant of one entry as a number; anything else as it is."""
+    if type(a) is Constant and a.value.size == 1 and a.value.dtype == np.float64:
+        return float(a.value.reshape(()))
+    return a
+
+
+def _params(op: Operation) -> Any:
+    try:
+        if len(op.params) == 1:
+            ((k, v),) = op.params.items()
+            return k, _key(v)
+        return tuple(sorted((k, _key(v)) for k, v in op.params.items()))
+    except TypeError:
+        return object()
+
+
+def key_of(op: Operation) -> Any:
+    """Equal for operations with equal results; None where that cannot be said."""
+    try:
+        params = _params(op) if op.params else ()
+        return op.name, op.compute, tuple(map(_key, op.operands)), params
+    except TypeError:
+        return None
+
+
+def _key(a: Any) -> Any:
+    kind = type(a)
+    if kind is Variable:
+        return id(a)
+    if kind is Constant:
+        return kind, id(a.value)
+    if kind is slice:
+        return kind, _key(a.start), _key(a.stop), _key(a.step)
+    if kind is tuple or kind is list:
+        return kind, tuple(map(_key, a))
+    if kind is np.ndarray:
+        return kind, id(a)
+    if isinstance(a, float | complex | np.generic):
+        return kind, repr(a)  # 0.0 is not -0.0, and nan is nan
+    hash(a)
+    return kind, a

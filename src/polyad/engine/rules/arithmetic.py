@@ -1,0 +1,365 @@
+"""Rules of arithmetic, written out because everything else is built on them and waits for them.
+
+The operators of tracers are defined here.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+
+import numpy as np
+
+from polyad.engine.core.kinds import (
+    PARTIALS,
+    aligned,
+    conj,
+    constant,
+    elementwise,
+    expand,
+    filled,
+    fit,
+    general,
+)
+from polyad.engine.core.values import (
+    PRIMITIVES,
+    Binary,
+    Primitive,
+    Tracer,
+    Value,
+    base,
+    is_real,
+    ndim_of,
+    shape_of,
+)
+from polyad.engine.interpretations.masked import chosen
+
+__all__ = [
+    "add",
+    "as_operand",
+    "conjugate",
+    "divide",
+    "equal",
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "log",
+    "multiply",
+    "negative",
+    "not_equal",
+    "power",
+    "real",
+    "subtract",
+    "where",
+]
+
+Pull = Callable[[Value], Value]
+
+
+def _same(w: Value) -> Value:
+    return w
+
+
+class _Like:
+    """Shape and dtype of an operand, for pullbacks that need nothing else of it."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, a: Value) -> None:
+        self.shape, self.dtype = shape_of(a), getattr(a, "dtype", np.dtype(type(a)))
+
+
+def as_operand(a: Value, y: Value, factor: Pull) -> Pull:
+    """``factor``, then summed to the operand's shape and made real where it is."""
+    if type(a) is np.ndarray and type(y) is np.ndarray and a.dtype is y.dtype and a.shape == y.shape:
+        return factor  # as mostly
+    there = shape_of(y)
+    if shape_of(a) == there and (is_real(y) or not is_real(a)):
+        return factor
+    like = _Like(a)
+    return lambda w: fit(expand(factor(w), there), like)
+
+
+def _times(p: Value) -> Pull:
+    """The product with the conjugate of a partial derivative."""
+    return (lambda w: w * p) if is_real(p) else (lambda w: w * conj(p))
+
+
+def _push_add(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
+    ta, tb = tangents
+    ndim = ndim_of(y)
+    if ta is None:
+        return filled(aligned(tb, ndim), y)
+    if tb is None:
+        return filled(aligned(ta, ndim), y)
+    return aligned(ta, ndim) + aligned(tb, ndim)
+
+
+def _push_subtract(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
+    ta, tb = tangents
+    ndim = ndim_of(y)
+    if ta is None:
+        return filled(aligned(-tb, ndim), y)
+    if tb is None:
+        return filled(aligned(ta, ndim), y)
+    return aligned(ta, ndim) - aligned(tb, ndim)
+
+
+def _push_multiply(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
+    ta, tb = tangents
+    ndim = y.ndim
+    if ta is None:
+        return aligned(tb, ndim) * a
+    if tb is None:
+        return aligned(ta, ndim) * b
+    if ndim:
+        return aligned(ta, ndim) * b + aligned(tb, ndim) * a
+    return ta * b + tb * a
+
+
+def _push_divide(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
+    ta, tb = tangents
+    ndim = ndim_of(y)
+    if ta is None:
+        return aligned(tb, ndim) * (-y / b)
+    if tb is None:
+        return aligned(ta, ndim) / b
+    return (aligned(ta, ndim) - aligned(tb, ndim) * y) / b
+
+
+def _pull_divided(y: Value, a: Value, b: Value) -> Pull:
+    return as_operand(a, y, lambda w: w / conj(b))
+
+
+def _pull_divisor(y: Value, a: Value, b: Value) -> Pull:
+    return as_operand(b, y, lambda w: w * conj(-y / b))
+
+
+def _keep(y: Value, t: Value, a: Value, b: Value) -> Value:
+    return t
+
+
+def _turn(y: Value, t: Value, a: Value, b: Value) -> Value:
+    return -t
+
+
+def _keep_back(y: Value, a: Value, b: Value) -> Pull:
+    return _same
+
+
+def _turn_back(y: Value, a: Value, b: Value) -> Pull:
+    return operator.neg
+
+
+add = Binary(
+    "add",
+    operator.add,
+    _push_add,
+    (lambda y, a, b: as_operand(a, y, _same), lambda y, a, b: as_operand(b, y, _same)),
+    (_keep, _keep_back, _keep, _keep_back),
+)
+subtract = Binary(
+    "subtract",
+    operator.sub,
+    _push_subtract,
+    (lambda y, a, b: as_operand(a, y, _same), lambda y, a, b: as_operand(b, y, operator.neg)),
+    (_keep, _keep_back, _turn, _turn_back),
+)
+multiply = Binary(
+    "multiply",
+    operator.mul,
+    _push_multiply,
+    (
+        lambda y, a, b: as_operand(a, y, _times(b)),
+        lambda y, a, b: as_operand(b, y, _times(a)),
+    ),
+    (
+        lambda y, t, a, b: t * b,
+        lambda y, a, b: lambda w: w * b,
+        lambda y, t, a, b: t * a,
+        lambda y, a, b: lambda w: w * a,
+    ),
+)
+divide = Binary(
+    "divide",
+    operator.truediv,
+    _push_divide,
+    (_pull_divided, _pull_divisor),
+    (
+        lambda y, t, a, b: t / b,
+        lambda y, a, b: lambda w: w / b,
+        lambda y, t, a, b: t * (-y / b),
+        lambda y, a, b: lambda w: w * conj(-y / b),
+    ),
+)
+negative: Primitive = general(
+    "negative",
+    operator.neg,
+    lambda y, tangents, x: -tangents[0],
+    lambda y, x: operator.neg,
+    lazy=True,
+)
+
+# -- complex parts ----------------------------------------------------------------------------------
+
+conjugate: Primitive = general(
+    "conjugate",
+    np.conjugate,
+    lambda y, tangents, x: conj(tangents[0]),
+    lambda y, x: conj,
+    lazy=True,
+)
+real: Primitive = general(
+    "real",
+    np.real,
+    lambda y, tangents, x: real(tangents[0]),
+    lambda y, x: _same if is_real(x) else lambda w: w + 0j,
+    lazy=True,
+)
+
+# -- comparisons and choice -------------------------------------------------------------------------
+
+less = constant("less", operator.lt)
+less_equal = constant("less_equal", operator.le)
+greater = constant("greater", operator.gt)
+greater_equal = constant("greater_equal", operator.ge)
+equal = constant("equal", operator.eq)
+not_equal = constant("not_equal", operator.ne)
+
+
+def _push_where(y: Value, tangents: tuple[Value, ...], condition: Value, a: Value, b: Value) -> Value:
+    _, ta, tb = tangents
+    ndim = ndim_of(y)
+    ta = 0.0 if ta is None else aligned(ta, ndim)
+    tb = 0.0 if tb is None else aligned(tb, ndim)
+    return filled(where(condition, ta, tb), y)
+
+
+def _pull_where(y: Value, c: Value, operand: Value, side: bool) -> Pull:
+    fitted = as_operand(operand, y, _same)
+
+    def pull(w: Value) -> Value:
+        w = chosen(w, c, side)
+        return None if w is None else fitted(w)
+
+    return pull
+
+
+where: Primitive = general(
+    "where",
+    np.where,
+    _push_where,
+    lambda y, c, a, b: lambda w: None,
+    lambda y, c, a, b: _pull_where(y, c, a, True),
+    lambda y, c, a, b: _pull_where(y, c, b, False),
+)
+
+# -- powers -----------------------------------------------------------------------------------------
+
+log = elementwise("log", np.log, lambda x: 1 / x)
+
+
+def _exponent_partial(a: Value, b: Value) -> Value:
+    """``b * a ** (b - 1)``, exact where the exponent is zero.
+
+    Where the exponent carries a derivative, only the origin is left out: elsewhere it is a smooth function of
+    both.
+    """
+    if type(b) is int or type(b) is float:
+        if b == 2:
+            return a * 2
+        if b == 1:
+            return 1.0
+        return 0.0 if b == 0 else b * a ** (b - 1)
+    constant_one = equal(b, 0)
+    if isinstance(b, Tracer):
+        constant_one = PRIMITIVES["logical_and"](base(constant_one), base(equal(a, 0)))
+    return b * a ** where(constant_one, 1.0, b - 1)
+
+
+def _base_partial(y: Value, a: Value, b: Value) -> Value:
+    """``y * log(a)``, whose limit at ``a = 0`` is 0 for every positive exponent."""
+    zero = equal(a, 0)
+    return y * log(where(zero, 1.0, a))
+
+
+def _power(a: Value, b: Value) -> Value:
+    return a**b
+
+
+def _pull_power(y: Value, a: Value, b: float) -> Pull:
+    if b == 2:  # the factor first: most cotangents are still one number here, and a pass is saved
+        return (lambda w: w * 2 * a) if is_real(a) else (lambda w: w * 2 * conj(a))
+    return lambda w: w * conj(_exponent_partial(a, b))
+
+
+def _push_power(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
+    ta, tb = tangents
+    ndim = ndim_of(y)
+    if tb is None:
+        return filled(aligned(ta, ndim) * _exponent_partial(a, b), y)
+    t = aligned(tb, ndim) * _base_partial(y, a, b)
+    if ta is not None:
+        t = aligned(ta, ndim) * _exponent_partial(a, b) + t
+    return filled(t, y)
+
+
+power = Binary(
+    "power",
+    _power,
+    _push_power,
+    (
+        lambda y, a, b: as_operand(a, y, lambda w: w * conj(_exponent_partial(a, b))),
+        lambda y, a, b: as_operand(b, y, lambda w: w * conj(_base_partial(y, a, b))),
+    ),
+    (
+        lambda y, t, a, b: t * _exponent_partial(a, b),
+        _pull_power,
+        lambda y, t, a, b: t * _base_partial(y, a, b),
+        lambda y, a, b: lambda w: w * conj(_base_partial(y, a, b)),
+    ),
+)
+# for the frameworks that take the rule from the table
+PARTIALS["power"] = (lambda y, a, b: _exponent_partial(a, b), _base_partial), True
+
+
+# -- the operators of tracers -----------------------------------------------------------------------
+
+
+def _binary(primitive: Callable[..., Value]) -> tuple[Callable[..., Value], Callable[..., Value]]:
+    def forward(self: Tracer, other: Value) -> Value:
+        return primitive(self, other)
+
+    def reflected(self: Tracer, other: Value) -> Value:
+        return primitive(other, self)
+
+    return forward, reflected
+
+
+for _name, _primitive in {
+    "add": add,
+    "sub": subtract,
+    "mul": multiply,
+    "truediv": divide,
+    "pow": power,
+}.items():
+    _forward, _reflected = _binary(_primitive)
+    setattr(Tracer, f"__{_name}__", _forward)
+    setattr(Tracer, f"__r{_name}__", _reflected)
+
+
+def _matmul(self: Tracer, other: Value) -> Value:
+    return PRIMITIVES["matmul"](self, other)
+
+
+def _rmatmul(self: Tracer, other: Value) -> Value:
+    return PRIMITIVES["matmul"](other, self)
+
+
+def _negative(self: Tracer) -> Value:
+    return negative(self)
+
+
+for _name, _method in {"matmul": _matmul, "rmatmul": _rmatmul, "neg": _negative}.items():
+    setattr(Tracer, f"__{_name}__", _method)

@@ -1,0 +1,269 @@
+"""Rules of ``scipy.special``: cumulative distribution functions and their inverses.
+
+Source of the formulas: NIST Digital Library of Mathematical Functions, chapters 7 and 8; Johnson, Kotz and
+Balakrishnan, Continuous Univariate Distributions (2nd ed., 1995), chapters 29 to 31. The derivative of an
+inverse is one over that of the function. Counts and degrees of freedom have no closed form.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.special as sp
+
+from polyad.engine.core.kinds import elementwise
+from polyad.engine.core.table import ufunc
+from polyad.engine.core.values import Primitive, Value, base
+from polyad.engine.rules.arithmetic import equal, less, log, real, where
+from polyad.engine.rules.elementwise import exp, floor, imag, log1p, maximum, sqrt, trunc
+from polyad.engine.rules.special.gamma import (
+    PI,
+    ROOT_2PI,
+    ROOT_PI,
+    beta_density,
+    betaln,
+    erf,
+    erfcx,
+    gamma_density,
+    gammaln,
+    hyp0f1,
+    wofz,
+)
+from polyad.engine.rules.special.polynomials import hyp1f1
+
+# -- normal distribution ----------------------------------------------------------------------------
+
+ndtr: Primitive = ufunc(sp.ndtr, lambda x: exp(-x * x / 2) / ROOT_2PI)
+ndtri: Primitive = ufunc(sp.ndtri, lambda y: ROOT_2PI * exp(y * y / 2))
+log_ndtr: Primitive = ufunc(sp.log_ndtr, lambda x: _hazard(x))
+ndtri_exp: Primitive = ufunc(sp.ndtri_exp, lambda y: 1 / _hazard(y))
+nrdtrimn: Primitive = ufunc(
+    sp.nrdtrimn,
+    lambda a, b: -b * ROOT_2PI * exp(ndtri(a) ** 2 / 2),
+    lambda a: -ndtri(a),
+    lambda: 1.0,
+)
+nrdtrisd: Primitive = ufunc(
+    sp.nrdtrisd,
+    lambda b: -1 / ndtri(b),
+    lambda b, y: -y / ndtri(b) * ROOT_2PI * exp(ndtri(b) ** 2 / 2),
+    lambda b: 1 / ndtri(b),
+)
+owens_t: Primitive = ufunc(
+    sp.owens_t,
+    lambda a, b: exp(-a * a / 2) * erf(a * b / float(np.sqrt(2))) / (-2 * ROOT_2PI),
+    lambda a, b: exp(-a * a * (1 + b * b) / 2) / (2 * PI * (1 + b * b)),
+)
+voigt_profile: Primitive = ufunc(
+    sp.voigt_profile,
+    lambda a, b, c: real(_faddeeva(a, b, c)[1]) / (2 * ROOT_PI * b * b),
+    lambda a, b, c, y: -(y + real(_faddeeva(a, b, c)[1] * _faddeeva(a, b, c)[0]) / (b * ROOT_2PI)) / b,
+    lambda a, b, c: imag(_faddeeva(a, b, c)[1]) / (-2 * ROOT_PI * b * b),
+)
+
+
+def _hazard(x: Value) -> Value:
+    """The density over the distribution function, without overflow and loss where both are tiny.
+
+    Far out its derivatives are differences of nearly equal numbers, so there it is ``t / S(1 / t**2)`` with
+    ``t = -x`` and the asymptotic series ``S`` of Mills' ratio (DLMF 7.12.1).
+    """
+    plain = base(x)
+    far = less(x, _FAR)
+    if type(plain) in (np.ndarray, np.float64) and not np.any(far):
+        return _HAZARD / erfcx(x / -ROOT_2)
+    t = where(far, -x, -_FAR)
+    q, tail = 1 / (t * t), 1.0
+    for k in range(10, 0, -1):
+        tail = 1 - (2 * k - 1) * q * tail
+    return where(far, t / tail, _HAZARD / erfcx(where(far, 0.0, x) / -ROOT_2))
+
+
+_FAR, ROOT_2, _HAZARD = -25.0, float(np.sqrt(2)), float(np.sqrt(2 / np.pi))
+
+
+def _faddeeva(a: Value, b: Value, c: Value) -> tuple[Value, Value]:
+    """``z`` of Voigt's profile ``real(w(z)) / (sigma sqrt(2 pi))``, and ``w'(z)``."""
+    z = (a + 1j * c) / (b * float(np.sqrt(2)))
+    return z, 2j / ROOT_PI - 2 * z * wofz(z)
+
+
+# -- what is an incomplete gamma function -----------------------------------------------------------
+
+
+def _poisson(a: Value, b: Value) -> Value:
+    return gamma_density(floor(a) + 1, b)
+
+
+def _chi2(a: Value, b: Value) -> Value:
+    return gamma_density(a / 2, b / 2) / 2
+
+
+chdtr: Primitive = ufunc(sp.chdtr, None, lambda a, b: _chi2(a, b))
+chdtrc: Primitive = ufunc(sp.chdtrc, None, lambda a, b: -_chi2(a, b))
+chdtri: Primitive = ufunc(sp.chdtri, None, lambda a, y: -1 / _chi2(a, y))
+pdtr: Primitive = ufunc(sp.pdtr, None, lambda a, b: -_poisson(a, b))
+pdtrc: Primitive = ufunc(sp.pdtrc, None, lambda a, b: _poisson(a, b))
+pdtri: Primitive = ufunc(sp.pdtri, None, lambda a, y: -1 / _poisson(a, y))
+gdtr: Primitive = ufunc(
+    sp.gdtr,
+    lambda a, b, c: gamma_density(b, a * c) * c,
+    None,
+    lambda a, b, c: gamma_density(b, a * c) * a,
+)
+gdtrc: Primitive = ufunc(
+    sp.gdtrc,
+    lambda a, b, c: -gamma_density(b, a * c) * c,
+    None,
+    lambda a, b, c: -gamma_density(b, a * c) * a,
+)
+gdtria: Primitive = ufunc(
+    sp.gdtria, lambda b, c, y: 1 / (gamma_density(b, y * c) * c), None, lambda c, y: -y / c
+)
+gdtrix: Primitive = ufunc(
+    sp.gdtrix, lambda a, y: -y / a, None, lambda a, b, y: 1 / (gamma_density(b, a * y) * a)
+)
+
+# -- what is an incomplete beta function ------------------------------------------------------------
+
+
+def _binomial(a: Value, b: Value, c: Value) -> Value:
+    return beta_density(floor(a) + 1, trunc(b) - floor(a), c)
+
+
+def _negative_binomial(a: Value, b: Value, c: Value) -> Value:
+    return beta_density(trunc(b), trunc(a) + 1, c)
+
+
+def _snedecor(a: Value, b: Value, c: Value) -> Value:
+    total = b + a * c
+    return beta_density(a / 2, b / 2, a * c / total) * (a * b / (total * total))
+
+
+def _student(a: Value, b: Value) -> Value:
+    return exp((a + 1) / -2 * log1p(b * b / a) - betaln(0.5, a / 2)) / sqrt(a * 1.0)
+
+
+bdtr: Primitive = ufunc(sp.bdtr, None, None, lambda a, b, c: -_binomial(a, b, c))
+bdtrc: Primitive = ufunc(sp.bdtrc, None, None, lambda a, b, c: _binomial(a, b, c))
+bdtri: Primitive = ufunc(sp.bdtri, None, None, lambda a, b, y: -1 / _binomial(a, b, y))
+nbdtr: Primitive = ufunc(sp.nbdtr, None, None, lambda a, b, c: _negative_binomial(a, b, c))
+nbdtrc: Primitive = ufunc(sp.nbdtrc, None, None, lambda a, b, c: -_negative_binomial(a, b, c))
+nbdtri: Primitive = ufunc(sp.nbdtri, None, None, lambda a, b, y: 1 / _negative_binomial(a, b, y))
+fdtr: Primitive = ufunc(sp.fdtr, None, None, lambda a, b, c: _snedecor(a, b, c))
+fdtrc: Primitive = ufunc(sp.fdtrc, None, None, lambda a, b, c: -_snedecor(a, b, c))
+fdtri: Primitive = ufunc(sp.fdtri, None, None, lambda a, b, y: 1 / _snedecor(a, b, y))
+stdtr: Primitive = ufunc(sp.stdtr, None, lambda a, b: _student(a, b))
+stdtrit: Primitive = ufunc(sp.stdtrit, None, lambda a, y: 1 / _student(a, y))
+
+# -- noncentral distributions -----------------------------------------------------------------------
+
+
+def _chi2_noncentral(x: Value, df: Value, nc: Value) -> Value:
+    """The density; by ``nc`` the distribution function has minus that of two more degrees of freedom."""
+    return _chi2(df, x) * exp(nc / -2) * hyp0f1(df / 2, nc * x / 4)
+
+
+chndtr: Primitive = ufunc(
+    sp.chndtr,
+    lambda a, b, c: _chi2_noncentral(a, b, c),
+    None,
+    lambda a, b, c: -_chi2_noncentral(a, b + 2, c),
+)
+chndtrix: Primitive = ufunc(
+    sp.chndtrix,
+    lambda b, c, y: 1 / _chi2_noncentral(y, b, c),
+    None,
+    lambda b, c, y: _chi2_noncentral(y, b + 2, c) / _chi2_noncentral(y, b, c),
+)
+chndtrinc: Primitive = ufunc(
+    sp.chndtrinc,
+    lambda a, b, y: _solved(y, _chi2_noncentral(a, b, y) / _chi2_noncentral(a, b + 2, y)),
+    None,
+    lambda a, b, y: _solved(y, -1 / _chi2_noncentral(a, b + 2, y)),
+)
+
+
+def _solved(y: Value, slope: Value) -> Value:
+    """A partial of a noncentrality; where none gives the probability, SciPy's result is constant (tiny)."""
+    return where(less(y, 1e-200), 0.0, slope)
+
+
+def _f_noncentral(a: Value, b: Value, nc: Value, f: Value) -> Value:
+    w = a * f / (b + a * f)
+    return _snedecor(a, b, f) * exp(nc / -2) * hyp1f1((a + b) / 2, a / 2, nc * w / 2)
+
+
+def _f_by_noncentrality(a: Value, b: Value, nc: Value, f: Value) -> Value:
+    p, q, w = a / 2, b / 2, a * f / (b + a * f)
+    front = exp(p * log(w) + q * log1p(-w) - betaln(p, q) - nc / 2) / p
+    return front * hyp1f1(p + q, p + 1, nc * w / 2) / -2
+
+
+ncfdtr: Primitive = ufunc(
+    sp.ncfdtr,
+    None,
+    None,
+    lambda a, b, c, d: _f_by_noncentrality(a, b, c, d),
+    lambda a, b, c, d: _f_noncentral(a, b, c, d),
+)
+ncfdtri: Primitive = ufunc(
+    sp.ncfdtri,
+    None,
+    None,
+    lambda a, b, c, y: -_f_by_noncentrality(a, b, c, y) / _f_noncentral(a, b, c, y),
+    lambda a, b, c, y: 1 / _f_noncentral(a, b, c, y),
+)
+ncfdtrinc: Primitive = ufunc(
+    sp.ncfdtrinc,
+    None,
+    None,
+    lambda a, b, d, y: _solved(y, 1 / _f_by_noncentrality(a, b, y, d)),
+    lambda a, b, d, y: _solved(y, -_f_noncentral(a, b, y, d) / _f_by_noncentrality(a, b, y, d)),
+)
+
+
+def _t_noncentral(df: Value, nc: Value, t: Value) -> Value:
+    """The density, as two confluent hypergeometric functions for the even and the odd part."""
+    w = df + t * t
+    z = nc * nc * t * t / (2 * w)
+    front = exp(df / 2 * log(df * 1.0) + gammaln(df + 1) - nc * nc / 2 - df * LN2 - df / 2 * log(w))
+    odd = hyp1f1(df / 2 + 1, 1.5, z) * nc * t * float(np.sqrt(2)) / w * exp(-gammaln((df + 1) / 2))
+    even = hyp1f1((df + 1) / 2, 0.5, z) / sqrt(w) * exp(-gammaln(df / 2 + 1))
+    return front * exp(-gammaln(df / 2)) * (odd + even)
+
+
+LN2 = float(np.log(2))
+nctdtr: Primitive = ufunc(sp.nctdtr, None, None, lambda a, b, c: _t_noncentral(a, b, c))
+nctdtrit: Primitive = ufunc(sp.nctdtrit, None, None, lambda a, b, y: 1 / _t_noncentral(a, b, y))
+
+# -- tests of Kolmogorov and Smirnov ----------------------------------------------------------------
+
+
+def _kolmogorov_slope(x: Value) -> Value:
+    """One series for large arguments, Jacobi's transformation of it for small ones."""
+    large = less(1.0, x)
+    far, near = where(large, x, 1.0), where(large, 1.0, maximum(x, 0.02))
+    tail = sum(((-1.0) ** k * 8 * k * k) * far * exp(-2.0 * k * k * far * far) for k in range(1, 8))
+    q = 1 / (near * near)
+    head = sum(exp(-c * q) * (1 - 2 * c * q) for c in ((2 * k - 1) ** 2 * PI * PI / 8 for k in range(1, 8)))
+    return where(large, tail, head * q * ROOT_2PI)
+
+
+kolmogorov: Primitive = ufunc(sp.kolmogorov, lambda x: _kolmogorov_slope(x))
+kolmogi: Primitive = ufunc(sp.kolmogi, lambda y: 1 / _kolmogorov_slope(y))
+# a piecewise polynomial: SciPy has its first derivative
+smirnov_slope: Primitive = elementwise("smirnov_slope", sp._ufuncs._smirnovp, None, None)
+smirnov_slope.home = "scipy.special"
+smirnov: Primitive = ufunc(sp.smirnov, None, lambda a, b: smirnov_slope(a, b))
+smirnovi: Primitive = ufunc(sp.smirnovi, None, lambda a, y: 1 / smirnov_slope(a, y))
+
+# -- Tukey's lambda ---------------------------------------------------------------------------------
+
+tklmbda: Primitive = ufunc(sp.tklmbda, lambda b, y: _tukey_density(b, y), None)
+
+
+def _tukey_density(b: Value, y: Value) -> Value:
+    """From ``x = (y**b - (1 - y)**b) / b``; zero beyond the support."""
+    outside = equal(y * (1 - y), 0)
+    y = where(outside, 0.5, y)
+    return where(outside, 0.0, 1 / (y ** (b - 1) + (1 - y) ** (b - 1)))

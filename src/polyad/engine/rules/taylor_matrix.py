@@ -1,0 +1,104 @@
+"""Rules of Taylor mode for matrices.
+
+Products of several operands go two at a time. Factorisations have their forward rule as the
+differential equation, one coefficient after the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polyad.engine.core.values import Primitive, Value, new_level, shape_of
+from polyad.engine.interpretations.series import RULES
+from polyad.engine.rules.products import einsum, matmul
+from polyad.engine.rules.structure import getitem, reshape
+from polyad.engine.rules.taylor import (
+    Row,
+    _bilinear,
+    _convolved,
+    _filled,
+    _get,
+    _minus,
+    _row,
+    _series,
+    _through,
+    _zeroth,
+)
+
+__all__: list[str] = []
+
+
+def _by_push(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Any:
+    """The forward rule as a differential equation, for factorisations of matrices."""
+    assert primitive.push is not None
+    found = primitive(*map(_zeroth, operands), **params)
+    ys: list[Row] = [[part] for part in found] if primitive.multiple else [[found]]
+    for j in range(1, order + 1):
+        level = new_level()
+        tangents = [_tangent(a, j, level) for a in operands]
+        values = [_series(a, j, level) for a in operands]
+        known = [_series(y, j, level) for y in ys]
+        pushed = primitive.push(tuple(known) if primitive.multiple else known[0], tangents, *values, **params)
+        for y, t in zip(ys, pushed if primitive.multiple else (pushed,), strict=True):
+            rise = None if t is None else _row(t, j, level)[j - 1]
+            y.append(_filled(None if rise is None else getitem(rise, index=0) / j, y[0]))
+    return ys if primitive.multiple else ys[0]
+
+
+def _tangent(a: Any, n: int, level: int) -> Value:
+    """The derivative of an operand by t as a batch of one tangent, ``n`` coefficients of it."""
+    if type(a) is not list:
+        return None
+    rise = [reshape(c * i, shape=(1, *shape_of(c))) for i, c in enumerate(a[1 : n + 1], 1)]
+    return _series(rise, n, level)
+
+
+def _einsum(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    """A sum of products: two operands at once, the others one after the other."""
+    active = [k for k, a in enumerate(operands) if type(a) is list]
+    if len(active) == 1:
+        (k,) = active
+        return [primitive(*operands[:k], c, *operands[k + 1 :], **params) for c in operands[k]]
+    if len(operands) == 2:
+        return _bilinear(primitive, order, operands, params)
+    return _through(_pairwise)(primitive, order, operands, params)
+
+
+def _pairwise(*operands: Value, subscripts: str) -> Value:
+    inputs, output = subscripts.split("->")
+    terms = inputs.split(",")
+    made, term = operands[0], terms[0]
+    for k in range(1, len(terms)):
+        wanted = set(output).union(*terms[k + 1 :])
+        letters = dict.fromkeys(term + terms[k])
+        kept = output if k == len(terms) - 1 else "".join(c for c in letters if c in wanted)
+        made = einsum(made, operands[k], subscripts=f"{term},{terms[k]}->{kept}")
+        term = kept
+    return made
+
+
+def _solve(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    """``a[0] y[j] = b[j] - sum(a[i] y[j - i])``."""
+    a, b = operands
+    y = [primitive(_zeroth(a), _zeroth(b))]
+    for j in range(1, order + 1):
+        known = _convolved(a, y, j, 1, j, matmul) if type(a) is list else None
+        y.append(_filled(primitive(_zeroth(a), _minus(_get(b, j), known)), y[0]))
+    return y
+
+
+def _inv(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    (a,) = operands
+    y = [primitive(a[0])]
+    for j in range(1, order + 1):
+        y.append(matmul(-y[0], _convolved(a, y, j, 1, j, matmul)))
+    return y
+
+
+RULES["solve"] = _solve
+RULES["inv"] = _inv
+for _name in (
+    "gap_quotient det slogdet pinv cholesky eigh eigvalsh eig svd svdvals qr expm logm sqrtm solve_triangular"
+).split():
+    RULES[_name] = _by_push
+RULES["einsum"] = _einsum

@@ -1,0 +1,376 @@
+"""What ``define`` makes: primitives whose rules are the user's, written in NumPy.
+
+Rules run on plain arrays where nothing is traced, and on boxes where their operands are under another
+differentiation, so derivatives of any order follow from them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.core.refusals import refuse
+from polyad.engine.core.values import PRIMITIVES, Primitive, Tracer, Value, base, is_real, shape_of
+from polyad.engine.interpretations.dual import Dual
+from polyad.engine.interpretations.masked import settled
+from polyad.errors import ArgumentError
+
+__all__ = ["SYMBOLIC", "Defined", "elementwise", "general", "is_ufunc"]
+
+Rule = Callable[..., Any]
+
+# Their arrays are polyad's own: counterparts for them are written in NumPy.
+SYMBOLIC = ("casadi", "sympy")
+_LETTERS = ("a", "b", "c", "d")
+
+
+def is_ufunc(f: Any) -> bool:
+    """NumPy's universal functions, and numba's, which are like them."""
+    return isinstance(f, np.ufunc) or isinstance(getattr(f, "ufunc", None), np.ufunc)
+
+
+def _inner(f: Any) -> np.ufunc:
+    return f if isinstance(f, np.ufunc) else f.ufunc
+
+
+class Defined(Primitive):
+    """A user's primitive; other libraries have it only as far as its definition says."""
+
+    __slots__ = ("label", "lifts", "namesake")
+
+    label: str
+    lifts: dict[str, Rule]
+    namesake: Primitive | None
+
+    def __call__(self, *args: Value, **params: Any) -> Value:
+        from polyad.engine.interpretations.proxy import Proxy
+
+        tracers = [a for a in args if isinstance(a, Tracer)]
+        if not tracers:
+            return self.compute(*args, **params)
+        top = max(tracers, key=lambda a: a.level)
+        return self._lifted(top, args, params) if type(top) is Proxy else top.process(self, args, params)
+
+    def _lifted(self, top: Any, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
+        from polyad.engine.boxes.box import unbox, wrap
+        from polyad.engine.core.kinds import DECOMPOSITIONS
+        from polyad.engine.interpretations.adapter import adapter
+        from polyad.engine.interpretations.proxy import from_host
+
+        library = top.library
+        own, f = adapter(library), self.lifts.get(library)
+        if f is not None and library in SYMBOLIC:
+            return unbox(f(*map(wrap, args), **params))
+        if f is not None:
+            return top._leave(own, f(*[top._entered(own, a) for a in args], **params))
+        found = self.namesake or self
+        if (
+            own.compute(found) is not None
+            or found.name in DECOMPOSITIONS
+            or from_host(own, found) is not None
+        ):
+            return top.process(found, args, params)
+        raise refuse(
+            f"{library} has no counterpart of {self.label}",
+            f"polyad.define(..., lifts={{{library!r}: g}}) gives it one, or use backend='numpy'",
+        )
+
+
+# -- values ---------------------------------------------------------------------------------------------
+
+
+def _computed(f: Rule, label: str, *, copies: bool) -> Rule:
+    """``f`` on NumPy arrays: it may write to what it gets, and its result is nobody else's."""
+
+    def compute(*args: Any, **params: Any) -> Any:
+        given = [a.copy() if copies and isinstance(a, np.ndarray) else a for a in args]
+        out = f(*given, **params)
+        if isinstance(out, tuple | list | dict) or out is None:
+            raise refuse(
+                f"{label} returned a {type(out).__name__}",
+                "a defined function has one array or number as its result",
+            )
+        found = np.array(out)
+        if found.dtype.kind not in "fc":
+            found = found.astype(np.result_type(1.0, *(a for a in args if hasattr(a, "dtype"))))
+        return found if found.shape else found[()]
+
+    return compute
+
+
+def _read_only(a: Value) -> Value:
+    if type(a) is not np.ndarray:
+        return a
+    view = a.view()
+    view.flags.writeable = False
+    return view
+
+
+def _on_boxes(rule: Rule, args: Sequence[Value], params: Any = None, **directions: Any) -> Any:
+    """A rule in NumPy on values: on boxes if any is traced, on plain arrays otherwise."""
+    from polyad.engine.boxes.box import wrap
+
+    flat = [v for many in directions.values() for v in (many if type(many) is tuple else (many,))]
+    enter = wrap if any(isinstance(v, Tracer) for v in (*args, *flat)) else _read_only
+    named = {
+        key: tuple(map(enter, many)) if type(many) is tuple else enter(many)
+        for key, many in directions.items()
+    }
+    return rule(*map(enter, args), **named, **(params or {}))
+
+
+def _value(out: Any, shape: tuple[int, ...], what: str, *, broadcast: bool = False) -> Value:
+    """What a rule returned as a value of that shape."""
+    from polyad.engine.boxes.box import unbox
+
+    value = unbox(out) if out is not None else None
+    if value is None or not hasattr(value, "shape"):
+        try:
+            value = np.asarray(value, dtype=np.result_type(value, 1.0))[()]
+        except TypeError:
+            raise refuse(f"{what} is {out!r}", "return an array or a number") from None
+    have = shape_of(value)
+    if have == shape or (broadcast and _broadcasts(have, shape)):
+        return value
+    raise refuse(f"{what} has shape {have}", f"it must have shape {shape}")
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(shape, to) == to
+    except ValueError:
+        return False
+
+
+# -- elementwise functions ----------------------------------------------------------------------------------
+
+
+def elementwise(f: Any, partials: Sequence[Rule | None], name: str, label: str) -> Defined:
+    """A primitive of partial derivatives."""
+    from polyad.engine.core import kinds
+
+    own = is_ufunc(f)
+    names = _operands(f, len(partials), label)
+    if len(names) > len(_LETTERS):
+        raise ArgumentError(f"{label} has {len(names)} operands, partials are for {len(_LETTERS)}: use jvp=")
+    if own and _inner(f).nout != 1:
+        raise ArgumentError(f"{label} has {_inner(f).nout} results: define a function for each of them")
+    if own and _inner(f).signature is not None:
+        raise ArgumentError(f"{label} is not elementwise (its signature is {f.signature}): use jvp= or vjp=")
+    table = ("x",) if len(names) == 1 else _LETTERS[: len(names)]
+    rules = [
+        None if d is None else _partial(d, names, table, f"the derivative of {label} by {n}")
+        for d, n in zip(partials, names, strict=True)
+    ]
+    compute = _computed(f, label, copies=not own)
+    made = kinds.elementwise(name, compute, *rules)
+    return _made(Defined(name, compute, made.push, made.pulls, lazy=True))
+
+
+def _made(primitive: Defined) -> Defined:
+    primitive.home = "user"
+    primitive.namesake = None
+    return primitive
+
+
+def _operands(f: Any, count: int, label: str) -> tuple[str, ...]:
+    """The names of the operands: as the function has them, or the table's."""
+    names: tuple[str, ...] = ()
+    if is_ufunc(f):
+        number = _inner(f).nin
+        names = ("x",) if number == 1 else _LETTERS[:number] + ("?",) * (number - len(_LETTERS))
+    else:
+        names = _parameters(f) or (("x",) if count == 1 else _LETTERS[:count])
+    if len(names) != count:
+        raise ArgumentError(
+            f"{label} has {len(names)} operands ({', '.join(names)}), and define got {count} partial "
+            "derivatives: one for each, None where there is none"
+        )
+    return names
+
+
+def _parameters(f: Any) -> tuple[str, ...] | None:
+    """The names of positional parameters, or None where they cannot be known."""
+    try:
+        found = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_POSITIONAL for p in found):
+        return None
+    return tuple(p.name for p in found if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+
+
+def _partial(d: Rule, names: tuple[str, ...], table: tuple[str, ...], what: str) -> Rule:
+    """A partial derivative as the table has it: on values, with the table's names, its shape checked."""
+    if not callable(d):
+        raise ArgumentError(f"{what} is {d!r}: pass a function, as lambda {', '.join(names)}: ...")
+    needs = names if isinstance(d, np.ufunc) and d.nin == len(names) else _parameters(d)
+    known = {"y": "y", **dict(zip(names, table, strict=True))}
+    unknown = ["*args"] if needs is None else [n for n in needs if n not in known]
+    if unknown:
+        result = "" if "y" in names else ", and y for the result"
+        raise ArgumentError(
+            f"{what} has a parameter {unknown[0]!r}: its parameters are those of the function that it "
+            f"needs ({', '.join(names)}){result}"
+        )
+    assert needs is not None
+
+    def rule(*values: Value) -> Value:
+        shape = np.broadcast_shapes(*map(shape_of, values))
+        return _value(_on_boxes(d, values), shape, what, broadcast=True)
+
+    kind = inspect.Parameter.POSITIONAL_ONLY
+    rule.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(known[n], kind) for n in needs]
+    )
+    return rule
+
+
+# -- functions of arrays ------------------------------------------------------------------------------------
+
+
+def general(f: Any, jvp: Rule | None, vjp: Rule | None, name: str, label: str) -> Defined:
+    """A primitive with a pushforward, a pullback, or both."""
+    for rule, word in ((jvp, "v"), (vjp, "w")):
+        if rule is not None and not _takes(rule, word):
+            raise ArgumentError(
+                f"the {'jvp' if word == 'v' else 'vjp'} of {label} must take the keyword {word}: "
+                f"it is called as rule(*args, {word}={word})"
+            )
+    if is_ufunc(f) and _inner(f).nout != 1:
+        raise ArgumentError(f"{label} has {_inner(f).nout} results: define a function for each of them")
+
+    def along(args: Sequence[Value], v: tuple[Value, ...], shape: tuple[int, ...], params: Any) -> Value:
+        """The tangent of the result."""
+        if jvp is None:
+            return _transposed_vjp(args, v, shape, params)
+        out = _on_boxes(jvp, args, params, v=v if len(args) > 1 else v[0])
+        return _value(out, shape, f"the jvp of {label}")
+
+    def back(args: Sequence[Value], w: Value, params: Any) -> tuple[Value, ...]:
+        """The cotangent of every argument, None where there is none."""
+        level = max([a.level for a in args if isinstance(a, Tracer)], default=-1)
+        if type(w) is Dual and w.level > level:
+            # linear in w: row by row, so that the rule gets plain arrays where it can
+            rows = [
+                back(args, PRIMITIVES["getitem"](w.tangent, index=i), params) for i in range(len(w.tangent))
+            ]
+            first = back(args, w.primal, params)
+            return tuple(
+                None if p is None else Dual(w.level, p, _stacked([row[k] for row in rows]))
+                for k, p in enumerate(first)
+            )
+        if vjp is None:
+            return _transposed_jvp(args, w, params)
+        return _cotangents(_on_boxes(vjp, args, params, w=w), args)
+
+    def _cotangents(out: Any, args: Sequence[Value]) -> tuple[Value, ...]:
+        parts = (out,) if len(args) == 1 and not isinstance(out, tuple | list) else out
+        if not isinstance(parts, tuple | list) or len(parts) != len(args):
+            count = len(parts) if isinstance(parts, tuple | list) else 1
+            raise refuse(
+                f"the vjp of {label} returned {count} cotangents for {len(args)} arguments",
+                "return one for each, None for what has none",
+            )
+        what = f"a cotangent from the vjp of {label}"
+        return tuple(
+            None if g is None else _value(g, shape_of(a), what) for g, a in zip(parts, args, strict=True)
+        )
+
+    def _transposed_vjp(args: Sequence[Value], v: Any, shape: tuple[int, ...], params: Any) -> Value:
+        """The pullback is linear in ``w``, and its own pullback is the pushforward."""
+        from polyad.engine import run
+
+        active = [k for k, t in enumerate(v) if t is not None]
+
+        def pullback(boxes: tuple[Any, ...]) -> Any:
+            assert vjp is not None
+            parts = _cotangents(_on_boxes(vjp, args, params, w=run.enter(boxes[0])), args)
+            return tuple(_given(parts[k]) for k in active), ()
+
+        recorded = run.record(pullback, (run.leave(_zeros(args, shape)),))
+        return run.enter(recorded.pull([run.leave(v[k]) for k in active])[0])
+
+    def _transposed_jvp(args: Sequence[Value], w: Value, params: Any) -> tuple[Value, ...]:
+        from polyad.engine import run
+
+        active = [k for k, a in enumerate(args) if _is_number(a)]
+
+        def pushforward(boxes: tuple[Any, ...]) -> Any:
+            tangents: list[Any] = [None] * len(args)
+            for k, box in zip(active, boxes, strict=True):
+                tangents[k] = run.enter(box)
+            return (along(args, tuple(tangents), shape_of(w), params),), ()
+
+        zeros = [run.leave(_zeros([args[k]], shape_of(args[k]))) for k in active]
+        found = iter(run.record(pushforward, zeros).pull([run.leave(w)]))
+        return tuple(run.enter(next(found)) if k in active else None for k in range(len(args)))
+
+    def _given(part: Value) -> Value:
+        if part is None:
+            raise refuse(
+                f"the vjp of {label} gave None for an argument that is differentiated",
+                "return its cotangent, or polyad.stop_gradient(x) where dropping the derivative is meant",
+            )
+        return part
+
+    def push(y: Value, tangents: Sequence[Value], *args: Value, **params: Any) -> Value:
+        count = next(t for t in tangents if t is not None).shape[0]
+        rows = []
+        for i in range(count):
+            v = [
+                PRIMITIVES["getitem"](t, index=i)
+                if t is not None
+                else _zeros([a], shape_of(a))
+                if jvp is not None and _is_number(a)
+                else None
+                for t, a in zip(tangents, args, strict=True)
+            ]
+            rows.append(along(args, tuple(v), shape_of(y), params))
+        return _stacked(rows)
+
+    def joint(which: tuple[int, ...], y: Value, *args: Value, **params: Any) -> Any:
+        def pull(w: Value) -> tuple[Value, ...]:
+            parts = back(args, settled(w), params)
+            return tuple(_real_where(_given(parts[k]), args[k]) for k in which)
+
+        return pull
+
+    compute = _computed(f, label, copies=not is_ufunc(f))
+    return _made(Defined(name, compute, push, (), joint=joint))
+
+
+def _takes(rule: Rule, word: str) -> bool:
+    try:
+        found = inspect.signature(rule).parameters
+    except (TypeError, ValueError):
+        return True
+    return word in found or any(p.kind is p.VAR_KEYWORD for p in found.values())
+
+
+def _is_number(a: Value) -> bool:
+    """Whether something is there to be differentiated."""
+    return isinstance(a, Tracer | np.ndarray | np.generic | float | int | complex)
+
+
+def _zeros(like: Sequence[Value], shape: tuple[int, ...]) -> Value:
+    """Zeros in the library of the first array among some operands."""
+    from polyad.engine.core.kinds import zeros_of
+
+    found = next((a for a in like if isinstance(base(a), Tracer)), None)
+    if found is not None:
+        return zeros_of(found, shape)
+    kinds = [a.dtype if hasattr(a, "dtype") else type(a) for a in like if _is_number(a)]
+    return np.zeros(shape, dtype=np.result_type(1.0, *kinds))[()] if shape == () else np.zeros(shape)
+
+
+def _stacked(rows: Sequence[Value]) -> Value:
+    return PRIMITIVES["stack"](*rows, axis=0)
+
+
+def _real_where(g: Value, a: Value) -> Value:
+    """A cotangent as the argument takes it: real where that is real."""
+    return PRIMITIVES["real"](g) if is_real(a) and not is_real(g) else g

@@ -1,0 +1,243 @@
+"""The base class of backends, on the contract of ``contract``.
+
+* A **backend** defines ``jvp`` or ``vjp`` (or both). Everything else comes from ``derive`` and is
+  overridden only where the framework does better.
+* Seeds of the ``..._batched`` products have one more leading axis, and so has the result.
+* Real inner products pair cotangents: ``vjp`` is the adjoint of ``jvp`` under
+  ``Re(sum(conj(w) * dy))``, so that the gradient of ``|z|**2`` is ``2 z`` under every backend.
+* Kernels may be differentiated by their own backend (that is how second order arises) unless
+  ``nestable`` is False. ``finish`` is the one place for what must come last: tracing,
+  compiling, locks, scoped settings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from polyad.arrays.libraries import ArraySpec, spec_of
+from polyad.errors import ArgumentError, BackendContractError
+from polyad.systems.contract import (
+    Call,
+    Executable,
+    Kernel,
+    Leaves,
+    Linearized,
+    Problem,
+    Variant,
+)
+from polyad.systems.derive import linearize as linearizing
+from polyad.systems.derive import operators
+from polyad.systems.derive import taylor as nesting
+
+if TYPE_CHECKING:
+    from typing import Self
+
+__all__ = ["Backend"]
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Backend:
+    """Base class of every backend; subclasses are frozen dataclasses of their options.
+
+    Parameters
+    ----------
+    mode : {None, "forward", "reverse"}
+        Force one mode; None leaves the choice to the backend, operator by operator.
+    lift : bool, optional
+        Whether the function is NumPy code to be lifted to the framework's arrays (True), or is
+        written for these (False); None finds out at preparation.
+
+    Attributes
+    ----------
+    name : str
+        The word that selects the backend.
+    library : str
+        Name of the array library whose arrays its kernels take and give.
+    requires : tuple of str
+        Modules that must be importable.
+    extra : str
+        The extra of polyad that installs them (``pip install 'polyad[extra]'``).
+    supports : frozenset of str
+        The modes that it has: ``"forward"``, ``"reverse"``.
+    nestable : bool
+        Whether its kernels can be differentiated by itself.
+    exact : bool
+        Whether derivatives are right to rounding; differences are not.
+    sweeps : bool
+        Whether its ``vjp`` sweeps the input by itself, so that it serves without a reverse mode.
+    by_value : bool
+        Whether prepared functions run on values, so that their branches may look at these.
+    hosts : bool
+        Whether it computes with boxes, so that it runs on arrays that another framework is tracing.
+    keeps_boxes : bool
+        Whether arrays that it follows stay in their boxes when they reach it from the function around it.
+    native : bool
+        Whether it differentiates functions that are written for its framework's own arrays.
+    """
+
+    mode: str | None = dataclasses.field(default=None, kw_only=True)
+    lift: bool | None = dataclasses.field(default=None, kw_only=True)
+
+    name: ClassVar[str] = "?"
+    library: ClassVar[str] = "numpy"
+    requires: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = ""
+    supports: ClassVar[frozenset[str]] = frozenset()
+    nestable: ClassVar[bool] = True
+    exact: ClassVar[bool] = True
+    sweeps: ClassVar[bool] = False
+    by_value: ClassVar[bool] = False
+    hosts: ClassVar[bool] = False
+    keeps_boxes: ClassVar[bool] = False
+    native: ClassVar[bool] = True
+    complex_inputs: ClassVar[bool] = True
+    variants: ClassVar[Mapping[str, Variant]] = {}
+
+    def __post_init__(self) -> None:
+        if self.mode is not None and self.mode not in self.supports:
+            known = " or ".join(repr(m) for m in sorted(self.supports))
+            raise ArgumentError(f"{type(self).__name__} has mode {known}, not {self.mode!r}")
+        chunk = getattr(self, "chunk_size", None)
+        if chunk is not None and (type(chunk) is not int or chunk < 1):
+            raise ArgumentError(f"chunk_size is a positive number of directions, not {chunk!r}")
+
+    def __repr__(self) -> str:
+        fields = dataclasses.fields(self)
+        chosen = [(f.name, getattr(self, f.name)) for f in fields if getattr(self, f.name) != f.default]
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in chosen)})"
+
+    # -- modes ------------------------------------------------------------------------------
+
+    @property
+    def forward(self) -> bool:
+        """Whether forward mode may be used."""
+        return "forward" in self.supports and self.mode != "reverse"
+
+    @property
+    def reverse(self) -> bool:
+        """Whether reverse mode may be used."""
+        return "reverse" in self.supports and self.mode != "forward"
+
+    @property
+    def lifts_to(self) -> str | None:
+        """The library to whose arrays NumPy functions are lifted; None where they need no lift."""
+        return self.library if self.library in ("jax", "torch") else None
+
+    @property
+    def follows(self) -> str | None:
+        """The library whose arrays in boxes it differentiates again, inside of its own differentiation."""
+        return self.lifts_to
+
+    @property
+    def xp(self) -> Any:
+        """The namespace in which derivations compute with the framework's arrays."""
+        import numpy
+
+        return numpy
+
+    # -- the primitives: define at least one ---------------------------------------------------
+
+    def jvp(self, problem: Problem) -> Kernel:
+        """``kernel(x, c, v)`` giving ``(dy, y, aux)``: the tangent of the output along ``v``."""
+        raise BackendContractError(f"{self!r} supports forward mode but defines no jvp")
+
+    def vjp(self, problem: Problem) -> Kernel:
+        """``kernel(x, c, w)`` giving ``(dx, y, aux)``: the cotangent of the input under ``w``."""
+        raise BackendContractError(f"{self!r} supports reverse mode but defines no vjp")
+
+    # -- everything else, overridden only where the framework does better -----------------------
+
+    def jvp_batched(self, problem: Problem) -> Kernel:
+        """As ``jvp``, every leaf of ``v`` and of ``dy`` with one more leading axis."""
+        return operators.jvp_batched(self, problem)
+
+    def vjp_batched(self, problem: Problem) -> Kernel:
+        """As ``vjp``, every leaf of ``w`` and of ``dx`` with one more leading axis."""
+        return operators.vjp_batched(self, problem)
+
+    def derivative(self, problem: Problem) -> Kernel:
+        """``kernel(x, c)`` for one scalar input leaf: the result is like the output."""
+        return operators.derivative(self, problem)
+
+    def gradient(self, problem: Problem) -> Kernel:
+        """``kernel(x, c)`` for one scalar output leaf: the result is like the input."""
+        return operators.gradient(self, problem)
+
+    def jacobian(self, problem: Problem) -> Kernel:
+        """``kernel(x, c)``: blocks of shape ``output.shape + input.shape``, row by row."""
+        return operators.jacobian(self, problem)
+
+    def second_derivative(self, problem: Problem) -> Kernel:
+        """``kernel(x, c)`` giving ``(d2y, y, aux, dy)`` for one scalar input leaf."""
+        return operators.second_derivative(self, problem)
+
+    def hvp(self, problem: Problem) -> Kernel:
+        """``kernel(x, c, v)`` giving ``(hv, y, aux, g)`` for one scalar output leaf."""
+        return operators.hvp(self, problem)
+
+    def hvp_batched(self, problem: Problem) -> Kernel:
+        """As ``hvp``, every leaf of ``v`` and of ``hv`` with one more leading axis."""
+        return operators.hvp_batched(self, problem)
+
+    def hessian(self, problem: Problem) -> Kernel:
+        """``kernel(x, c)`` giving ``(blocks, y, aux, g)`` for one scalar output leaf."""
+        return operators.hessian(self, problem)
+
+    def taylor(self, problem: Problem, order: int) -> Kernel:
+        """``kernel(x, c, v)``: leaves like the output's with ``order + 1`` Taylor coefficients in front."""
+        return nesting.taylor(self, problem, order)
+
+    def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
+        """The function at ``x``: its value and the products with its Jacobian."""
+        return linearizing.linearize(self, problem, x, c)
+
+    def value(self, problem: Problem) -> Kernel:
+        """``kernel(x, c)`` giving ``(y, y, aux)``: the function itself, finished like the rest."""
+        return operators.value(self, problem)
+
+    # -- what surrounds the kernels -----------------------------------------------------------
+
+    def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
+        """Specs of the output leaves, by calling the function once on the examples."""
+        y, _ = problem.f(problem.x, problem.c)
+        return tuple(map(spec_of, y))
+
+    def output(self, leaf: Any) -> Any:
+        """An output leaf of the user's function as the framework's array."""
+        return leaf
+
+    def finish(
+        self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
+    ) -> Executable:
+        """Make a kernel ready to be called with the framework's arrays.
+
+        Parameters
+        ----------
+        kernel : callable
+            What an operator method returned.
+        problem : Problem
+            Its problem, whose examples a compiler may trace with.
+        seeds : tuple
+            Examples of the seeds that the kernel takes after ``x`` and ``c``.
+        prepared : bool
+            Whether the executable will be called often (trace and compile), or once.
+        """
+        kernel = kernel if isinstance(kernel, Kernel) else Kernel(kernel)
+        return Executable(kernel.call, kernel.direct or _first(kernel.call), str(kernel.words))
+
+    def explain(self, error: Exception) -> str | None:
+        """The remedy for an error out of the framework, or None if it is the user's own."""
+        return None
+
+    def replace(self, **options: Any) -> Self:
+        """A copy with other options."""
+        return dataclasses.replace(self, **options)
+
+
+def _first(kernel: Call) -> Call:
+    def result(x: Leaves, c: Leaves, *seeds: Leaves) -> Leaves:
+        return kernel(x, c, *seeds)[0]
+
+    return result

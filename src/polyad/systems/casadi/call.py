@@ -1,0 +1,162 @@
+"""A compiled function of CasADi, called through preallocated buffers.
+
+Arguments and results of a call lie in arrays whose addresses CasADi knows. One set of them, a
+**slot**, holds the arrays, the buffer and its trigger together, for the trigger of a buffer that
+is gone would read freed memory. A slot serves one call at a time: each thread takes one from the
+pool, or makes another, and a call that is under way keeps its own alive.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.errors import DomainError
+from polyad.systems.casadi.symbolic import Symbolic
+
+__all__ = ["BUILDING", "Call", "Output"]
+
+# Expressions and buffers are built under one lock: their reference counts are not made for several threads.
+BUILDING = threading.RLock()
+# instructions of matrix expressions that can fail
+FAILING = ("CALL", "SOLVE", "INVERSE", "DETERMINANT", "MAP", "BSPLINE", "ASSERTION")
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """How a leaf of the outcome is read: computed, with structural zeros, or fixed."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+    places: Any = None  # flat positions of the entries that are not structurally zero
+    fixed: Any = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the values as they lie are the result."""
+        return self.places is None and self.dtype == np.float64
+
+    def read(self, values: Any) -> Any:
+        """A fresh array of the values."""
+        if self.places is None:
+            return values.copy() if self.dtype == np.float64 else values.astype(self.dtype)
+        full = np.zeros(self.shape, dtype=self.dtype)
+        full.reshape(-1)[self.places] = values
+        return full
+
+
+def _may_fail(function: Any) -> bool:
+    """Whether an evaluation can fail: arithmetic cannot, and asking whether it did costs as much as it."""
+    import casadi
+
+    risky = {getattr(casadi, f"OP_{name}") for name in FAILING}
+    return any(function.instruction_id(k) in risky for k in range(function.n_instructions()))
+
+
+class Call:
+    """A compiled function with its pool of slots; ``call(leaves)`` gives fresh arrays."""
+
+    def __init__(self, inputs: Sequence[Symbolic], outputs: Sequence[tuple[Any, Output]], label: str) -> None:
+        import casadi
+
+        self._label = label
+        self._shapes = [x.shape for x in inputs]
+        self._outputs = [output for _, output in outputs]
+        columns = [x.raw for x in inputs]
+        self._function = casadi.Function("polyad", columns, [expression for expression, _ in outputs])
+        self.instructions = int(self._function.n_instructions())
+        self._fails = not self._function.is_a("SXFunction") and _may_fail(self._function)
+        self._pool: list[Any] = [self._slot()]
+
+    def _slot(self) -> Any:
+        with BUILDING:
+            buffer: Any
+            buffer, trigger = self._function.buffer()
+            arguments: list[Any] = [np.zeros(shape) for shape in self._shapes]
+            results: list[Any] = [
+                np.zeros(output.shape if output.places is None else len(output.places))
+                for output in self._outputs
+            ]
+            for k, array in enumerate(arguments):
+                if array.size:
+                    buffer.set_arg(k, memoryview(array))
+            for k, array in enumerate(results):
+                if array.size:
+                    buffer.set_res(k, memoryview(array))
+        return arguments, results, trigger, buffer
+
+    def _take(self) -> Any:
+        try:
+            return self._pool.pop()
+        except IndexError:
+            return self._slot()
+
+    def __call__(self, leaves: Sequence[Any]) -> list[Any]:
+        slot = self._take()
+        arguments, results, trigger, buffer = slot
+        for place, leaf in zip(arguments, leaves, strict=True):
+            place[...] = leaf
+        trigger()
+        if self._fails and buffer.ret():
+            raise self._failed()
+        found = [output.read(values) for output, values in zip(self._outputs, results, strict=True)]
+        self._pool.append(slot)
+        return found
+
+    def bare(self) -> Callable[..., Any]:
+        """The call for leaves in a row and one result; frames and loops are saved for one or two leaves."""
+        pop, push, make, failed, fails = (
+            self._pool.pop,
+            self._pool.append,
+            self._slot,
+            self._failed,
+            self._fails,
+        )
+        (output,) = self._outputs
+        read = None if output.plain else output.read
+
+        def one(a: Any) -> Any:
+            try:
+                slot = pop()
+            except IndexError:
+                slot = make()
+            (place,), (values,), trigger, buffer = slot
+            place[...] = a
+            trigger()
+            if fails and buffer.ret():
+                raise failed()
+            found = values.copy() if read is None else read(values)
+            push(slot)
+            return found
+
+        def two(a: Any, b: Any) -> Any:
+            try:
+                slot = pop()
+            except IndexError:
+                slot = make()
+            (first, second), (values,), trigger, buffer = slot
+            first[...] = a
+            second[...] = b
+            trigger()
+            if fails and buffer.ret():
+                raise failed()
+            found = values.copy() if read is None else read(values)
+            push(slot)
+            return found
+
+        def call(*leaves: Any) -> Any:
+            return self(leaves)[0]
+
+        ways: dict[int, Callable[..., Any]] = {1: one, 2: two}
+        return ways.get(len(self._shapes), call)
+
+    def _failed(self) -> DomainError:
+        return DomainError(
+            f"casadi could not evaluate {self._label} at these arguments (a singular matrix, say, or "
+            "vectors of equal eigenvalues): "
+            "backend='numpy' tells where"
+        )

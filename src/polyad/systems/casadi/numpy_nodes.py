@@ -1,0 +1,238 @@
+"""Factorisations under CasADi: values by NumPy, derivatives from the table.
+
+CasADi has no pivoting on values, no eigenvalues and no singular values. So a node of a graph of matrix
+expressions (MX) calls NumPy back while the graph is evaluated, and its forward and reverse derivatives are
+graphs made by the table's rules: signs and conventions are NumPy's, the order is any. Such a call costs
+what NumPy's costs, some ten microseconds. Where NumPy raises, so does the evaluation of the graph.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.core.refusals import refuse
+from polyad.engine.core.values import Primitive
+from polyad.engine.interpretations.proxy import Proxy
+from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
+from polyad.systems.casadi.symbolic import Symbolic, constant
+
+__all__ = ["HOSTED", "NeedsMatrices", "called_back"]
+
+HOSTED = frozenset(
+    (
+        "slogdet cholesky qr eigh eigvalsh svd svdvals pinv matrix_rank expm logm sqrtm solve_triangular "
+        "gap_quotient"
+    ).split()
+)
+
+Shapes = tuple[tuple[int, ...], ...]
+
+# Kept for good: CasADi holds no reference to the Python object that one of its nodes calls.
+_MADE: dict[Any, Any] = {}
+_LOCK = threading.RLock()
+
+
+class NeedsMatrices(FunctionNotSupportedError):
+    """An operation that scalar expressions (SX) should not do; matrix expressions (MX) can."""
+
+
+def called_back(primitive: Primitive) -> Callable[..., Any]:
+    """A primitive as a function of symbols.
+
+    Parameters
+    ----------
+    primitive : Primitive
+        One of ``HOSTED``: of real arrays, with parameters that are plain numbers.
+    """
+
+    def call(*args: Any, **params: Any) -> Any:
+        kind = next(a for a in args if isinstance(a, Symbolic)).kind
+        arrays = [a if isinstance(a, Symbolic) else constant(a, kind) for a in args]
+        dtype = np.result_type(*[a.dtype for a in arrays], np.float32)
+        if not all(isinstance(p, int | float | np.number) for p in params.values()):
+            raise refuse(f"{primitive.name} with options that are arrays", "use backend='numpy'")
+        shapes = tuple(a.shape for a in arrays)
+        results = _results(primitive, shapes, params)
+        dtypes = [dtype if r.dtype.kind == "f" else r.dtype for r in results]
+        if 0 in map(math.prod, shapes):
+            found = [constant(r.astype(d), kind) for r, d in zip(results, dtypes, strict=True)]
+        elif kind.__name__ == "SX":
+            raise NeedsMatrices(f"{primitive.name} needs matrix expressions: use polyad.CasADi(symbols='MX')")
+        else:
+            node = _node(primitive, shapes, params)
+            columns = node.call([a.column for a in arrays])
+            found = [
+                Symbolic(column, r.shape, d) for column, r, d in zip(columns, results, dtypes, strict=True)
+            ]
+        return tuple(found) if primitive.multiple else found[0]
+
+    return call
+
+
+def _results(primitive: Primitive, shapes: Shapes, params: dict[str, Any]) -> list[np.ndarray[Any, Any]]:
+    """What comes out, by its shapes and dtypes."""
+    examples = []
+    if "strict" in params:  # examples are no points of which anything is to be said
+        params = {**params, "strict": False}
+    for shape in shapes:
+        n = min(shape[-2:]) if len(shape) > 1 else 0
+        example = np.zeros(shape)
+        example[..., np.arange(n), np.arange(n)] = 1.0
+        examples.append(example)
+    return _listed(primitive, examples, params)
+
+
+def _listed(primitive: Primitive, arrays: Sequence[Any], params: dict[str, Any]) -> list[Any]:
+    with np.errstate(all="ignore"):
+        found = primitive.compute(*arrays, **params)
+    return [np.asarray(part) for part in (found if primitive.multiple else (found,))]
+
+
+def _node(primitive: Primitive, shapes: Shapes, params: dict[str, Any]) -> Any:
+    """The function of CasADi that calls NumPy for arrays of these shapes."""
+    key = (primitive.name, shapes, tuple(sorted(params.items())))
+    with _LOCK:
+        if key not in _MADE:
+            _MADE[key] = _class()(primitive, shapes, params)
+        return _MADE[key]
+
+
+def _class() -> Any:
+    """The class of such functions, made when CasADi is there."""
+    import casadi
+
+    found = _MADE.get("class")
+    if found is not None:
+        return found
+
+    class Node(casadi.Callback):
+        def __init__(self, primitive: Primitive, shapes: Shapes, params: dict[str, Any]) -> None:
+            casadi.Callback.__init__(self)
+            self.primitive, self.shapes, self.params = primitive, shapes, params
+            self.results = [r.shape for r in _results(primitive, shapes, params)]
+            self.construct(primitive.name, {})
+
+        def get_n_in(self) -> int:
+            return len(self.shapes)
+
+        def get_n_out(self) -> int:
+            return len(self.results)
+
+        def get_sparsity_in(self, k: int) -> Any:
+            return casadi.Sparsity.dense(math.prod(self.shapes[k]), 1)
+
+        def get_sparsity_out(self, k: int) -> Any:
+            return casadi.Sparsity.dense(math.prod(self.results[k]), 1)
+
+        def has_eval_buffer(self) -> bool:
+            return True
+
+        def eval_buffer(self, args: Any, results: Any) -> int:
+            """The values; a failure is a number, for CasADi prints the traceback of an exception."""
+            try:
+                arrays = [
+                    np.array(np.frombuffer(a)).reshape(s) for a, s in zip(args, self.shapes, strict=True)
+                ]
+                if not all(np.isfinite(a).all() for a in arrays):
+                    return 1
+                found = _listed(self.primitive, arrays, self.params)
+                if any(part.dtype.kind == "c" for part in found):
+                    return 1
+                for place, part in zip(results, found, strict=True):
+                    if place is not None:
+                        np.frombuffer(place)[:] = part.ravel()
+            except (ValueError, ArithmeticError, OperationNotSupportedError):  # LinAlgError is a ValueError
+                return 1
+            return 0
+
+        def has_forward(self, count: int) -> bool:
+            return True
+
+        def get_forward(self, count: int, name: str, ins: Any, outs: Any, options: Any) -> Any:
+            return _forward(self, count, name, ins, outs, options)
+
+        def has_reverse(self, count: int) -> bool:
+            return True
+
+        def get_reverse(self, count: int, name: str, ins: Any, outs: Any, options: Any) -> Any:
+            return _reverse(self, count, name, ins, outs, options)
+
+    _MADE["class"] = Node
+    return Node
+
+
+# -- derivatives, by the rules of the table -------------------------------------------------------------
+
+
+def _symbols(shapes: Sequence[tuple[int, ...]], count: int, name: str) -> list[Any]:
+    import casadi
+
+    return [casadi.MX.sym(f"{name}{k}", math.prod(shape), count) for k, shape in enumerate(shapes)]
+
+
+def _values(columns: Iterable[Any], shapes: Sequence[tuple[int, ...]]) -> list[Any]:
+    """Columns as values for a rule."""
+    return [
+        Proxy("casadi", Symbolic(column, shape, np.float64))
+        for column, shape in zip(columns, shapes, strict=True)
+    ]
+
+
+def _columns(found: Sequence[Any], shapes: Sequence[tuple[int, ...]], count: int) -> list[Any]:
+    """What a rule gave, broadcast to shapes, as ``count`` columns each; zeros where it gave nothing."""
+    import casadi
+
+    made = []
+    for value, shape in zip(found, shapes, strict=True):
+        size = math.prod(shape) // count
+        if type(value) is Proxy:
+            made.append(casadi.reshape(value.array.spread(shape).column, size, count))
+        else:
+            full = np.broadcast_to(0.0 if value is None else value, shape)
+            made.append(casadi.MX(casadi.DM(full.reshape(count, size).T)))
+    return made
+
+
+def _outcome(node: Any, values: Sequence[Any]) -> Any:
+    """Results as the rules expect them."""
+    return tuple(values) if node.primitive.multiple else values[0]
+
+
+def _forward(node: Any, count: int, name: str, ins: Any, outs: Any, options: Any) -> Any:
+    import casadi
+
+    x, y = _symbols(node.shapes, 1, "x"), _symbols(node.results, 1, "y")
+    seeds = _symbols(node.shapes, count, "t")
+    if node.primitive.push is None:  # constant in pieces
+        found: Any = (None,) * len(y)
+    else:
+        tangents = _values(map(casadi.vec, seeds), [(count, *shape) for shape in node.shapes])
+        results = _outcome(node, _values(y, node.results))
+        found = node.primitive.push(results, tuple(tangents), *_values(x, node.shapes), **node.params)
+        found = found if node.primitive.multiple else (found,)
+    outputs = _columns(found, [(count, *shape) for shape in node.results], count)
+    return casadi.Function(name, [*x, *y, *seeds], outputs, ins, outs, options)
+
+
+def _reverse(node: Any, count: int, name: str, ins: Any, outs: Any, options: Any) -> Any:
+    import casadi
+
+    primitive = node.primitive
+    x, y = _symbols(node.shapes, 1, "x"), _symbols(node.results, 1, "y")
+    seeds = _symbols(node.results, count, "w")
+    args, results = _values(x, node.shapes), _outcome(node, _values(y, node.results))
+    each = []
+    for k in range(count):
+        w = _outcome(node, _values([s[:, k] for s in seeds], node.results))
+        if primitive.joint is not None:
+            found = primitive.joint(tuple(range(len(x))), results, *args, **node.params)(w)
+        else:
+            found = [pull(results, *args, **node.params)(w) for pull in primitive.pulls]
+        each.append(_columns(found or (None,) * len(x), node.shapes, 1))
+    outputs = [casadi.horzcat(*some) for some in zip(*each, strict=True)]
+    return casadi.Function(name, [*x, *y, *seeds], outputs, ins, outs, options)

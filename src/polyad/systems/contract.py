@@ -1,0 +1,185 @@
+"""What operators and backends hand to each other: problems, kernels, and the words for them.
+
+* A **problem** is the function seen from below: ``problem.f(x, c) -> (y, aux)``, where ``x`` (the
+  active leaves), ``c`` (the constant leaves), ``y`` and ``aux`` are flat tuples of the framework's
+  own arrays. Trees, argnums, static arguments and foreign array libraries are dealt with above.
+* A **kernel** is what a backend makes of a problem: a ``Kernel``, or a plain callable, for both are
+  called as ``kernel(x, c, *seeds)``. It returns ``(result, y, aux)``, and for second-order operators
+  ``(result, y, aux, first)``; each is a flat tuple of leaves. Blocks of Jacobians and Hessians come
+  row by row: all input leaves of the first output leaf, then of the second.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from polyad.arrays.libraries import ArraySpec, spec_of
+from polyad.errors import BackendContractError
+
+if TYPE_CHECKING:
+    from polyad.systems.base import Backend
+
+__all__ = [
+    "Call",
+    "Executable",
+    "Function",
+    "Kernel",
+    "Leaves",
+    "Linearized",
+    "Problem",
+    "Variant",
+    "scalar_output",
+    "strategy",
+    "strategy_of",
+]
+
+Leaves = tuple[Any, ...]
+
+
+Call = Callable[..., Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kernel:
+    """What a backend makes of a problem.
+
+    Parameters
+    ----------
+    call : callable
+        ``call(x, c, *seeds)`` gives ``(result, y, aux)``, or ``(result, y, aux, first)``.
+    words : str or object
+        How it works, for ``repr``: an object whose ``str`` says so where that is found out by running it.
+    direct : callable, optional
+        ``direct(x, c, *seeds)`` gives the result alone, sooner.
+    bare : callable, optional
+        Takes all leaves in a row and gives the one array of the result, where one array goes in.
+    own : object, optional
+        What the backend's ``finish`` wants to know of it.
+    """
+
+    call: Call
+    words: Any = "native"
+    direct: Call | None = None
+    bare: Call | None = None
+    own: Any = None
+
+    def __call__(self, *args: Any) -> Any:
+        return self.call(*args)
+
+
+class Function(Protocol):
+    """``f(x, c) -> (y, aux)``, all four flat tuples of leaves."""
+
+    def __call__(self, x: Leaves, c: Leaves, /) -> tuple[Leaves, Leaves]: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A function to differentiate, with an example of every argument.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, c) -> (y, aux)`` on flat tuples of the framework's arrays.
+    x, c : tuple
+        Examples of the active and of the constant leaves.
+    evaluate : callable
+        From the problem to the specs of its output leaves (the backend's ``outputs``).
+    label : str
+        The user's name for the function, for messages.
+    """
+
+    f: Function
+    x: Leaves
+    c: Leaves
+    evaluate: Callable[[Problem], tuple[ArraySpec, ...]]
+    label: str = "f"
+
+    @cached_property
+    def inputs(self) -> tuple[ArraySpec, ...]:
+        """Specs of the active leaves."""
+        return tuple(map(spec_of, self.x))
+
+    @cached_property
+    def outputs(self) -> tuple[ArraySpec, ...]:
+        """Specs of the output leaves; finding them may call the function once."""
+        return self.evaluate(self)
+
+    def derived(self, f: Function, outputs: Sequence[ArraySpec]) -> Problem:
+        """The problem of another function of the same arguments (a gradient, say)."""
+        known = tuple(outputs)
+        problem = Problem(f, self.x, self.c, lambda _: known, self.label)
+        problem.__dict__.update(inputs=self.inputs, outputs=known)
+        return problem
+
+
+@dataclasses.dataclass(frozen=True)
+class Executable:
+    """A finished kernel.
+
+    ``full(x, c, *seeds)`` gives all that the kernel gives, ``result(x, c, *seeds)`` only the result.
+    Where one array goes in and the result is one array, a backend may add ``bare``: it takes all
+    leaves in a row and gives that array, without a tuple around anything. ``exclusive`` says that
+    nobody else holds the memory of what ``bare`` gives.
+    """
+
+    full: Call
+    result: Call
+    strategy: str
+    bare: Call | None = None
+    exclusive: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Linearized:
+    """A function at a point: its value, and the products with its Jacobian there.
+
+    ``push(v)`` and ``pull(w)`` take and give flat tuples of leaves; the batched forms have a
+    leading axis. None of them evaluates the function again.
+    """
+
+    y: Leaves
+    aux: Leaves
+    push: Callable[[Leaves], Leaves]
+    pull: Callable[[Leaves], Leaves]
+    push_batched: Callable[[Leaves], Leaves]
+    pull_batched: Callable[[Leaves], Leaves]
+    strategy: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """A way of a backend that a name selects: ``"numpy:compiled"`` is ``NumPy(compile=True)``.
+
+    Parameters
+    ----------
+    options : mapping
+        Keywords of the backend's class.
+    compared : bool
+        Whether a comparison of all backends tries it beside the plain backend.
+    most_inputs : int, optional
+        Only where there are no more numbers than that to differentiate by.
+    """
+
+    options: Mapping[str, Any]
+    compared: bool = False
+    most_inputs: int | None = None
+
+
+def strategy(text: str) -> Callable[[Call], Kernel]:
+    """Decorate a function that makes it a kernel, with the words that ``repr`` shows for how it works."""
+    return lambda call: Kernel(call, text)
+
+
+def strategy_of(kernel: Kernel | Call) -> str:
+    """How a kernel works, in words; a plain callable, as authors may return, has none."""
+    return str(getattr(kernel, "words", "native"))
+
+
+def scalar_output(backend: Backend, y: Leaves) -> None:
+    """Guard of kernels that need a scalar; operators have refused others with a kind message."""
+    if len(y) != 1 or tuple(y[0].shape) != ():
+        raise BackendContractError(f"{backend!r}: a gradient kernel met a non-scalar output")

@@ -1,0 +1,1 @@
+"""Finite differences: derivatives of any black-box function."""

@@ -1,0 +1,383 @@
+"""JAX: everything natively, traced and compiled at preparation.
+
+* A prepared kernel is traced once (``jax.make_jaxpr``) and compiled; what the function captures is
+  frozen in the trace. The value and the lower derivative are left out of the compiled program
+  where only the result is asked for. An unprepared call runs without compilation.
+* 64-bit inputs are computed in 64 bits through JAX's scoped setting, at preparation and at every
+  call; the global setting is never touched. 32-bit inputs run as the user's JAX is set.
+* NumPy arrays go straight to the compiled function, which takes them faster than ``jnp.asarray``.
+* JAX conjugates neither seeds nor results; polyad's convention does both (see ``base``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from polyad.arrays.libraries import ArraySpec, is_leaf
+from polyad.errors import OperationNotSupportedError
+from polyad.systems.base import Backend
+from polyad.systems.contract import (
+    Call,
+    Executable,
+    Kernel,
+    Leaves,
+    Linearized,
+    Problem,
+    Variant,
+    strategy,
+    strategy_of,
+)
+from polyad.systems.derive import operators
+from polyad.systems.jax.precision import is_wide, precision
+
+__all__ = ["JAX"]
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class JAX(Backend):
+    """Differentiation by JAX and XLA.
+
+    Parameters
+    ----------
+    jit : bool
+        Compile prepared kernels; False is for debugging.
+    chunk_size : int, optional
+        Directions per batch in Jacobians and Hessians; None bounds the memory of a batch.
+    mode : {None, "forward", "reverse"}
+        Force one mode.
+    lift : bool, optional
+        Whether the function is NumPy code to be run on the framework's arrays (True), or is written
+        for these (False); None finds out at preparation.
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> ad.gradient(lambda x: (x**3).sum(), np.array([1.0, 2.0]), backend=ad.JAX())
+    array([ 3., 12.])
+    """
+
+    mode: str | None = None
+    jit: bool = True
+    chunk_size: int | None = None
+
+    name: ClassVar[str] = "jax"
+    library: ClassVar[str] = "jax"
+    requires: ClassVar[tuple[str, ...]] = ("jax",)
+    extra: ClassVar[str] = "jax"
+    supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
+    # up to about so many inputs one pass with all tangents costs less than a sweep back
+    variants: ClassVar[Mapping[str, Variant]] = {
+        "forward": Variant({"mode": "forward"}, compared=True, most_inputs=16)
+    }
+
+    @property
+    def xp(self) -> Any:
+        import jax.numpy
+
+        return jax.numpy
+
+    # -- primitives -------------------------------------------------------------------------
+
+    def jvp(self, problem: Problem) -> Kernel:
+        import jax
+
+        @strategy("jax.jvp")
+        def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
+            y, dy, aux = jax.jvp(lambda x: problem.f(x, c), (x,), (v,), has_aux=True)
+            return dy, y, aux
+
+        return kernel
+
+    def vjp(self, problem: Problem) -> Kernel:
+        import jax
+
+        @strategy("jax.vjp")
+        def kernel(x: Leaves, c: Leaves, w: Leaves) -> Any:
+            y, pull, aux = jax.vjp(lambda x: problem.f(x, c), x, has_aux=True)
+            return _conj(pull(_conj(w))[0]), y, aux
+
+        return kernel
+
+    def jvp_batched(self, problem: Problem) -> Kernel:
+        import jax
+
+        @strategy("vmap of jax.jvp")
+        def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
+            y, push, aux = jax.linearize(lambda x: problem.f(x, c), x, has_aux=True)
+            return jax.vmap(push)(v), y, aux
+
+        return kernel
+
+    def vjp_batched(self, problem: Problem) -> Kernel:
+        import jax
+
+        @strategy("vmap of jax.vjp")
+        def kernel(x: Leaves, c: Leaves, w: Leaves) -> Any:
+            y, pull, aux = jax.vjp(lambda x: problem.f(x, c), x, has_aux=True)
+            return _conj(jax.vmap(pull)(_conj(w))[0]), y, aux
+
+        return kernel
+
+    # -- overrides ----------------------------------------------------------------------------
+
+    def gradient(self, problem: Problem) -> Kernel:
+        import jax
+
+        if not self.reverse:
+            return operators.gradient(self, problem)
+
+        @strategy("reverse, jax.vjp")
+        def kernel(x: Leaves, c: Leaves) -> Any:
+            y, pull, aux = jax.vjp(lambda x: problem.f(x, c), x, has_aux=True)
+            one = jax.numpy.ones_like(y[0])
+            return _conj(pull((one,))[0]), y, aux
+
+        return kernel
+
+    def taylor(self, problem: Problem, order: int) -> Kernel:
+        from polyad.systems.jax.taylor import taylor
+
+        return taylor(self, problem, order)
+
+    def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
+        import jax
+
+        wide = is_wide((*problem.x, *problem.c))
+        with precision(wide):
+            y, push, aux = jax.linearize(lambda x: problem.f(x, c), x, has_aux=True)
+            # JAX may share the memory of NumPy arrays, which their owner may write to
+            push = jax.tree_util.tree_map(lambda a: jax.numpy.array(a, copy=True), push)
+            transposed = jax.linear_transpose(push, x)
+
+        def pull(w: Leaves) -> Leaves:
+            return _conj(transposed(_conj(w))[0])
+
+        def scoped(product: Call) -> Call:
+            product = jax.jit(product) if self.jit else product
+
+            def call(seeds: Leaves) -> Leaves:
+                with precision(wide):
+                    return product(seeds)
+
+            return call
+
+        return Linearized(
+            y,
+            aux,
+            scoped(push),
+            scoped(pull),
+            scoped(jax.vmap(push)),
+            scoped(jax.vmap(pull)),
+            "jax.linearize and its transpose",
+        )
+
+    # -- surroundings -------------------------------------------------------------------------
+
+    def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
+        import jax
+
+        with precision(is_wide((*problem.x, *problem.c))):
+            try:
+                y = jax.eval_shape(lambda x, c: problem.f(x, c)[0], problem.x, problem.c)
+            except (jax.errors.ConcretizationTypeError, OperationNotSupportedError):
+                # a branch on a value: right where nothing is compiled, and ``finish`` traces the rest
+                x, c = (tuple(map(jax.numpy.asarray, leaves)) for leaves in (problem.x, problem.c))
+                y = tuple(map(jax.numpy.asarray, problem.f(x, c)[0]))
+        return tuple(ArraySpec(tuple(leaf.shape), np.dtype(leaf.dtype)) for leaf in y)
+
+    def output(self, leaf: Any) -> Any:
+        import jax.numpy
+
+        if isinstance(leaf, jax.Array):
+            return leaf
+        STRAYS.count += 1
+        return leaf if hasattr(leaf, "shape") else jax.numpy.asarray(leaf)
+
+    def finish(
+        self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
+    ) -> Executable:
+        import jax
+        import jax.extend
+
+        examples = (problem.x, problem.c, *seeds)
+        wide = is_wide([leaf for leaves in examples for leaf in leaves])
+        words = strategy_of(kernel)
+        kept: dict[int, Any] = {}
+        if prepared and self.jit:
+            with precision(wide):
+                closed, shape = jax.make_jaxpr(_traceable(kernel, kept), return_shape=True)(*examples)
+            # what a trace around this one follows is no constant of a program
+            prepared = not any(isinstance(a, jax.core.Tracer) for a in closed.consts)
+        if not (prepared and self.jit):
+            eager: Call = _without_values(_as_arrays(kernel), problem)
+            eager = _scoped(eager) if wide else eager
+            return Executable(eager, lambda *a: eager(*a)[0], f"{words}, not compiled")
+        tree = jax.tree_util.tree_structure(shape)
+        count = len(shape[0])
+        run = jax.extend.core.jaxpr_as_fun(closed)
+
+        def full(*args: Leaves) -> Any:
+            return jax.tree_util.tree_unflatten(tree, run(*jax.tree_util.tree_leaves(args)))
+
+        def result(*args: Leaves) -> Leaves:
+            # XLA drops whatever only the other outputs need
+            return tuple(run(*jax.tree_util.tree_leaves(args))[:count])
+
+        def bare(*leaves: Any) -> Any:
+            return run(*leaves)[0]
+
+        compiled: list[Call] = [jax.jit(form) for form in (full, result, bare)]
+        if kept:
+            compiled[0] = _completed(compiled[0], kept)
+        if wide:
+            compiled = [_scoped(form) for form in compiled]
+        single = len(problem.x) == 1 and count == 1 and all(len(s) == 1 for s in seeds)
+        # Compile now what a call will use; the form with the value compiles at its first use.
+        words = f"{words}, compiled by XLA"
+        if not single:
+            compiled[1](*examples)
+            return Executable(compiled[0], compiled[1], words)
+        leaves = jax.tree_util.tree_leaves(examples)
+        exclusive = _is_exclusive(closed.jaxpr, compiled[2], leaves)
+        return Executable(compiled[0], compiled[1], words, compiled[2], exclusive)
+
+    def explain(self, error: Exception) -> str | None:
+        import jax
+
+        errors = jax.errors
+        if isinstance(error, ValueError) and isinstance(error.__cause__, errors.ConcretizationTypeError):
+            return (
+                "a traced value was written into a plain NumPy array: create it with np.zeros_like(x) "
+                "instead of np.zeros(n)"
+            )
+        if isinstance(error, errors.TracerArrayConversionError):
+            return (
+                "a NumPy function met a traced JAX array: write the function on "
+                "xp = polyad.namespace(x) instead of np"
+            )
+        if isinstance(error, errors.TracerBoolConversionError):
+            return (
+                "a Python branch depends on the value of a traced array: use xp.where (xp.maximum and "
+                "xp.minimum for max and min), or backend=polyad.JAX(jit=False)"
+            )
+        if isinstance(error, errors.ConcretizationTypeError | errors.TracerIntegerConversionError):
+            return "a Python number was asked of a traced array: keep to array operations"
+        if isinstance(error, NotImplementedError) and "ifferentiation rule" in str(error):
+            return f"JAX has no derivative of this order ({error}): use backend='finite'"
+        if isinstance(error, TypeError) and "custom_vjp" in str(error):
+            return "the function has a custom_vjp, which knows no forward mode: use 'jax:reverse'"
+        return None
+
+
+class _Strays(threading.local):
+    """How many outputs of functions were no arrays of JAX, in this thread."""
+
+    count = 0
+
+
+STRAYS = _Strays()
+
+
+def _traceable(kernel: Call, kept: dict[int, Any]) -> Call:
+    """The kernel without what ``aux`` holds besides arrays, as strings, which is put in ``kept``."""
+
+    def run(*args: Leaves) -> Any:
+        outcome = kernel(*args)
+        aux = outcome[2]
+        kept.update((k, leaf) for k, leaf in enumerate(aux) if not is_leaf(leaf))
+        return (*outcome[:2], tuple(leaf for leaf in aux if is_leaf(leaf)), *outcome[3:])
+
+    return run
+
+
+def _completed(full: Call, kept: dict[int, Any]) -> Call:
+    """The compiled form of such a kernel, with what was kept in its place again."""
+
+    def run(*args: Leaves) -> Any:
+        outcome = full(*args)
+        arrays = iter(outcome[2])
+        count = len(outcome[2]) + len(kept)
+        aux = tuple(kept[k] if k in kept else next(arrays) for k in range(count))
+        return (*outcome[:2], aux, *outcome[3:])
+
+    return run
+
+
+def _without_values(kernel: Call, problem: Problem) -> Call:
+    """The kernel, and where numbers came out of arrays a run of the function on arrays without values.
+
+    ``x.item()`` of an array that JAX differentiates gives its value, and the derivative is lost in
+    silence; of one without values it raises. The function's code asks for it, or compiled code that it
+    calls does: then what the function returns is no array of JAX.
+    """
+    import jax
+
+    asks = getattr(problem.f, "asks_for_numbers", False)
+
+    def checked(x: Leaves, c: Leaves, *seeds: Leaves) -> Any:
+        before = STRAYS.count
+        outcome = None if asks else kernel(x, c, *seeds)
+        if asks or STRAYS.count > before:
+            try:
+                jax.eval_shape(lambda x: problem.f(x, c)[0], x)
+            except Exception as error:
+                # a branch on a value loses nothing that would be in the result
+                if asks or not {type(error), type(error.__cause__)} & {jax.errors.TracerBoolConversionError}:
+                    raise
+        return kernel(x, c, *seeds) if asks else outcome
+
+    return checked
+
+
+def _conj(leaves: Leaves) -> Leaves:
+    import jax.numpy as jnp
+
+    return tuple(jnp.conj(a) if jnp.iscomplexobj(a) else a for a in leaves)
+
+
+def _is_exclusive(jaxpr: Any, call: Call, leaves: list[Any]) -> bool:
+    """Whether every call puts its result into memory of its own.
+
+    JAX hands an input or a captured constant through without copying where it is the result. What
+    an equation computes has memory of its own; two results alive at once show it.
+    """
+    passed = {id(var) for var in (*jaxpr.invars, *jaxpr.constvars)}
+    first, second = call(*leaves), call(*leaves)
+    if id(jaxpr.outvars[0]) in passed or not hasattr(first, "unsafe_buffer_pointer"):
+        return False
+    held = {a.unsafe_buffer_pointer() for a in leaves if hasattr(a, "unsafe_buffer_pointer")}
+    return first.unsafe_buffer_pointer() != second.unsafe_buffer_pointer() and not (
+        {first.unsafe_buffer_pointer(), second.unsafe_buffer_pointer()} & held
+    )
+
+
+def _as_arrays(kernel: Call) -> Call:
+    """The kernel on JAX's own arrays, as compiled code has them; Python numbers stay."""
+    import jax.numpy as jnp
+
+    def run(*args: Leaves) -> Any:
+        return kernel(
+            *(tuple(jnp.asarray(a) if isinstance(a, np.ndarray) else a for a in leaves) for leaves in args)
+        )
+
+    return run
+
+
+def _scoped(call: Call) -> Call:
+    """The call within JAX's 64-bit setting, which is local to the thread and to the call."""
+    import jax
+
+    enable_x64 = jax.enable_x64
+
+    def scoped(*args: Leaves) -> Any:
+        if enable_x64.value:  # entering the context would cost ten times this question
+            return call(*args)
+        with enable_x64(True):
+            return call(*args)
+
+    return scoped

@@ -1,0 +1,1 @@
+"""polyad's own engine on NumPy arrays."""

@@ -44,6 +44,10 @@ WITHIN = {
     ),
     "call": ((".",), ("function",), ("inputs",)),
 }
+# What is above the systems enters the engine by these doors only.
+DOORS = {"define", "expand", "lift", "notices", "run", "stop"}
+ABOVE = ("operators", "call", "combine", "sparse")
+
 FRAMEWORKS = {
     "autograd",
     "casadi",
@@ -167,6 +171,16 @@ def test_systems_do_not_know_each_other() -> None:
             there = part_of(name, "systems") if room_of(name) == "systems" else here
             if there in systems and there != here:
                 wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_from_above_the_engine_has_its_doors_only() -> None:
+    wrong = []
+    for room in ABOVE:
+        for path in sorted((ROOT / room).rglob("*.py")):
+            for line, name in imported(ast.parse(path.read_text())):
+                if room_of(name) == "engine" and name.split(".")[2:3] and name.split(".")[2] not in DOORS:
+                    wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
     assert not wrong, "\n".join(wrong)
 
 

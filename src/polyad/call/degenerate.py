@@ -17,7 +17,7 @@ import numpy as np
 
 from polyad.arrays.libraries import library, library_of
 from polyad.call.function.flat import label_of
-from polyad.engine.core.values import SEEN
+from polyad.engine.notices import SEEN
 from polyad.errors import DegenerateError, DomainError, NonFiniteWarning, PolyadError
 from polyad.systems.contract import Executable, Kernel, Linearized
 from polyad.systems.finite.sampling import _outside

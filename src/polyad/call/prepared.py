@@ -30,7 +30,7 @@ from polyad.call.inputs.signature import Signature
 from polyad.call.results import Delivery, check_argument
 from polyad.call.shortest import direct
 from polyad.call.translation import translated
-from polyad.engine.core.values import SEEN
+from polyad.engine.notices import SEEN
 from polyad.errors import (
     ArgumentError,
     HolomorphicError,

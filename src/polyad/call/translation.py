@@ -13,7 +13,7 @@ from polyad.arrays.libraries import LIBRARIES
 from polyad.arrays.user_code import package_in, package_of, raised_at, steps
 from polyad.call.function.flat import label_of
 from polyad.call.function.foreign import written_for
-from polyad.engine.core.refusals import ELSE, instead_of, plain_only, swallowed
+from polyad.engine.notices import ELSE, instead_of, plain_only, swallowed
 from polyad.errors import KEPT, FunctionNotSupportedError, OperationNotSupportedError, PolyadError
 from polyad.systems.base import Backend
 

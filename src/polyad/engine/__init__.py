@@ -8,5 +8,6 @@ From the ground up:
 * ``functions``: NumPy's functions in terms of primitives, written once, free of rules;
 * ``boxes``: what the user's code sees, and how it meets NumPy;
 * ``programs``: functions recorded and written as Python; ``numbers``: the fast path of scalar code;
-* ``run``, ``expand``: the doors for whoever differentiates; ``define``, ``stop``: what users call.
+* ``run``, ``expand``, ``lift``, ``notices``: the doors for whoever differentiates; ``define``, ``stop``: what
+  users call. From above the systems the engine is entered by these only.
 """

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import library_of
-from polyad.engine.boxes import methods  # noqa: F401  (fills the table and gives the box its methods)
 from polyad.engine.boxes.box import Box
 from polyad.engine.boxes.boxing import gathered, unbox
 from polyad.engine.core.kinds import zeros_of
@@ -24,14 +23,28 @@ from polyad.engine.core.values import ALIVE, Tracer, Value, is_over, new_level, 
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.proxy import Proxy, numbers
 from polyad.engine.interpretations.tape import Node, Tape
+from polyad.engine.lift import lift, unlift
 from polyad.engine.numbers.functions import entered
 from polyad.engine.numbers.number import ScalarBox
+from polyad.engine.numbers.python import TOLD, as_python
 from polyad.engine.numbers.tangents import PROGRAMS
 from polyad.engine.rules.degenerate import contracted
 from polyad.engine.rules.structure import broadcast_to, getitem, reshape
 from polyad.errors import DegenerateError, OperationNotSupportedError
 
-__all__ = ["Recorded", "evaluate", "push", "record", "under_way"]
+__all__ = [
+    "TOLD",
+    "Recorded",
+    "as_python",
+    "boxed",
+    "evaluate",
+    "gradient",
+    "lift",
+    "push",
+    "record",
+    "under_way",
+    "unlift",
+]
 
 Function = Callable[..., tuple[Sequence[Any], Sequence[Any]]]
 
@@ -370,30 +383,6 @@ def released(box: Box) -> Any:
     return box if value is box._value else Box(value)
 
 
-class Lifted(threading.local):
-    """The run that arrays belong to which are lifted in this thread."""
-
-    run = 0
-
-
-LIFTED = Lifted()
-
-
-def lift(library: str, array: Any, run: int | None = None) -> Box:
-    """An array of another library as a box on which NumPy code runs, in the run of that level."""
-    return Box(Proxy(library, array, LIFTED.run if run is None else run))
-
-
 def boxed(leaf: Any) -> Any:
     """A leaf as a box, if it is not one."""
     return leaf if isinstance(leaf, Box) else Box(enter(leaf))
-
-
-def unlift(leaf: Any) -> Any:
-    """What a lifted function returned, as its library's array; anything else as it is."""
-    if isinstance(leaf, np.ndarray) and leaf.dtype == object:
-        leaf = Box(gathered(leaf))
-    if isinstance(leaf, Box):
-        value = settled(leaf._value)
-        return value.array if type(value) is Proxy else value
-    return leaf

@@ -13,7 +13,7 @@ from polyad.call.inputs.arguments import Static
 from polyad.call.inputs.scratch import Cache
 from polyad.call.inputs.seeds import Seeds
 from polyad.call.prepared import Prepared
-from polyad.engine.core.values import SEEN
+from polyad.engine.notices import SEEN
 from polyad.errors import DegenerateError
 from polyad.operators.docs import document
 from polyad.systems.base import Backend

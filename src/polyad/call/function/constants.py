@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +25,6 @@ __all__ = ["Constants", "is_refused_write"]
 Leaves = tuple[Any, ...]
 
 GUARDED, COPIED, SCRATCH = range(3)
-_NUMBERS = "polyad.engine.numbers.python"
 
 
 def is_refused_write(error: BaseException) -> bool:
@@ -108,7 +106,7 @@ class Constants:
         given = _python_floats(x, self._floats)
         if all(type(given[k]) is float for k in self._floats):
             return self(x, c)
-        from polyad.engine.numbers.python import TOLD
+        from polyad.engine.run import TOLD
 
         before = TOLD.count
         out = self(x, c)
@@ -163,10 +161,10 @@ class Constants:
 
 def _python_floats(x: Leaves, which: tuple[int, ...]) -> Leaves:
     """The active leaves, with Python's numbers where the caller passed such."""
-    if "polyad.engine.numbers.number" not in sys.modules:  # no boxes: differences, or a framework
+    # without the engine, or while another thread imports it, there are no boxes: differences, or a framework
+    as_python = getattr(sys.modules.get("polyad.engine.run"), "as_python", None)
+    if as_python is None:
         return tuple([float(a) if k in which and type(a) is np.float64 else a for k, a in enumerate(x)])
-    numbers = sys.modules.get(_NUMBERS)
-    as_python = (importlib.import_module(_NUMBERS) if numbers is None else numbers).as_python
     if len(x) == 1:
         return (as_python(x[0]),)
     return tuple([as_python(a) if k in which else a for k, a in enumerate(x)])

@@ -73,18 +73,16 @@ class Guests:
 
     def _opened(self, leaf: Any) -> Any:
         """What is in a box, for a backend that is of the same framework."""
-        from polyad.engine.boxes.box import Box
-        from polyad.engine.core.values import Tracer
-        from polyad.engine.interpretations.proxy import Proxy
-
-        if not isinstance(leaf, Box):
+        if not is_box(leaf):
             return leaf
-        value = leaf._value
-        if not isinstance(value, Tracer):
-            return value
-        if type(value) is Proxy and value.library == self._backend.follows:
-            return leaf if self._backend.keeps_boxes else value.array
-        raise lost(value, repr(self._backend))
+        from polyad.engine.lift import opened
+
+        name, content = opened(leaf)
+        if name == "numpy":
+            return content
+        if name == self._backend.follows:
+            return leaf if self._backend.keeps_boxes else content
+        raise lost(leaf._value, repr(self._backend))
 
 
 def guests(backend: Backend, values: tuple[Any, ...], *, once: bool) -> Guests | None:
@@ -144,8 +142,7 @@ def is_box(leaf: Any) -> bool:
 def array_in(box: Any) -> Any:
     """The array of another library at the bottom of a box, or None."""
     # a box is there, so the engine is; an import statement would ask for locks
-    value = sys.modules["polyad.engine.core.values"].base(box._value)
-    return value.array if type(value) is sys.modules["polyad.engine.interpretations.proxy"].Proxy else None
+    return sys.modules["polyad.engine.lift"].array_in(box)
 
 
 def _entered(form: Any, a: Any) -> Any:
@@ -166,16 +163,16 @@ def _boxed(leaf: Any) -> Any:
     """A framework's followed array in a box; anything else as it is."""
     if not is_followed(leaf) or is_box(leaf):
         return leaf
-    from polyad.engine import run
+    from polyad.engine.lift import lift
 
-    return run.lift(library_of(leaf).name, leaf)  # type: ignore[union-attr]
+    return lift(library_of(leaf).name, leaf)  # type: ignore[union-attr]
 
 
 def _unboxed(leaf: Any) -> Any:
     """The array of a framework in a box; boxes of polyad's own differentiations stay."""
     if not is_box(leaf):
         return leaf
-    from polyad.engine import run
+    from polyad.engine.lift import unlift
 
-    array = run.unlift(leaf)
+    array = unlift(leaf)
     return leaf if library_of(array) is None else array

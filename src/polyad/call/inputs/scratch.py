@@ -77,7 +77,7 @@ def bare(y: Any, leaves: Sequence[Any]) -> Any:
     """A filled buffer as what computed with it: a framework's array where no argument is a box."""
     if _library(y) != "engine" or any(_library(a) == "engine" for a in leaves):
         return y
-    from polyad.engine.run import unlift
+    from polyad.engine.lift import unlift
 
     return unlift(y)
 
@@ -91,17 +91,9 @@ def buffer(shape: tuple[int, ...], leaves: Sequence[Any]) -> Any:
     libraries = {_library(a) for a in arrays}
     if libraries <= {"numpy"}:
         return np.zeros(shape, dtype=np.result_type(*(a.dtype for a in arrays)) if arrays else float)
-    from polyad.engine.boxes.box import Box, unbox
-    from polyad.engine.core.kinds import zeros_of
-    from polyad.engine.core.values import Tracer, base
-    from polyad.engine.rules.structure import astype
+    from polyad.engine.lift import zeros_beside
 
-    values = [unbox(a) for a in arrays]
-    # the array of another library, if there is one, says where the buffer must be
-    like = next((v for v in values if isinstance(base(v), Tracer)), values[0])
-    dtype = np.result_type(*(v.dtype for v in values))
-    zeros = zeros_of(like, shape)
-    return Box(zeros if zeros.dtype == dtype else astype(zeros, dtype=dtype))
+    return zeros_beside(arrays, shape)
 
 
 def copied(leaf: Any, active: Sequence[Any]) -> Any:
@@ -114,7 +106,7 @@ def copied(leaf: Any, active: Sequence[Any]) -> Any:
     elif owner == "torch":
         leaf = leaf.clone()
     if owner == "engine" or any(_library(a) == "engine" for a in active):
-        from polyad.engine.boxes.box import Box, unbox
+        from polyad.engine.lift import box_of
 
-        return Box(unbox(leaf))
+        return box_of(leaf)
     return leaf

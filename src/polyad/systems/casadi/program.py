@@ -42,7 +42,8 @@ _KIND: ContextVar[Any] = ContextVar("kind of symbols", default=None)
 
 @contextlib.contextmanager
 def _constructing(kind: Any) -> Iterator[None]:
-    from polyad.engine.run import LIFTED, under_way
+    from polyad.engine.lift import LIFTED
+    from polyad.engine.run import under_way
 
     token, around = _KIND.set(kind), LIFTED.run
     try:

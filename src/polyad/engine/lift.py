@@ -1,0 +1,76 @@
+"""The engine's door for arrays of other libraries: into boxes, on which NumPy code runs, and out again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.boxes import methods  # noqa: F401  (fills the table and gives the box its methods)
+from polyad.engine.boxes.box import Box, unbox
+from polyad.engine.boxes.boxing import gathered
+from polyad.engine.core.kinds import zeros_of
+from polyad.engine.core.values import Tracer, base, settled
+from polyad.engine.interpretations.proxy import Proxy
+from polyad.engine.rules.structure import astype
+
+__all__ = ["LIFTED", "array_in", "box_of", "lift", "opened", "unlift", "zeros_beside"]
+
+
+class Lifted(threading.local):
+    """The run that arrays belong to which are lifted in this thread."""
+
+    run = 0
+
+
+LIFTED = Lifted()
+
+
+def lift(library: str, array: Any, run: int | None = None) -> Box:
+    """An array of another library as a box on which NumPy code runs, in the run of that level."""
+    return Box(Proxy(library, array, LIFTED.run if run is None else run))
+
+
+def unlift(leaf: Any) -> Any:
+    """What a lifted function returned, as its library's array; anything else as it is."""
+    if isinstance(leaf, np.ndarray) and leaf.dtype == object:
+        leaf = Box(gathered(leaf))
+    if isinstance(leaf, Box):
+        value = settled(leaf._value)
+        return value.array if type(value) is Proxy else value
+    return leaf
+
+
+def opened(box: Any) -> tuple[str, Any]:
+    """What is in a box, and whose it is.
+
+    Another library's array with the name of that library, plain numbers with ``"numpy"``, or the box
+    itself with ``"engine"`` where a differentiation by the engine follows it.
+    """
+    value = box._value
+    if not isinstance(value, Tracer):
+        return "numpy", value
+    return (value.library, value.array) if type(value) is Proxy else ("engine", box)
+
+
+def array_in(box: Any) -> Any:
+    """The array of another library at the bottom of a box, or None."""
+    value = base(box._value)
+    return value.array if type(value) is Proxy else None
+
+
+def box_of(leaf: Any) -> Box:
+    """A box of its own around what a leaf holds now: what is written there does not reach the leaf."""
+    return Box(unbox(leaf))
+
+
+def zeros_beside(arrays: Sequence[Any], shape: tuple[int, ...]) -> Box:
+    """Zeros in a box that can hold what is computed from these arrays, in their common dtype."""
+    values = [unbox(a) for a in arrays]
+    # the array of another library, if there is one, says where the zeros must be
+    like = next((v for v in values if isinstance(base(v), Tracer)), values[0])
+    dtype = np.result_type(*(v.dtype for v in values))
+    zeros = zeros_of(like, shape)
+    return Box(zeros if zeros.dtype == dtype else astype(zeros, dtype=dtype))

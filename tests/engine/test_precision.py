@@ -192,6 +192,9 @@ def test_universal_functions_of_jax():
 
 # Degenerate for whole numbers, or what no framework says: the real eigenvalues of a real matrix as real ones.
 LEFT_OUT = {"eig, real", "svd, hermitian", "cond", "np.reciprocal"}
+# As truth values the columns are equal, and all but one vector of q are made of LAPACK's rounding: the values
+# are another LAPACK's own, their type is not.
+ROUNDING = {("qr", "bool")}
 # x ** 2 of truth values is int8 as an operator and int64 as a function
 OPERATOR = "int8"
 
@@ -219,6 +222,9 @@ def test_functions_on_other_types(library):
             message = f"{name} of {kind}"
             if kind != "bool" and (name, kind, library) not in OTHER_TYPES:
                 assert dtype == expected.dtype, f"{message}: {dtype}, not {expected.dtype}"
+            if (name, kind) in ROUNDING:
+                assert dtype == expected.dtype and np.shape(values) == np.shape(expected)
+                continue
             scale = 1 + np.max(np.abs(expected.astype(complex)), initial=0, where=np.isfinite(expected))
             tolerance = 5e-5 if kind == "float32" else 1e-2 if expected.dtype == np.float16 else 1e-12
             np.testing.assert_allclose(

@@ -42,7 +42,8 @@ Leaves = tuple[Any, ...]
 Call = Callable[..., Any]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+# JAX keeps what it traces under the function itself, by a weak reference.
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Kernel:
     """What a backend makes of a problem.
 

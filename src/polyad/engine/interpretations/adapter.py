@@ -42,7 +42,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
 }
 
 
-# what to do where a branch depends on a traced value
+# what to do where a branch depends on a traced value (``Adapter.branch``)
 BRANCH = (
     "use np.where (np.maximum and np.minimum for max and min), or a backend that runs the function on "
     "values: 'numpy'"
@@ -71,6 +71,9 @@ class Adapter:
 
     # whether a matrix that has no factor or inverse is an error there, as in NumPy
     raises = True
+
+    # what to do where a branch depends on a value that is not known while tracing
+    branch = BRANCH
 
     # an array's dtype as the library names it, and its shape, by the shortest way
     dtype_of: Callable[[Any], Any] = operator.attrgetter("dtype")
@@ -255,7 +258,7 @@ class Adapter:
         except Exception as error:
             raise refuse(
                 f"a branch depends on a value that {self.name} does not have yet (it is tracing)",
-                BRANCH,
+                self.branch,
             ) from error
 
     def stop(self, a: Any) -> Any:

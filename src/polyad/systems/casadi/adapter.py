@@ -18,7 +18,6 @@ import numpy as np
 
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES
-from polyad.engine.interpretations.adapter import BRANCH
 from polyad.systems.casadi.forms import Forms
 from polyad.systems.casadi.numpy_nodes import HOSTED, called_back
 from polyad.systems.casadi.order import Orders
@@ -180,7 +179,7 @@ class CasADi(Orders):
     def truth(self, a: Any) -> bool:
         raise refuse(
             "a branch depends on a value that casadi does not have yet (its graph is built without values)",
-            BRANCH,
+            self.branch,
         )
 
     def stop(self, a: Any) -> Any:

@@ -15,9 +15,10 @@ import numpy as np
 from polyad.errors import FunctionNotSupportedError
 from polyad.systems.contract import Leaves, Problem
 from polyad.systems.finite.differences import ComplexFirst, ComplexPairs, Difference, First, Pairs
+from polyad.systems.finite.fitting import fitting
 from polyad.systems.finite.lines import Coordinates, Directions
 from polyad.systems.finite.sampling import EPS64, Coarser, Point, Sampled
-from polyad.systems.finite.scales import SHORT, Probe, Rough, fitting
+from polyad.systems.finite.scales import SHORT, Probe, Rough
 from polyad.systems.finite.solve import START, extrapolated, solve
 from polyad.systems.finite.stencils import stencil
 

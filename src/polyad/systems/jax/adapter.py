@@ -14,6 +14,7 @@ from polyad.engine.core.kinds import PARTIALS, hosted, missing_partial
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES, Primitive
 from polyad.engine.interpretations import scipy_values
+from polyad.engine.interpretations.adapter import BRANCH
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.interpretations.scipy_values import Hosting
 
@@ -50,6 +51,7 @@ class JAX(Hosting):
     raises = False
     stops = True
     traps = True
+    branch = f"{BRANCH}, or backend=polyad.JAX(jit=False)"
 
     def main(self) -> Any:
         import jax.numpy

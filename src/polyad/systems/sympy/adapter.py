@@ -16,7 +16,7 @@ import numpy as np
 from polyad.engine.core import kinds
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES, Primitive
-from polyad.engine.interpretations.adapter import BRANCH, Adapter
+from polyad.engine.interpretations.adapter import Adapter
 from polyad.systems.sympy import linalg
 from polyad.systems.sympy.entries import boolean, checked, entry, mapped, numeric, objects, power, quotient
 from polyad.systems.sympy.expressions import Expressions
@@ -103,7 +103,7 @@ class SymPy(Adapter):
             return bool(item)
         raise refuse(
             "a branch depends on a value that SymPy does not have: the function is run on symbols",
-            BRANCH,
+            self.branch,
         )
 
     def stop(self, a: Any) -> Any:

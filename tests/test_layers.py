@@ -220,3 +220,15 @@ def test_a_folder_can_be_taken_in_at_a_glance(folder: Path) -> None:
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_room_says_what_it_is_for(folder: Path) -> None:
     assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+
+
+@pytest.mark.parametrize("room", sorted(LEVEL))
+def test_a_class_name_stands_once_on_a_floor(room: str) -> None:
+    places = defaultdict(list)
+    for path in MODULES:
+        if room_of(name_of(path)) == room and path.parent != ROOT:
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef):
+                    places[node.name].append(str(path.relative_to(ROOT)))
+    twice = {name: where for name, where in places.items() if len(where) > 1}
+    assert not twice, twice

@@ -16,9 +16,9 @@ import polyad as ad
 from polyad.engine import run
 from polyad.engine.programs import code as program_code
 from polyad.engine.programs import simplify
-from polyad.engine.programs.adapter import Recording
+from polyad.engine.programs.adapter import RecordingAdapter
 from polyad.engine.programs.arrays import ArrayCode
-from polyad.engine.programs.recording import Tape
+from polyad.engine.programs.recording import Recording
 from polyad.errors import FunctionNotSupportedError, PolyadError
 
 CASES = GENERAL | SPECIAL
@@ -118,7 +118,7 @@ def test_code_on_arrays(name, monkeypatch):
 
 
 def recorded(f, *arrays):
-    tape = Tape()
+    tape = Recording()
     boxes = [run.lift("recording", tape.enter(np.asarray(a)[()])) for a in arrays]
     result = run.unlift(f(*boxes))
     return simplify.optimised(tape.inputs, tape.operations, [result.source])
@@ -230,4 +230,4 @@ def test_the_adapter_never_takes_a_library_function():
     own = {"zeros", "getitem", "setitem"}
     for name, primitive in PRIMITIVES.items():
         if name not in own:
-            assert Recording().compute(primitive).__qualname__.startswith("_recorded"), name
+            assert RecordingAdapter().compute(primitive).__qualname__.startswith("_recorded"), name

@@ -344,12 +344,12 @@ class Adapter:
 
 # library -> the module and the class of its adapter
 ADAPTERS = {
-    "jax": ("polyad.systems.jax.adapter", "JAX"),
-    "torch": ("polyad.systems.torch.adapter", "Torch"),
-    "autograd": ("polyad.systems.autograd.adapter", "Autograd"),
-    "casadi": ("polyad.systems.casadi.adapter", "CasADi"),
-    "sympy": ("polyad.systems.sympy.adapter", "SymPy"),
-    "recording": ("polyad.engine.programs.adapter", "Recording"),
+    "jax": ("polyad.systems.jax.adapter", "JAXAdapter"),
+    "torch": ("polyad.systems.torch.adapter", "TorchAdapter"),
+    "autograd": ("polyad.systems.autograd.adapter", "AutogradAdapter"),
+    "casadi": ("polyad.systems.casadi.adapter", "CasADiAdapter"),
+    "sympy": ("polyad.systems.sympy.adapter", "SymPyAdapter"),
+    "recording": ("polyad.engine.programs.adapter", "RecordingAdapter"),
 }
 
 

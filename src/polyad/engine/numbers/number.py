@@ -3,7 +3,7 @@
 Functions that index an array and calculate with its entries in Python loops are made of operations
 on single float64 numbers. A ``ScalarBox`` handles them without arrays: it computes with Python's
 floats and writes the partial derivatives down, as ``(parent, partial, ...)``, on the tape in reverse
-mode and in a ``Program`` in forward mode. Where it comes from, and functions of it, are in
+mode and in a ``ScalarTangents`` in forward mode. Where it comes from, and functions of it, are in
 ``functions``; everything else that meets it gets the ordinary tracer (``_value``).
 
 Python's floats calculate as NumPy's, except that division by zero, overflow and the like raise
@@ -24,7 +24,7 @@ from polyad.engine.boxes.box import Box, number
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.values import Value
 from polyad.engine.interpretations.tape import Tape
-from polyad.engine.numbers.tangents import F8, Program
+from polyad.engine.numbers.tangents import F8, ScalarTangents
 from polyad.engine.rules.arithmetic import add, divide, multiply, negative, power, subtract
 
 __all__ = ["ScalarBox"]
@@ -41,7 +41,7 @@ class ScalarBox(Box):
     __init__ = object.__init__  # the attributes are set by hand: that is faster
     __hash__ = None
 
-    _entries: Tape | Program  # where it is written down
+    _entries: Tape | ScalarTangents  # where it is written down
     _index: int  # at which place
     _x: float  # its value
     _layout = None  # type: ignore[assignment]

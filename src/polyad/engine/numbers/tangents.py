@@ -20,7 +20,7 @@ import numpy as np
 
 from polyad.engine.interpretations.dual import Dual
 
-__all__ = ["PROGRAMS", "Program", "program_of"]
+__all__ = ["PROGRAMS", "ScalarTangents", "program_of"]
 
 F8 = np.dtype(np.float64)
 # A program keeps a row for every number. It is closed when it has so many, or so many tangents, and what
@@ -33,12 +33,12 @@ WIDEST = 1 << 12
 FEW = 12
 
 # The programs of the differentiations under way: level -> the current one, None before the first.
-PROGRAMS: dict[int, Program | None] = {}
+PROGRAMS: dict[int, ScalarTangents | None] = {}
 
 Matvecs = Callable[[int, int, int, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
 
 
-class Program(list[tuple[Any, ...]]):
+class ScalarTangents(list[tuple[Any, ...]]):
     """The scalar entries of one forward-mode differentiation, and the rows known so far."""
 
     __slots__ = ("_done", "_known", "_matrix", "_pending", "level", "limit", "width")
@@ -76,7 +76,7 @@ class Program(list[tuple[Any, ...]]):
                 row = self._known[index] = self._matrix[index].copy()  # a view would keep the matrix
         return row
 
-    def successor(self) -> Program:
+    def successor(self) -> ScalarTangents:
         """The program to which numbers of this one move: itself as long as it has room."""
         current = PROGRAMS.get(self.level)
         if current is None:  # the differentiation is over: what was kept beyond it is an error elsewhere
@@ -85,7 +85,7 @@ class Program(list[tuple[Any, ...]]):
             current._sweep()
             current.limit = -1
             current.clear()
-            current = PROGRAMS[self.level] = Program(self.level, self.width)
+            current = PROGRAMS[self.level] = ScalarTangents(self.level, self.width)
         return current
 
     def _sweep(self) -> None:
@@ -162,7 +162,7 @@ def _matvecs() -> Matvecs | None:
     return solve if np.array_equal(rows, expected) else None
 
 
-def program_of(dual: Dual, *, begin: bool = True) -> Program | None:
+def program_of(dual: Dual, *, begin: bool = True) -> ScalarTangents | None:
     """The program that a number's tangents can join; None where they stay with the number.
 
     Parameters
@@ -183,7 +183,7 @@ def program_of(dual: Dual, *, begin: bool = True) -> Program | None:
         width = tangent.shape[0]
         if width > WIDEST or not begin:
             return None
-        program = PROGRAMS[level] = Program(level, width)
+        program = PROGRAMS[level] = ScalarTangents(level, width)
     elif len(program) >= program.limit:
         program = program.successor()
     return program

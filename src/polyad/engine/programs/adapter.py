@@ -21,7 +21,7 @@ from polyad.engine.core.values import Primitive
 from polyad.engine.interpretations.adapter import Adapter
 from polyad.engine.programs.recording import Captured, Cell, Constant
 
-__all__ = ["Recording"]
+__all__ = ["RecordingAdapter"]
 
 REMEDY = (
     "use np.where for a choice between numbers (np.maximum and np.minimum for max and min), polyad.Static(c) "
@@ -31,7 +31,7 @@ REMEDY = (
 SHAPED = frozenset({"nonzero", "bincount"})
 
 
-class Recording(Adapter):
+class RecordingAdapter(Adapter):
     """NumPy's arrays, every operation on them written down."""
 
     name = "recording"

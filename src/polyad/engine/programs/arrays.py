@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.refusals import Deviates
-from polyad.engine.programs.memory import VIEWS, Memory, Root
+from polyad.engine.programs.memory import VIEWS, Memory, MemoryRoot
 from polyad.engine.programs.recording import Constant, Operation, Variable
-from polyad.engine.programs.simplify import BINARY, Program, is_ufunc
+from polyad.engine.programs.simplify import BINARY, ArrayProgram, is_ufunc
 from polyad.engine.rules.structure import is_basic
 
 __all__ = ["ArrayCode"]
@@ -51,7 +51,7 @@ class ArrayCode(Memory):
 
     Parameters
     ----------
-    program : Program
+    program : ArrayProgram
         The program.
 
     Attributes
@@ -62,7 +62,7 @@ class ArrayCode(Memory):
         ``slot()``, giving the buffers of one call.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: ArrayProgram) -> None:
         super().__init__(program)
         self._write()
 
@@ -96,7 +96,7 @@ class ArrayCode(Memory):
     def _write(self) -> None:
         program = self.program
         for k, v in enumerate(program.inputs):
-            self._place(v, f"x{k}", (Root(f"x{k}", "given"),))
+            self._place(v, f"x{k}", (MemoryRoot(f"x{k}", "given"),))
         for k, op in enumerate(program.operations):
             if op.results and op.results[0] in self._scattered:
                 continue
@@ -157,15 +157,15 @@ class ArrayCode(Memory):
             check = self._function(expected_all if op.multiple else expected)
             text = f"{check}({text}, {self._constant(forms if op.multiple else forms[0])})"
         self._lines.append(f"{left} = {text}")
-        sources: dict[Root, None] = {}
+        sources: dict[MemoryRoot, None] = {}
         if op.name not in FRESH and not (op.name == "getitem" and not is_basic(op.params["index"])):
             sources = {root: None for v in op.variables() for root in self._roots[v]}
             if any(type(a) is Constant for a in op.operands):
-                sources[Root("constant", "given")] = None
+                sources[MemoryRoot("constant", "given")] = None
             if op.multiple:
-                sources[Root("common", "fresh")] = None
+                sources[MemoryRoot("common", "fresh")] = None
         for name, v in zip(names, op.results, strict=True):
-            self._place(v, name, (Root(name, "fresh"), *sources))
+            self._place(v, name, (MemoryRoot(name, "fresh"), *sources))
 
     def _elementwise(self, k: int, op: Operation) -> None:
         (y,) = op.results
@@ -179,7 +179,7 @@ class ArrayCode(Memory):
                     f"-{a[0]}" if op.name == "negative" else f"{self._function(op.compute)}({', '.join(a)})"
                 )
             self._lines.append(f"{name} = {text}")
-            self._place(y, name, (Root(name, "fresh"),))
+            self._place(y, name, (MemoryRoot(name, "fresh"),))
             return
         f = BINARY.get(op.name) or (np.negative if op.name == "negative" else op.compute)
         self._into(k, y, f, a, op.operands)
@@ -196,7 +196,7 @@ class ArrayCode(Memory):
             if type(x) is Variable and not y.shape and is_basic(op.params.get("index", 0)):
                 name = self._name("v")
                 self._lines.append(f"{name} = {self._view_text(op)}[()]")
-                self._place(y, name, (Root(name, "fresh"),))  # a number, which is no view
+                self._place(y, name, (MemoryRoot(name, "fresh"),))  # a number, which is no view
                 return
             self._generic(op)
             return
@@ -212,7 +212,7 @@ class ArrayCode(Memory):
                 return
         self._lines.append(f"{name} = {self._view_text(op)}")
         self._place(
-            y, name, (*self._roots[x], Root(name, "fresh")) if op.name == "reshape" else self._roots[x]
+            y, name, (*self._roots[x], MemoryRoot(name, "fresh")) if op.name == "reshape" else self._roots[x]
         )
 
     def _view_text(self, op: Operation) -> str:
@@ -277,7 +277,7 @@ class ArrayCode(Memory):
             return True
         name = self._name("v")
         self._lines.append(f"{name} = {text}, None, {keepdims})")
-        self._place(y, name, (Root(name, "fresh"),))
+        self._place(y, name, (MemoryRoot(name, "fresh"),))
         return True
 
     def _write_matmul(self, k: int, op: Operation) -> bool:

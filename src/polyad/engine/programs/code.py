@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.programs.arrays import ArrayCode
-from polyad.engine.programs.graph import Graph, NotScalar
+from polyad.engine.programs.graph import NotScalar, ScalarGraph
 from polyad.engine.programs.numbers import cost, numbers
-from polyad.engine.programs.simplify import Program
+from polyad.engine.programs.simplify import ArrayProgram
 
 __all__ = ["Code"]
 
@@ -26,13 +26,13 @@ class Code:
 
     Parameters
     ----------
-    program : Program
+    program : ArrayProgram
         The program, optimised; every output is a variable.
     label : str
         The user's name for the function, for tracebacks.
     """
 
-    def __init__(self, program: Program, label: str) -> None:
+    def __init__(self, program: ArrayProgram, label: str) -> None:
         self.program = program
         self._label = label
         self._graph = _graph(self.program)
@@ -48,7 +48,7 @@ class Code:
         return _on_arrays(ArrayCode(self.program), self.program)
 
 
-def _graph(program: Program) -> Graph | None:
+def _graph(program: ArrayProgram) -> ScalarGraph | None:
     """The program as one of numbers, where that is faster."""
     limit = sum(
         CALL + ENTRY * sum(v.size for v in op.results) if any(v.shape for v in op.results) else NUMBER
@@ -58,13 +58,13 @@ def _graph(program: Program) -> Graph | None:
     if any(v.size > limit / 30 for v in (*program.inputs, *program.outputs)):
         return None
     try:
-        graph = Graph(program, min(NODES, int(limit / 10) + 100))
+        graph = ScalarGraph(program, min(NODES, int(limit / 10) + 100))
     except NotScalar:
         return None
     return graph if cost(graph) <= limit else None
 
 
-def _on_numbers(graph: Graph, program: Program, label: str) -> Callable[..., Sequence[Any]]:
+def _on_numbers(graph: ScalarGraph, program: ArrayProgram, label: str) -> Callable[..., Sequence[Any]]:
     run = numbers(graph, label)
     shapes = [v.shape for v in program.outputs]
     if len(shapes) == 1 and len(shapes[0]) == 1:
@@ -83,7 +83,7 @@ def _on_numbers(graph: Graph, program: Program, label: str) -> Callable[..., Seq
     return call
 
 
-def _on_arrays(code: ArrayCode, program: Program) -> Callable[..., Sequence[Any]]:
+def _on_arrays(code: ArrayCode, program: ArrayProgram) -> Callable[..., Sequence[Any]]:
     run, slot = code.run, code.slot
     kinds = [None if v.shape else v.dtype.type for v in program.inputs]
     enter = any(kinds)

@@ -13,9 +13,9 @@ import numpy as np
 
 from polyad.engine.core.values import PRIMITIVES
 from polyad.engine.programs.recording import Constant, Operation, Variable
-from polyad.engine.programs.simplify import BINARY, Program, is_ufunc
+from polyad.engine.programs.simplify import BINARY, ArrayProgram, is_ufunc
 
-__all__ = ["ZERO", "Graph", "Node", "NotScalar"]
+__all__ = ["ZERO", "NotScalar", "ScalarGraph", "ScalarNode"]
 
 _MOVING = ("getitem", "reshape", "transpose", "broadcast_to", "concatenate", "stack")
 _ARITHMETIC = ("add", "subtract", "multiply", "divide", "power", "negative")
@@ -38,7 +38,7 @@ class _Zero(float):
 ZERO = _Zero(0.0)
 
 
-class Node:
+class ScalarNode:
     """A number that is computed."""
 
     __slots__ = ("args", "id", "name")
@@ -47,27 +47,27 @@ class Node:
         self.name, self.args, self.id = name, args, id_
 
 
-class Graph:
+class ScalarGraph:
     """The numbers of a program, each once, in an order in which they can be computed.
 
     Parameters
     ----------
-    program : Program
+    program : ArrayProgram
         The program.
     limit : int
         The largest number of nodes.
 
     Attributes
     ----------
-    nodes : list of Node
+    nodes : list of ScalarNode
         The nodes; those named ``"input"`` have the number of the input and of its entry for arguments.
     outputs : list
         Of every output its entries in a row.
     """
 
-    def __init__(self, program: Program, limit: int) -> None:
-        self.nodes: list[Node] = []
-        self._known: dict[Any, Node] = {}
+    def __init__(self, program: ArrayProgram, limit: int) -> None:
+        self.nodes: list[ScalarNode] = []
+        self._known: dict[Any, ScalarNode] = {}
         self._limit = limit
         self._values: dict[Variable, Any] = {}
         self.inputs = len(program.inputs)
@@ -84,16 +84,16 @@ class Graph:
             list(self._values[v].ravel()) if v.shape else [self._values[v]] for v in program.outputs
         ]
 
-    def _node(self, name: Any, args: tuple[Any, ...]) -> Node:
+    def _node(self, name: Any, args: tuple[Any, ...]) -> ScalarNode:
         if len(self.nodes) >= self._limit:
             raise NotScalar
-        node = Node(name, args, len(self.nodes))
+        node = ScalarNode(name, args, len(self.nodes))
         self.nodes.append(node)
         return node
 
     def make(self, name: str, *args: Any) -> Any:
         """A node, or the number that it is known to be."""
-        if not any(type(a) is Node for a in args):
+        if not any(type(a) is ScalarNode for a in args):
             with np.errstate(all="ignore"):
                 value = PRIMITIVES[name].compute(*(np.float64(a) if type(a) is not bool else a for a in args))
             return bool(value) if isinstance(value, np.bool_ | bool) else float(value)
@@ -109,7 +109,7 @@ class Graph:
                 return b
         elif name == "where" and type(args[0]) is bool:
             return args[1] if args[0] else args[2]
-        key = (name, *(a.id if type(a) is Node else (type(a), repr(a)) for a in args))
+        key = (name, *(a.id if type(a) is ScalarNode else (type(a), repr(a)) for a in args))
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._node(name, args)

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.programs.recording import Operation, Variable
-from polyad.engine.programs.simplify import Program
+from polyad.engine.programs.simplify import ArrayProgram
 
-__all__ = ["VIEWS", "Memory", "Root"]
+__all__ = ["VIEWS", "Memory", "MemoryRoot"]
 
 VIEWS = ("getitem", "reshape", "transpose", "broadcast_to")
 
 
 @dataclasses.dataclass(eq=False, slots=True)
-class Root:
+class MemoryRoot:
     """A piece of memory."""
 
     name: str
@@ -34,20 +34,20 @@ class Root:
 class Memory:
     """The memory of one program, as its code is written operation by operation."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: ArrayProgram) -> None:
         self.program = program
         self.space: dict[str, Any] = {"empty": np.empty, "copyto": np.copyto}
         self._lines: list[str] = []
         self._setup: list[str] = []
         self._slot: list[str] = []
         self._names: dict[Variable, str] = {}
-        self._roots: dict[Variable, tuple[Root, ...]] = {}
+        self._roots: dict[Variable, tuple[MemoryRoot, ...]] = {}
         self._examples: dict[Variable, Any] = {}  # buffers and their views
-        self._free: dict[Any, list[Root]] = {}
+        self._free: dict[Any, list[MemoryRoot]] = {}
         self._constants: dict[Any, str] = {}
         self._final = set(program.outputs)
         self._own = self._final | _bases(program)  # in memory of their own
-        self._ending: dict[int, dict[Root, None]] = {}
+        self._ending: dict[int, dict[MemoryRoot, None]] = {}
         self._count = 0
         self._plan()
         for v in list(self._own):
@@ -112,7 +112,7 @@ class Memory:
     def _until(self, v: Variable) -> int:
         return self._last.get(v, -1)
 
-    def _place(self, v: Variable, name: str, roots: tuple[Root, ...]) -> None:
+    def _place(self, v: Variable, name: str, roots: tuple[MemoryRoot, ...]) -> None:
         self._names[v] = name
         self._roots[v] = roots
         for root in roots:
@@ -137,20 +137,20 @@ class Memory:
             root = free.pop()
         else:
             order = ', order="F"' if v.fortran else ""
-            root = Root(self._name("b"), "buffer", array=_template(v), key=key)
+            root = MemoryRoot(self._name("b"), "buffer", array=_template(v), key=key)
             self._setup.append(f"{root.name} = empty({v.shape}, {self._constant(v.dtype)}{order})")
             self._slot.append(root.name)
         self._take(v, root)
         return root.name
 
-    def _take(self, v: Variable, root: Root) -> None:
+    def _take(self, v: Variable, root: MemoryRoot) -> None:
         root.last = -1
         self._place(v, root.name, (root,))
         if root.kind == "buffer":
             self._examples[v] = root.array
 
     def _fresh(self, v: Variable) -> str:
-        root = Root(self._name("r"), "fresh")
+        root = MemoryRoot(self._name("r"), "fresh")
         order = ', order="F"' if v.fortran else ""
         self._lines.append(f"{root.name} = empty({v.shape}, {self._constant(v.dtype)}{order})")
         self._place(v, root.name, (root,))
@@ -171,7 +171,7 @@ class Memory:
         return name
 
 
-def _bases(program: Program) -> set[Variable]:
+def _bases(program: ArrayProgram) -> set[Variable]:
     """The variables of which an output is a view."""
     views = {op.results[0]: op for op in program.operations if op.name in VIEWS and op.name != "broadcast_to"}
     found = set()

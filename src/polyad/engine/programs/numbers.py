@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.values import PRIMITIVES
-from polyad.engine.programs.graph import Graph, Node
+from polyad.engine.programs.graph import ScalarGraph, ScalarNode
 from polyad.engine.programs.text import twice
 
 __all__ = ["cost", "numbers"]
@@ -68,7 +68,7 @@ TEXTS = {
 }
 
 
-def cost(graph: Graph) -> float:
+def cost(graph: ScalarGraph) -> float:
     """Nanoseconds that the code will take, about."""
     total = 0.0
     for node in graph.nodes:
@@ -87,7 +87,7 @@ def cost(graph: Graph) -> float:
 class _Writer:
     """The lines of one graph."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: ScalarGraph) -> None:
         self.graph = graph
         self.functions: dict[str, Any] = {}
         self.lines: list[str] = []
@@ -100,14 +100,14 @@ class _Writer:
         """How often each node is used by what is needed."""
         uses: dict[int, int] = {}
         for entry in self.outputs:
-            if type(entry) is Node:
+            if type(entry) is ScalarNode:
                 uses[entry.id] = uses.get(entry.id, 0) + 1
         for node in reversed(self.graph.nodes):
             if node.id not in uses or node.name == "input":
                 continue
             twofold = TWICE.get(node.name, ())
             for k, a in enumerate(node.args):
-                if type(a) is Node:
+                if type(a) is ScalarNode:
                     more = 1 + (k == twofold or (type(twofold) is tuple and k in twofold))
                     uses[a.id] = uses.get(a.id, 0) + more
         self.uses = uses
@@ -116,8 +116,8 @@ class _Writer:
         """Which nodes get a line of their own, and which nodes each line reads."""
         depth: dict[int, int] = {}
         reads: dict[int, list[int]] = {}
-        self.own: list[Node] = []
-        outputs = {entry.id for entry in self.outputs if type(entry) is Node}
+        self.own: list[ScalarNode] = []
+        outputs = {entry.id for entry in self.outputs if type(entry) is ScalarNode}
         self.last: dict[int, int] = {}
         named: set[int] = set()
         for node in self.graph.nodes:
@@ -129,7 +129,7 @@ class _Writer:
                 continue
             deep, found = 0, []
             for a in node.args:
-                if type(a) is Node:
+                if type(a) is ScalarNode:
                     if a.id in named:
                         found.append(a.id)
                     else:
@@ -186,7 +186,7 @@ class _Writer:
                 continue
             args = []
             for a in node.args:
-                if type(a) is not Node:
+                if type(a) is not ScalarNode:
                     args.append(_literal(a))
                 elif a.id in self.named:
                     args.append(names[a.id])
@@ -199,12 +199,12 @@ class _Writer:
             release(place)
             self.lines.append(f"{take(n, place)} = {text}")
             place += 1
-        found = [names[e.id] if type(e) is Node else _literal(e) for e in self.outputs]
+        found = [names[e.id] if type(e) is ScalarNode else _literal(e) for e in self.outputs]
         self.lines.append(f"return [{', '.join(found)}]")
         if sum(counts) > NEAR and counts[0]:  # the names that come first are the near ones
             self.lines.insert(0, " = ".join(f"s{k}" for k in range(counts[0])) + " = 0.0")
 
-    def _text(self, node: Node, args: list[str]) -> str:
+    def _text(self, node: ScalarNode, args: list[str]) -> str:
         name = node.name
         sign = OPERATORS.get(name)
         if sign is not None:
@@ -234,7 +234,7 @@ def _literal(a: Any) -> str:
     return f"({text})" if text[0] == "-" else text
 
 
-def numbers(graph: Graph, label: str) -> Callable[..., list[Any]]:
+def numbers(graph: ScalarGraph, label: str) -> Callable[..., list[Any]]:
     """A function of the inputs, giving all outputs' entries in a row."""
     writer = _Writer(graph)
     args = ", ".join(f"g{k}" for k in range(graph.inputs))

@@ -10,7 +10,7 @@ import numpy as np
 
 from polyad.engine.core.refusals import refuse
 
-__all__ = ["LIMIT", "Captured", "Cell", "Constant", "Operation", "Tape", "Variable"]
+__all__ = ["LIMIT", "Captured", "Cell", "Constant", "Operation", "Recording", "Variable"]
 
 # operations from which on a program would cost more to prepare than it could ever save
 LIMIT = 200_000
@@ -77,13 +77,13 @@ class Cell:
         The example.
     source : Variable or Constant
         The name.
-    recording : Tape or None
+    recording : Recording or None
         Where operations on it are written down; None for a constant.
     """
 
     __slots__ = ("recording", "source", "value")
 
-    def __init__(self, value: Any, source: Variable | Constant, recording: Tape | None) -> None:
+    def __init__(self, value: Any, source: Variable | Constant, recording: Recording | None) -> None:
         self.value, self.source, self.recording = value, source, recording
 
     @property
@@ -144,7 +144,7 @@ class Operation:
         return found
 
 
-class Tape:
+class Recording:
     """What a recording writes to."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from polyad.engine.core.values import PRIMITIVES
 from polyad.engine.programs.recording import Constant, Operation, Variable
 from polyad.engine.rules import arithmetic  # noqa: F401  (fills the table)
 
-__all__ = ["BINARY", "Program", "is_ufunc", "optimised"]
+__all__ = ["BINARY", "ArrayProgram", "is_ufunc", "optimised"]
 
 BINARY = {
     "add": np.add,
@@ -35,7 +35,7 @@ _OWN = frozenset(PRIMITIVES[name].compute for name in (*BINARY, "negative"))
 
 
 @dataclasses.dataclass
-class Program:
+class ArrayProgram:
     """Operations with what goes in and what comes out.
 
     Outputs are variables, constants, or objects that are handed through.
@@ -45,10 +45,10 @@ class Program:
     operations: list[Operation]
     outputs: list[Any]
 
-    def first(self, count: int) -> Program:
+    def first(self, count: int) -> ArrayProgram:
         """The program of the first outputs alone."""
         outputs = self.outputs[:count]
-        return Program(self.inputs, needed(self.operations, outputs), outputs)
+        return ArrayProgram(self.inputs, needed(self.operations, outputs), outputs)
 
 
 def is_ufunc(op: Operation) -> bool:
@@ -59,12 +59,14 @@ def is_ufunc(op: Operation) -> bool:
     return f in _OWN
 
 
-def optimised(inputs: Sequence[Variable], operations: Sequence[Operation], outputs: Sequence[Any]) -> Program:
+def optimised(
+    inputs: Sequence[Variable], operations: Sequence[Operation], outputs: Sequence[Any]
+) -> ArrayProgram:
     """The program without what it does not need."""
     simplifier = _Simplifier()
     kept = [made for op in operations for made in simplifier.step(op)]
     final = [simplifier.now(out) for out in outputs]
-    return Program(list(inputs), needed(kept, final), final)
+    return ArrayProgram(list(inputs), needed(kept, final), final)
 
 
 def needed(operations: Sequence[Operation], outputs: Sequence[Any]) -> list[Operation]:

@@ -14,7 +14,7 @@ from polyad.engine.core.values import PRIMITIVES, Primitive
 from polyad.engine.interpretations import scipy_values
 from polyad.engine.interpretations.adapter import Adapter
 
-__all__ = ["Autograd"]
+__all__ = ["AutogradAdapter"]
 
 # of these autograd's own derivatives are none where a matrix is singular or eigenvalues are equal
 BY_TABLE = frozenset({"det", "eigh", "svd"})
@@ -26,7 +26,7 @@ DERIVED_BY_TABLE = frozenset(
 )
 
 
-class Autograd(Adapter):
+class AutogradAdapter(Adapter):
     """``autograd.numpy``; what does not depend on the input stays NumPy's."""
 
     name = "autograd"

@@ -23,7 +23,7 @@ from polyad.systems.casadi.numpy_nodes import HOSTED, called_back
 from polyad.systems.casadi.order import Orders
 from polyad.systems.casadi.symbolic import Symbolic, constant
 
-__all__ = ["CasADi"]
+__all__ = ["CasADiAdapter"]
 
 # primitive -> CasADi's function of one operand, floating-point result
 UNARY: dict[str, str] = {
@@ -67,7 +67,7 @@ def dtype_of(args: tuple[Any, ...]) -> tuple[np.dtype[Any], bool]:
     return np.result_type(*parts), weak
 
 
-class CasADi(Orders):
+class CasADiAdapter(Orders):
     """CasADi's SX and MX."""
 
     name = "casadi"

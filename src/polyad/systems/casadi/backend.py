@@ -22,7 +22,7 @@ from polyad.errors import KEPT, ArgumentError, FunctionNotSupportedError
 from polyad.systems.base import Backend
 from polyad.systems.casadi import kernels
 from polyad.systems.casadi.products import TooLarge, by_products, limited
-from polyad.systems.casadi.program import Program
+from polyad.systems.casadi.program import CasADiProgram
 from polyad.systems.contract import Executable, Kernel, Leaves, Linearized, Problem, strategy, strategy_of
 from polyad.systems.derive import operators
 
@@ -99,7 +99,7 @@ class CasADi(Backend):
             import casadi
 
             y, aux = kernels.called(problem, x, c)
-            point = kernels.Point(x)
+            point = kernels.Column(x)
             g = casadi.jtimes(y[0].column, point.column, point.kind(1), True) if point.size else None
             return point.split(g, point.dtypes), kernels.boxes(y), aux
 
@@ -111,7 +111,7 @@ class CasADi(Backend):
         @strategy("casadi.jacobian, sparse")
         def kernel(x: Leaves, c: Leaves) -> Any:
             y, aux = kernels.called(problem, x, c)
-            return kernels.jacobian(y, kernels.Point(x), mode), kernels.boxes(y), aux
+            return kernels.jacobian(y, kernels.Column(x), mode), kernels.boxes(y), aux
 
         columns = kernels.product(problem, transposed=False, batched=False)
         return dataclasses.replace(kernel, own=columns)
@@ -130,7 +130,7 @@ class CasADi(Backend):
             import casadi
 
             y, aux = kernels.called(problem, x, c)
-            point = kernels.Point(x)
+            point = kernels.Column(x)
             if not point.size:
                 return point.blocks(None, point.leaves), kernels.boxes(y), aux, x
             g = casadi.gradient(y[0].column, point.column)
@@ -142,8 +142,8 @@ class CasADi(Backend):
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         # both graphs are built here, so that the linearization stays that of the function as it is now
         v, w = _zeros(problem.inputs), _zeros(problem.outputs)
-        forward = Program(self.jvp(problem), problem, (v,), self.symbols)
-        backward = Program(self.vjp(problem), problem, (w,), self.symbols)
+        forward = CasADiProgram(self.jvp(problem), problem, (v,), self.symbols)
+        backward = CasADiProgram(self.vjp(problem), problem, (w,), self.symbols)
         _, y, aux = forward.full(x, c, v)
 
         def push(v: Leaves) -> Leaves:
@@ -177,10 +177,10 @@ class CasADi(Backend):
         columns = getattr(kernel, "own", None)  # its products, where it is a matrix
         try:
             with limited(columns is not None):
-                program = Program(kernel, problem, seeds, self.symbols)
+                program = CasADiProgram(kernel, problem, seeds, self.symbols)
         except TooLarge as large:
             assert columns is not None
-            program = Program(columns, problem, (_zeros(problem.inputs),), self.symbols)
+            program = CasADiProgram(columns, problem, (_zeros(problem.inputs),), self.symbols)
             words = f"{strategy_of(kernel)}, {program.kind} graph lifted from NumPy"
             return by_products(program.full, problem, large, words, patterned=program.patterned)
         words = f"{strategy_of(kernel)}, {program.kind} graph lifted from NumPy"

@@ -1,6 +1,6 @@
 """What CasADi's kernels are made of: the function on symbols, and derivatives as CasADi's own matrices.
 
-Jacobians and Hessians are matrices with CasADi's pattern up to the point where ``Point.blocks`` makes leaves
+Jacobians and Hessians are matrices with CasADi's pattern up to the point where ``Column.blocks`` makes leaves
 of them: what wants pattern and values takes ``sparse_jacobian`` and ``sparse_hessian``.
 """
 
@@ -17,7 +17,7 @@ from polyad.systems.casadi.symbolic import Symbolic, constant
 from polyad.systems.contract import Call, Kernel, Leaves, Problem, strategy
 
 __all__ = [
-    "Point",
+    "Column",
     "boxes",
     "called",
     "curvature",
@@ -69,7 +69,7 @@ def _own(leaf: Any) -> Any:
     return found.copy() if isinstance(found, np.ndarray) else found
 
 
-class Point:
+class Column:
     """Leaves in a row as one column of CasADi, and results of CasADi as leaves."""
 
     def __init__(self, leaves: Sequence[Any]) -> None:
@@ -136,14 +136,14 @@ def _times(y: Any, x: Any, directions: Any, *, transposed: bool) -> Any:
     return casadi.jtimes(y, x, directions, transposed)
 
 
-def jacobian(y: Sequence[Symbolic], point: Point, mode: str | None) -> Leaves:
+def jacobian(y: Sequence[Symbolic], point: Column, mode: str | None) -> Leaves:
     """The blocks of the Jacobian."""
     if not (point.size and any(leaf.size for leaf in y)):
         return point.blocks(None, y)
     return point.blocks(sparse_jacobian(y, point, mode), y)
 
 
-def sparse_jacobian(y: Sequence[Symbolic], point: Point, mode: str | None) -> Any:
+def sparse_jacobian(y: Sequence[Symbolic], point: Column, mode: str | None) -> Any:
     """CasADi's matrix of all outputs by all inputs, with its own pattern."""
     import casadi
 
@@ -159,14 +159,14 @@ def sparse_jacobian(y: Sequence[Symbolic], point: Point, mode: str | None) -> An
     return casadi.jacobian(column, point.column, options)
 
 
-def _colors(column: Any, point: Point) -> int:
+def _colors(column: Any, point: Column) -> int:
     """How many forward directions a compressed Jacobian takes."""
     import casadi
 
     return int(casadi.jacobian_sparsity(column, point.column).uni_coloring().size2())
 
 
-def sparse_hessian(g: Any, point: Point) -> Any:
+def sparse_hessian(g: Any, point: Column) -> Any:
     """CasADi's matrix of second derivatives from a gradient, with its own pattern."""
     import casadi
 
@@ -184,7 +184,7 @@ def curvature(problem: Problem) -> Call:
         import casadi
 
         y, aux = called(problem, x, c)
-        point = Point(x)
+        point = Column(x)
         g = casadi.gradient(y[0].column, point.column)
         v = casadi.vertcat(*(s.column for s in _seeds(seed, point.kind) if s.size))
         h = casadi.jtimes(g, point.column, v)
@@ -201,7 +201,7 @@ def product(problem: Problem, *, transposed: bool, batched: bool) -> Kernel:
         import casadi
 
         y, aux = called(problem, x, c)
-        inside, outside = Point(x), Point(y)
+        inside, outside = Column(x), Column(y)
         seeds = _seeds(seed, inside.kind)
         count = seeds[0].shape[0] if batched else None
         columns = 1 if count is None else count

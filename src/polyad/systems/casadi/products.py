@@ -72,7 +72,7 @@ def check_size(column: Any, point: Any, *, second: bool = False) -> None:
     ----------
     column : SX or MX
         What is differentiated.
-    point : Point
+    point : Column
         With respect to what.
     second : bool
         Whether it is a gradient.

@@ -25,7 +25,7 @@ from polyad.systems.casadi.products import limited
 from polyad.systems.casadi.symbolic import Symbolic, constant
 from polyad.systems.contract import Kernel, Leaves, Problem
 
-__all__ = ["Program"]
+__all__ = ["CasADiProgram"]
 
 KEPT = 8  # graphs of one program for other integers and batch sizes
 SMALL = 1000  # scalar instructions below which nothing else is tried
@@ -54,7 +54,7 @@ def _constructing(kind: Any) -> Iterator[None]:
         LIFTED.run = around
 
 
-class Graph:
+class CasADiGraph:
     """The kernel on symbols of one kind: the form with everything, and the result alone."""
 
     def __init__(
@@ -196,7 +196,7 @@ def _copied(fixed: tuple[Any]) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
-class Program:
+class CasADiProgram:
     """A kernel with the graphs that it has needed so far.
 
     Parameters
@@ -216,7 +216,7 @@ class Program:
         self._problem = problem
         self._symbols = symbols
         self._integers = [k for k, leaf in enumerate(problem.c) if not _is_symbolic(leaf)]
-        self._graphs: OrderedDict[Any, Graph] = OrderedDict()
+        self._graphs: OrderedDict[Any, CasADiGraph] = OrderedDict()
         self._shapes = self._of_seeds(seeds)
         self.bare: Callable[..., Any] | None = None
         self.within = _KIND.get()
@@ -254,7 +254,7 @@ class Program:
     def _of_seeds(self, seeds: tuple[Leaves, ...]) -> tuple[Any, ...]:
         return tuple([leaf.shape for leaves in seeds for leaf in leaves if hasattr(leaf, "shape")])
 
-    def _graph(self, c: Leaves, seeds: tuple[Leaves, ...]) -> Graph:
+    def _graph(self, c: Leaves, seeds: tuple[Leaves, ...]) -> CasADiGraph:
         shapes = self._of_seeds(seeds)
         if not self._integers and shapes == self._shapes and self._graphs:
             return self.first
@@ -268,7 +268,7 @@ class Program:
             self._graphs.move_to_end(key)
         return found
 
-    def _built(self, c: Leaves, seeds: tuple[Leaves, ...]) -> Graph:
+    def _built(self, c: Leaves, seeds: tuple[Leaves, ...]) -> CasADiGraph:
         import casadi
 
         from polyad.systems.casadi.numpy_nodes import NeedsMatrices
@@ -281,21 +281,21 @@ class Program:
                 )
         arguments = (self._kernel, self._problem, c, seeds)
         if self._symbols != "auto":
-            return Graph(*arguments, getattr(casadi, self._symbols))
+            return CasADiGraph(*arguments, getattr(casadi, self._symbols))
         if sum(int(np.size(leaf)) for leaf in (*self._problem.x, *c)) <= SCALARS:
             try:
-                scalars = Graph(*arguments, casadi.SX)
+                scalars = CasADiGraph(*arguments, casadi.SX)
             except NeedsMatrices:
-                return Graph(*arguments, casadi.MX)  # matrices stay whole there
+                return CasADiGraph(*arguments, casadi.MX)  # matrices stay whole there
             if scalars.instructions <= SMALL:
                 return scalars
-            arrays = Graph(*arguments, casadi.MX)
+            arrays = CasADiGraph(*arguments, casadi.MX)
             return arrays if ARRAY_COST * arrays.instructions < scalars.instructions else scalars
-        arrays = Graph(*arguments, casadi.MX)
+        arrays = CasADiGraph(*arguments, casadi.MX)
         if arrays.reach() > PART:
             return arrays
         try:
-            return Graph(*arguments, casadi.SX)
+            return CasADiGraph(*arguments, casadi.SX)
         except NeedsMatrices:
             return arrays
 

@@ -18,7 +18,7 @@ from polyad.engine.interpretations.adapter import BRANCH
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.interpretations.scipy_values import Hosting
 
-__all__ = ["JAX"]
+__all__ = ["JAXAdapter"]
 
 # Of these JAX's own derivatives are wrong somewhere: at a removable singularity (spence at 1), at zero (i0,
 # i1), where two operands are equal (beta, betaln), at negative numbers (those of digamma), under jit (expn),
@@ -44,7 +44,7 @@ BELOW_ZERO_BY_HOST = frozenset({"zeta"})
 STABLE = frozenset({"stable", "mergesort"})
 
 
-class JAX(Hosting):
+class JAXAdapter(Hosting):
     """``jax.numpy``."""
 
     name = "jax"

@@ -61,7 +61,7 @@ class Compiled:
         self._kernel = kernel
         self._problem = problem
         self._lock = threading.RLock()
-        self._programs: OrderedDict[Any, Recorded] = OrderedDict()
+        self._programs: OrderedDict[Any, RecordedKernel] = OrderedDict()
         wide = all(_dtype(leaf) in _WIDE for leaf in (*problem.x, *problem.c) if _is_inexact(leaf))
         self._frozen = [k for k, leaf in enumerate(problem.c) if not _is_recorded(leaf, wide)]
         self._ins, self._count = len(problem.x), len(problem.x) + len(problem.c)
@@ -107,7 +107,7 @@ class Compiled:
         except (Deviates, DegenerateError):
             return self._kernel(x, c, *seeds)[0]
 
-    def _program(self, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...]) -> Recorded:
+    def _program(self, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...]) -> RecordedKernel:
         key = (_shapes(seeds), *[_identity(c[k]) for k in self._frozen])
         with self._lock:
             found = self._programs.get(key)
@@ -118,10 +118,10 @@ class Compiled:
             self._programs.move_to_end(key)
         return found
 
-    def _recorded(self, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...]) -> Recorded:
+    def _recorded(self, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...]) -> RecordedKernel:
         try:
             with collector_paused():
-                return Recorded(self._kernel, (x, c, *seeds), self._frozen, self._problem.label)
+                return RecordedKernel(self._kernel, (x, c, *seeds), self._frozen, self._problem.label)
         except OperationNotSupportedError as error:
             reason = str(error)
             if "compile=False" not in reason and self._runs(x, c, seeds):
@@ -145,7 +145,7 @@ class Compiled:
         return True
 
 
-class Recorded:
+class RecordedKernel:
     """The programs of a kernel at one set of frozen constants and shapes.
 
     Parameters
@@ -164,13 +164,13 @@ class Recorded:
         from polyad.engine import run
         from polyad.engine.core.values import Tracer
         from polyad.engine.programs.code import Code
-        from polyad.engine.programs.recording import Cell, Tape
+        from polyad.engine.programs.recording import Cell, Recording
         from polyad.engine.programs.simplify import optimised
 
         self._label = label
         self._kernel = kernel
         self._frozen = {(1, k) for k in frozen}
-        tape = Tape()
+        tape = Recording()
 
         def entered(place: tuple[int, int], leaf: Any) -> Any:
             if place in self._frozen:

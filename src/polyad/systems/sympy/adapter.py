@@ -31,7 +31,7 @@ from polyad.systems.sympy.functions import (
     select,
 )
 
-__all__ = ["SymPy"]
+__all__ = ["SymPyAdapter"]
 
 COMPARISONS = {
     "less": "Lt",
@@ -83,7 +83,7 @@ MADE: dict[str, Callable[[Any, Any], Any]] = {
 MOVING = ("reshape", "transpose", "broadcast_to", "concatenate", "stack", "scatter", "cumsum")
 
 
-class SymPy(Adapter):
+class SymPyAdapter(Adapter):
     """SymPy's functions under NumPy's names."""
 
     name = "sympy"

@@ -27,7 +27,15 @@ from polyad.errors import ArgumentError
 from polyad.systems.base import Backend
 from polyad.systems.contract import Executable, Kernel, Leaves, Linearized, Problem, strategy, strategy_of
 from polyad.systems.sympy import calculus
-from polyad.systems.sympy.program import Program, Trace, by_rows, check_size, is_inside, leaf_of, symbols
+from polyad.systems.sympy.program import (
+    SymbolicProgram,
+    Trace,
+    by_rows,
+    check_size,
+    is_inside,
+    leaf_of,
+    symbols,
+)
 
 __all__ = ["SymPy"]
 
@@ -103,7 +111,7 @@ class SymPy(Backend):
 
     def value(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
-        return _kernel(Program(trace, trace.y, strategy="expressions"))
+        return _kernel(SymbolicProgram(trace, trace.y, strategy="expressions"))
 
     def jvp(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
@@ -111,7 +119,7 @@ class SymPy(Backend):
         seeds = dict(zip(trace.active, _row(v), strict=True))
         dy = calculus.tangents(trace.roots, seeds)
         return _kernel(
-            Program(trace, trace.split(dy, trace.y), seeds=v, strategy="symbolic, along a direction")
+            SymbolicProgram(trace, trace.split(dy, trace.y), seeds=v, strategy="symbolic, along a direction")
         )
 
     def vjp(self, problem: Problem) -> Kernel:
@@ -119,11 +127,13 @@ class SymPy(Backend):
         w = trace.split(_row(symbols("w", [np.empty(leaf.shape) for leaf in trace.y])), trace.y)
         pairs = list(zip(trace.roots, _row(w), strict=True))
         dx = calculus.cotangents(pairs, trace.active)
-        return _kernel(Program(trace, trace.split(dx, trace.x), seeds=w, strategy="symbolic, backwards"))
+        return _kernel(
+            SymbolicProgram(trace, trace.split(dx, trace.x), seeds=w, strategy="symbolic, backwards")
+        )
 
     def gradient(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
-        return _kernel(Program(trace, self._gradient(trace), strategy="symbolic gradient"))
+        return _kernel(SymbolicProgram(trace, self._gradient(trace), strategy="symbolic gradient"))
 
     def _gradient(self, trace: Trace) -> tuple[Any, ...]:
         import sympy
@@ -133,7 +143,9 @@ class SymPy(Backend):
 
     def derivative(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
-        return _kernel(Program(trace, self._derivative(trace, trace.roots), strategy="symbolic derivative"))
+        return _kernel(
+            SymbolicProgram(trace, self._derivative(trace, trace.roots), strategy="symbolic derivative")
+        )
 
     def _derivative(self, trace: Trace, roots: list[Any]) -> tuple[Any, ...]:
         import sympy
@@ -144,7 +156,7 @@ class SymPy(Backend):
     def jacobian(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
         rows = calculus.jacobian(trace.roots, trace.active)
-        return _kernel(Program(trace, trace.blocks(rows, trace.y), strategy="symbolic Jacobian"))
+        return _kernel(SymbolicProgram(trace, trace.blocks(rows, trace.y), strategy="symbolic Jacobian"))
 
     # -- second order ---------------------------------------------------------------------------
 
@@ -152,7 +164,7 @@ class SymPy(Backend):
         trace = self._trace(problem)
         first = self._derivative(trace, trace.roots)
         second = self._derivative(trace, _row(first))
-        return _kernel(Program(trace, second, first=first, strategy="symbolic derivative, twice"))
+        return _kernel(SymbolicProgram(trace, second, first=first, strategy="symbolic derivative, twice"))
 
     def hvp(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
@@ -161,13 +173,15 @@ class SymPy(Backend):
         # the Hessian is symmetric: its product is the gradient of the slope along v
         hv = calculus.cotangents(list(zip(_row(g), _row(v), strict=True)), trace.active)
         words = "symbolic gradient of the slope along a direction"
-        return _kernel(Program(trace, trace.split(hv, trace.x), seeds=v, first=g, strategy=words))
+        return _kernel(SymbolicProgram(trace, trace.split(hv, trace.x), seeds=v, first=g, strategy=words))
 
     def hessian(self, problem: Problem) -> Kernel:
         trace = self._trace(problem)
         g = self._gradient(trace)
         rows = calculus.jacobian(_row(g), trace.active)
-        return _kernel(Program(trace, trace.blocks(rows, trace.x), first=g, strategy="symbolic Hessian"))
+        return _kernel(
+            SymbolicProgram(trace, trace.blocks(rows, trace.x), first=g, strategy="symbolic Hessian")
+        )
 
     def taylor(self, problem: Problem, order: int) -> Kernel:
         import math
@@ -194,7 +208,9 @@ class SymPy(Backend):
             for column in zip(*leaves, strict=True)
         )
         return _kernel(
-            Program(trace, result, seeds=v, strategy=f"{order} symbolic derivatives along a direction")
+            SymbolicProgram(
+                trace, result, seeds=v, strategy=f"{order} symbolic derivatives along a direction"
+            )
         )
 
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
@@ -246,7 +262,7 @@ class SymPy(Backend):
         return super().finish(kernel, problem, seeds, prepared=prepared)
 
 
-def _kernel(program: Program) -> Kernel:
+def _kernel(program: SymbolicProgram) -> Kernel:
     return Kernel(program, program.strategy, own=program)
 
 

@@ -1,6 +1,6 @@
 """A derivative as SymPy expressions, and as compiled code.
 
-``Trace`` is the user's function run once on symbols; ``Program`` what one operator makes of it: a
+``Trace`` is the user's function run once on symbols; ``SymbolicProgram`` what one operator makes of it: a
 kernel in the sense of ``base``, which carries its expressions.
 """
 
@@ -23,8 +23,8 @@ from polyad.systems.sympy.entries import numeric
 from polyad.systems.sympy.expressions import Expressions
 
 __all__ = [
-    "Program",
     "SymbolicExecutable",
+    "SymbolicProgram",
     "Trace",
     "by_rows",
     "check_size",
@@ -176,7 +176,7 @@ def _as_expressions(leaf: Any) -> Expressions:
     return made
 
 
-class Program:
+class SymbolicProgram:
     """A kernel made of expressions; called with numbers, it computes everything it has.
 
     Parameters

@@ -14,7 +14,7 @@ from polyad.engine.core.values import PRIMITIVES, Primitive
 from polyad.engine.interpretations.scipy_values import Hosting
 from polyad.engine.rules.structure import is_basic
 
-__all__ = ["Torch"]
+__all__ = ["TorchAdapter"]
 
 # of these torch's own derivatives are wrong, or none, where a matrix is singular or eigenvalues are equal
 BY_TABLE = frozenset({"det", "eigh", "eigvalsh", "svd", "svdvals"})
@@ -52,7 +52,7 @@ def _is_mask(key: Any) -> bool:
     return isinstance(key, np.ndarray) and key.dtype.kind == "b"
 
 
-class Torch(Hosting):
+class TorchAdapter(Hosting):
     """``torch``, through array-api-compat where names or forms differ."""
 
     name = "torch"

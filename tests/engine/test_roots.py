@@ -35,6 +35,34 @@ def reused(x: Any) -> Any:
     return np.multiply(abs(x[1]), abs(x[1])) + sum(np.multiply(abs(v), abs(v)) for v in x)
 
 
+def factor_written_to(x: Any) -> Any:
+    weights = np.array([1.0, 2.0, 3.0])
+    y, z = np.abs(x) * weights, np.abs(x) / weights
+    weights[:] = 7.0
+    return np.sum(y**2) + np.sum(z**2)
+
+
+def places_written_to(x: Any) -> Any:
+    places = np.array([1, 2])
+    y = np.abs(x)[places]
+    places[:] = 0
+    return np.sum(y**2)
+
+
+def other_side_written_to(x: Any) -> Any:
+    side = np.zeros(3)
+    y = np.hypot(x, side)
+    side[:] = 1.0
+    return np.sum(y**2)
+
+
+def scaled_often(x: Any) -> Any:
+    y = np.abs(x)
+    for _ in range(400):
+        y = 2.0 * y / 2.0
+    return np.sum(y**2)
+
+
 # each is the sum of squares of some entries, and how often each of them counts
 SUMS = {
     "slice": (lambda x: np.sum(np.abs(x)[1:] ** 2), [0, 1, 1]),
@@ -58,6 +86,10 @@ SUMS = {
     "repeat": (lambda x: np.sum(np.abs(x).repeat(2) ** 2), 2 * ALL),
     "flip": (lambda x: np.sum(np.flip(np.abs(x))[:2] ** 2), [0, 1, 1]),
     "two uses of one entry": (reused, [1, 2, 1]),
+    "a factor that is written to": (factor_written_to, [2, 4 + 1 / 4, 9 + 1 / 9]),
+    "places that are written to": (places_written_to, [0, 1, 1]),
+    "a side that is written to": (other_side_written_to, ALL),
+    "scaled often": (scaled_often, ALL),
     "written": (written, None),
 }
 HESSIANS = {

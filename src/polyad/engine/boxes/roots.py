@@ -4,7 +4,7 @@
 only: ``norm(x) ** 2`` is smooth there. So a box of what is the root of a known value squares to that
 value, in every mode and under every library; so do its multiples, its parts and what is joined of them.
 Where the values are known, boxes are of this kind only where one of them is zero: elsewhere the rules are
-right.
+right. Where they are not, the square is computed when it is asked for, for most roots are never squared.
 """
 
 from __future__ import annotations
@@ -50,6 +50,39 @@ def half_power(s: Value, k: int) -> Value:
     return where(zero, power(s, k + 0.5), power(where(zero, 1.0, s), exponent))
 
 
+# A square that waits for others that wait may be computed again for every use, and by recursion.
+LONGEST = 8
+
+
+class Later:
+    """A square that nobody has asked for yet.
+
+    It is computed anew each time: a framework's trace in which it is asked for may end before the next.
+    """
+
+    __slots__ = ("compute", "depth")
+
+    def __init__(self, compute: Callable[[], Value], depth: int = 0) -> None:
+        self.compute, self.depth = compute, depth
+
+
+def _given(root: Any) -> Value:
+    """A square itself."""
+    return root.compute() if type(root) is Later else root
+
+
+def _after(root: Any, change: Callable[[Value], Value]) -> Any:
+    """The square of what is made of a root: later, where the root's own is."""
+    if type(root) is not Later or root.depth >= LONGEST:
+        return change(_given(root))
+    return Later(lambda: change(root.compute()), root.depth + 1)
+
+
+def _kept(factor: Value) -> Value:
+    """A factor as it is now; the caller may write to an array."""
+    return factor.copy() if isinstance(factor, np.ndarray) else factor
+
+
 # Those that know their square are boxes and views of boxes, whose memory is laid out differently.
 if TYPE_CHECKING:
     _Boxed = Box
@@ -65,23 +98,25 @@ class Squared(_Boxed):
     """What a box does that knows the square of its value."""
 
     __slots__: tuple[str, ...] = NOTHING
-    _root: Value  # the square
+    _root: Any  # the square, or ``Later``
     _key: tuple[Any, ...]  # what it is the root of, and how
     _was: Value  # the value that this is true of
 
+    def holds(self) -> bool:
+        """Whether the square is still the value's: it has not been written to since."""
+        return self._value is self._was
+
     def square(self) -> Value:
         """The value's square; None where it has been written to since."""
-        return self._root if self._value is self._was else None
+        return _given(self._root) if self._value is self._was else None
 
-    def _scaled(self, value: Value, factor: Value) -> Any:
-        root = self.square()
-        if root is None or type(factor) is bool:
-            return number(value)
-        return Root(value, multiply(root, squared(factor)) if factor is not None else root, (object(),))
+    def _same_size(self, value: Value) -> Any:
+        """The box of a value of the same square."""
+        return Root(value, self._root, (object(),)) if self.holds() else number(value)
 
     def _alike(self, other: Any) -> bool:
         """Whether another root is of the same."""
-        if not isinstance(other, Squared) or self.square() is None or other.square() is None:
+        if not isinstance(other, Squared) or not self.holds() or not other.holds():
             return False
         a, b = self._key, other._key
         return self is other or (
@@ -89,9 +124,8 @@ class Squared(_Boxed):
         )
 
     def __pow__(self, other: Any) -> Any:
-        root = self.square()
-        if root is not None and type(other) in SIMPLE and other == int(other) and 2 <= other <= 64:
-            k = int(other)
+        if self.holds() and type(other) in SIMPLE and other == int(other) and 2 <= other <= 64:
+            k, root = int(other), self.square()
             if k % 2:
                 return number(half_power(root, k))
             return number(root if k == 2 else power(root, k // 2))
@@ -99,7 +133,7 @@ class Squared(_Boxed):
 
     def __mul__(self, other: Any) -> Any:
         if self._alike(other):
-            return number(self._root)
+            return number(self.square())
         result = _BOX["mul"](self, other)
         return _scaled(self, result, other)
 
@@ -108,42 +142,45 @@ class Squared(_Boxed):
 
     def __truediv__(self, other: Any) -> Any:
         result = _BOX["truediv"](self, other)
-        if not isinstance(result, Box) or self.square() is None:
+        if not isinstance(result, Box) or not self.holds():
             return result
-        return Root(result._value, divide(self._root, squared(unbox(other, self._value))), (object(),))
+        factor = _kept(unbox(other, self._value))
+        return Root(result._value, _after(self._root, lambda s: divide(s, squared(factor))), (object(),))
 
     def __matmul__(self, other: Any) -> Any:
         if self._alike(other) and self.ndim == 1:
-            return number(FUNCTIONS[np.sum](self._root))
+            return number(FUNCTIONS[np.sum](self.square()))
         return _BOX["matmul"](self, other)
 
     def __neg__(self) -> Any:
-        return self._scaled(negative(self._value), None)
+        return self._same_size(negative(self._value))
 
     def __pos__(self) -> Any:
-        return self._scaled(self._value * 1.0, None)
+        return self._same_size(self._value * 1.0)
 
     def __abs__(self) -> Any:
-        return self._scaled(absolute(self._value), None)
+        return self._same_size(absolute(self._value))
 
     def __getitem__(self, index: Any) -> Any:
-        return self._part(Box.__getitem__(self, index), lambda a: a[index])
+        return self._part(Box.__getitem__(self, index), lambda a: a[index], _is_fixed(index))
 
     def __setitem__(self, index: Any, item: Any) -> None:
         root = self.square()
         squares = None if root is None else _square_of(item)
         Box.__setitem__(self, index, item)
         if root is not None:
-            box = Box(root)
-            box[index] = squares
+            (box := Box(root))[index] = squares
             self._root, self._key, self._was = box._value, (object(),), self._value
 
-    def _part(self, part: Any, move: Callable[[Any], Any]) -> Any:
-        """Some of it, or all at other places, with the squares moved alike."""
-        root = self.square()
-        if root is None or not isinstance(part, Box):
+    def _part(self, part: Any, move: Callable[[Any], Any], fixed: bool) -> Any:
+        """Some of it, or all at other places, with the squares moved alike.
+
+        Later, where what says how is ``fixed``: the caller may write to an array of places.
+        """
+        if not self.holds() or not isinstance(part, Box):
             return part
-        squares = unbox(move(Box(root)))
+        root = self._root if fixed else self.square()
+        squares = _after(root, lambda s: unbox(move(Box(s))))
         if part._is_array() and part.ndim:  # which may be written to, where NumPy would share memory
             return RootView(part, squares)
         return Root(part._value, squares, (object(),))
@@ -172,12 +209,13 @@ class Squared(_Boxed):
         if func in PRODUCTS and not kwargs and len(args) == 2 and isinstance(args[0], Squared):
             a, b = args
             if a._alike(b) and a.ndim < 2:
-                return number(FUNCTIONS[np.sum](a._root))
+                return number(FUNCTIONS[np.sum](a.square()))
         if func is np.copy and len(args) == 1 and not kwargs:
-            return self._scaled(self._value, None)
+            return self._same_size(self._value)
         result = apply_function(func, args, kwargs)
         if func in MOVES and args and args[0] is self:
-            return self._part(result, lambda a: func(a, *args[1:], **kwargs))
+            fixed = _is_fixed((args[1:], *kwargs.values()))
+            return self._part(result, lambda a: func(a, *args[1:], **kwargs), fixed)
         if func in JOINS and isinstance(result, Box) and isinstance(args[0], list | tuple):
             squares = func([_square_of(a) for a in args[0]], *args[1:], **kwargs)
             return RootView(result, unbox(squares))
@@ -189,7 +227,7 @@ class Root(Squared, Box):
 
     __slots__ = ("_key", "_root", "_was")
 
-    def __init__(self, value: Value, root: Value, key: tuple[Any, ...]) -> None:
+    def __init__(self, value: Value, root: Any, key: tuple[Any, ...]) -> None:
         self._value = self._was = value
         self._root, self._key = root, key
 
@@ -199,7 +237,7 @@ class RootView(Squared, Rearranged):
 
     __slots__ = ("_key", "_root", "_was")
 
-    def __init__(self, view: Box, root: Value) -> None:
+    def __init__(self, view: Box, root: Any) -> None:
         value = view._value
         Rearranged.__init__(self, view, value, lambda v: v, lambda v, w: w)
         self._root, self._key, self._was = root, (object(),), value
@@ -214,13 +252,14 @@ def _moving(name: str) -> Any:
     whole = getattr(Box, name)
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._part(whole(self, *args, **kwargs), lambda a: getattr(a, name)(*args, **kwargs))
+        fixed = _is_fixed((args, *kwargs.values()))
+        return self._part(whole(self, *args, **kwargs), lambda a: getattr(a, name)(*args, **kwargs), fixed)
 
     return method
 
 
 def _turning(name: str, whole: Any) -> Callable[[Any], Any]:
-    return lambda self: self._part(whole(self), lambda a: getattr(a, name))
+    return lambda self: self._part(whole(self), lambda a: getattr(a, name), True)
 
 
 def follow_methods() -> None:
@@ -270,10 +309,21 @@ def _plain(index: Any) -> Any:
     )
 
 
+def _is_fixed(index: Any) -> bool:
+    """Whether nobody can write to what says where entries go."""
+    if type(index) is tuple:
+        return all(map(_is_fixed, index))
+    return index is None or index is Ellipsis or type(index) in FIXED
+
+
+FIXED = frozenset({bool, int, np.int64, slice, str})
+
+
 def _scaled(root: Any, result: Any, other: Any) -> Any:
-    if not isinstance(result, Box) or root.square() is None:
+    if not isinstance(result, Box) or not root.holds():
         return result
-    return Root(result._value, multiply(root._root, squared(unbox(other, root._value))), (object(),))
+    factor = _kept(unbox(other, root._value))
+    return Root(result._value, _after(root._root, lambda s: multiply(s, squared(factor))), (object(),))
 
 
 SHORT: dict[Any, Callable[..., Any]] = {
@@ -317,7 +367,9 @@ def rooted(value: Value, square: Callable[[], Value], *key: Any) -> Any:
     if not isinstance(value, Tracer):
         return number(value)
     known = base(value)
-    if not isinstance(known, Proxy) and not np.any(known == 0):
+    if isinstance(known, Proxy):
+        return Root(value, Later(square), key)
+    if not np.any(known == 0):
         return number(value)
     return Root(value, square(), key)
 
@@ -332,6 +384,10 @@ def _absolute(self: Box) -> Any:
     return rooted(absolute(x), lambda: squared(x), "absolute", x)
 
 
+def _hypotenuse(y: Value, a: Value, b: Value) -> Any:
+    return rooted(y, lambda: a * a + b * b, "hypot", a, b)
+
+
 setattr(Box, "__abs__", _absolute)  # noqa: B010
 BOXING[Rooted] = lambda r: rooted(r.value, lambda: r.square, *r.key)
 UFUNC_ROOTS.update(
@@ -339,6 +395,6 @@ UFUNC_ROOTS.update(
         np.sqrt: lambda y, x: rooted(y, lambda: _of_root(x), "sqrt", x),
         np.absolute: lambda y, x: rooted(y, lambda: squared(x), "absolute", x),
         np.fabs: lambda y, x: rooted(y, lambda: squared(x), "absolute", x),
-        np.hypot: lambda y, a, b: rooted(y, lambda: a * a + b * b, "hypot", a, b),
+        np.hypot: lambda y, a, b: _hypotenuse(y, _kept(a), _kept(b)),
     }
 )

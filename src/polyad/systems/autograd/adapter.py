@@ -99,6 +99,9 @@ class AutogradAdapter(Adapter):
     def _shape(self, a: Any) -> tuple[int, ...]:
         return a.shape if hasattr(a, "shape") else ()
 
+    def own_getitem(self, x: Any, index: Any) -> Any:
+        return x[index if type(index) is int or type(index) is slice else _kept(index)]
+
     def own_setitem(self, x: Any, v: Any, index: Any) -> Any:
         anp = self.main()
         size = int(np.prod(x.shape))
@@ -195,3 +198,10 @@ class AutogradAdapter(Adapter):
         defvjp(call, *map(pull, range(count)))
         defjvp(call, *map(push, range(count)))
         return call
+
+
+def _kept(index: Any) -> Any:
+    """An index for the way back, with copies of the arrays in it: the caller may write to them."""
+    if type(index) is tuple:
+        return tuple(map(_kept, index))
+    return index.copy() if isinstance(index, np.ndarray) else index

@@ -6,7 +6,7 @@
 * ``general``: the tangent and the pullbacks written out.
 * ``constant``: piecewise constant functions, whose derivative is zero wherever there is one.
 
-The complex convention is that of ``backends.base``: the pullback is the adjoint under
+The complex convention is that of ``systems.base``: the pullback is the adjoint under
 ``Re(sum(conj(w) * dy))``, so it conjugates partials, and a real operand has a real cotangent.
 """
 
@@ -46,7 +46,7 @@ DECOMPOSITIONS: dict[str, Callable[..., Value]] = {}
 
 
 def hosted(primitive: Primitive) -> bool:
-    """Whether a primitive can be computed on the host: one of SciPy's with its partial derivatives."""
+    """Whether SciPy can compute a primitive's values in a library that lacks it: there are partials."""
     return primitive.home != "numpy" and primitive.name in PARTIALS
 
 

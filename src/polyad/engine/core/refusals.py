@@ -25,7 +25,7 @@ __all__ = [
 
 
 class Deviates(Exception):
-    """At these values the function does something else than what was recorded: it must be run itself."""
+    """What was recorded does not hold at these values, so the function itself has to be run."""
 
 
 def refuse(operation: str, remedy: str, frame: Any = None) -> OperationNotSupportedError:
@@ -59,7 +59,7 @@ _LAST = _Last()
 
 
 def begin() -> None:
-    """A function begins: what was refused before is over."""
+    """Forget earlier refusals, at the beginning of a function."""
     _LAST.message = ""
 
 
@@ -78,9 +78,9 @@ def swallowed(error: Exception) -> OperationNotSupportedError | None:
 
 
 def _package_above(error: Exception) -> str | None:
-    """Whose compiled code called the function again with its error pending, which then fails anywhere.
+    """The package whose compiled code called the user's function again with an error pending, or None.
 
-    Python raises it where it looks for one next, and a statement of polyad's own may replace it before.
+    Python raises a pending error at the next place where it looks for one, which may be a line of polyad's.
     """
     files = [step.tb_frame.f_code.co_filename for step in steps(error)]
     if not files or not is_polyads(files[-1]):
@@ -93,7 +93,7 @@ def plain_only(package: str) -> str:
     return f"compiled code of {package} takes plain numbers only: {ELSE}"
 
 
-# what helps wherever nothing else does
+# the remedy where there is no better one
 ELSE = "use backend='finite', or give the derivative of that part with ad.define"
 
 

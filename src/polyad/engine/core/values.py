@@ -7,8 +7,8 @@
   its class process the operation; without a tracer it is computed by NumPy. The rules of an
   interpretation are written in primitives and operators on values, so they meet the tracers of
   lower levels and nest to any order.
-* Every differentiation has a **level** of its own, higher than all before it. An inner one is
-  always younger than the outer, so the tangents of two of them are never confused, in any thread.
+* Every differentiation has a **level** of its own, higher than all before it. An inner one begins
+  after the outer one, so the tangents of two of them are never confused, in any thread.
 * Operands are positional and may be tracers; parameters (axes, shapes, indices) are keywords. Only
   an index may hold a tracer, a ``Proxy``.
 """
@@ -44,7 +44,7 @@ __all__ = [
 Value = Any
 
 # Level 0 is the proxy's. A count is atomic and only grows, so threads may share it.
-# Every other number: between two of them is that of tangents which a tape puts in by itself.
+# Levels are even; the odd one right below a tape's is for tangents that the tape adds itself.
 _LEVELS = itertools.count(2, 2)
 
 
@@ -53,8 +53,8 @@ def new_level() -> int:
     return next(_LEVELS)
 
 
-# The levels of the differentiations under way, of all threads. A value of any other level was kept beyond
-# the end of its differentiation, and is a constant from then on.
+# The levels of the differentiations that are running, of all threads. A value of any other level was kept
+# beyond the end of its differentiation, and is a constant from then on.
 ALIVE: set[int] = set()
 
 
@@ -101,7 +101,7 @@ class Tracer:
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # NumPy's operators give way to the reflected ones here
+    __array_ufunc__ = None  # so that NumPy's operators leave the work to the reflected ones here
 
     level: int
     run = 0  # of the values at level 0, the level of the run that they belong to
@@ -155,7 +155,7 @@ class Tracer:
         raise NotImplementedError
 
 
-# What has an infinite derivative, or none, somewhere, and is met everywhere; see ``Tape.steep``.
+# Common primitives whose derivative is infinite, or does not exist, at some point; see ``Tape.steep``.
 STEEP = frozenset(
     "log log2 log10 log1p sqrt cbrt reciprocal divide power arcsin arccos arccosh arctanh arctan2 tan xlogy "
     "xlog1py entr logit gammaln exp exp2 expm1 sinh cosh".split()
@@ -176,7 +176,7 @@ class Primitive:
         leading axis than its value, and is None where the operand is constant; not all are.
     pulls : tuple of callable, optional
         For each operand ``pull(y, *args, **params)``, giving a callable from the cotangent of the
-        result to that of the operand. What it does not keep is not kept.
+        result to that of the operand. Arrays are kept only as long as that callable refers to them.
     joint : callable, optional
         Instead of ``pulls``: ``joint(which, y, *args, **params)`` gives a callable from the
         cotangent to a tuple, one for each operand numbered in ``which``.
@@ -185,7 +185,7 @@ class Primitive:
     lazy : bool
         Whether the pullback accepts a cotangent that only broadcasts to the shape of the result.
     home : {"numpy", "scipy.special"}
-        Whose name it is: other libraries' namesakes elsewhere are other functions.
+        The namespace that the name is from: functions of this name elsewhere may be other functions.
     """
 
     __slots__ = ("compute", "home", "joint", "lazy", "multiple", "name", "pulls", "push", "steep")
@@ -235,7 +235,7 @@ class Primitive:
 
 
 class Binary(Primitive):
-    """A primitive of two operands without parameters: the way that must be short.
+    """A primitive of two operands without parameters; most operations are, so their calls are written out.
 
     Parameters
     ----------
@@ -274,7 +274,7 @@ PRIMITIVES: dict[str, Primitive] = {}
 
 def shape_of(a: Value) -> tuple[int, ...]:
     """The shape of a value; Python numbers have none."""
-    return getattr(a, "shape", ())  # once, for those of tracers are calculated
+    return getattr(a, "shape", ())  # asked once only, because a tracer calculates its shape
 
 
 def ndim_of(a: Value) -> int:

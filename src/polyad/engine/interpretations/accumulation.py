@@ -1,7 +1,7 @@
-"""How cotangents add up on the way back: in place where their memory is owned.
+"""How cotangents add up in the reverse sweep: in place where their memory is owned.
 
-``cotangents`` is the list with one place for each line of the tape, ``owned`` the places whose arrays the way
-back has made itself, so that it may write to them.
+``cotangents`` is the list with one place for each line of the tape, ``owned`` the places whose arrays the
+sweep has made itself, so that it may write to them.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def full(g: Value, shape: tuple[int, ...]) -> Value:
 
 
 def as_number(w: Value) -> Value:
-    """The cotangent of a number as a Python float, which is faster, unless a derivative rides on it."""
+    """The cotangent of a number as a Python float, which is faster, unless it carries a derivative."""
     if isinstance(w, Tracer) or not is_real(w):
         return w
     return float(w)
 
 
 def note_part(places: dict[int, list[Any]], cotangents: list[Any], k: int, index: Any, alive: Value) -> None:
-    """Remember of which parts a cotangent is made, as long as it is made of nothing else."""
+    """Remember of which parts a cotangent is the sum, as long as parts are all that was added."""
     if k in places:
         places[k].append((index, alive))
     elif cotangents[k] is None:

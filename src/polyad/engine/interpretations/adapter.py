@@ -75,7 +75,7 @@ class Adapter:
     # what to do where a branch depends on a value that is not known while tracing
     branch = BRANCH
 
-    # an array's dtype as the library names it, and its shape, by the shortest way
+    # an array's dtype as the library names it, and its shape, by the fastest call
     dtype_of: Callable[[Any], Any] = operator.attrgetter("dtype")
     shape_of: Callable[[Any], Any] = operator.attrgetter("shape")
 
@@ -208,7 +208,7 @@ class Adapter:
                 f"{name} of {types.result} wraps around at the end of that type, which {self.name} cannot",
                 "convert with x.astype(np.int64) or x.astype(float), or use backend='numpy'",
             )
-        # where the library's arrays are NumPy's, those that carry no derivative are nobody's own
+        # where the library's arrays are NumPy's, those without a derivative do not count as its own
         like = next((a for a in arrays if self.is_own(a) and hasattr(a, "dtype")), arrays[0])
         cast = [
             a if dtype is None else self.cast(a, dtype)
@@ -270,7 +270,7 @@ class Adapter:
         return None
 
     def may_repeat(self, shape: tuple[int, ...], index: Any, plain: bool) -> bool:
-        """Whether an assignment at this index must expect it to name an entry twice.
+        """Whether the index of an assignment may name an entry twice.
 
         Parameters
         ----------
@@ -279,7 +279,7 @@ class Adapter:
         index : object
             The index, with arrays of the library in it.
         plain : bool
-            Whether the library alone differentiates it, no rule of the table.
+            Whether the library differentiates the assignment, and no rule of the table does.
         """
         return True
 
@@ -291,7 +291,7 @@ class Adapter:
         """The numbers in an array of a finished differentiation; None where it never had any."""
         try:
             return self.values(a)
-        except Exception:  # of whichever kind the library has for what is over
+        except Exception:  # every library has an error of its own for an array whose trace is over
             return None
 
     def later(self, check: Callable[..., Any], arrays: tuple[Any, ...]) -> None:

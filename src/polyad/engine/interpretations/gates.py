@@ -1,9 +1,9 @@
-"""Choices in other frameworks: what was not chosen stays out of their derivatives.
+"""Choices (``where``) in other frameworks, so that the branch not taken leaves no NaN in the derivative.
 
-Their rule of ``where`` gives the branch that was not taken a zero, and its rules multiply that by an infinite
-partial, which is not a number. So a branch in which that may happen is computed from gated operands,
-``where(chosen, x, stop(x))``: their values are the same, and what comes back to an entry that was not chosen
-is dropped, to any order. The framework drops what nobody uses of the first computation.
+A framework's rule of ``where`` gives the branch that was not taken a zero cotangent. The rules of that branch
+may multiply it by an infinite partial, and zero times infinity is NaN. A branch in which that may happen is
+computed from gated operands, ``where(chosen, x, stop(x))``: the values are the same, and a cotangent of an
+entry that was not chosen is dropped, to any order. The framework removes the first computation as unused.
 
 Operations entry by entry are looked through, up to ``DEPTH`` of them; ``masked`` is the engine's own, which
 follows the cotangents themselves.
@@ -20,14 +20,14 @@ from polyad.engine.core.values import PRIMITIVES, Primitive, Tracer, Value, shap
 
 __all__ = ["CHOICES", "Made", "gated", "made"]
 
-# A loop that chooses at every step must not compute its past again at every step: so far is looked back, and
-# through so many choices (a gate is one as well).
+# How many operations, and how many choices (a gate is one as well), are looked through at most: a loop that
+# chooses at every step must not compute all earlier steps again at each.
 DEPTH, NESTED = 12, 2
 CHOICES = frozenset("where maximum minimum fmax fmin max min setitem getitem".split())
 
 
 class Made:
-    """How a value was made, as long as that was entry by entry."""
+    """How a value was made, if only elementwise operations made it."""
 
     __slots__ = ("args", "choices", "depth", "params", "primitive", "steep")
 
@@ -45,7 +45,7 @@ class Made:
 
 
 def made(primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Made | None:
-    """What is to be remembered of a result, of an operation entry by entry or a ``where``.
+    """What to remember of how a result was made, by an elementwise operation or a ``where``.
 
     None where it is not looked through, and where that tells nothing: without an infinite partial, and
     without a choice.
@@ -69,7 +69,7 @@ def made(primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) 
         choices += 1
     if not (steep or choices) or depth > DEPTH or choices > NESTED:
         return None
-    if plain:  # it may be made again when these have been written to
+    if plain:  # copied, since the value may be computed again after the caller has written to them
         args = tuple([a.copy() if isinstance(a, np.ndarray) else a for a in args])
     return Made(primitive, args, params, (depth, choices), steep)
 
@@ -82,7 +82,7 @@ def _is_steep(a: Value) -> bool:
 def gated(
     primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any], stop: Callable[[Value], Value]
 ) -> tuple[Value, ...]:
-    """The operands of a choice, each such that nothing comes back to what was not chosen of it."""
+    """The operands of a choice, gated so that entries that were not chosen get no cotangent."""
     if not any(map(_is_steep, args)):
         return args
     name = primitive.name

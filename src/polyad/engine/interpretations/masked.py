@@ -1,10 +1,10 @@
 """Cotangents of which some entries are zero because nothing of them was chosen.
 
 ``np.where(x > 0, x * np.log(x), 0)`` has the derivative zero at ``x <= 0``, though ``log`` has an infinite
-one there, or none: of what was not chosen nothing depends. A zero that is computed is another thing, for
-``sqrt(x) * sqrt(x)`` at zero is ``0 * inf`` and has the derivative one. So the way back keeps which
-entries were chosen, lets the others become what they will, and drops them where entries of several
-places meet.
+one there, or none: nothing depends on an entry that was not chosen. A zero that is computed is different:
+``sqrt(x) * sqrt(x)`` at zero is ``0 * inf`` and has the derivative one. So the reverse sweep keeps a mask of
+the entries that were chosen, computes the others too, whatever they become, and replaces them by zeros where
+entries of several places are added.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOVING = frozenset("reshape transpose broadcast_to getitem".split())
 
 
 class Masked(Tracer):
-    """A cotangent and where it counts; elsewhere it is zero, whatever stands there.
+    """A cotangent and a mask of the entries that count; the others are zero, whatever ``value`` holds there.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Masked(Tracer):
     """
 
     __slots__ = ("_mask", "clean", "side", "value")
-    level = 2**62  # above every differentiation: it is met on the way back only
+    level = 2**62  # above every differentiation: it occurs in the reverse sweep only
 
     def __init__(self, value: Value, mask: Any, side: bool, *, clean: bool) -> None:
         self.value, self._mask, self.side, self.clean = value, mask, side, clean
@@ -151,7 +151,7 @@ def picked(w: Value, places: Sequence[tuple[Any, Value]]) -> Masked:
 
 
 def chosen(w: Value, mask: Any, side: bool, clean: Value = None) -> Value:
-    """What of a cotangent reaches the one (``side``) or the other of two that were chosen from.
+    """The part of a cotangent that reaches one of the two operands of a choice.
 
     Parameters
     ----------

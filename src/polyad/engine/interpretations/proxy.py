@@ -34,7 +34,7 @@ FAILING = frozenset("cholesky inv solve det slogdet eigh eigvalsh eig svd svdval
 
 
 def _is_caught() -> bool:
-    """Whether code under way speaks of the error that NumPy raises then: it has another way for that case."""
+    """Whether the running code mentions the error that NumPy raises then, so that it can handle that case."""
     frame: Any = sys._getframe(2)
     while frame is not None:
         code = frame.f_code
@@ -90,7 +90,7 @@ class Proxy(Tracer):
         own = adapter(self.library)
         way = own.short.get(primitive)
         if way is not None and (not params or _is_plain(params)):
-            # all are double precision, which is most of what there is: nothing to promote or to convert
+            # all are double precision, the most common case: there is nothing to promote or to convert
             compute, remembers, chooses = way
             library, dtype_of, double, past = self.library, own.dtype_of, own.double, False
             arrays = []
@@ -207,7 +207,7 @@ class Proxy(Tracer):
     def _computed(
         self, own: Any, primitive: Primitive, compute: Any, arrays: list[Any], params: dict[str, Any]
     ) -> Value:
-        """The result in the library's own way."""
+        """The result in the types that the library gives by itself."""
         if compute is None:
             result = substitute(own, primitive, tuple([self._leave(own, a) for a in arrays]))
             if result is not NotImplemented:
@@ -298,7 +298,7 @@ class Proxy(Tracer):
 
 
 def _short(own: Any, primitive: Primitive) -> tuple[Any, bool, bool] | None:
-    """How a primitive is computed of double precision alone, if nothing is to be asked before.
+    """How a primitive is computed where all is double precision; None where more has to be checked first.
 
     Also whether a choice has to know how its results were made, and whether it is a choice.
     """

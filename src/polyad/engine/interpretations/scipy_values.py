@@ -46,7 +46,7 @@ def result_dtype(primitive: Primitive, dtypes: Sequence[Any]) -> np.dtype[Any]:
 
 
 class Hosting(Adapter):
-    """A library whose arrays may be complex where its special functions are for real numbers only."""
+    """A library that has complex arrays, and special functions of real numbers only."""
 
     def host(self, primitive: Primitive) -> Callable[..., Any]:
         """SciPy's function within the library's transformations."""

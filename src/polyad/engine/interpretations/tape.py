@@ -1,6 +1,6 @@
-"""Reverse mode: operations recorded on a tape, and the way back.
+"""Reverse mode: operations recorded on a tape, and the reverse sweep over it.
 
-* The tape is a list in order of execution, so the way back is a loop from its end. An entry holds
+* The tape is a list in order of execution, so the sweep is a loop from its end. An entry holds
   the pullbacks of one operation and the places of its operands, and only what those need.
 * Values are immutable here: whatever the user's code may still write to has been copied before
   it arrives (``hold``).
@@ -62,11 +62,12 @@ class Tape(list[Entry | None]):
 
     def __init__(self) -> None:
         self.level = new_level()
-        # the first entry behind which a derivative may be infinite: up to there a zero is a zero
+        # the first entry of a primitive whose derivative may be infinite (``STEEP``): before it, zero
+        # cotangents need no mask, because zero times a finite partial is zero
         self.steep = 2**62
         self.limit = 2**62  # a tape has to keep everything, unlike the programs of forward mode
         self._held: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self.inner = 0  # the level of tangents that this differentiation puts in by itself
+        self.inner = 0  # the level of tangents that this differentiation adds itself; 0 where there are none
 
     def __bool__(self) -> bool:
         return True
@@ -88,7 +89,7 @@ class Tape(list[Entry | None]):
         return Node(self, self.level, index, np.float64(x))
 
     def successor(self) -> Tape:
-        """The list to which numbers of this one move: a tape goes on for ever."""
+        """The list to which numbers of this one move; a tape is never full, so it is itself."""
         return self
 
     def hold(self, a: np.ndarray) -> np.ndarray:
@@ -103,7 +104,7 @@ class Tape(list[Entry | None]):
         copy = a.copy()
         copy.flags.writeable = False
         if a.size > 64:
-            self._held[id(a)] = (a, copy)  # the array too, lest its id be given to another
+            self._held[id(a)] = (a, copy)  # the array is kept too: its id could be reused if it were freed
         return copy
 
     def pull(
@@ -114,7 +115,7 @@ class Tape(list[Entry | None]):
         Parameters
         ----------
         seeds : sequence of (value, cotangent)
-            The outputs; what is no node of this tape has no part in it.
+            The outputs; one that is no node of this tape is ignored.
         inputs : sequence of Node
             What ``enter`` gave.
         free : bool
@@ -142,7 +143,7 @@ class Tape(list[Entry | None]):
             if w is None or entry is None:
                 continue
             length = len(entry)
-            if length != 3:  # of numbers there is nothing to free on the way
+            if length != 3:  # an entry of numbers: it holds no arrays that could be freed
                 if type(w) is not float and type(w := as_number(w)) is not float:
                     cotangents[i] = None  # a batch
                 if length == 4:
@@ -213,7 +214,7 @@ def _same(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 class Node(Tracer):
-    """A value whose making is on a tape."""
+    """A value and the place of its entry on a tape."""
 
     __slots__ = ("index", "level", "tape", "value")
 
@@ -296,7 +297,7 @@ class Node(Tracer):
             b = value
         else:
             a = value
-        # where nothing else goes on around this one, there is nobody to be asked
+        # a plain array has no tracer that would have to process the operation
         y = primitive.compute(a, b) if type(value) is np.ndarray else primitive(a, b)
         tape = self.tape
         if primitive.steep and (side or (b != 2 and primitive.name == "power")) and tape.steep > len(tape):
@@ -305,7 +306,7 @@ class Node(Tracer):
         return Node(tape, self.level, len(tape) - 1, y)
 
     def sliced(self, index: slice) -> Value:
-        """A slice of an array: what ``getitem`` gives, sooner."""
+        """A slice of an array: the same as ``getitem``, in fewer steps."""
         a = self.value
         if type(a) is np.ndarray:
             y = a[index]

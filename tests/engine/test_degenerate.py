@@ -11,6 +11,7 @@ import pytest
 import scipy.linalg
 
 import polyad as ad
+from polyad.call.degenerate import is_degenerate
 from polyad.errors import DegenerateError, FunctionNotSupportedError, OperationNotSupportedError
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -654,3 +655,14 @@ def test_a_power_by_the_table_is_made_once(name: str) -> None:
     before = len(primitive_vjps)
     np.testing.assert_allclose(gradient(np.full(3, 2.0)), 4 * (np.log(2) + 1))
     assert len(primitive_vjps) == before
+
+
+def test_an_error_that_has_itself_below_is_looked_at_once():
+    """One that was kept and is raised again while another, made of it, is handled."""
+    kept, made = ValueError("kept"), ValueError("made of it")
+    made.__cause__, kept.__context__ = kept, made
+    assert not is_degenerate(kept)
+    made.__context__ = DegenerateError("equal")
+    kept.__cause__ = None
+    made.__cause__ = None
+    assert is_degenerate(kept)

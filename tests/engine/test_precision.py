@@ -192,9 +192,9 @@ def test_universal_functions_of_jax():
 
 # Degenerate for whole numbers, or what no framework says: the real eigenvalues of a real matrix as real ones.
 LEFT_OUT = {"eig, real", "svd, hermitian", "cond", "np.reciprocal"}
-# As truth values the columns are equal, and all but one vector of q are made of LAPACK's rounding: the values
-# are another LAPACK's own, their type is not.
-ROUNDING = {("qr", "bool")}
+# As truth values the columns are equal: all vectors but one, and the order of eigenvalues, come of rounding,
+# so that another LAPACK has others, of the same type.
+ROUNDING = {(name, "bool") for name in ("qr", "eig, complex", "eigvals", "eigvals, stacks")}
 # x ** 2 of truth values is int8 as an operator and int64 as a function
 OPERATOR = "int8"
 

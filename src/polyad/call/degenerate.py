@@ -120,9 +120,12 @@ def knowing_limits(prepared: Prepared, executable: Executable, before: int) -> E
 def is_degenerate(error: Exception) -> bool:
     """Whether equal eigenvalues may be what an error is about, or what it was made of."""
     found: BaseException | None = error
-    while found is not None:
+    seen: set[int] = set()
+    # an error that was kept and is raised again while one made of it is handled has itself below
+    while found is not None and id(found) not in seen:
         if isinstance(found, DegenerateError | DomainError):
             return True
+        seen.add(id(found))
         found = found.__cause__ or found.__context__
     return False
 

@@ -1,9 +1,9 @@
-"""What a box answers when it is asked for a plain array: an array of its entries, or nothing.
+"""What a box answers when it is asked for a plain array: an array of its entries, or an error.
 
-NumPy asks in one way for ``np.asarray(x)``, which has to be ``x`` itself and is refused, and for
+NumPy calls ``__array__`` alike for ``np.asarray(x)``, which has to be ``x`` itself and is refused, and for
 ``np.array([x, y])``, ``np.c_[x, y]`` or ``np.full(shape, x)``, which make a new array: an array of objects
-with a box for every entry is right there. Who asks is seen in the frame: functions of NumPy's by their
-names, and a call in anybody else's code by what it is given.
+with a box for every entry is right there. The calling frame tells which it is: functions of NumPy by their
+names, a call in other code by its arguments.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 __all__ = ["LARGEST", "asks_for_entries", "asks_for_itself", "asks_for_numbers", "stands_for"]
 
-# More entries than this are one box each no longer: an operation of whole arrays is.
+# An array of more entries than this is not split into a box for each: it would take too long.
 LARGEST = 10_000
 # NumPy's functions that make a new array of what they are given, by the names of their code; the first two
 # are where it turns the arguments of a vectorized function into arrays without saying of what
@@ -28,9 +28,9 @@ MAKERS = (
     "ndim",
     "full",
 )
-# What makes a new array of a list; other functions want numbers in it.
+# Functions that make a new array of a list; others expect numbers in it.
 ARRAYS = frozenset(("array", "asarray", "asanyarray"))
-# Where scipy.sparse looks what the other operand of a product is; an object without axes is none of its own.
+# Where scipy.sparse looks at the other operand of a product; objects without axes are left to their own class.
 PRODUCTS = frozenset(("_matmul_dispatch", "_rmatmul_dispatch"))
 POLYNOMIALS = "numpy.polynomial"
 # Packages whose code knows boxes, or hands arrays to code of its own that reads memory
@@ -44,8 +44,8 @@ ASKING = frozenset(("abc", "typing", "typing_extensions"))
 def stands_for(frame: types.FrameType | None, box: Any) -> type:
     """The class of a box as ``isinstance`` asks for it in a frame.
 
-    Code for NumPy goes another way where ``isinstance(x, np.ndarray)`` is false, and some of NumPy's own
-    does so; there a box is what it stands for.
+    Code for NumPy takes another branch where ``isinstance(x, np.ndarray)`` is false, some of NumPy's own too;
+    there a box passes for the array or number that it stands for.
     """
     package = "polyad"
     while frame is not None:
@@ -84,7 +84,7 @@ def asks_for_itself(frame: types.FrameType) -> bool:
 
 
 def asks_for_numbers(frame: types.FrameType) -> bool:
-    """Whether NumPy's own ``roots`` is at work, which it hides from those that would follow it."""
+    """Whether NumPy's ``roots`` is running, which turns its argument into plain numbers before it works."""
     return frame.f_code.co_name == "roots" and frame.f_globals.get("__name__") == "numpy.lib._polynomial_impl"
 
 

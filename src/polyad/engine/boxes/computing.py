@@ -1,7 +1,7 @@
-"""NumPy's functions that always give memory of its own: their results are not asked whose memory they are.
+"""NumPy's functions whose result never shares memory with an argument.
 
-That saves the question at the functions that are called most; what is not here is asked, also of functions
-that nobody has thought of. A test calls each in many ways, and none gives a view of an argument.
+For these, the most frequently called ones, it is not looked up at each call; for every function that is not
+listed here it is. A test calls each in many forms and finds no view of an argument.
 """
 
 from __future__ import annotations

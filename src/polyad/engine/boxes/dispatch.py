@@ -1,7 +1,7 @@
-"""From NumPy's functions to the table.
+"""NumPy's functions on boxes: looked up in the table and called on the values.
 
 What is in neither ``UFUNCS`` nor ``FUNCTIONS`` is refused: nothing is ever treated as constant
-because it is unknown. The exception is what asks about structure only (``STRUCTURAL``).
+because it is unknown. The exceptions are functions of the structure only (``STRUCTURAL``).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["apply_function", "apply_ufunc"]
 
 
 def _of_its_own(func: Any) -> Any:
-    """A function as NumPy's Python code has it, which runs on boxes; where it may not, it is not asked."""
+    """The Python code of one of NumPy's functions, which runs on boxes as it is, without dispatch."""
     return getattr(func, "_implementation", func)
 
 
@@ -53,7 +53,7 @@ STRUCTURAL: dict[Any, Callable[..., Any]] = {
     np.may_share_memory: lambda a, b, max_work=None: share_memory(a, b),
     np.array_repr: lambda a, *args, **kwargs: repr(a),
     np.array_str: lambda a, *args, **kwargs: str(a),
-    # which NumPy writes in terms of its functions that are followed
+    # NumPy writes these in terms of functions that are in the table
     np.polynomial.polynomial.polyval2d: _of_its_own(np.polynomial.polynomial.polyval2d),
     np.polynomial.polynomial.polygrid2d: _of_its_own(np.polynomial.polynomial.polygrid2d),
     np.copyto: lambda dst, src, casting="same_kind", where=True: _copyto(dst, src, where),
@@ -122,7 +122,7 @@ def laid_out(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: A
 def _parameters(func: Any) -> tuple[str, ...]:
     try:
         found = inspect.signature(func).parameters
-    except ValueError:  # one of those in C, which tell nothing; they take out as a keyword
+    except ValueError:  # some functions in C have no signature; they take out as a keyword
         return ()
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return tuple(name for name, p in found.items() if p.kind in positional)
@@ -131,7 +131,7 @@ def _parameters(func: Any) -> tuple[str, ...]:
 def out_named(
     func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """``out`` and what follows it as keywords, for functions on values do not have it."""
+    """``out`` and what follows it as keywords, since functions on values have no parameter ``out``."""
     names = _parameters(func)
     if "out" not in names or len(args) <= (place := names.index("out")):
         return args, kwargs
@@ -175,7 +175,8 @@ def _enter(a: Any, tape: Any) -> Any:
     return unbox(a)
 
 
-# Results that are more than a value, by their class, and universal functions whose results are: ``roots``.
+# How results that carry more than a value become boxes, by class, and universal functions that give such
+# results; ``roots`` fills both.
 BOXING: dict[type, Callable[[Any], Any]] = {}
 UFUNC_ROOTS: dict[Any, Callable[..., Any]] = {}
 
@@ -208,7 +209,7 @@ def write_out(out: Any, result: Any) -> Any:
             "writing a traced result into a plain array (out=, or +=) would drop its derivative",
             "create the array with np.zeros_like(x) instead of np.zeros(n), or leave out= away",
         )
-        error.decisive = True  # a framework would make += a new array, of which its other names know nothing
+        error.decisive = True  # a framework's += makes a new array, which other names of it would not show
         raise error
     value = unbox(result)
     if shape_of(value) != out.shape:
@@ -266,7 +267,7 @@ def _gathered(a: Any) -> Any:
 
 
 def _number(a: Value, inputs: tuple[Any, ...]) -> Value:
-    """Lists as arrays; Python's complex times a NumPy number would be Python's again."""
+    """Lists as arrays, and Python's complex numbers as NumPy's, whose products with NumPy's stay NumPy's."""
     if isinstance(a, list | tuple):
         return np.asarray(a)
     if type(a) is complex and not any(getattr(other, "shape", ()) for other in inputs):
@@ -296,7 +297,8 @@ def _with_options(
     """``where=`` and ``dtype=`` of a universal function."""
     if where is not True:
         mask = unbox(where)
-        # what is left out must not take part: neither in the value nor, as 0 * nan, in the derivative
+        # entries that are left out are computed at 1, so that none gives NaN in the value or, as 0 * nan, in
+        # the derivative
         values = [choose(mask, v, 1.0) if isinstance(v, Tracer) or _is_float(v) else v for v in values]
     result = own(*values)
     if dtype is not None:

@@ -1,7 +1,7 @@
-"""Which boxes share memory: what NumPy's functions do is asked of NumPy, when it matters.
+"""Which boxes share memory, found out by running NumPy's functions on plain arrays when it matters.
 
 Whether the result of a function is a view of its argument or a copy decides what a later write to one of
-them does to the other. So long as nothing is written the answer does not matter, and nobody asks. The
+them does to the other. As long as nothing is written it makes no difference and is not found out. The
 result of every function that is not known to compute (``COMPUTING``) remembers its call (``Undecided``);
 at the first write to it, or to what it was made from, the same function is run by NumPy on stand-ins:
 plain arrays of the same shapes, dtypes, strides and, where there are any, values. Where the result of
@@ -33,7 +33,7 @@ __all__ = ["Undecided", "apart", "layout", "linked", "rearranged", "share_memory
 Reader = Callable[[Value], Value]
 Writer = Callable[[Value, Value], Value]
 
-# so many results may be made one from the other before it is asked of which the first is a view
+# so many results may be made one from the other before memory is found out
 LONGEST = 16
 
 
@@ -67,7 +67,7 @@ def layout(a: Box, ask: bool = False) -> np.ndarray | None:
 
 
 def apart(a: Box) -> Box:
-    """A box of the same value and layout, which can be written to without the other's knowing."""
+    """A box of the same value and layout; writing to one does not change the other."""
     if not a._is_array():  # a number, which cannot be written to
         return a
     box = Box(a._value)
@@ -179,7 +179,7 @@ class Question:
 
 
 class Undecided(View):
-    """The result of a function of which NumPy might have made a view or a copy."""
+    """A result that might be a view of an operand or a copy; which of them is found out when it matters."""
 
     __slots__ = ("_age", "_answer", "_links", "_part", "_question")
 
@@ -305,7 +305,7 @@ def _memory(a: Box) -> tuple[Box, np.ndarray]:
 
 
 def _forget(a: Box) -> None:
-    """The entries of an array depend on what is not known from now on."""
+    """Mark an array whose entries now depend on whether memory was shared, which is not known."""
     if isinstance(a, Undecided):
         for source, _ in a._links:
             _forget(source)
@@ -318,7 +318,7 @@ def _forget(a: Box) -> None:
 
 
 class Unknown(Tracer):
-    """What stands in a box whose entries depend on how NumPy would have shared memory."""
+    """The value of a box whose entries depend on how NumPy would share memory: reading it is refused."""
 
     __slots__ = ()
     level = 2**62

@@ -1,4 +1,4 @@
-"""The box's methods and attributes, out of the same functions as NumPy's."""
+"""The box's methods and attributes, made of the functions in the table."""
 
 from __future__ import annotations
 

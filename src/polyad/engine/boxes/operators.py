@@ -1,4 +1,4 @@
-"""The box's operators, in the shortest way that there is: they are most of a function's operations."""
+"""The box's operators, written for speed: most operations of a function are operators."""
 
 from __future__ import annotations
 

@@ -39,9 +39,9 @@ def squared(x: Value) -> Value:
 
 
 def half_power(s: Value, k: int) -> Value:
-    """``s ** (k / 2)`` of an odd k, for what is a square: with the derivative zero to order k at zero.
+    """``s ** (k / 2)`` of an odd k, where s is a square: its derivatives at zero are zero up to order k.
 
-    Beyond that there is none, and what stands for it is not a number rather than a silent zero.
+    Derivatives of higher order do not exist there; they come out as NaN, not as a silent zero.
     """
     zero = equal(s, 0)
     exponent = 0.5 * k
@@ -95,7 +95,7 @@ _BOX: dict[str, Any] = {name: getattr(Box, f"__{name}__") for name in "pow mul r
 
 
 class Squared(_Boxed):
-    """What a box does that knows the square of its value."""
+    """The behaviour of a box that knows the square of its value."""
 
     __slots__: tuple[str, ...] = NOTHING
     _root: Any  # the square, or ``Later``
@@ -272,7 +272,7 @@ def follow_methods() -> None:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """Whether two values are known to be the same function of the input, as two uses of one entry are."""
+    """Whether two values are known to be the same function of the input, like two uses of one entry."""
     kind = type(a)
     if a is b or kind is not type(b):
         return a is b

@@ -1,4 +1,4 @@
-"""NumPy is asked what it does: a function is run on plain arrays that stand for the boxes of a call."""
+"""Whether NumPy makes a view or a copy, found out by running a function on plain arrays in place of boxes."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def asked(
                         *_replaced(args, operands, stand_ins),
                         **{k: _replaced(a, operands, stand_ins) for k, a in kwargs.items()},
                     )
-            except Exception:  # these values are none for it
+            except Exception:  # a function may refuse values like these
                 continue
             now = [_answer(part, stand_ins) for part in _parts(result)]
             found = now if found is None else _agreed(found, now)

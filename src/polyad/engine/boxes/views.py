@@ -20,7 +20,7 @@ __all__ = ["VIEWS", "flat", "reshaped", "transposed"]
 
 
 def _boxed(a: Any) -> Any:
-    """The argument as a box; what was none shares its memory with nobody."""
+    """The argument as a box; anything else is put into a new box, which shares no memory."""
     return a if isinstance(a, Box) else wrap(unbox(a))
 
 
@@ -131,7 +131,7 @@ def _permuted(a: Any, value: Value, axes: tuple[int, ...]) -> Any:
 
 
 def _like_numpy(f: Callable[..., Any], kind: str) -> Callable[..., Any]:
-    """A function that only changes the shape or the order of axes: NumPy is asked what it does."""
+    """A function that only changes the shape or the order of axes, found out from NumPy's own result."""
 
     def apply(a: Any, *args: Any, **kwargs: Any) -> Any:
         shape = np.shape(a) if not isinstance(a, Box) else a.shape

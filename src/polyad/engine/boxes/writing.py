@@ -16,7 +16,7 @@ __all__ = ["BOXED"]
 
 
 def _writing(f: Callable[..., None]) -> Callable[..., None]:
-    """Only into a box: a plain array cannot hold what is written."""
+    """Refuse to write into anything but a box: a plain array cannot hold a traced value."""
     name = f.__name__.removesuffix("_")
 
     def apply(array: Any, *args: Any, **kwargs: Any) -> None:

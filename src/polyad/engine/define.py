@@ -1,4 +1,4 @@
-"""Functions of the user's own: their derivatives, said once in NumPy, in the engine's table.
+"""``polyad.define``: derivatives of a user's own functions, written once in NumPy, for the engine's table.
 
 ``define`` is the public door. What it makes (``user_primitives``) is a primitive like any other, so it nests
 to any order and under every interpretation.

@@ -2,7 +2,7 @@
 
 ``f`` takes a tuple of boxes and returns ``(outputs, aux)``, tuples of whatever it makes. Leaves that
 come in may be NumPy's, or boxes of an outer differentiation; leaves that go out are NumPy's where no
-outer one is under way, boxes otherwise.
+outer one is running, boxes otherwise.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def is_bare(leaf: Any) -> bool:
 
 
 def stripped(leaves: Sequence[Any], x: Sequence[Any]) -> tuple[Any, ...]:
-    """Results as their library's arrays where the inputs were: an outer framework must know its own."""
+    """Results as their library's arrays where the inputs were, so that an outer framework recognises them."""
     if (len(x) != 1 or type(x[0]) is not np.ndarray) and any(map(is_bare, x)):
         return tuple(map(unlift, leaves))
     return tuple(leaves)
@@ -120,7 +120,7 @@ ENGINE = str(Path(__file__).parent)
 
 
 def is_own_recursion(error: BaseException) -> bool:
-    """Whether the engine went down and down, not the user's code, which calls it on the way."""
+    """Whether the engine's own code recursed without end, not the user's code that calls it."""
     files = []
     trace = error.__traceback__
     while trace is not None:
@@ -138,7 +138,7 @@ def innermost(error: BaseException) -> Any:
 
 
 def called(f: Function, boxes: tuple[Any, ...], *constants: Any) -> tuple[Sequence[Any], Sequence[Any]]:
-    """The user's function; named errors for those by which NumPy and Python hide what is the matter."""
+    """The user's function, with clear errors for those that NumPy and Python raise in an obscure form."""
     begin()
     try:
         return f(boxes, *constants)
@@ -232,7 +232,7 @@ def push(
 
 
 class Recorded:
-    """A function at a point, its tape kept: ``y``, ``aux`` and the way back."""
+    """A function at a point, its tape kept: ``y``, ``aux`` and the reverse sweep."""
 
     __slots__ = ("_inputs", "_leaves", "_outputs", "_tape", "_x", "aux", "y")
 
@@ -254,7 +254,7 @@ class Recorded:
         self.aux = stripped([lowered(leaf, level) for leaf in aux], x) if aux else ()
 
     def pull(self, w: Sequence[Any], *, free: bool = False) -> tuple[Any, ...]:
-        """The cotangents of the inputs; ``free`` drops the tape on the way."""
+        """The cotangents of the inputs; ``free`` drops each entry of the tape when it has been used."""
         seeds = list(zip(self._outputs, [enter(leaf) for leaf in w], strict=True))
         found = self._tape.pull(seeds, self._inputs, free=free)
         result = [
@@ -331,7 +331,7 @@ def record(f: Function, x: Sequence[Any], *constants: Any) -> Recorded:
 
 
 def gradient(f: Function, leaf: np.ndarray, constants: Any) -> Any:
-    """The gradient by one array of NumPy's, and nothing else: what ``record`` and ``pull`` give, sooner."""
+    """The gradient by one array of NumPy's alone: the same as ``record`` and ``pull``, in fewer steps."""
     tape = Tape()
     node = tape.enter(leaf if leaf.shape else leaf[()])
     level = tape.level
@@ -369,7 +369,7 @@ def as_row(leaf: Any) -> Any:
 
 
 def released(box: Box) -> Any:
-    """A box that belongs to a differentiation under way, or the numbers of one that is left over."""
+    """A box of a differentiation that is running, or the numbers in one of a differentiation that is over."""
     value = box._value
     if value.__class__ is Node and value.level in ALIVE:
         return box

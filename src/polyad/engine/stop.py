@@ -1,4 +1,4 @@
-"""Where dropping a derivative is meant."""
+"""``polyad.stop_gradient``: dropping a derivative on purpose."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NUMBERLESS = (str, bytes, enum.Enum, type, type(None), type(...), slice, np.dty
 
 
 def stop_gradient(x: Any) -> Any:
-    """The value of ``x``, taken as constant by every differentiation under way.
+    """The value of ``x``, taken as constant by every differentiation that is running.
 
     Parameters
     ----------

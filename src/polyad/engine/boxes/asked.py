@@ -30,7 +30,7 @@ MAKERS = (
 )
 # Functions that make a new array of a list; others expect numbers in it.
 ARRAYS = frozenset(("array", "asarray", "asanyarray"))
-# Where scipy.sparse looks at the other operand of a product; objects without axes are left to their own class.
+# Where scipy.sparse looks at the other operand of a product; it leaves objects without axes to their class.
 PRODUCTS = frozenset(("_matmul_dispatch", "_rmatmul_dispatch"))
 POLYNOMIALS = "numpy.polynomial"
 # Packages whose code knows boxes, or hands arrays to code of its own that reads memory

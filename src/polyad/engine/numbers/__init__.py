@@ -1,1 +1,1 @@
-"""The fast path of scalar code."""
+"""The fast path of scalar code: single numbers under differentiation, without arrays."""

@@ -37,7 +37,7 @@ def _of_node(value: Node) -> Box:
 
 
 def _of_dual(value: Dual, *, begin: bool = False) -> Box:
-    # A number out of an array's reduction begins no program: most often nothing follows it.
+    # A number that a reduction gives begins no program, since mostly it is the function's result.
     x = value.primal
     if (
         type(x) is not float64
@@ -109,7 +109,7 @@ OPERATORS: dict[Any, Callable[..., Any]] = {
 }
 
 
-# The partials of choices, for numbers: of ties each has a half.
+# The partials of choices, for numbers: ties share equally.
 _FIRST = (lambda y, a, b: float(a > b) + 0.5 * (a == b), lambda y, a, b: float(b > a) + 0.5 * (a == b))
 CHOICES: dict[Any, tuple[Callable[..., float], ...]] = {np.maximum: _FIRST, np.minimum: _FIRST[::-1]}
 
@@ -117,7 +117,7 @@ CHOICES: dict[Any, tuple[Callable[..., float], ...]] = {np.maximum: _FIRST, np.m
 def through(
     partials: tuple[Any, ...], compute: Callable[..., Any], inputs: tuple[Any, ...]
 ) -> ScalarBox | None:
-    """An elementwise function by its partial derivatives; None where that is not the way.
+    """An elementwise function of numbers by its partial derivatives; None for the general code to do.
 
     Parameters
     ----------

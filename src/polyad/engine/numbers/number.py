@@ -1,4 +1,4 @@
-"""Numbers that carry a derivative: the short way through scalar code.
+"""Numbers that carry a derivative: the fast path of scalar code.
 
 Functions that index an array and calculate with its entries in Python loops are made of operations
 on single float64 numbers. A ``ScalarBox`` handles them without arrays: it computes with Python's
@@ -7,8 +7,8 @@ mode and in a ``ScalarTangents`` in forward mode. Where it comes from, and funct
 ``functions``; everything else that meets it gets the ordinary tracer (``_value``).
 
 Python's floats calculate as NumPy's, except that division by zero, overflow and the like raise
-errors or pass in silence where NumPy warns and goes on. So whatever is not finite takes the general
-way, and what is written down is finite.
+errors or pass in silence where NumPy warns and goes on. So whatever is not finite is left to the general
+code, and what is written down is finite.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.boxes import operators  # noqa: F401  (gives the box the operators that are the general way)
+from polyad.engine.boxes import operators  # noqa: F401  (gives the box its operators, the general code)
 from polyad.engine.boxes.box import Box, number
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.values import Value
@@ -56,7 +56,7 @@ class ScalarBox(Box):
 
     # -- arithmetic -----------------------------------------------------------------------------------
     #
-    # Each operator is written out, for every call and every branch counts here.
+    # Each operator is written out, since a call or a branch more would be noticed here.
 
     def __add__(self, other: Any) -> Any:
         entries = self._entries
@@ -181,7 +181,7 @@ class ScalarBox(Box):
         kind = type(other)
         if kind is ScalarBox:
             b = other._x
-            if b and other._entries is entries:  # division by zero takes the general way
+            if b and other._entries is entries:  # division by zero is left to the general code
                 y = self._x / b
                 p = 1.0 / b
                 q = -y / b
@@ -298,13 +298,13 @@ class ScalarBox(Box):
         raise TypeError("return arrays must be of ArrayType")
 
 
-# -- the general way --------------------------------------------------------------------------------------
+# -- the general code -------------------------------------------------------------------------------------
 
 
 def _general(
     self: ScalarBox, other: Any, again: Callable[..., Any] | None, primitive: Callable[..., Value]
 ) -> Any:
-    """An operator's result where the short way does not serve.
+    """An operator's result where the fast path does not apply.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 
 
 class _Told(threading.local):
-    """How often a number of this thread was asked what Python's and NumPy's answer differently."""
+    """How often numbers of this thread were asked something that Python and NumPy answer differently."""
 
     count = 0
 
@@ -147,7 +147,7 @@ def _numbers(value: Any) -> Any:
 
 
 def _whole(f: Callable[[float], Any]) -> Callable[..., Any]:
-    """A function whose result is a whole number: constant in pieces, where there is a value."""
+    """A function whose result is a whole number, so that it is piecewise constant; it needs a value."""
 
     def call(self: Any) -> Any:
         known = _numbers(self._value)
@@ -198,11 +198,11 @@ for _kind in _KINDS:
     _kind.is_integer = _whole(float.is_integer)
 
 
-# -- the short way, as for NumPy's numbers ---------------------------------------------------------------
+# -- the fast path, as for NumPy's numbers ---------------------------------------------------------------
 
 
 def _general(self: Any, other: Any, again: Any, primitive: Any) -> Any:
-    """What the short way does not serve, by that of NumPy's numbers."""
+    """An operator where the fast path does not apply, by the general code of NumPy's numbers."""
     name = "__pow__" if again is None else again.__name__
     result = getattr(ScalarBox, name)(_plain(self), _plain(other))
     return as_python(result) if _is_python(other) else result

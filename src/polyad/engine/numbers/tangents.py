@@ -23,8 +23,8 @@ from polyad.engine.interpretations.dual import Dual
 __all__ = ["PROGRAMS", "ScalarTangents", "program_of"]
 
 F8 = np.dtype(np.float64)
-# A program keeps a row for every number. It is closed when it has so many, or so many tangents, and what
-# is still used moves to a new one: the memory of a long loop is bounded, as it is with arrays.
+# A program keeps a row for every number. It is closed when it has this many rows, or this many tangents;
+# numbers that are still used move to a new one, so that the memory of a long loop is bounded.
 LIMIT = 1 << 16
 TANGENTS = 1 << 21
 # The longest row: with more tangents at once, duals are as fast.
@@ -32,7 +32,7 @@ WIDEST = 1 << 12
 # Up to so many rows are computed one by one, which is quicker than making a matrix of them.
 FEW = 12
 
-# The programs of the differentiations under way: level -> the current one, None before the first.
+# The programs of the differentiations that are running: level -> the current one, None before the first.
 PROGRAMS: dict[int, ScalarTangents | None] = {}
 
 Matvecs = Callable[[int, int, int, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
@@ -146,8 +146,8 @@ def _matvecs() -> Matvecs | None:
     """SciPy's product of a sparse matrix with columns, added to ``y``, if it serves.
 
     It goes from row to row. So with ``x`` and ``y`` the same memory and a strictly lower triangular
-    matrix it is forward substitution. It is no public function: what is not there, or computes
-    otherwise, is not used.
+    matrix it is forward substitution. The function is not public, so it is used only where it exists and
+    a small example comes out right.
     """
     try:
         from scipy.sparse import _sparsetools

@@ -1,1 +1,1 @@
-"""Functions recorded, simplified and written as Python."""
+"""Functions recorded, simplified and written as Python code, for prepared calls of compiled backends."""

@@ -1,4 +1,4 @@
-"""NumPy code that is computed and written down: the arrays of a recording.
+"""The adapter under which NumPy code is computed and recorded at once.
 
 A recorded array is a ``Proxy`` over a ``Cell``, a concrete example of the array together with its name
 in the program. Every primitive on cells is computed, so that shapes and dtypes are NumPy's own, and
@@ -32,7 +32,7 @@ SHAPED = frozenset({"nonzero", "bincount"})
 
 
 class RecordingAdapter(Adapter):
-    """NumPy's arrays, every operation on them written down."""
+    """NumPy's arrays, with every operation on them recorded."""
 
     name = "recording"
     extended = True
@@ -144,7 +144,7 @@ def _recorded(primitive: Primitive, compute: Callable[..., Any] | None = None) -
             recording = recording or next(k.recording for k in _keys(index) if type(k) is Cell)
             given = {**params, "index": _example(index)}
             params = {**params, "index": _named(index)}
-        if "strict" in given:  # the example is no point of which anything is to be said
+        if "strict" in given:  # the example must not raise, since the user did not ask about it
             y = compute(*values, **{**given, "strict": False})
         else:
             y = compute(*values, **given)

@@ -42,7 +42,7 @@ FRESH = frozenset(
 )
 # their results have a dtype that is known from those of the operands
 STEADY = FRESH | {"getitem", "reshape", "transpose", "broadcast_to", "astype", "truncate_to", "real", "imag"}
-# NumPy's operator has short ways for these exponents, and so other roundings than its function
+# NumPy's operator computes these exponents by other functions, and so rounds otherwise than np.power
 POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive}
 
 
@@ -228,7 +228,7 @@ class ArrayCode(Memory):
     # -- operations that can write to a buffer ------------------------------------------------------------
 
     def _write_power(self, k: int, op: Operation) -> bool:
-        """NumPy's short ways for exponents that are numbers belong to its operator alone."""
+        """A power as NumPy's operator computes it, whose special exponents np.power does not have."""
         a, b = op.operands
         (y,) = op.results
         if not y.shape or type(a) is not Variable or y.dtype.kind != "f" or a.dtype != y.dtype:
@@ -247,7 +247,7 @@ class ArrayCode(Memory):
         (y,) = op.results
         if not y.shape or type(condition) is not Variable or condition.dtype.kind != "b":
             return False
-        if y.size < 2000:  # one call costs more than what it allocates
+        if y.size < 2000:  # np.where is one call that allocates: for small arrays that is cheaper than two
             return False
         # the buffer must not be one that is still read when it is written
         reuse = [b] if self._whole(b) and not self._meet(b, (condition, a)) else []

@@ -28,7 +28,7 @@ _POWERS = {2: "square", 0.5: "sqrt", -1: "reciprocal"}
 
 
 class NotScalar(Exception):
-    """The program is none of numbers."""
+    """The program cannot be written as one of numbers."""
 
 
 class _Zero(float):

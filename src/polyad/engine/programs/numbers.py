@@ -1,6 +1,6 @@
 """A graph of numbers as Python code in local variables.
 
-* What is used once is written into the expression that uses it, up to a depth that the parser takes.
+* A number that is used once is written into the expression that uses it, up to a depth the parser accepts.
 * A name is used again as soon as its number is not needed any more: few names are quick to reach, and the
   memory of a float that is gone serves the next one.
 """
@@ -21,8 +21,9 @@ from polyad.engine.programs.text import twice
 __all__ = ["cost", "numbers"]
 
 DEEPEST = 12
-# Python reaches so many names by one byte. Numbers that are needed for fewer lines than these have names
-# of their own kind, which come first, or those that are kept for the way back would take all of them.
+# Python's byte code addresses this many local variables by one byte, which is faster. Numbers that are needed
+# for fewer lines than ``SOON`` have names of a second kind, which are declared first. Otherwise the numbers
+# that are kept until the reverse sweep would take all the fast places.
 NEAR, SOON = 256, 200
 OPERATORS = {
     "add": "+",

@@ -17,7 +17,7 @@ LIMIT = 200_000
 
 
 class Captured(Exception):
-    """The function has got hold of a value that a differentiation around it follows: no program holds it."""
+    """The function uses a value that an enclosing differentiation traces, which no program can contain."""
 
 
 class Variable:

@@ -1,4 +1,4 @@
-"""Recorded operations made fewer: what nobody needs, what was computed before, what changes nothing.
+"""Simplifying a program: removing operations that are unused, computed before, or without effect.
 
 Every step is exact: it changes no bit of any result.
 """
@@ -183,7 +183,7 @@ class _Simplifier:
         return [inner, Operation("reshape", reshape, (number,), {"shape": y.shape}, (y,))]
 
     def _merged(self, op: Operation) -> list[Operation] | None:
-        """What goes to the same places, added before it goes there."""
+        """Scatters to the same places, replaced by one scatter of their sum."""
         if op.name != "add":
             return None
         first, second = (self._made.get(a) if type(a) is Variable else None for a in op.operands)

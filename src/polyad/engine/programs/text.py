@@ -1,4 +1,4 @@
-"""Straight-line code on numbers that runs in two ways.
+"""Straight-line code on numbers, in two versions.
 
 On Python's floats, by the functions of ``math``, it is fastest; where that raises (a pole, a domain, an
 overflow) it runs once more on NumPy's floats by NumPy's functions, whose infinities and NaNs are then
@@ -68,7 +68,7 @@ def twice(
     prepared: list[Callable[..., list[Any]]] = []
 
     def again() -> Callable[..., list[Any]]:
-        """The second way, made when first needed; two threads may make it twice, to no harm."""
+        """The careful version, made when first needed; two threads may make it twice, which does no harm."""
         if not prepared:
             tree = ast.fix_missing_locations(_Constants().visit(parsed(source)))
             prepared.append(_executed(tree, careful, label))

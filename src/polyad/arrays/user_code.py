@@ -13,7 +13,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 
-__all__ = ["is_polyads", "is_users", "package_in", "package_of", "raised_at", "running_at", "shown", "steps"]
+__all__ = [
+    "is_polyads",
+    "is_users",
+    "package_in",
+    "package_of",
+    "raised_at",
+    "running_at",
+    "shown",
+    "stack_level",
+    "steps",
+]
 
 _POLYAD = str(Path(__file__).parents[1])
 _ELSEWHERE = (_POLYAD, sysconfig.get_path("stdlib"), "<frozen", "<__array_function__")
@@ -33,6 +43,14 @@ def shown(filename: str, line: int) -> str:
     """A line as messages show it: ``file:line `source```."""
     text = linecache.getline(filename, line).strip()
     return f"{Path(filename).name}:{line}" + (f" `{text}`" if text else "")
+
+
+def stack_level() -> int:
+    """The stack level of the first caller that is not polyad, for a warning that is given by who asks."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and is_polyads(frame.f_code.co_filename):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def steps(error: BaseException) -> Iterator[TracebackType]:

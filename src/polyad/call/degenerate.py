@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyad.arrays.libraries import library, library_of
+from polyad.arrays.user_code import stack_level
 from polyad.call.function.flat import label_of
+from polyad.call.undefined import has_nan
 from polyad.engine.notices import SEEN
 from polyad.errors import DegenerateError, DomainError, NonFiniteWarning, PolyadError
 from polyad.systems.contract import Executable, Kernel, Linearized
-from polyad.systems.finite.sampling import _outside
 from polyad.systems.numpy.backend import NumPy
 
 if TYPE_CHECKING:
@@ -132,11 +133,7 @@ def is_degenerate(error: Exception) -> bool:
 
 def is_undefined(leaves: Leaves) -> bool:
     """Whether some entry is not a number, as far as there are numbers now."""
-    for leaf in leaves:
-        a = _numbers(leaf)
-        if a is not None and a.dtype.kind in "fc" and np.isnan(a).any():
-            return True
-    return False
+    return any(map(has_nan, leaves))
 
 
 def _numbers(leaf: Any) -> Any:
@@ -204,5 +201,5 @@ def tell(prepared: Prepared) -> None:
         f"the {prepared.operator} of {label_of(prepared.f)} by {prepared.backend!r} is not a number, as "
         "where eigenvalues or singular values are equal: backend='numpy' tells where",
         NonFiniteWarning,
-        stacklevel=_outside(),
+        stacklevel=stack_level(),
     )

@@ -12,24 +12,21 @@ is checked once, at preparation.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from polyad.arrays.libraries import library, library_of
+from polyad.arrays.libraries import library
 from polyad.arrays.stopped import Stops
 from polyad.call.function.flat import label_of
-from polyad.errors import DegenerateError, DependenceError
-from polyad.systems.contract import Executable
+from polyad.call.undefined import numbers
+from polyad.errors import DependenceError
 
 if TYPE_CHECKING:
-    from polyad.call.function.flat import FlatFunction
-    from polyad.call.inputs.seeds import Seeds
     from polyad.call.prepared import Prepared
 
-__all__ = ["check_zeros", "watched"]
+__all__ = ["check_zeros", "has_entry", "has_no_zero"]
 
 Array = Any
 Leaves = tuple[Any, ...]
@@ -56,12 +53,12 @@ def check_zeros(prepared: Prepared, x: Leaves, c: Leaves, seeds: tuple[Leaves, .
     result : tuple
         The leaves of the first derivative.
     """
-    flat = [_plain(leaf) for leaf in result]
+    flat = [numbers(leaf) for leaf in result]
     if any(a is None for a in flat) or all(np.all(a) for a in flat):
         return
     if prepared.batched and seeds:
         # products are linear: one sum of all directions is zero where those of each of them are
-        directions = [_plain(seed) for seed in seeds[0]]
+        directions = [numbers(seed) for seed in seeds[0]]
         if any(a is None for a in directions):
             return
         share = np.random.default_rng(20261127).uniform(0.5, 1.0, len(flat[0]))
@@ -70,7 +67,7 @@ def check_zeros(prepared: Prepared, x: Leaves, c: Leaves, seeds: tuple[Leaves, .
     for which, zero in _zeros(prepared, flat):
         if not zero.any():
             continue
-        plain = [_plain(leaf) for leaf in x]
+        plain = [numbers(leaf) for leaf in x]
         if any(a is None or a.dtype.kind != "f" for a in plain):
             return
         found = _slopes(prepared, plain, c, seeds, which)
@@ -81,27 +78,15 @@ def check_zeros(prepared: Prepared, x: Leaves, c: Leaves, seeds: tuple[Leaves, .
             raise _refusal(prepared)
 
 
-def _has_no_zero(leaf: Any) -> bool:
+def has_no_zero(leaf: Any) -> bool:
     """Whether a leaf is an array without any zero; False where that cannot be said."""
-    a = leaf if type(leaf) is np.ndarray else _plain(leaf)
+    a = leaf if type(leaf) is np.ndarray else numbers(leaf)
     return a is not None and np.count_nonzero(a) == a.size
 
 
-def _has_entry(leaf: Any) -> bool:
+def has_entry(leaf: Any) -> bool:
     """Whether some entry of a leaf is not zero."""
-    return bool(np.count_nonzero(leaf) if type(leaf) is np.ndarray else np.any(_plain(leaf)))
-
-
-def _plain(leaf: Any) -> Array:
-    """A leaf as a plain array of numbers, or None where it is none, or is being traced."""
-    owner = library_of(leaf)
-    if owner is None or owner.is_traced(leaf):
-        return None
-    try:
-        a = np.asarray(owner.to_numpy(leaf))
-    except Exception:  # a foreign array that has no values now
-        return None
-    return a if a.dtype.kind in "fiubc" else None
+    return bool(np.count_nonzero(leaf) if type(leaf) is np.ndarray else np.any(numbers(leaf)))
 
 
 def _zeros(prepared: Prepared, result: list[Array]) -> Iterator[tuple[int | None, Array]]:
@@ -127,7 +112,7 @@ def _slopes(
     """Four slopes of each output entry along one active leaf or ``v``, and what rounding makes of them."""
     random = np.random.default_rng(20261127)
     if which is None and prepared.seed_name == "v":
-        direction = [_plain(v) for v in seeds[0]]
+        direction = [numbers(v) for v in seeds[0]]
         if any(v is None for v in direction):
             return None
         size = max((float(np.max(abs(v), initial=0.0)) for v in direction), default=0.0)
@@ -141,7 +126,7 @@ def _slopes(
             else np.zeros(a.shape)
             for k, a in enumerate(x)
         ]
-    weights = [_plain(w) for w in seeds[0]] if prepared.seed_name == "w" and seeds else None
+    weights = [numbers(w) for w in seeds[0]] if prepared.seed_name == "w" and seeds else None
     try:
         # the filters of Python's warnings belong to all threads, those of NumPy's to this one
         with np.errstate(all="ignore"):
@@ -204,49 +189,3 @@ def _refusal(prepared: Prepared) -> DependenceError:
         "backend='finite', give the derivative of that part with ad.define, or write ad.stop_gradient(x) "
         "where it is meant to be constant"
     )
-
-
-def watched(
-    prepared: Prepared, executable: Executable, flat: FlatFunction, seeds: Seeds | None
-) -> Executable:
-    """An executable whose zeros are checked: at each call of those made for one, else at preparation.
-
-    Parameters
-    ----------
-    prepared : Prepared
-        The operator, its problem ready.
-    executable : Executable
-        Its finished kernel.
-    flat : FlatFunction
-        Its function.
-    seeds : Seeds, optional
-        The check of its direction, for products.
-    """
-
-    def check(x: Leaves, c: Leaves, seeds: tuple[Leaves, ...], first: Leaves) -> None:
-        if not all(map(_has_no_zero, first)) and not flat.stops:
-            check_zeros(prepared, x, c, seeds, first)
-
-    def result(x: Leaves, c: Leaves, *seeds: Leaves) -> Leaves:
-        leaves = executable.result(x, c, *seeds)
-        if prepared.lower is None:
-            check(x, c, seeds, leaves)
-        elif not any(map(_has_entry, leaves)):
-            check(x, c, (), executable.full(x, c, *seeds)[3])
-        return leaves
-
-    def full(x: Leaves, c: Leaves, *seeds: Leaves) -> Any:
-        outcome = executable.full(x, c, *seeds)
-        check(x, c, seeds if prepared.lower is None else (), outcome[0 if prepared.lower is None else 3])
-        return outcome
-
-    if prepared.once:
-        return Executable(full, result, executable.strategy)
-    if prepared.backend.by_value and not prepared.batched:
-        ones: tuple[Leaves, ...] = ()
-        if seeds is not None:
-            leaves = [np.ones(spec.shape, dtype=spec.dtype) for spec in seeds.specs]
-            ones = (seeds.enter(seeds.structure.unflatten(leaves)),)
-        with contextlib.suppress(DegenerateError):  # an example is no point of which anything is to be said
-            result(prepared.problem.x, prepared.problem.c, *ones)
-    return executable

@@ -19,8 +19,8 @@ import numpy as np
 from polyad.arrays.libraries import ArraySpec, library
 from polyad.arrays.memory import keep_pages
 from polyad.arrays.trees import LEAF, flatten
-from polyad.call.degenerate import finished
-from polyad.call.dependence import watched
+from polyad.call.checked import checked
+from polyad.call.degenerate import finished, has_limits
 from polyad.call.described import Described
 from polyad.call.function.flat import FlatFunction, complex_value, label_of
 from polyad.call.function.foreign_traces import Guests, any_followed, guests
@@ -155,10 +155,9 @@ class Prepared(Described):
         seeds = () if self._seeds is None else (self._example_seed(seed),)
         kernel = self._kernel(self.backend, self.problem)
         executable = finished(self, kernel, seeds, before)
-        watch = self.differentiates and self.backend.exact and not (self._guests and self._guests.inside)
-        self._executable: Executable = (
-            watched(self, executable, self._flat, self._seeds) if watch else executable
-        )
+        if self.backend.exact and not (self._guests and self._guests.inside):
+            executable = checked(self, executable, lambda: has_limits(self) and SEEN.count != before)
+        self._executable: Executable = executable
         # an example of the direction that was made up here stands for none that is called with
         self._given = (x, c, seeds) if self.once and (seed is not None or not seeds) else None
 

@@ -13,6 +13,7 @@ from polyad.call.inputs.arguments import Static
 from polyad.call.inputs.scratch import Cache
 from polyad.call.inputs.seeds import Seeds
 from polyad.call.prepared import Prepared
+from polyad.call.undefined import has_nan, tell_undefined
 from polyad.engine.notices import SEEN
 from polyad.errors import DegenerateError
 from polyad.operators.docs import document
@@ -44,6 +45,8 @@ class Linearization(Prepared):
         problem = self.problem
         problem.outputs  # noqa: B018  (learned while errors are explained)
         self._limits, self._seen = has_limits(self), SEEN.count > before
+        # which products are looked at for entries that are not numbers: the first of each
+        self._unseen = {"v", "w"} if self.backend.exact else set()
         try:
             self._linear: Linearized = self.backend.linearize(problem, problem.x, problem.c)
         except Exception as error:
@@ -88,6 +91,10 @@ class Linearization(Prepared):
         except Exception as error:
             self._raise(error)
         kind = "output" if name == "v" else "input"
+        if name in self._unseen:
+            self._unseen.discard(name)
+            if any(map(has_nan, leaves)) and not (self._limits and self._seen):
+                tell_undefined(self, self.problem.x, self.problem.c, (seeds,), leaves, gives=kind)
         others = (self.problem.x, self.problem.c, seed)
         result = self._delivery.tree(kind, leaves, others, batched=batched)
         return result if around is None else around.leave(result)

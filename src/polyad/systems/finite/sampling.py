@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, library_of
 from polyad.arrays.stopped import Stops, elsewhere
-from polyad.arrays.user_code import is_polyads
+from polyad.arrays.user_code import stack_level
 from polyad.errors import ArgumentError, OutputTypeError, PrecisionWarning
 from polyad.systems.contract import Leaves, Problem
 
@@ -123,7 +122,7 @@ class Sampled:
 
     def tell(self, what: str, category: type[Warning] = PrecisionWarning) -> None:
         """Warn, at the line that called polyad."""
-        warnings.warn(f"{self.problem.label} {what}", category, stacklevel=_outside())
+        warnings.warn(f"{self.problem.label} {what}", category, stacklevel=stack_level())
 
     def warn(self, digits: str, eps: float) -> None:
         """Say that the function computes in less than float64, and remember it."""
@@ -146,14 +145,6 @@ class _Call:
 
     def __call__(self, item: tuple[int, Leaves]) -> tuple[int, Any]:
         return item[0], elsewhere(self.f, item[1], self.c)
-
-
-def _outside() -> int:
-    """The stack level of the first caller that is not polyad."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and is_polyads(frame.f_code.co_filename):
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 class Point:

@@ -1,0 +1,92 @@
+"""What is looked at in results: zeros that are no zeros, and entries that are not numbers.
+
+It costs a glance at the result in the calls that are made for one, and nothing in the calls of a
+prepared object, which is checked once, at preparation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polyad.call.dependence import check_zeros, has_entry, has_no_zero
+from polyad.call.undefined import has_nan, tell_undefined
+from polyad.errors import DegenerateError
+from polyad.systems.contract import Executable, Leaves
+
+if TYPE_CHECKING:
+    from polyad.call.prepared import Prepared
+
+__all__ = ["checked"]
+
+
+def checked(prepared: Prepared, executable: Executable, told: Callable[[], bool]) -> Executable:
+    """An executable whose results are looked at: at each call of those made for one, else at preparation.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The operator, its problem ready.
+    executable : Executable
+        Its finished kernel.
+    told : callable
+        Whether somebody else has warned of entries that are not numbers.
+    """
+    lower = prepared.lower
+
+    def look(
+        x: Leaves,
+        c: Leaves,
+        seeds: tuple[Leaves, ...],
+        result: Leaves,
+        outcome: Any,
+        *,
+        example: bool = False,
+    ) -> None:
+        if prepared.differentiates:
+            if lower is None:
+                check(x, c, seeds, result)
+            elif outcome is not None:
+                check(x, c, (), outcome[3])
+            elif not any(map(has_entry, result)):
+                check(x, c, (), executable.full(x, c, *seeds)[3])
+        if any(map(has_nan, result)):
+            if not told():
+                tell_undefined(prepared, x, c, seeds, result, example=example)
+        elif lower is not None and outcome is not None and any(map(has_nan, outcome[3])) and not told():
+            tell_undefined(prepared, x, c, (), outcome[3], gives=lower, example=example)
+
+    def check(x: Leaves, c: Leaves, seeds: tuple[Leaves, ...], first: Leaves) -> None:
+        if not all(map(has_no_zero, first)) and not prepared._flat.stops:
+            check_zeros(prepared, x, c, seeds, first)
+
+    def result(x: Leaves, c: Leaves, *seeds: Leaves) -> Leaves:
+        leaves = executable.result(x, c, *seeds)
+        look(x, c, seeds, leaves, None)
+        return leaves
+
+    def full(x: Leaves, c: Leaves, *seeds: Leaves) -> Any:
+        outcome = executable.full(x, c, *seeds)
+        look(x, c, seeds, outcome[0], outcome)
+        return outcome
+
+    if prepared.once:
+        return Executable(full, result, executable.strategy)
+    if prepared.batched:
+        return executable
+    x, c = prepared.problem.x, prepared.problem.c
+    ones: tuple[Leaves, ...] = ()
+    seeds = prepared._seeds
+    if seeds is not None:
+        leaves = [np.ones(spec.shape, dtype=spec.dtype) for spec in seeds.specs]
+        ones = (seeds.enter(seeds.structure.unflatten(leaves)),)
+    # of an example nothing is to be said by errors; and backends that compile have met theirs already
+    outcome = None
+    with contextlib.suppress(DegenerateError if prepared.backend.by_value else Exception):
+        outcome = executable.full(x, c, *ones) if lower else (executable.result(x, c, *ones),)
+    if outcome is not None:
+        look(x, c, ones, outcome[0], outcome if lower else None, example=True)
+    return executable

@@ -27,7 +27,7 @@ def _without(a: Value, fill: float) -> Value:
 
 
 def _filled(f: Callable[..., Value], fill: float) -> Callable[..., Value]:
-    """A function to which nan is a number that changes nothing."""
+    """A function of an array in which nan is replaced by a number that does not change the result."""
 
     def apply(a: Value, axis: Axis = None, *args: Any, **options: Any) -> Value:
         return f(_without(a, fill), axis, *args, **options)

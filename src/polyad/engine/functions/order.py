@@ -35,7 +35,7 @@ def _along(a: Value, axis: Axis) -> tuple[Value, int]:
 
 @function(np.sort)
 def sort(a: Value, axis: Axis = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Value:
-    # the order of equal entries shows in the derivative only: there the first stays the first
+    # the sort is stable, because the order of equal entries shows in the derivative
     a, k = _along(a, axis)
     return take_along_axis(a, rules.argsort(a, axis=k, kind="stable"), k)
 

@@ -1,4 +1,4 @@
-"""NumPy's functions that move entries about: NumPy itself is run on the positions of the entries."""
+"""NumPy's functions that move entries about, done by running NumPy itself on the positions of the entries."""
 
 from __future__ import annotations
 

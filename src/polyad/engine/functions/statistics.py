@@ -115,7 +115,7 @@ def corrcoef(x: Value, y: Any = None, rowvar: bool = True, *, dtype: Any = None)
 
 
 def _within(r: Value) -> Value:
-    """What rounding put outside of -1 to 1 brought back, its derivative kept."""
+    """Values that rounding put outside of -1 to 1, moved back to the bound; the derivative stays."""
     values = base(r)
     return r + (minimum(maximum(values, -1.0), 1.0) - values)
 

@@ -1,4 +1,4 @@
-"""Everything that fills the tables, in the order in which it fills them.
+"""Imports every module that fills the tables, in the order in which it fills them.
 
 A table of the engine (``UFUNCS``, ``FUNCTIONS``, ``DECOMPOSITIONS``) is filled by the modules that hold its
 rows when these are imported. This module imports them all, so that whoever reads a table needs to import this

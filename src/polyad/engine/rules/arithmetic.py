@@ -1,4 +1,4 @@
-"""Rules of arithmetic, written out because everything else is built on them and waits for them.
+"""Rules of arithmetic, written out for speed because every other rule uses them.
 
 The operators of tracers are defined here.
 """

@@ -1,4 +1,4 @@
-"""Assignment at an index, as NumPy has it: which value stays, and which axes are left away."""
+"""Assignment at an index as in NumPy: which of several values stays, and which axes are dropped."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def set_at(x: Value, v: Value, index: Any) -> Value:
 
 
 def _may_repeat(x: Value, v: Value, index: Any) -> bool:
-    """Whether an index that another library has computed may name an entry twice, to the rules' harm."""
+    """Whether an index that another library has computed may name an entry twice, which no rule allows."""
     keys = [k for k in (index if type(index) is tuple else (index,)) if isinstance(k, Proxy)]
     if any(k.dtype.kind == "b" for k in keys):
         return False
@@ -92,9 +92,9 @@ def _set_last(x: Value, v: Value, index: Any) -> Value:
 
 
 def without_leading(v: Value, shape: Shape, index: Any) -> Value:
-    """What is assigned without the axes of length one by which it has more than the place has.
+    """The value to assign, without leading axes of length one that the place does not have.
 
-    NumPy leaves them away when it assigns, other than when it calculates.
+    NumPy drops them in assignments, though not in calculations.
     """
     kind, n, have = type(index), len(shape), len(v.shape)
     if kind is int or kind is slice or index is Ellipsis:

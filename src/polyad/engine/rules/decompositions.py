@@ -52,7 +52,7 @@ Form = Callable[..., Value]
 
 
 def form(f: Form) -> Form:
-    """Enter a function into the table under its name."""
+    """Decorate a function that stands for the primitive of its name."""
     DECOMPOSITIONS[f.__name__] = f
     return f
 

@@ -1,19 +1,19 @@
-"""Eigenvectors and singular vectors of equal values on the way back.
+"""Eigenvectors and singular vectors of equal values in reverse mode.
 
-Where values are equal, any turn of their vectors will do, and what is made of them has a derivative only
-if it does not depend on that choice, as a function of the matrix does not. Then the quotient of the rule
-(the cotangent of such a turn by the distance of the values) is zero by zero, and has a limit, the
-divided difference of Daleckii and Krein (Higham, Functions of Matrices, 2008, section 3.2): the rate
-at which that cotangent rises where the values are moved apart. So values and vectors go on with tangents
-of an inner level, which their tape does not know of,
+Where values are equal, their vectors may be rotated among themselves, and a result has a derivative only if
+it does not depend on that choice, as a function of the matrix does not. Then the quotient in the rule (the
+cotangent of such a rotation over the distance of the values) is zero by zero, and has a limit, the divided
+difference of Daleckii and Krein (Higham, Functions of Matrices, 2008, section 3.2): the rate at which that
+cotangent rises where the values are moved apart. So values and vectors carry two tangents of an inner level,
+which are not recorded on the tape:
 
-* the first of which moves the values apart: the cotangent's own tangent over that of the distance is
-  the quotient's limit, for all pairs at once;
-* the second turns the vectors: of what does not depend on the choice nothing turns with them, beyond what
-  the limits say; anything else is refused.
+* the first moves the values apart: the cotangent's own tangent over that of the distance is the quotient's
+  limit, for all pairs at once;
+* the second rotates the vectors: a result that does not depend on the choice does not change with it beyond
+  what the limits say; anything else is refused.
 
-This holds for several factorisations of one tape together, since a turn of the vectors of one changes
-nothing wherever the values of another are. It is first order; there are no second derivatives.
+This holds for several factorisations of one tape together, since rotating the vectors of one changes nothing
+whatever the values of another are. It is first order only: there are no second derivatives.
 """
 
 from __future__ import annotations
@@ -288,7 +288,7 @@ def _size(z: Any, axes: tuple[int, ...] = (-2, -1)) -> Any:
 
 
 def _vanishes(where: Any, found: Any, scales: Any, units: Any, beside: Any = (None,) * 3) -> None:
-    """Refuse cotangents of a turn that is nobody's choice."""
+    """Refuse a result that depends on how the vectors are rotated, seen by a cotangent of the rotation."""
     for z in found:
         for k, part in enumerate(_plain(z)):
             scale: Any = 0.0
@@ -317,7 +317,7 @@ ROWS = 256  # of a Jacobian, computed together
 def contracted(recorded: Any, tangents: Sequence[Any]) -> tuple[Any, ...]:
     """The tangents of the outputs along a batch of directions, by the rows of the Jacobian.
 
-    Forward mode stops where reverse mode knows limits.
+    Forward mode has no rule at equal values, where reverse mode finds the limit.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ def _is_ill(a: Any) -> bool:
 
 
 def _needs_minors(y: Value, a: Value) -> bool:
-    """Whether the inverse will not do, for the cofactors or for what is differentiated of them."""
+    """Whether the inverse is too inexact for the cofactors or for their derivatives."""
     n, again = shape_of(a)[-1], isinstance(a, Tracer) and type(a) is not Proxy
     y, a = base(y), base(a)
     if not isinstance(a, Proxy):

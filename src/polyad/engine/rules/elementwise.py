@@ -62,7 +62,7 @@ def _other_leg(x: Value) -> Value:
 
 
 def _choice(f: np.ufunc, *shares: Callable[[Value, Value], Value]) -> Primitive:
-    """A choice between two: what was not chosen has no part in it, though its derivative be infinite."""
+    """A choice between two operands; the other contributes nothing, even if its derivative is infinite."""
     primitive = ufunc(f, *shares)
 
     def push(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:

@@ -5,7 +5,7 @@ differentiation (2008); for the factorisations Murray, Differentiation of the Ch
 decomposition (arXiv:1602.07527), Walter and Lehmann, Algorithmic differentiation of linear algebra
 functions (2010), and Golub and Pereyra, The differentiation of pseudo-inverses (1973). All work on
 stacks of matrices, and a batch of tangents is one stack more. Equal eigenvalues (singular values)
-have no differentiable vectors: their rules stop there (``DegenerateError``), and ``rules_degenerate`` goes on
+have no differentiable vectors: their rules stop there (``DegenerateError``), and ``rules.degenerate`` goes on
 where the result does not depend on the choice of vectors.
 """
 
@@ -100,7 +100,7 @@ def again() -> DegenerateError:
 
 
 def _quotient(z: Any, gap: Any, same: Any, strict: bool, square: bool) -> Any:
-    """``z / gap``; where the gap is none, that has no value: zero by zero may be the limit of anything."""
+    """``z / gap``; where the gap is zero there is no value, since zero by zero may have any limit."""
     same = np.asarray(same) != 0
     wrong = same & ~np.eye(gap.shape[-1], dtype=bool) if square else same
     if strict and wrong.any():
@@ -309,7 +309,7 @@ def _pull_svd(y: Value, a: Value) -> Any:
     u, s, vh = y
 
     def turned(inner: Value) -> Value:
-        """What of a turn of vectors within their span is a change of the matrix."""
+        """The part of a rotation of vectors within their span that changes the matrix."""
         squares = s * s
         part = over_gaps(inner, squares, squares, strict=True)
         return part + adjoint(part)

@@ -173,7 +173,7 @@ class Real:
         self.shape = shape
 
 
-# Every operand's letters are distinct, and the output is explicit: ``numpy_linalg.einsum`` sees to it.
+# Every operand's letters are distinct, and the output is explicit: ``functions.products.einsum`` sees to it.
 einsum: Primitive = general(
     "einsum",
     lambda *operands, subscripts: np.einsum(subscripts, *operands, optimize=len(operands) > 2),

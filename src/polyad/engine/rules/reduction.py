@@ -44,7 +44,7 @@ def _push_extremum(
 ) -> Value:
     axes = tuple(range(1, ndim_of(x) + 1)) if axis is None else tuple(1 + k for k in axis)
     shares = _shares(y, x, axis)
-    # what is no extremum has no part in it, though its own derivative be infinite
+    # an entry that is not the extremum contributes nothing, even if its own derivative is infinite
     return total(where(equal(shares, 0), 0.0, tangents[0] * shares), axis=axes, keepdims=keepdims)
 
 

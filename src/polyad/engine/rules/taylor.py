@@ -1,10 +1,10 @@
-"""Rules of Taylor mode: a primitive and how the coefficients of its result come about.
+"""Rules of Taylor mode: for each primitive, how the coefficients of its result are computed.
 
 The recurrences are those of Griewank and Walther, Evaluating Derivatives (2nd ed., 2008), tables 13.1
 and 13.2. A primitive without a line here follows from its partial derivatives as the differential
 equation ``y' = sum(partial * operand')``. The partials of most special functions are others of their family
-(the derivative of a Bessel function is two more), whose expansions are remembered while one is under way:
-``k`` coefficients need ``k`` neighbours, not ``2**k``.
+(the derivative of a Bessel function is two more), whose expansions are remembered during one operation, so
+that ``k`` coefficients need ``k`` neighbours, not ``2**k``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__: list[str] = []
 Row = list[Value]
 Rule = Callable[..., Any]
 
-# Of the elementwise expansion that is under way: what was expanded so far, and of what.
+# During the expansion of one operation: what has been expanded so far, by operation and operands.
 _KNOWN: ContextVar[dict[Any, Any] | None] = ContextVar("_KNOWN", default=None)
 
 
@@ -73,7 +73,7 @@ def _slopes(a: Row) -> Row:
 
 
 def _minus(a: Value, b: Value) -> Value:
-    """A difference of which either may be None, for nothing."""
+    """``a - b``, where None stands for zero."""
     if b is None:
         return a
     return -b if a is None else a - b

@@ -31,7 +31,7 @@ def converter(source: Library, target: Library) -> Converter | None:
 
 
 def _as_array(a: Any) -> Any:
-    """The NumPy array of a result; what an outer differentiation follows stays what it is."""
+    """The NumPy array of a result; a value that an outer differentiation traces stays as it is."""
     if type(a) is np.ndarray:
         return a
     owner = library_of(a)
@@ -70,8 +70,8 @@ def _cast(result: Any, dtype: Any) -> Any:
 def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None) -> Converter:
     """What turns a framework's result into the caller's array.
 
-    A result that a differentiation around this one follows stays what it is: as anything else its
-    derivative would be lost.
+    A result that a differentiation around this one traces stays as it is: converted, it would lose its
+    derivative.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None
         What the result must have; None takes it as it comes.
     """
     if target.name == "jax" and source.name != "jax":
-        # a compiled function takes NumPy arrays as they are; the caller gets what he gave
+        # a compiled function takes NumPy arrays as they are; the caller gets arrays like those passed in
         as_jax, enter = sys.modules["jax"].numpy.asarray, source.to_numpy
 
         def to_jax(a: Any) -> Any:
@@ -102,7 +102,7 @@ def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None
     else:
         to_numpy = _as_array
     if dtype is not None and not source.immutable:
-        # eager NumPy code may have widened the result on its way; compiled code has not
+        # eager NumPy code may have widened the result; compiled code has not
         plain = to_numpy
 
         def to_numpy(a: Any) -> Any:

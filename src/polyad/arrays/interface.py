@@ -25,7 +25,7 @@ class Writable:
 
 
 class Described:
-    """Where the entries of a tensor are, as NumPy asks for it; the bytes there are nobody's to read."""
+    """Where the entries of a tensor are, in the form that NumPy asks for; never used to read them."""
 
     __slots__ = ("__array_interface__", "tensor")
 

@@ -319,7 +319,7 @@ def library_of(a: Any) -> Library | None:
 
 
 def is_followed(a: Any) -> bool:
-    """Whether a differentiation or a trace that is under way follows ``a``."""
+    """Whether a differentiation or a trace that is running follows ``a``."""
     owner = library_of(a)
     return owner is not None and owner is not _PLAIN and owner.is_traced(a)
 

@@ -108,7 +108,7 @@ class Library:
         return a
 
     def cast(self, a: Any, dtype: Any) -> Any:
-        """The array in another dtype, by way of NumPy where the library may narrow it."""
+        """The array in another dtype, through NumPy where the library may narrow it."""
         return np.asarray(self.to_numpy(a)).astype(dtype)
 
     def device(self, a: Any) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class Library:
         return 0
 
     def memory_of(self, a: Any) -> int:
-        """What tells its memory from others: arrays of which this differs share none."""
+        """A number that identifies its memory: arrays for which it differs share none."""
         return id(a)
 
     def released(self, a: Any) -> Any:

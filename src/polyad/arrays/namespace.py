@@ -20,7 +20,7 @@ NAMESPACES = {
 def namespace(*arrays: Any) -> Any:
     """Functions of the array library that the arguments belong to.
 
-    NumPy arrays and Python numbers give way to anything else, so that constants may stay NumPy.
+    Any other library takes precedence over NumPy arrays and Python numbers, so that constants may stay NumPy.
 
     Parameters
     ----------

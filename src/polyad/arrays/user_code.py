@@ -1,7 +1,7 @@
-"""Where in the user's code something happened: the one place that tells his code from all other.
+"""Where in the user's code something happened: the one place that tells it from all other code.
 
-What stands in polyad, in Python's own library and in installed packages is not his. Of the rest the
-innermost frame is the one that he can change.
+Code of polyad, of Python's own library and of installed packages is not the user's. Of the rest the
+innermost frame is the one that the user can change.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def stack_level() -> int:
 
 
 def steps(error: BaseException) -> Iterator[TracebackType]:
-    """The way of an error, from the place that caught it to the place that raised it."""
+    """The frames of an error, from the place that caught it to the place that raised it."""
     tb = error.__traceback__
     while tb is not None:
         yield tb
@@ -70,7 +70,7 @@ def raised_at(error: BaseException) -> str:
 def running_at(frame: FrameType | None = None) -> str:
     """The line of the user's function that is running, or an empty string.
 
-    His line that called polyad is none: outside of it there is no more of polyad.
+    The user's line that called polyad does not count, since polyad is not running outside of it.
 
     Parameters
     ----------

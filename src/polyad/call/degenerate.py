@@ -1,4 +1,4 @@
-"""Equal eigenvalues under frameworks: polyad's own engine computes what these have no rule for.
+"""Equal eigenvalues under other frameworks, which have no rule for them: polyad's own engine takes over.
 
 Where NumPy code is lifted to a framework, the rules of eigenvectors are those of single operations, which
 divide by the distance of the eigenvalues. Whether there is a limit where that is zero shows in

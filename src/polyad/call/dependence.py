@@ -1,4 +1,4 @@
-"""Zeros that are no zeros: a function that looks at its input without passing it on.
+"""Derivatives that are zero by mistake: a function that reads its input and drops the derivative.
 
 A bisection, a look-up in a table, a number kept from an earlier call: the value changes with the
 input, and yet no derivative arrives, because the input only decided which branch was taken. Every
@@ -140,7 +140,7 @@ def _slopes(
             slopes = np.array([(y - base) / (distance * scale) for distance, y in sides])
             peak = np.max(abs(np.array([base, *(y for _, y in sides)])), axis=0)
             rounding = np.finfo(float).eps * peak / (STEPS[-1] * scale)
-    except Exception:  # what the function raises beside the point is not the business of this check
+    except Exception:  # an error at a point that nobody asked for is ignored
         return None
     return slopes, rounding
 
@@ -175,7 +175,7 @@ def _real(y: Any) -> Array:
 
 
 def _steady(slopes: Array, rounding: Array) -> Array:
-    """Where all slopes agree, and are no rounding."""
+    """Where all slopes agree and are larger than rounding."""
     middle = np.mean(slopes, axis=0)
     spread = np.max(abs(slopes - middle), axis=0)
     return np.isfinite(middle) & (spread <= AGREEMENT * abs(middle)) & (abs(middle) > SHOWN * rounding)

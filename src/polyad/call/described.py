@@ -1,4 +1,4 @@
-"""What a prepared object says of itself."""
+"""Descriptions of a prepared object: ``repr``, strategy and formula."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way of a call: check and convert, run the kernel, convert back.
+"""What a call does: check and convert the arguments, run the kernel, convert back.
 
 * All that can be decided once is decided in ``__init__``; the call itself touches as little as
   possible, because polyad's own share of it is to stay under a microsecond.
@@ -81,7 +81,7 @@ class Prepared(Described):
     scalar_output: ClassVar[bool] = False
     # whether the result has a leading axis of its own
     rows: ClassVar[bool] = False
-    # whether a zero result, or lower derivative, says that nothing depends on the input
+    # whether a zero result, or lower derivative, means that the output does not depend on the input
     differentiates: ClassVar[bool] = True
 
     def __init__(
@@ -109,7 +109,7 @@ class Prepared(Described):
         self.backend = resolve(backend, self.signature.library.name)
         self._guests = guests(self.backend, (*args, seed), once=once)
         if self._guests is not None:
-            self.once = True  # what a differentiation around us follows is gone when that ends
+            self.once = True  # values of one around us have no meaning after its end
         if self._guests is not None and self._guests.inside:
             args, (seed,) = self._guests.enter(args), self._guests.enter((seed,))
             self.signature = Signature(args, argnums)
@@ -170,7 +170,7 @@ class Prepared(Described):
     # -- the call -------------------------------------------------------------------------------
 
     def _make_fast(self) -> None:
-        """Make the calls for one array in and one array of a result out, free of loops and questions."""
+        """Make the calls for one array in and one array of a result out, without loops over leaves."""
         self._fast: Callable[..., Any] | None = None
         self._fast_view: Callable[..., Any] | None = None
         self._out_spec: ArraySpec | None = None
@@ -340,10 +340,10 @@ class Prepared(Described):
         return self._seeds.enter(self._seeds.structure.unflatten(zeros))
 
     def _instead(self, error: Exception, args: tuple[Any, ...], seed: tuple[Any, ...]) -> Prepared:
-        """Who makes a call that failed: another preparation, this one again, or nobody: the error."""
+        """What makes a failed call again, another preparation or this one; or else the error is raised."""
         fits_not = isinstance(error, Mismatch | PolyadError)
         if fits_not and self._guests is None and any_followed((*args, *seed)):
-            if self.signature.resembles(args):  # inside of a differentiation of which this one knows nothing
+            if self.signature.resembles(args):  # inside a differentiation unknown at preparation
                 return self._again(args, seed=seed[0] if seed else None, once=True)
         if isinstance(error, Mismatch):
             return self._mismatched(args, seed)

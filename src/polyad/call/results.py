@@ -1,4 +1,4 @@
-"""From a kernel's leaves to what the caller gets: his structure, his arrays, his ``out``.
+"""From a kernel's leaves to what the caller gets: the caller's structure, arrays and ``out``.
 
 * A result never shares memory with anything that the caller passed in.
 * ``out`` is checked before anything runs, and written only after everything succeeded.
@@ -77,7 +77,7 @@ class Delivery:
         return self.arranged(kind, separate(arrays))
 
     def value(self, leaves: Leaves) -> Any:
-        """The value as the caller's tree, in memory of its own: the function may have returned anything."""
+        """The value as the caller's tree, in memory of its own, since the function may return an argument."""
         converts = self.converts("output", len(leaves), batched=False)
         arrays = [self._owned(convert(leaf)) for convert, leaf in zip(converts, leaves, strict=True)]
         return self.arranged("output", arrays)

@@ -1,8 +1,8 @@
-"""The shortest way of a call: one array in, one array of a result out.
+"""The fast path of a call: one array in, one array of a result out.
 
-What a general call decides leaf by leaf is decided here once, and the closures that come out ask
-only whether the arguments are what they were at preparation. A microsecond is the budget for
-everything between the caller and the kernel, so what reads as repetition is frames saved.
+Decisions that a general call makes leaf by leaf are made here once, and the resulting closures check
+only whether the arguments are like those of preparation. There is a microsecond for everything between
+the caller and the kernel, so code is repeated here where a function call would cost too much.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ def _bare(
         return lambda args, seed: leave(bare(*row(args), *seeds.enter(seed)))
     dtype = example.dtype
     swapped = isinstance(example, np.ndarray) and not dtype.isnative
-    kind = None if swapped else type(example)  # no array is of no type: bytes are swapped on the long way
+    # no array has the type None, so those whose bytes have to be swapped are left to the general call
+    kind = None if swapped else type(example)
 
     if seeds is None:
 

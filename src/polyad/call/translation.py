@@ -87,7 +87,7 @@ _WORDS_OF_NUMPY = ("builtins", "numpy", "numpy.linalg")
 
 
 def _is_of_compiled_code(error: Exception, backend: Backend, plain: Callable[[], Any]) -> bool:
-    """Whether compiled code complains in words of its own, by which nothing can be told."""
+    """Whether compiled code raised an error of its own that does not say what went wrong."""
     if isinstance(error, SystemError):
         return True
     if package_of(error) is None or _is_of_framework(error, backend):

@@ -1,8 +1,8 @@
-"""Prepared objects in other processes: what travels is what they were made of, and they are made again there.
+"""Prepared objects in other processes: what they were made of is sent, and they are prepared again there.
 
 * Traces, compiled programs, graphs and locks belong to a process. The function, the examples of its
   arguments and the options are sent; the object is prepared again where it arrives, at its first use, so
-  that what is in the way there is an error of that call and not of the unpickling.
+  that an error of preparing is raised by that call and not by the unpickling.
 * pickle sends functions by name. Where that fails the error says so in the terms of the user's function,
   before pickle says it in its own; a pickler that sends functions by value (cloudpickle) is left alone.
 * A prepared object never changes, so a copy of it is itself.

@@ -38,7 +38,7 @@ class Linearization(Prepared):
         return backend.value(problem)
 
     def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
-        # the caller may write to his arrays before he asks for a product
+        # the caller may write to their arrays before asking for a product
         self._examples = tuple(map(_kept, args))
         before = SEEN.count
         super()._prepare(self._examples, seed)

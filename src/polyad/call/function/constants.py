@@ -1,7 +1,7 @@
 """How the user's function is handed its constants, so that nothing it does reaches the caller's arrays.
 
 * Where a library can say "read-only" (NumPy) the function gets such a view, which costs next to nothing;
-  where it counts what is written (torch) the count is compared; frameworks' immutable arrays need neither.
+  where it counts writes (torch) the count is compared; frameworks' immutable arrays need neither.
 * A function that writes to its constants shows it by that, mostly when it is prepared. From then on every
   call hands it copies, so each starts from what the caller passed.
 * One that writes active values there gets scratch memory that can hold them, as ``Cache`` gives it.

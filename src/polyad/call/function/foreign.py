@@ -1,4 +1,4 @@
-"""Functions written for another framework: told as that, and not as what the framework makes of a box.
+"""Functions written for another framework: errors that say so, not what the framework says of a box.
 
 ``jnp.sin`` of a box, of a torch tensor or of CasADi's symbols raises whatever JAX raises of things that it
 does not know. Where the error comes from tells whose function it was: the first frame below the user's line

@@ -86,7 +86,7 @@ class Guests:
 
 
 def guests(backend: Backend, values: tuple[Any, ...], *, once: bool) -> Guests | None:
-    """What is to do at the border of this differentiation; None where nothing is.
+    """The conversions at the border of an inner differentiation; None where none are needed.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
 """NumPy functions on the arrays of other frameworks.
 
 A function either knows the framework's own arrays or is lifted: it gets boxes (``engine.proxy``), on
-which NumPy code runs by the framework's functions. Which way is taken is decided at the first call,
+which NumPy code runs by the framework's functions. Which of the two is decided at the first call,
 within preparation: what the function's code mentions says which is tried first, and the other is
 tried where that fails. Code that mentions neither and makes truth values or whole numbers is NumPy's
-(``whole_numbers``). The way never changes afterwards, ``repr`` shows it, and the backend's option
+(``whole_numbers``). The decision never changes afterwards, ``repr`` shows it, and the backend's option
 ``lift`` forces it.
 """
 
@@ -41,7 +41,7 @@ UNASKED = frozenset({"at", "setflags", "writeable"})
 
 
 class Lifting:
-    """The user's function on a framework's arrays, by the way that suits it.
+    """The user's function on a framework's arrays, lifted where it is NumPy code.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Lifting:
     library : str or None
         The library to whose arrays NumPy code can be lifted; None where it needs no lift.
     lift : bool or None
-        Force one way; None decides.
+        Whether to lift; None decides.
     numbers : bool
         Whether it is given Python's floats, which the framework's arrays of one number do not stand for.
     plain : bool
@@ -72,7 +72,7 @@ class Lifting:
         self._f = f
         self._numbers = numbers and not speaks_of(f, library)
         self._of_numpy = plain
-        # where there is no other way to run it
+        # where nothing else can run it
         self.plain = apply
         self._library = library
         self.lifted: bool | None = False if library is None else lift
@@ -155,8 +155,8 @@ class Lifting:
             try:
                 out = self._run(x, c, lifted=not first)
             except UNFIT:
-                # the way that the function is written for tells what is in its way
-                raise error from error.__cause__  # by which it is told what NumPy was doing
+                # the error of the form that the function is written for tells what is wrong
+                raise error from error.__cause__  # its cause says what NumPy was doing
             self.lifted = not first
         return out
 

@@ -1,4 +1,4 @@
-"""All arguments of a function at preparation, and the way of a call's arguments to leaves."""
+"""All arguments of a function at preparation, and how the arguments of a call become leaves."""
 
 from __future__ import annotations
 

@@ -185,6 +185,23 @@ def test_from_above_the_engine_has_its_doors_only() -> None:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_private_name_stays_in_its_module(path: Path) -> None:
+    tree, modules, wrong = ast.parse(path.read_text()), set(), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and room_of(str(node.module)) is not None:
+            for alias in node.names:
+                if f"{node.module}.{alias.name}" in NAMES:
+                    modules.add(alias.asname or alias.name)
+                elif alias.name.startswith("_") and not alias.name.startswith("__"):
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} imports {node.module}.{alias.name}")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            if node.attr.startswith("_") and not node.attr.startswith("__"):
+                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} asks for {node.value.id}.{node.attr}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_no_framework_is_imported_with_a_module(path: Path) -> None:
     if path.relative_to(ROOT).as_posix() in NAMESPACES:
         return

@@ -27,9 +27,8 @@ from polyad.systems.contract import (
     Problem,
     Variant,
 )
-from polyad.systems.derive import linearize as linearizing
-from polyad.systems.derive import operators
-from polyad.systems.derive import taylor as nesting
+from polyad.systems.derive import linearize, operators
+from polyad.systems.derive.taylor import nested
 
 if TYPE_CHECKING:
     from typing import Self
@@ -187,11 +186,11 @@ class Backend:
 
     def taylor(self, problem: Problem, order: int) -> Kernel:
         """``kernel(x, c, v)``: leaves like the output's with ``order + 1`` Taylor coefficients in front."""
-        return nesting.taylor(self, problem, order)
+        return nested(self, problem, order)
 
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         """The function at ``x``: its value and the products with its Jacobian."""
-        return linearizing.linearize(self, problem, x, c)
+        return linearize.linearize(self, problem, x, c)
 
     def value(self, problem: Problem) -> Kernel:
         """``kernel(x, c)`` giving ``(y, y, aux)``: the function itself, finished like the rest."""

@@ -27,7 +27,7 @@ from polyad.engine.functions import (
     tables,  # noqa: F401  (fills them)
 )
 from polyad.engine.interpretations.promotion import kind_of, types_of, ufunc_of
-from polyad.engine.rules import elementwise as elementary
+from polyad.engine.rules import elementwise
 from polyad.engine.rules.arithmetic import add, subtract, where
 from polyad.engine.rules.structure import astype, broadcast_to, getitem_shape, reshape, scatter
 
@@ -329,9 +329,9 @@ REDUCTIONS: dict[Any, Callable[..., Value]] = {
 ACCUMULATIONS: dict[Any, Callable[..., Value]] = {
     np.add: FUNCTIONS[np.cumsum],
     np.multiply: FUNCTIONS[np.cumprod],
-    np.maximum: reduction.running(elementary.maximum),
-    np.minimum: reduction.running(elementary.minimum),
-    np.logaddexp: reduction.running(elementary.logaddexp),
+    np.maximum: reduction.running(elementwise.maximum),
+    np.minimum: reduction.running(elementwise.minimum),
+    np.logaddexp: reduction.running(elementwise.logaddexp),
 }
 
 

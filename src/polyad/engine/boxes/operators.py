@@ -10,9 +10,7 @@ from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.values import Value
 from polyad.engine.functions.sparse_products import is_sparse, multiplies_as_matrix, product
 from polyad.engine.interpretations.tape import Node
-from polyad.engine.rules import arithmetic
-from polyad.engine.rules import elementwise as elementary
-from polyad.engine.rules import products as linalg
+from polyad.engine.rules import arithmetic, elementwise, products
 
 __all__: list[str] = []
 
@@ -65,12 +63,12 @@ ARITHMETIC: dict[str, Callable[..., Value]] = {
     "mul": arithmetic.multiply,
     "truediv": arithmetic.divide,
     "pow": arithmetic.power,
-    "matmul": linalg.matmul,
-    "floordiv": elementary.floor_divide,
-    "mod": elementary.remainder,
-    "and": elementary.bitwise_and,
-    "or": elementary.bitwise_or,
-    "xor": elementary.bitwise_xor,
+    "matmul": products.matmul,
+    "floordiv": elementwise.floor_divide,
+    "mod": elementwise.remainder,
+    "and": elementwise.bitwise_and,
+    "or": elementwise.bitwise_or,
+    "xor": elementwise.bitwise_xor,
 }
 for _name, _primitive in ARITHMETIC.items():
     setattr(Box, f"__{_name}__", _operator(_primitive))
@@ -83,7 +81,7 @@ def _product(self: Box, other: Any) -> Any:
         return NotImplemented
     if is_sparse(other):
         return number(product(self._value, other))
-    return number(linalg.matmul(self._value, unbox(other, self._value)))  # of vectors it is a number
+    return number(products.matmul(self._value, unbox(other, self._value)))  # of vectors it is a number
 
 
 def _reflected_product(self: Box, other: Any) -> Any:
@@ -91,7 +89,7 @@ def _reflected_product(self: Box, other: Any) -> Any:
         return NotImplemented
     if is_sparse(other):
         return number(product(other, self._value))
-    return number(linalg.matmul(unbox(other, self._value), self._value))
+    return number(products.matmul(unbox(other, self._value), self._value))
 
 
 _times = Box.__rmul__  # type: ignore[attr-defined]
@@ -131,11 +129,11 @@ def _unary(primitive: Callable[..., Value]) -> Callable[[Box], Any]:
 UNARY: dict[str, Callable[..., Value]] = {
     "neg": arithmetic.negative,
     "pos": lambda x: x * 1.0,
-    "abs": elementary.absolute,
-    "invert": elementary.invert,
-    "floor": elementary.floor,
-    "ceil": elementary.ceil,
-    "trunc": elementary.trunc,
+    "abs": elementwise.absolute,
+    "invert": elementwise.invert,
+    "floor": elementwise.floor,
+    "ceil": elementwise.ceil,
+    "trunc": elementwise.trunc,
 }
 for _name, _function in UNARY.items():
     setattr(Box, f"__{_name}__", _unary(_function))

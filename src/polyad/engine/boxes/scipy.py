@@ -23,7 +23,7 @@ from polyad.engine.functions.linalg import triangle
 from polyad.engine.functions.reduction import axes_of, max_, sum_
 from polyad.engine.functions.structure import array_of
 from polyad.engine.interpretations.proxy import Proxy
-from polyad.engine.rules import matrix_functions as matrix
+from polyad.engine.rules import matrix_functions
 from polyad.engine.rules.arithmetic import equal, less, log, not_equal, where
 from polyad.engine.rules.elementwise import absolute, exp, expm1, log1p, sign
 from polyad.engine.rules.factorizations import cholesky
@@ -82,15 +82,15 @@ def _square(a: Any, name: str) -> Value:
 
 
 def expm(a: Value) -> Value:
-    return matrix.expm(_square(a, "expm"))
+    return matrix_functions.expm(_square(a, "expm"))
 
 
 def logm(a: Value) -> Value:
-    return matrix.logm(_square(a, "logm"))
+    return matrix_functions.logm(_square(a, "logm"))
 
 
 def sqrtm(a: Value) -> Value:
-    return matrix.sqrtm(_square(a, "sqrtm"))
+    return matrix_functions.sqrtm(_square(a, "sqrtm"))
 
 
 def solve_triangular(
@@ -108,7 +108,7 @@ def solve_triangular(
     a, b = (
         broadcast_to(m, shape=(*lead, *shape_of(m)[-2:])) if shape_of(m)[:-2] != lead else m for m in (a, b)
     )
-    x = matrix.solve_triangular(a, b, lower=bool(lower), unit_diagonal=bool(unit_diagonal))
+    x = matrix_functions.solve_triangular(a, b, lower=bool(lower), unit_diagonal=bool(unit_diagonal))
     return reshape(x, shape=shape_of(x)[:-1]) if vector else x
 
 

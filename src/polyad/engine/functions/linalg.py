@@ -14,10 +14,7 @@ from polyad.engine.core.values import Value, base, is_real, ndim_of, shape_of
 from polyad.engine.functions.reduction import Rooted, axes_of, max_, min_, root_of, sum_
 from polyad.engine.functions.structure import array_of, cast
 from polyad.engine.interpretations.proxy import Proxy, later
-from polyad.engine.rules import degenerate, determinant
-from polyad.engine.rules import factorizations as matrix
-from polyad.engine.rules import matrix_functions as matrix_function
-from polyad.engine.rules import products as rules
+from polyad.engine.rules import degenerate, determinant, factorizations, matrix_functions, products
 from polyad.engine.rules.arithmetic import equal, power, real, where
 from polyad.engine.rules.elementwise import absolute, imag, sign
 from polyad.engine.rules.products import swapped
@@ -128,7 +125,7 @@ def cond(x: Value, p: Any = None) -> Value:
         s = svdvals(x)
         largest, smallest = getitem(s, index=(..., 0)), getitem(s, index=(..., -1))
         return smallest / largest if p == -2 else largest / smallest
-    sizes = [norm(m, p, (-2, -1)) for m in (x, matrix.inv(x))]
+    sizes = [norm(m, p, (-2, -1)) for m in (x, factorizations.inv(x))]
     first, second = (n.value if isinstance(n, Rooted) else n for n in sizes)
     return first * second
 
@@ -157,12 +154,12 @@ SVD: Any = type(np.linalg.svd(np.eye(1)))
 def solve(a: Value, b: Value) -> Value:
     a, b = array_of(a), array_of(b)
     if ndim_of(b) > 1:
-        return matrix.solve(a, b)
-    x = matrix.solve(a, reshape(b, shape=(*shape_of(b), 1)))
+        return factorizations.solve(a, b)
+    x = factorizations.solve(a, reshape(b, shape=(*shape_of(b), 1)))
     return reshape(x, shape=shape_of(x)[:-1])
 
 
-function(np.linalg.inv)(lambda a: matrix.inv(array_of(a)))
+function(np.linalg.inv)(lambda a: factorizations.inv(array_of(a)))
 function(np.linalg.det)(lambda a: determinant.det(array_of(a)))
 function(np.linalg.slogdet)(lambda a: SLOGDET(*determinant.slogdet(array_of(a))))
 function(np.linalg.matrix_transpose)(lambda x, /: swapped(array_of(x)))
@@ -178,7 +175,7 @@ def pinv(a: Value, rcond: Any = None, hermitian: bool = False, *, rtol: Any = No
     chosen = rcond if rtol is None else rtol
     if chosen is None:
         chosen = 1e-15 if rtol is None else max(a.shape[-2:]) * EPS
-    return matrix.pinv(a, rcond=chosen)
+    return factorizations.pinv(a, rcond=chosen)
 
 
 @function(np.linalg.lstsq)
@@ -193,10 +190,10 @@ def lstsq(a: Value, b: Value, rcond: Any = None) -> Any:
         later(lambda known: _full_rank(known, rcond, least), known)
     else:
         rank = _full_rank(known, rcond, least)
-    x = rules.matmul(matrix.pinv(a, rcond=rcond), b)
+    x = products.matmul(factorizations.pinv(a, rcond=rcond), b)
     if a.shape[0] <= a.shape[1]:
         return x, np.zeros(0), rank, s
-    squares = sum_(_squared(b - rules.matmul(a, x)), 0)
+    squares = sum_(_squared(b - products.matmul(a, x)), 0)
     return x, squares if shape_of(squares) else reshape(squares, shape=(1,)), rank, s
 
 
@@ -214,7 +211,7 @@ def tensorinv(a: Value, ind: int = 2) -> Value:
         raise ValueError("Invalid ind argument.")
     shape = shape_of(a)
     rows = math.prod(shape[:ind])
-    return reshape(matrix.inv(reshape(a, shape=(rows, -1))), shape=(*shape[ind:], *shape[:ind]))
+    return reshape(factorizations.inv(reshape(a, shape=(rows, -1))), shape=(*shape[ind:], *shape[:ind]))
 
 
 @function(np.linalg.tensorsolve)
@@ -233,14 +230,14 @@ def tensorsolve(a: Value, b: Value, axes: Any = None) -> Value:
 @function(np.linalg.matrix_power)
 def matrix_power(a: Value, n: int) -> Value:
     if n < 0:
-        a, n = matrix.inv(a), -n
+        a, n = factorizations.inv(a), -n
     result: Value = None
     while n:
         if n & 1:
-            result = a if result is None else rules.matmul(result, a)
+            result = a if result is None else products.matmul(result, a)
         n >>= 1
         if n:
-            a = rules.matmul(a, a)
+            a = products.matmul(a, a)
     return a * 0 + np.eye(a.shape[-1], dtype=a.dtype) if result is None else result
 
 
@@ -251,8 +248,8 @@ def matrix_power(a: Value, n: int) -> Value:
 def cholesky(a: Value, /, *, upper: bool = False) -> Value:
     """Of what LAPACK reads: one triangle."""
     if upper:
-        return rules.adjoint(matrix.cholesky(triangle(array_of(a), "U")))
-    return matrix.cholesky(triangle(array_of(a), "L"))
+        return products.adjoint(factorizations.cholesky(triangle(array_of(a), "U")))
+    return factorizations.cholesky(triangle(array_of(a), "L"))
 
 
 def triangle(a: Value, uplo: str) -> Value:
@@ -261,18 +258,18 @@ def triangle(a: Value, uplo: str) -> Value:
     ones, one = np.ones((n, n), dtype=bool), np.eye(n, dtype=bool)
     part = np.tril(ones, -1) if uplo.upper() == "L" else np.triu(ones, 1)
     diagonal = a * one if is_real(a) else cast(real(a * one), a.dtype)
-    return a * part + diagonal + rules.adjoint(a * part)
+    return a * part + diagonal + products.adjoint(a * part)
 
 
 function(np.linalg.eigh)(lambda a, UPLO="L": EIGH(*degenerate.eigh(triangle(array_of(a), UPLO))))
 function(np.linalg.eigvalsh)(lambda a, UPLO="L": degenerate.eigvalsh(triangle(array_of(a), UPLO)))
-function(np.linalg.eigvals)(lambda a: matrix_function.eig(array_of(a))[0])
+function(np.linalg.eigvals)(lambda a: matrix_functions.eig(array_of(a))[0])
 
 
 @function(np.linalg.eig)
 def eig(a: Value) -> Any:
     """Eigenvectors of length one, as LAPACK has them: of complex ones the largest component is real."""
-    values, vectors = matrix_function.eig(array_of(a))
+    values, vectors = matrix_functions.eig(array_of(a))
     if not is_real(vectors):
         # which component LAPACK took: of those without imaginary part the largest
         v = base(vectors)
@@ -319,7 +316,7 @@ def _hermitian_svd(a: Value, compute_uv: bool) -> Any:
     signs = take_along_axis(sign(d), order, last)
     places = broadcast_to(reshape(order, shape=(*shape_of(order)[:-1], 1, -1)), shape=shape_of(v))
     u = take_along_axis(v, places, last + 1)
-    return SVD(u, s, rules.adjoint(u * reshape(signs, shape=(*shape_of(signs)[:-1], 1, -1))))
+    return SVD(u, s, products.adjoint(u * reshape(signs, shape=(*shape_of(signs)[:-1], 1, -1))))
 
 
 @function(np.linalg.qr)
@@ -331,9 +328,9 @@ def qr(a: Value, mode: str = "reduced") -> Any:
     if mode not in ("reduced", "r"):
         raise refuse(f"np.linalg.qr with mode={mode!r}", "use mode='reduced' or 'r'")
     if m < n:  # the further columns do not change the first factor
-        q, r = matrix.qr(getitem(a, index=(..., slice(0, m))))
-        rest = rules.matmul(rules.adjoint(q), getitem(a, index=(..., slice(m, None))))
+        q, r = factorizations.qr(getitem(a, index=(..., slice(0, m))))
+        rest = products.matmul(products.adjoint(q), getitem(a, index=(..., slice(m, None))))
         r = concatenate(r, rest, axis=ndim_of(a) - 1)
     else:
-        q, r = matrix.qr(a)
+        q, r = factorizations.qr(a)
     return r if mode == "r" else QR(q, r)

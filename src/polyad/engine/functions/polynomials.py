@@ -12,9 +12,7 @@ from polyad.engine.core.values import Tracer, Value, is_real, ndim_of, shape_of
 from polyad.engine.functions.calculus import convolve
 from polyad.engine.functions.reduction import sum_
 from polyad.engine.functions.structure import array_of, cast, values_of
-from polyad.engine.rules import factorizations as matrix
-from polyad.engine.rules import matrix_functions as matrix_function
-from polyad.engine.rules import products as linalg
+from polyad.engine.rules import factorizations, matrix_functions, products
 from polyad.engine.rules import structure as rules
 from polyad.engine.rules.arithmetic import add, real, subtract
 from polyad.engine.rules.elementwise import absolute, sqrt
@@ -171,7 +169,7 @@ def roots(p: Value) -> Value:
         return np.zeros(0)
     top = reshape(-getitem(p, index=slice(1, None)) / getitem(p, index=0), shape=(1, n - 1))
     companion = concatenate(top, np.eye(n - 2, n - 1), axis=0)
-    return matrix_function.eig(companion)[0]
+    return matrix_functions.eig(companion)[0]
 
 
 @function(np.poly)
@@ -182,7 +180,7 @@ def poly(seq_of_zeros: Value) -> Value:
     zeros = zeros * 1.0 if zeros.dtype.kind in "biu" else zeros
     of_real_matrix = ndim_of(zeros) == 2 and is_real(zeros)
     if ndim_of(zeros) == 2:
-        zeros = matrix_function.eig(zeros)[0]
+        zeros = matrix_functions.eig(zeros)[0]
     result: Value = np.ones(1, dtype=zeros.dtype)
     for k in range(shape_of(zeros)[0]):
         factor = concatenate(np.ones(1, dtype=zeros.dtype), -getitem(zeros, index=slice(k, k + 1)), axis=0)
@@ -215,8 +213,8 @@ def polyfit(
         y = y * (reshape(w, shape=(-1, 1)) if ndim_of(y) == 2 else w)
     scale = sqrt(sum_(_squared(left), 0))
     eps = float(np.finfo(float).eps)
-    inverse = matrix.pinv(left / scale, rcond=shape_of(x)[0] * eps if rcond is None else rcond)
-    solution = linalg.matmul(inverse, y)
+    inverse = factorizations.pinv(left / scale, rcond=shape_of(x)[0] * eps if rcond is None else rcond)
+    solution = products.matmul(inverse, y)
     return solution / (reshape(scale, shape=(-1, 1)) if ndim_of(y) == 2 else scale)
 
 

@@ -218,7 +218,7 @@ def _array_function(self: ScalarBox, func: Any, types: Any, args: Any, kwargs: A
 
 # -- operators and methods --------------------------------------------------------------------------------
 
-_short_power, _power = ScalarBox.__pow__, arithmetic.power
+short_power, _power = ScalarBox.__pow__, arithmetic.power
 _general_rpow: Callable[[Box, Any], Any] = getattr(Box, "__rpow__")  # noqa: B009  (given to it elsewhere)
 _POWERS = (lambda y, a, b: _power.numbers[0](y, 1.0, a, b), lambda y, a, b: _power.numbers[2](y, 1.0, a, b))
 
@@ -226,7 +226,7 @@ _POWERS = (lambda y, a, b: _power.numbers[0](y, 1.0, a, b), lambda y, a, b: _pow
 def _pow(self: ScalarBox, other: Any) -> Any:
     if type(other) is ScalarBox and (found := through(_POWERS, _power.compute, (self, other))) is not None:
         return found
-    return _short_power(self, other)
+    return short_power(self, other)
 
 
 def _rpow(self: ScalarBox, other: Any) -> Any:

@@ -20,7 +20,7 @@ from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import base
 from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.interpretations.proxy import Proxy
-from polyad.engine.numbers.functions import _short_power
+from polyad.engine.numbers.functions import short_power
 from polyad.engine.numbers.number import ScalarBox
 from polyad.errors import OperationNotSupportedError
 
@@ -224,6 +224,6 @@ for _name in ("add", "sub", "mul", "truediv"):
     setattr(PythonScalar, f"__i{_name}__", _short)
     setattr(PythonScalar, f"__r{_name}__", _twin(getattr(ScalarBox, f"__r{_name}__")))
 _twins: Any = PythonScalar
-_twins.__pow__ = _twins.__ipow__ = _twin(_short_power)
+_twins.__pow__ = _twins.__ipow__ = _twin(short_power)
 _twins.__neg__ = _twin(ScalarBox.__neg__)
 _twins.__array_ufunc__ = _array_ufunc

@@ -260,7 +260,7 @@ where: Primitive = general(
 log = elementwise("log", np.log, lambda x: 1 / x)
 
 
-def _exponent_partial(a: Value, b: Value) -> Value:
+def exponent_partial(a: Value, b: Value) -> Value:
     """``b * a ** (b - 1)``, exact where the exponent is zero.
 
     Where the exponent carries a derivative, only the origin is left out: elsewhere it is a smooth function of
@@ -278,7 +278,7 @@ def _exponent_partial(a: Value, b: Value) -> Value:
     return b * a ** where(constant_one, 1.0, b - 1)
 
 
-def _base_partial(y: Value, a: Value, b: Value) -> Value:
+def base_partial(y: Value, a: Value, b: Value) -> Value:
     """``y * log(a)``, whose limit at ``a = 0`` is 0 for every positive exponent."""
     zero = equal(a, 0)
     return y * log(where(zero, 1.0, a))
@@ -291,17 +291,17 @@ def _power(a: Value, b: Value) -> Value:
 def _pull_power(y: Value, a: Value, b: float) -> Pull:
     if b == 2:  # the factor first: most cotangents are still one number here, and a pass is saved
         return (lambda w: w * 2 * a) if is_real(a) else (lambda w: w * 2 * conj(a))
-    return lambda w: w * conj(_exponent_partial(a, b))
+    return lambda w: w * conj(exponent_partial(a, b))
 
 
 def _push_power(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
     ta, tb = tangents
     ndim = ndim_of(y)
     if tb is None:
-        return filled(aligned(ta, ndim) * _exponent_partial(a, b), y)
-    t = aligned(tb, ndim) * _base_partial(y, a, b)
+        return filled(aligned(ta, ndim) * exponent_partial(a, b), y)
+    t = aligned(tb, ndim) * base_partial(y, a, b)
     if ta is not None:
-        t = aligned(ta, ndim) * _exponent_partial(a, b) + t
+        t = aligned(ta, ndim) * exponent_partial(a, b) + t
     return filled(t, y)
 
 
@@ -310,18 +310,18 @@ power = Binary(
     _power,
     _push_power,
     (
-        lambda y, a, b: as_operand(a, y, lambda w: w * conj(_exponent_partial(a, b))),
-        lambda y, a, b: as_operand(b, y, lambda w: w * conj(_base_partial(y, a, b))),
+        lambda y, a, b: as_operand(a, y, lambda w: w * conj(exponent_partial(a, b))),
+        lambda y, a, b: as_operand(b, y, lambda w: w * conj(base_partial(y, a, b))),
     ),
     (
-        lambda y, t, a, b: t * _exponent_partial(a, b),
+        lambda y, t, a, b: t * exponent_partial(a, b),
         _pull_power,
-        lambda y, t, a, b: t * _base_partial(y, a, b),
-        lambda y, a, b: lambda w: w * conj(_base_partial(y, a, b)),
+        lambda y, t, a, b: t * base_partial(y, a, b),
+        lambda y, a, b: lambda w: w * conj(base_partial(y, a, b)),
     ),
 )
 # for the frameworks that take the rule from the table
-PARTIALS["power"] = (lambda y, a, b: _exponent_partial(a, b), _base_partial), True
+PARTIALS["power"] = (lambda y, a, b: exponent_partial(a, b), base_partial), True
 
 
 # -- the operators of tracers -----------------------------------------------------------------------

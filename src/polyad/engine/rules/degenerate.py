@@ -26,7 +26,7 @@ import numpy as np
 from polyad.engine.core.values import SEEN, Primitive, Tracer, Value, base, is_real, shape_of
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import settled
-from polyad.engine.rules import factorizations as matrix
+from polyad.engine.rules import factorizations
 from polyad.engine.rules.arithmetic import real
 from polyad.engine.rules.factorizations import (
     EQUAL,
@@ -52,24 +52,24 @@ ZERO = 1e-9
 
 def eigh(a: Value) -> Any:
     """Eigenvalues and eigenvectors, on a tape with the limits where values are equal."""
-    return _split(matrix.eigh, a, 0, _pull_eigh, _turned_eigh)
+    return _split(factorizations.eigh, a, 0, _pull_eigh, _turned_eigh)
 
 
 def svd(a: Value) -> Any:
     """The reduced singular value decomposition likewise."""
-    return _split(matrix.svd, a, 1, _pull_svd, _turned_svd)
+    return _split(factorizations.svd, a, 1, _pull_svd, _turned_svd)
 
 
 def eigvalsh(a: Value) -> Value:
     """Eigenvalues alone."""
     _see(a)
-    return matrix.eigvalsh(a)
+    return factorizations.eigvalsh(a)
 
 
 def svdvals(a: Value) -> Value:
     """Singular values alone."""
     _see(a)
-    return matrix.svdvals(a)
+    return factorizations.svdvals(a)
 
 
 def _see(a: Value) -> None:

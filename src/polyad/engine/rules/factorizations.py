@@ -22,8 +22,7 @@ from polyad.engine.rules.arithmetic import equal, less_equal, real, where
 from polyad.engine.rules.elementwise import absolute, imag
 from polyad.engine.rules.products import adjoint, lifted, matmul
 from polyad.engine.rules.reduction import maximum_of as _largest
-from polyad.engine.rules.structure import _Value as Like
-from polyad.engine.rules.structure import reshape, total
+from polyad.engine.rules.structure import Like, reshape, total
 from polyad.errors import DegenerateError
 
 __all__ = ["cholesky", "eigh", "inv", "pinv", "qr", "solve", "svd", "svdvals"]

@@ -19,8 +19,7 @@ from polyad.engine.core.values import Primitive, Value, base, ndim_of, shape_of
 from polyad.engine.interpretations.proxy import Proxy, later
 from polyad.engine.rules.factorizations import as_diagonal, diagonal, gaps, inv, product
 from polyad.engine.rules.products import adjoint, lifted, matmul
-from polyad.engine.rules.structure import _Value as Like
-from polyad.engine.rules.structure import broadcast_to, concatenate, getitem
+from polyad.engine.rules.structure import Like, broadcast_to, concatenate, getitem
 
 __all__ = ["eig", "expm", "logm", "solve_triangular", "sqrtm"]
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from polyad.engine.core.kinds import conj, expand, fit, general
 from polyad.engine.core.values import Primitive, Value, is_real, ndim_of, shape_of
-from polyad.engine.rules.structure import _Value as Like
-from polyad.engine.rules.structure import reshape, total, transpose
+from polyad.engine.rules.structure import Like, reshape, total, transpose
 
 __all__ = ["adjoint", "lifted", "matmul", "swapped"]
 

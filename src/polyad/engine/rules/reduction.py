@@ -33,7 +33,7 @@ def kept(shape: Shape, axis: Shape | None) -> Shape:
     return tuple(1 if axis is None or k in axis else n for k, n in enumerate(shape))
 
 
-def _shares(y: Value, x: Value, axis: Shape | None) -> Value:
+def tie_shares(y: Value, x: Value, axis: Shape | None) -> Value:
     """How much of a change of each entry reaches the extremum: ties share equally."""
     top = where(equal(x, reshape(y, shape=kept(shape_of(x), axis))), 1.0, 0.0)
     return top / total(top, axis=axis, keepdims=True)
@@ -43,7 +43,7 @@ def _push_extremum(
     y: Value, tangents: tuple[Value, ...], x: Value, axis: Shape | None, keepdims: bool
 ) -> Value:
     axes = tuple(range(1, ndim_of(x) + 1)) if axis is None else tuple(1 + k for k in axis)
-    shares = _shares(y, x, axis)
+    shares = tie_shares(y, x, axis)
     # an entry that is not the extremum contributes nothing, even if its own derivative is infinite
     return total(where(equal(shares, 0), 0.0, tangents[0] * shares), axis=axes, keepdims=keepdims)
 
@@ -53,7 +53,7 @@ def _pull_extremum(y: Value, x: Value, axis: Shape | None, keepdims: bool) -> An
 
     def pull(w: Value) -> Value:
         w = reshape(w, shape=ones)
-        shares = _shares(y, x, axis)
+        shares = tie_shares(y, x, axis)
         return chosen(w, lambda: equal(shares, 0), False, settled(w) * shares)
 
     return pull

@@ -272,7 +272,7 @@ def _pull_set_array(y: Value, x: Value, v: Value, index: Any) -> Any:
     return pull
 
 
-class _Value:
+class Like:
     """What the cotangent of an assigned value is fitted to."""
 
     __slots__ = ("dtype", "shape")
@@ -282,7 +282,7 @@ class _Value:
 
 
 def _pull_set_value(y: Value, x: Value, v: Value, index: Any) -> Any:
-    like = _Value(v)
+    like = Like(v)
 
     def pull(w: Value) -> Value:
         part = getitem(w, index=index)

@@ -19,9 +19,9 @@ from polyad.engine.core.kinds import PARTIALS, missing_partial, zeros_of
 from polyad.engine.core.values import PRIMITIVES, Primitive, Tracer, Value, is_real, new_level, shape_of
 from polyad.engine.interpretations.series import ELEMENTWISE, RULES, Series
 from polyad.engine.rules.arithmetic import (
-    _exponent_partial,
     divide,
     equal,
+    exponent_partial,
     greater,
     less,
     log,
@@ -30,7 +30,7 @@ from polyad.engine.rules.arithmetic import (
     where,
 )
 from polyad.engine.rules.elementwise import cos, cosh, exp, sign, sin, sinh, sqrt
-from polyad.engine.rules.reduction import _shares
+from polyad.engine.rules.reduction import tie_shares
 from polyad.engine.rules.structure import broadcast_to, total
 
 __all__: list[str] = []
@@ -45,11 +45,11 @@ _KNOWN: ContextVar[dict[Any, Any] | None] = ContextVar("_KNOWN", default=None)
 # -- helpers ----------------------------------------------------------------------------------------
 
 
-def _zeroth(a: Any) -> Value:
+def zeroth(a: Any) -> Value:
     return a[0] if type(a) is list else a
 
 
-def _filled(c: Value, y: Value) -> Value:
+def filled(c: Value, y: Value) -> Value:
     """A coefficient in the shape of the value; zeros where there is none."""
     shape = shape_of(y)
     if c is None:
@@ -57,7 +57,7 @@ def _filled(c: Value, y: Value) -> Value:
     return c if shape_of(c) == shape else broadcast_to(c, shape=shape)
 
 
-def _convolved(a: Row, b: Row, j: int, first: int, last: int, product: Rule = multiply) -> Value:
+def convolved(a: Row, b: Row, j: int, first: int, last: int, product: Rule = multiply) -> Value:
     """``sum(a[i] * b[j - i])`` for i from ``first`` to ``last``; None where there is no term."""
     result = None
     for i in range(first, last + 1):
@@ -72,28 +72,28 @@ def _slopes(a: Row) -> Row:
     return [None, *(c * i for i, c in enumerate(a[1:], 1))]
 
 
-def _minus(a: Value, b: Value) -> Value:
+def minus(a: Value, b: Value) -> Value:
     """``a - b``, where None stands for zero."""
     if b is None:
         return a
     return -b if a is None else a - b
 
 
-def _get(a: Any, j: int) -> Value:
+def coefficient(a: Any, j: int) -> Value:
     """The coefficient of an operand that may be constant."""
     if type(a) is list:
         return a[j]
     return None if j else a
 
 
-def _series(rows: Any, n: int, level: int) -> Value:
+def series_of(rows: Any, n: int, level: int) -> Value:
     """The first ``n`` coefficients as one value; a constant as it is."""
     if type(rows) is not list:
         return rows
     return rows[0] if n == 1 else Series(level, rows[:n])
 
 
-def _row(value: Value, n: int, level: int) -> Row:
+def row_of(value: Value, n: int, level: int) -> Row:
     """The coefficients of a value; None for those of a constant."""
     if type(value) is Series and value.level == level:
         return value.coefficients
@@ -134,7 +134,7 @@ def _identity(a: Any) -> Any:
 def _by_partials(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
     """``y' = sum(partial * operand')`` for elementwise functions."""
     partials, of_result = PARTIALS[primitive.name]
-    y = [primitive(*map(_zeroth, operands), **params)]
+    y = [primitive(*map(zeroth, operands), **params)]
     active = [k for k, a in enumerate(operands) if type(a) is list]
     for k in active:
         if partials[k] is None:
@@ -144,9 +144,9 @@ def _by_partials(primitive: Primitive, order: int, operands: list[Any], params: 
 
     def expanded(k: int, n: int) -> Row:
         """Coefficients of a partial, from the first ``n`` of operands and, if it needs it, result."""
-        values = [_series(a, n, level) for a in operands]
-        known = _series(y, n, level) if of_result else y[0]
-        return _row(partials[k](known, *values, **params), n, level)  # type: ignore[misc]
+        values = [series_of(a, n, level) for a in operands]
+        known = series_of(y, n, level) if of_result else y[0]
+        return row_of(partials[k](known, *values, **params), n, level)  # type: ignore[misc]
 
     rows = {k: [] if of_result else expanded(k, order) for k in active} if order else {}
     for j in range(1, order + 1):
@@ -154,20 +154,20 @@ def _by_partials(primitive: Primitive, order: int, operands: list[Any], params: 
         for k in active:
             if of_result:
                 rows[k].append(expanded(k, j)[j - 1])
-            term = _convolved(slopes[k], rows[k], j, 1, j)
+            term = convolved(slopes[k], rows[k], j, 1, j)
             rise = term if rise is None else rise if term is None else rise + term
-        y.append(_filled(rise if rise is None else rise / j, y[0]))
+        y.append(filled(rise if rise is None else rise / j, y[0]))
     return y
 
 
-def _through(f: Rule) -> Rule:
+def through(f: Rule) -> Rule:
     """A rule in terms of other primitives."""
 
     def rule(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
         level = new_level()
-        made = f(*(_series(a, order + 1, level) for a in operands), **params)
-        row = _row(made, order + 1, level)
-        return [_filled(c, row[0]) for c in row]
+        made = f(*(series_of(a, order + 1, level) for a in operands), **params)
+        row = row_of(made, order + 1, level)
+        return [filled(c, row[0]) for c in row]
 
     return rule
 
@@ -181,18 +181,18 @@ def _linear(primitive: Primitive, order: int, operands: list[Any], params: dict[
 
 def _sum(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
     """Addition and subtraction: constants count once."""
-    y = primitive(*map(_zeroth, operands))
+    y = primitive(*map(zeroth, operands))
     a, b = operands
     if type(a) is list and type(b) is list:
         return [y, *(primitive(a[j], b[j]) for j in range(1, order + 1))]
     if type(a) is list:
-        return [y, *(_filled(c, y) for c in a[1:])]
-    return [y, *(_filled(primitive(0.0, c), y) for c in b[1:])]
+        return [y, *(filled(c, y) for c in a[1:])]
+    return [y, *(filled(primitive(0.0, c), y) for c in b[1:])]
 
 
 def _together(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
     """Linear in all operands at once: joined, assigned."""
-    y = [primitive(*map(_zeroth, operands), **params)]
+    y = [primitive(*map(zeroth, operands), **params)]
     for j in range(1, order + 1):
         parts = [a[j] if type(a) is list else zeros_of(a, shape_of(a)) for a in map(_array, operands)]
         y.append(primitive(*parts, **params))
@@ -206,31 +206,31 @@ def _array(a: Any) -> Any:
 
 def _choice(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
     condition, a, b = operands
-    y = primitive(condition, _zeroth(a), _zeroth(b))
+    y = primitive(condition, zeroth(a), zeroth(b))
     rest = (
         primitive(condition, a[j] if type(a) is list else 0.0, b[j] if type(b) is list else 0.0)
         for j in range(1, order + 1)
     )
-    return [y, *(_filled(c, y) for c in rest)]
+    return [y, *(filled(c, y) for c in rest)]
 
 
-def _bilinear(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+def bilinear(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
     a, b = operands
 
     def product(u: Value, v: Value) -> Value:
         return primitive(u, v, **params)
 
     if type(a) is list and type(b) is list:
-        return [_convolved(a, b, j, 0, j, product) for j in range(order + 1)]
+        return [convolved(a, b, j, 0, j, product) for j in range(order + 1)]
     row = [product(c, b) for c in a] if type(a) is list else [product(a, c) for c in b]
-    return [_filled(c, row[0]) for c in row]
+    return [filled(c, row[0]) for c in row]
 
 
 def _extremum(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
     """The coefficients where the extremum is; ties share equally, as in all modes."""
     (x,) = operands
     y = primitive(x[0], **params)
-    shares = _shares(y, x[0], params["axis"])
+    shares = tie_shares(y, x[0], params["axis"])
     return [y, *(total(c * shares, **params) for c in x[1:])]
 
 
@@ -241,7 +241,7 @@ for _name in (
 RULES["add"] = RULES["subtract"] = _sum
 RULES["concatenate"] = RULES["stack"] = RULES["setitem"] = _together
 RULES["where"] = _choice
-RULES["multiply"] = RULES["matmul"] = _bilinear
+RULES["multiply"] = RULES["matmul"] = bilinear
 RULES["max"] = RULES["min"] = _extremum
 
 # -- quotients and powers ---------------------------------------------------------------------------------
@@ -249,18 +249,18 @@ RULES["max"] = RULES["min"] = _extremum
 
 def _divide(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
     a, b = operands
-    y = [divide(_zeroth(a), _zeroth(b))]
+    y = [divide(zeroth(a), zeroth(b))]
     if type(b) is not list:
-        return [_filled(c, y[0]) for c in (y[0], *(divide(c, b) for c in a[1:]))]
+        return [filled(c, y[0]) for c in (y[0], *(divide(c, b) for c in a[1:]))]
     for j in range(1, order + 1):
-        y.append(_filled(_minus(_get(a, j), _convolved(b, y, j, 1, j)) / b[0], y[0]))
+        y.append(filled(minus(coefficient(a, j), convolved(b, y, j, 1, j)) / b[0], y[0]))
     return y
 
 
 def _power(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
     """A constant exponent loses one at every order, which stays right at zero; others are exponentials."""
     a, b = operands
-    y = [primitive(_zeroth(a), _zeroth(b))]
+    y = [primitive(zeroth(a), zeroth(b))]
     if not order:
         return y
     level = new_level()
@@ -268,14 +268,14 @@ def _power(primitive: Primitive, order: int, operands: list[Any], params: dict[s
         if type(a) is not list:
             # 0**b is zero for every positive b, and so are its derivatives
             a = where(equal(a, 0), 1.0, a)
-        base = log(_series(a, order + 1, level))
-        exponent = _row(multiply(_series(b, order + 1, level), base), order + 1, level)
+        base = log(series_of(a, order + 1, level))
+        exponent = row_of(multiply(series_of(b, order + 1, level), base), order + 1, level)
         return _growing(y[0], exponent, order)
-    partial = _row(_exponent_partial(_series(a, order, level), b), order, level)
+    partial = row_of(exponent_partial(series_of(a, order, level), b), order, level)
     slopes = _slopes(a)
     for j in range(1, order + 1):
-        rise = _convolved(slopes, partial, j, 1, j)
-        y.append(_filled(None if rise is None else rise / j, y[0]))
+        rise = convolved(slopes, partial, j, 1, j)
+        y.append(filled(None if rise is None else rise / j, y[0]))
     return y
 
 
@@ -283,7 +283,7 @@ def _growing(y0: Value, u: Row, order: int) -> Row:
     """``y' = y u'``, from its value."""
     y, slopes = [y0], _slopes(u)
     for j in range(1, order + 1):
-        y.append(_filled(_convolved(slopes, y, j, 1, j) / j, y0))
+        y.append(filled(convolved(slopes, y, j, 1, j) / j, y0))
     return y
 
 
@@ -296,7 +296,7 @@ def _sqrt(primitive: Primitive, order: int, operands: list[Any], params: dict[st
     (x,) = operands
     y = [sqrt(x[0])]
     for j in range(1, order + 1):
-        y.append(_minus(x[j], _convolved(y, y, j, 1, j - 1)) / (y[0] * 2))
+        y.append(minus(x[j], convolved(y, y, j, 1, j - 1)) / (y[0] * 2))
     return y
 
 
@@ -305,7 +305,7 @@ def _log(primitive: Primitive, order: int, operands: list[Any], params: dict[str
     slopes: Row = [None]
     y = [log(x[0])]
     for j in range(1, order + 1):
-        slopes.append((_minus(x[j] * j, _convolved(slopes, x, j, 1, j - 1))) / x[0])
+        slopes.append((minus(x[j] * j, convolved(slopes, x, j, 1, j - 1))) / x[0])
         y.append(slopes[j] / j)
     return y
 
@@ -317,15 +317,15 @@ def _absolute(x: Value) -> Value:
     return sqrt(a * a + b * b)
 
 
-RULES["maximum"] = _through(lambda a, b: _larger(a, b, a, b))
-RULES["minimum"] = _through(lambda a, b: _larger(a, b, b, a))
+RULES["maximum"] = through(lambda a, b: _larger(a, b, a, b))
+RULES["minimum"] = through(lambda a, b: _larger(a, b, b, a))
 RULES["divide"] = _divide
 RULES["power"] = _power
 RULES["sqrt"] = _sqrt
 RULES["log"] = _log
-RULES["square"] = _through(lambda x: x * x)
-RULES["reciprocal"] = _through(lambda x: 1.0 / x)
-RULES["absolute"] = _through(_absolute)
+RULES["square"] = through(lambda x: x * x)
+RULES["reciprocal"] = through(lambda x: 1.0 / x)
+RULES["absolute"] = through(_absolute)
 RULES["exp"] = lambda primitive, order, operands, params: _growing(exp(operands[0][0]), operands[0], order)
 
 # -- pairs that are each other's derivative, and functions with a quadratic equation -----------------
@@ -338,7 +338,7 @@ def _pair(f: Primitive, g: Primitive, turn: int, which: int) -> Rule:
         (x,) = operands
         a, b, slopes = [f(x[0])], [g(x[0])], _slopes(x)
         for j in range(1, order + 1):
-            rise, fall = (_convolved(slopes, other, j, 1, j) / j for other in (b, a))
+            rise, fall = (convolved(slopes, other, j, 1, j) / j for other in (b, a))
             a.append(rise)
             b.append(fall * turn)
         return (a, b)[which]
@@ -354,8 +354,8 @@ def _quadratic(turn: int) -> Rule:
         y, slopes = [primitive(x[0])], _slopes(x)
         q = [1 + turn * y[0] * y[0]]
         for j in range(1, order + 1):
-            y.append(_convolved(slopes, q, j, 1, j) / j)
-            q.append(turn * _convolved(y, y, j, 0, j))
+            y.append(convolved(slopes, q, j, 1, j) / j)
+            q.append(turn * convolved(y, y, j, 0, j))
         return y
 
     return rule

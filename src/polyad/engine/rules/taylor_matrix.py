@@ -14,15 +14,15 @@ from polyad.engine.rules.products import einsum, matmul
 from polyad.engine.rules.structure import getitem, reshape
 from polyad.engine.rules.taylor import (
     Row,
-    _bilinear,
-    _convolved,
-    _filled,
-    _get,
-    _minus,
-    _row,
-    _series,
-    _through,
-    _zeroth,
+    bilinear,
+    coefficient,
+    convolved,
+    filled,
+    minus,
+    row_of,
+    series_of,
+    through,
+    zeroth,
 )
 
 __all__: list[str] = []
@@ -31,17 +31,17 @@ __all__: list[str] = []
 def _by_push(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Any:
     """The forward rule as a differential equation, for factorisations of matrices."""
     assert primitive.push is not None
-    found = primitive(*map(_zeroth, operands), **params)
+    found = primitive(*map(zeroth, operands), **params)
     ys: list[Row] = [[part] for part in found] if primitive.multiple else [[found]]
     for j in range(1, order + 1):
         level = new_level()
         tangents = [_tangent(a, j, level) for a in operands]
-        values = [_series(a, j, level) for a in operands]
-        known = [_series(y, j, level) for y in ys]
+        values = [series_of(a, j, level) for a in operands]
+        known = [series_of(y, j, level) for y in ys]
         pushed = primitive.push(tuple(known) if primitive.multiple else known[0], tangents, *values, **params)
         for y, t in zip(ys, pushed if primitive.multiple else (pushed,), strict=True):
-            rise = None if t is None else _row(t, j, level)[j - 1]
-            y.append(_filled(None if rise is None else getitem(rise, index=0) / j, y[0]))
+            rise = None if t is None else row_of(t, j, level)[j - 1]
+            y.append(filled(None if rise is None else getitem(rise, index=0) / j, y[0]))
     return ys if primitive.multiple else ys[0]
 
 
@@ -50,7 +50,7 @@ def _tangent(a: Any, n: int, level: int) -> Value:
     if type(a) is not list:
         return None
     rise = [reshape(c * i, shape=(1, *shape_of(c))) for i, c in enumerate(a[1 : n + 1], 1)]
-    return _series(rise, n, level)
+    return series_of(rise, n, level)
 
 
 def _einsum(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
@@ -60,8 +60,8 @@ def _einsum(primitive: Primitive, order: int, operands: list[Any], params: dict[
         (k,) = active
         return [primitive(*operands[:k], c, *operands[k + 1 :], **params) for c in operands[k]]
     if len(operands) == 2:
-        return _bilinear(primitive, order, operands, params)
-    return _through(_pairwise)(primitive, order, operands, params)
+        return bilinear(primitive, order, operands, params)
+    return through(_pairwise)(primitive, order, operands, params)
 
 
 def _pairwise(*operands: Value, subscripts: str) -> Value:
@@ -80,10 +80,10 @@ def _pairwise(*operands: Value, subscripts: str) -> Value:
 def _solve(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
     """``a[0] y[j] = b[j] - sum(a[i] y[j - i])``."""
     a, b = operands
-    y = [primitive(_zeroth(a), _zeroth(b))]
+    y = [primitive(zeroth(a), zeroth(b))]
     for j in range(1, order + 1):
-        known = _convolved(a, y, j, 1, j, matmul) if type(a) is list else None
-        y.append(_filled(primitive(_zeroth(a), _minus(_get(b, j), known)), y[0]))
+        known = convolved(a, y, j, 1, j, matmul) if type(a) is list else None
+        y.append(filled(primitive(zeroth(a), minus(coefficient(b, j), known)), y[0]))
     return y
 
 
@@ -91,7 +91,7 @@ def _inv(primitive: Primitive, order: int, operands: list[Any], params: dict[str
     (a,) = operands
     y = [primitive(a[0])]
     for j in range(1, order + 1):
-        y.append(matmul(-y[0], _convolved(a, y, j, 1, j, matmul)))
+        y.append(matmul(-y[0], convolved(a, y, j, 1, j, matmul)))
     return y
 
 

@@ -16,12 +16,12 @@ from polyad.systems.contract import Kernel, Leaves, Problem, strategy
 if TYPE_CHECKING:
     from polyad.systems.base import Backend
 
-__all__ = ["MAX_ORDER", "taylor"]
+__all__ = ["MAX_ORDER", "nested"]
 
 MAX_ORDER = 3
 
 
-def taylor(backend: Backend, problem: Problem, order: int) -> Kernel:
+def nested(backend: Backend, problem: Problem, order: int) -> Kernel:
     """``kernel(x, c, v)`` giving the coefficients, the value and ``aux``."""
     _check(backend, order)
     xp, count = backend.xp, len(problem.x)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyad.errors import OperationNotSupportedError, UnsupportedOperatorError
 from polyad.systems.contract import Kernel, Leaves, Problem, strategy
-from polyad.systems.derive import taylor as nesting
+from polyad.systems.derive.taylor import MAX_ORDER, nested
 from polyad.systems.jax.precision import is_wide, precision
 
 if TYPE_CHECKING:
@@ -26,17 +26,17 @@ WRONG = frozenset({"rem"})
 def taylor(backend: JAX, problem: Problem, order: int) -> Kernel:
     """``kernel(x, c, v)`` giving the coefficients, the value and ``aux``."""
     if order == 0:
-        return nesting.taylor(backend, problem, 0)
+        return nested(backend, problem, 0)
     missing = _missing(problem) or _failure(problem, order)
     if missing is None:
         return _by_jet(problem, order)
-    if order > nesting.MAX_ORDER:
+    if order > MAX_ORDER:
         raise UnsupportedOperatorError(
             f"jax.experimental.jet cannot expand the function ({missing}); nested derivatives to order "
-            f"{order} cost 2**{order} times the function: up to order {nesting.MAX_ORDER} they are taken, "
+            f"{order} cost 2**{order} times the function: up to order {MAX_ORDER} they are taken, "
             "for more use backend='numpy'"
         )
-    return nesting.taylor(backend, problem, order)
+    return nested(backend, problem, order)
 
 
 def _by_jet(problem: Problem, order: int) -> Kernel:

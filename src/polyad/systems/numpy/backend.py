@@ -141,13 +141,13 @@ class NumPy(Backend):
         return kernel
 
     def taylor(self, problem: Problem, order: int) -> Kernel:
-        from polyad.engine import expand as taylor
+        from polyad.engine.expand import expand
 
         f = problem.f
 
         @strategy(f"Taylor mode to order {order}")
         def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
-            return taylor.expand(lambda boxes: f(boxes, c), x, v, order)
+            return expand(lambda boxes: f(boxes, c), x, v, order)
 
         return kernel
 

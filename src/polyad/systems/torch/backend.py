@@ -31,7 +31,7 @@ from polyad.systems.contract import (
     Variant,
     strategy_of,
 )
-from polyad.systems.derive import linearize as linearizing
+from polyad.systems.derive import linearize
 from polyad.systems.torch.finish import as_tensor, compiled, eager, explanation, output_specs
 from polyad.systems.torch.functional import TorchFunc
 from polyad.systems.torch.graph import (
@@ -287,7 +287,7 @@ class Torch(Backend):
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         if self.mode == "forward" or functional():
             general = TorchFunc(mode=self.mode or "reverse", chunk_size=self.chunk_size)
-            return linearizing.linearize(general, problem, x, c)
+            return linearize.linearize(general, problem, x, c)
         return linearized(problem, x, c, chunk=self.chunk_size, attached=self._attached())
 
     def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:

@@ -15,7 +15,7 @@ import scipy.special as sp
 
 from polyad.engine.core.table import constant_ufunc, map_ufunc, ufunc
 from polyad.engine.core.values import Primitive, Value
-from polyad.engine.rules.arithmetic import _base_partial, _exponent_partial, equal, log, where
+from polyad.engine.rules.arithmetic import base_partial, equal, exponent_partial, log, where
 from polyad.engine.rules.elementwise import (
     absolute,
     cbrt,
@@ -74,9 +74,7 @@ inv_boxcox1p: Primitive = ufunc(
     lambda a, b, y: (1 + y) / (1 + a * b),
     lambda a, b, y: (1 + y) * a * a * _logrel_slope(a * b),
 )
-powm1: Primitive = ufunc(
-    sp.powm1, lambda a, b: _exponent_partial(a, b), lambda a, b: _base_partial(a**b, a, b)
-)
+powm1: Primitive = ufunc(sp.powm1, lambda a, b: exponent_partial(a, b), lambda a, b: base_partial(a**b, a, b))
 
 # what SciPy has beside NumPy
 for _f, _same in ((sp.cbrt, cbrt), (sp.exp2, exp2), (sp.expm1, expm1), (sp.log1p, log1p)):

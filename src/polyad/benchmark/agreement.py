@@ -1,4 +1,4 @@
-"""Who agrees with whom: each result against the one that most others support.
+"""Which results agree: each is compared with the one that most others support.
 
 * The distance of two results is the largest difference of their entries over the largest entry,
   over all leaves together, so that an entry that happens to be zero sets no scale. A result that is
@@ -27,7 +27,7 @@ Leaves = tuple[Any, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """Where one result stands.
+    """The verdict on one result.
 
     Parameters
     ----------

@@ -286,7 +286,7 @@ def _operators(operators: str | Sequence[str] | None) -> tuple[str, ...]:
 def _backends(
     backends: Backend | str | Sequence[Backend | str] | None, inputs: int
 ) -> tuple[list[tuple[str, Backend | str]], list[str]]:
-    """Whom to compare, each with a label, and whom not because it is missing."""
+    """The backends to compare, each with a label, and those that are missing."""
     if backends is None:
         labels: list[tuple[str, Backend | str]] = []
         missing = []

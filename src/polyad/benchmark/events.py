@@ -1,4 +1,4 @@
-"""What goes between ``compare`` and its workers: tasks there, events back."""
+"""Messages between ``compare`` and its workers: tasks to them, events from them."""
 
 from __future__ import annotations
 

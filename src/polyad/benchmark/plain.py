@@ -1,4 +1,4 @@
-"""A look at the plain function, before any backend runs it.
+"""Running the plain function once, before any backend runs it.
 
 * It happens in a process of its own, under the time limit: the function may hang, print or end it.
 * What makes every comparison meaningless is found here and said once: an output that is no number or
@@ -44,7 +44,7 @@ NUMBERS = np.ndarray | np.generic | complex | float | int
 # the operators of a scalar function where none is named, and of any other
 SCALAR, OTHER = ("gradient", "hvp"), ("jacobian",)
 
-# what says of a function, whoever differentiates it, that this cannot be done
+# errors by which no backend could differentiate the function
 OF_THE_FUNCTION = (
     ArgumentError,
     InputTypeError,
@@ -122,7 +122,7 @@ def _look_at(f: Callable[..., Any], task: Task, output: Any, args: tuple[Any, ..
             except OF_THE_FUNCTION:
                 raise
             except CAUGHT:
-                continue  # what only differences cannot do says nothing of the others
+                continue  # an operator that only differences cannot do may be done by the others
     writes = tuple(k for k, (a, b) in enumerate(zip(args, task.args, strict=True)) if not _same(a, b))
     report(Event("plain", data=Plain(operators, writes, values)))
     if values is None:

@@ -211,7 +211,7 @@ def _random(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Arr
 
 
 def waiter(result: Any) -> Callable[[Any], Any]:
-    """What waits for a result that is still being computed elsewhere."""
+    """A function that waits for a result that is still being computed on a device."""
     leaves = flatten(result)[0]
     if any(hasattr(leaf, "block_until_ready") for leaf in leaves):
         return sys.modules["jax"].block_until_ready
@@ -234,7 +234,7 @@ STATUS = Path("/proc/self/status")
 
 
 def _start_memory() -> int | None:
-    """Forget the peak so far, where the system can, and say where memory stands."""
+    """Reset the recorded peak of memory, where the system can, and return the memory in use."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

@@ -104,7 +104,7 @@ def execute(task: Task, report: Report) -> None:
                 phase=phase,
             )
         except CAUGHT as error:
-            # whatever a framework raises is the table's business: it is why this one cannot
+            # any error of a framework goes into the table: it is why this backend has no result
             report(failure(operator, error))
         else:
             report(Event("measured", operator, measured))
@@ -273,7 +273,7 @@ def _events(
             while True:
                 events.put(pickle.load(stdout))
         except (EOFError, OSError, pickle.UnpicklingError, ValueError):
-            events.put(None)  # the worker is gone, perhaps in the middle of a message
+            events.put(None)  # the worker has ended, perhaps in the middle of a message
 
     threading.Thread(target=talk, daemon=True).start()
     while (left := until[0] - clock()) > 0:

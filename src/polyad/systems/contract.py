@@ -52,13 +52,13 @@ class Kernel:
     call : callable
         ``call(x, c, *seeds)`` gives ``(result, y, aux)``, or ``(result, y, aux, first)``.
     words : str or object
-        How it works, for ``repr``: an object whose ``str`` says so where that is found out by running it.
+        How it works, for ``repr``; an object with ``__str__`` where that is known only after a run.
     direct : callable, optional
-        ``direct(x, c, *seeds)`` gives the result alone, sooner.
+        ``direct(x, c, *seeds)`` gives the result alone, in fewer steps.
     bare : callable, optional
         Takes all leaves in a row and gives the one array of the result, where one array goes in.
     own : object, optional
-        What the backend's ``finish`` wants to know of it.
+        What the backend's ``finish`` needs besides.
     """
 
     call: Call
@@ -153,7 +153,7 @@ class Linearized:
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """A way of a backend that a name selects: ``"numpy:compiled"`` is ``NumPy(compile=True)``.
+    """Options of a backend that a name selects: ``"numpy:compiled"`` is ``NumPy(compile=True)``.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def strategy(text: str) -> Callable[[Call], Kernel]:
 
 
 def strategy_of(kernel: Kernel | Call) -> str:
-    """How a kernel works, in words; a plain callable, as authors may return, has none."""
+    """How a kernel works, in words; a plain callable, which authors may return, has no words."""
     return str(getattr(kernel, "words", "native"))
 
 

@@ -38,7 +38,7 @@ class BackendInfo:
     operators : tuple of str
         What it can do. ``"taylor"`` is to any order where it is native, and to order 3 elsewhere.
     native : tuple of str
-        Those that it does in its own way; the others are derived from these.
+        Those that it does natively; the others are derived from these.
     problem : str
         What keeps it from working, with the remedy; empty where nothing does.
     variants : tuple of str

@@ -75,7 +75,7 @@ def is_installed(backend: type[Backend]) -> bool:
 
 
 def installed_version(backend: type[Backend]) -> str | None:
-    """Version of the backend's framework, or None where there is none to speak of."""
+    """Version of the backend's framework, or None where it has no version of its own."""
     if not backend.requires:
         return None
     try:

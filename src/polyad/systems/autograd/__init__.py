@@ -1,1 +1,1 @@
-"""The autograd package."""
+"""The autograd package: its backend, adapter and rules."""

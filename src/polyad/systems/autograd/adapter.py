@@ -147,7 +147,7 @@ class AutogradAdapter(Adapter):
 
     def own_astype(self, x: Any, dtype: Any) -> Any:
         if np.dtype(dtype).kind == "c" and x.dtype.kind != "c":
-            return x * np.ones((), dtype)  # autograd's astype does not take the real part on its way back
+            return x * np.ones((), dtype)  # autograd's astype does not take the real part of the cotangent
         return x.astype(dtype)
 
     def own_pinv(self, a: Any, rcond: Any) -> Any:
@@ -201,7 +201,7 @@ class AutogradAdapter(Adapter):
 
 
 def _kept(index: Any) -> Any:
-    """An index for the way back, with copies of the arrays in it: the caller may write to them."""
+    """An index for the reverse sweep, with copies of the arrays in it: the caller may write to them."""
     if type(index) is tuple:
         return tuple(map(_kept, index))
     return index.copy() if isinstance(index, np.ndarray) else index

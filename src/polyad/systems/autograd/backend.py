@@ -269,7 +269,7 @@ def _trace(problem: Problem, x: Leaves, c: Leaves, root: Any) -> tuple[Any, Any,
 
 
 def _settled(leaf: Any, top: int | None = None) -> Any:
-    """A leaf without the boxes of finished traces, which have higher numbers than any under way."""
+    """A leaf without the boxes of finished traces, which have higher numbers than any that is running."""
     tracer = _parts().tracer
     top = tracer.trace_stack.top if top is None else top
     while tracer.isbox(leaf) and leaf._trace > top:
@@ -279,7 +279,7 @@ def _settled(leaf: Any, top: int | None = None) -> Any:
 
 @functools.cache
 def _keeping() -> Any:
-    """A node of autograd's tape that keeps plain arrays as they are, whatever is written to them later."""
+    """A node of autograd's tape that keeps copies of plain arrays, which the user may write to later."""
     core, tracer = _parts().core, _parts().tracer
 
     class Keeping(core.VJPNode):  # type: ignore[name-defined]

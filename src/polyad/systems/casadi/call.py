@@ -3,7 +3,7 @@
 Arguments and results of a call lie in arrays whose addresses CasADi knows. One set of them, a
 **slot**, holds the arrays, the buffer and its trigger together, for the trigger of a buffer that
 is gone would read freed memory. A slot serves one call at a time: each thread takes one from the
-pool, or makes another, and a call that is under way keeps its own alive.
+pool, or makes another, and a call that is running keeps its own alive.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ KEPT = 8  # graphs of one program for other integers and batch sizes
 SMALL = 1000  # scalar instructions below which nothing else is tried
 ARRAY_COST = 8  # what an instruction on arrays costs besides its arithmetic, in scalar ones (measured)
 SCALARS = 5000  # entries of input up to which "auto" tries scalar expressions
-# A value of few entries that depends on a small part of the input is a short program on scalars, whatever
-# the size of the arrays on the way: 6 us in place of 4 ms for the last entry of an RK4 step of 10000.
+# A value of few entries that depends on a small part of the input is a short program on scalars, however
+# large the arrays in between are: 6 us in place of 4 ms for the last entry of an RK4 step of 10000.
 FEW, PART = 64, 0.1
 
 
@@ -246,7 +246,7 @@ class CasADiProgram:
         def product(*leaves: Any) -> Any:
             return bare(*leaves) if np.shape(leaves[count]) == shape else other(*leaves)
 
-        def single(x: Any, seed: Any) -> Any:  # the usual case, without the way around a tuple
+        def single(x: Any, seed: Any) -> Any:  # the usual case, without making a tuple
             return bare(x, seed) if type(seed) is np.ndarray and seed.shape == shape else product(x, seed)
 
         return single if count == 1 else product

@@ -1,1 +1,1 @@
-"""Every operator from one primitive: what a backend does not do by itself."""
+"""Every operator from one primitive, for what a backend does not do natively."""

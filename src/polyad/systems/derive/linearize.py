@@ -19,7 +19,7 @@ def linearize(backend: Backend, problem: Problem, x: Leaves, c: Leaves) -> Linea
     xp, ins, outs = backend.xp, problem.inputs, problem.outputs
 
     def scoped(call: Call) -> Call:
-        """Within whatever the backend's computations need around them."""
+        """Run within the context (precision, locks) that the backend's computations need."""
         kernel = call if isinstance(call, Kernel) else Kernel(call)
         return backend.finish(kernel, problem, (), prepared=False).full
 

@@ -1,6 +1,6 @@
 """Every operator from one primitive.
 
-* A backend with ``jvp`` gets ``vjp`` by one tangent per input entry, and the other way round by
+* A backend with ``jvp`` gets ``vjp`` by one tangent per input entry, and one with ``vjp`` gets ``jvp`` by
   one cotangent per output entry; both are exact, only slower.
 * Jacobians sweep a basis through a batched product, in the direction with fewer seeds.
 * Second order applies the backend to its own gradient: forward over reverse where it has both.

@@ -232,7 +232,7 @@ class FiniteDifferences(Backend):
     def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
         return natural(problem)
 
-    # static, so that a function on its way to another process does not take the pool along
+    # static, so that the pool is not pickled together with a function that is sent to another process
     output = staticmethod(as_numpy)
 
     def explain(self, error: Exception) -> str | None:

@@ -75,7 +75,7 @@ def fornberg(nodes: Sequence[int | Fraction], derivative: int) -> list[Fraction]
     return [row[derivative] for row in table]
 
 
-# Values that are not finite are the business of whoever asked, who knows where they come from.
+# Values that are not finite are handled by the caller, which knows where they come from.
 _quietly = np.errstate(invalid="ignore", over="ignore", divide="ignore")
 
 

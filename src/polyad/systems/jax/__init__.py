@@ -1,1 +1,1 @@
-"""JAX."""
+"""JAX: its backend and adapter, its precision and its Taylor mode."""

@@ -97,7 +97,7 @@ class JAXAdapter(Hosting):
         return self._on_host(lambda a, axis: np.argpartition(a, kth, axis=axis), axis)(x)
 
     def _on_host(self, f: Callable[..., Any], axis: int) -> Callable[..., Any]:
-        """An order that NumPy's algorithm leaves to chance: only NumPy itself knows it."""
+        """An order that depends on NumPy's sorting algorithm, so NumPy itself computes it."""
         jax, numpy = sys.modules["jax"], self.main()
 
         def call(x: Any) -> Any:

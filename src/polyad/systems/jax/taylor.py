@@ -69,7 +69,7 @@ def _by_jet(problem: Problem, order: int) -> Kernel:
 
 
 def _missing(problem: Problem) -> str | None:
-    """What is in jet's way, in words; found in the function's own trace."""
+    """What jet cannot differentiate, in words; found in the function's own trace."""
     import jax
 
     with precision(is_wide((*problem.x, *problem.c))):

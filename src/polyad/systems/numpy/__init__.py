@@ -1,1 +1,1 @@
-"""polyad's own engine on NumPy arrays."""
+"""The backend of polyad's own engine on NumPy arrays, and its compiled variant."""

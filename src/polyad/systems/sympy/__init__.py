@@ -1,1 +1,1 @@
-"""SymPy."""
+"""SymPy: its backend, arrays of expressions, and expressions as compiled code."""

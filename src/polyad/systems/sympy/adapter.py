@@ -1,4 +1,4 @@
-"""NumPy code on SymPy expressions: what every primitive is on arrays of them.
+"""NumPy code on SymPy expressions: every primitive on arrays of them.
 
 * Entries are real numbers; what has no real expression is refused. An operation on plain numbers is
   computed by NumPy, so that constants have NumPy's value (``np.sqrt(-1.0)`` is NaN, not ``I``).

@@ -88,7 +88,7 @@ class SymPy(Backend):
 
     @property
     def forward(self) -> bool:
-        """Expressions are differentiated either way; there is no mode to choose."""
+        """Expressions have no forward or reverse mode, so there is none to choose."""
         return True
 
     @property

@@ -1,6 +1,6 @@
 """SymPy expressions as one Python function of numbers, every shared part computed once.
 
-The same code runs in two ways: on Python's floats by the functions of ``math``, which is fastest, and,
+The same code runs in two versions: on Python's floats by the functions of ``math``, which is fastest, and,
 where that raises (a pole, a domain, an overflow), once more on NumPy's floats by NumPy's functions,
 whose infinities and NaNs are then the result, as they are of the NumPy function.
 """
@@ -319,7 +319,7 @@ def compiled(groups: Sequence[Sequence[Any]], roots: Sequence[Any]) -> Callable[
     prepared: list[Callable[..., list[Any]]] = []
 
     def careful() -> Callable[..., list[Any]]:
-        """The second way, made when first needed; two threads may make it twice, to no harm."""
+        """The careful version, made when first needed; two threads may make it twice, which does no harm."""
         if not prepared:
             prepared.append(
                 _executed(ast.fix_missing_locations(_Constants().visit(parsed(source))), fast=False)

@@ -126,7 +126,7 @@ def _mergeable(e: Any) -> bool:
 
 
 def product(a: Any, b: Any) -> Any:
-    """``a * b``, by the short way where one is a number and there is nothing to merge.
+    """``a * b``, in fewer steps where one is a number and there is nothing to merge.
 
     SymPy would work out what is known of every number (its sign, its parity) before it multiplies.
     """

@@ -1,1 +1,1 @@
-"""PyTorch."""
+"""PyTorch: its backend and adapter, kept graphs, and ``torch.func``."""

@@ -114,7 +114,7 @@ class TorchAdapter(Hosting):
     def constant(self, a: Any, beside: Any) -> Any:
         import torch
 
-        # a copy: torch keeps it for the way back, and the caller may write to his; an array of one entry
+        # a copy: torch keeps it for its reverse sweep, and the caller may write to it; an array of one entry
         # may have a stride that torch refuses, and count as contiguous
         return torch.tensor(np.array(a, order="C"), device=beside.device)
 
@@ -225,7 +225,7 @@ class TorchAdapter(Hosting):
         return self._by_numpy(x, lambda a: np.argpartition(a, kth, axis=axis))
 
     def _by_numpy(self, x: Any, f: Callable[..., Any]) -> Any:
-        """An order that NumPy's algorithm leaves to chance: only NumPy itself knows it."""
+        """An order that depends on NumPy's sorting algorithm, so NumPy itself computes it."""
         import torch
 
         values = np.asarray(self.values(x), dtype=str(x.dtype).removeprefix("torch."))

@@ -1,4 +1,4 @@
-"""What surrounds the kernels of PyTorch: scopes, compilation, the output at preparation, errors."""
+"""Around the kernels of PyTorch: scopes, compilation, the output at preparation, errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _recordable(arg: Any) -> Any:
 def eager(kernel: Call, *, attached: bool, watch: bool, direct: Call | None = None) -> tuple[Call, Call]:
     """The full form of a kernel and the form that gives the result alone.
 
-    ``direct`` is a shorter way to the result, for calls from outside of any derivative.
+    ``direct`` gives the result in fewer steps, for calls from outside of any derivative.
     """
     import torch
 

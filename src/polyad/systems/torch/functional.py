@@ -149,7 +149,7 @@ class TorchFunc(Backend):
 def _warm(forward: bool) -> None:
     """Load torch's forward formulas now: torch does it at the first use, in a second, and warns.
 
-    Python shows its warnings to nobody unless asked. Only where they are errors are they silenced, since the
+    Python does not show them by default. Only where they are errors are they silenced, since the
     filters belong to all threads.
     """
     if not forward:

@@ -44,7 +44,7 @@ class Graph(NamedTuple):
 
 
 class Choice:
-    """How one kernel works, as far as its runs have found out."""
+    """How one kernel works, as far as its runs have shown."""
 
     def __init__(self, words: str, chunk: int | None) -> None:
         self.words = words

@@ -1,8 +1,8 @@
-"""The shortest way to a gradient and to a Hessian-vector product by PyTorch.
+"""The fast path to a gradient and to a Hessian-vector product by PyTorch.
 
 What ``torch.py`` says of them in terms of graphs, here in one piece: for calls from outside of
 any derivative, with grad mode on, that want the result alone. A function of ten operations takes
-100 microseconds, so ten steps of Python on the way would show.
+100 microseconds, so ten more steps of Python would be noticed.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def direct_hvp(problem: Problem) -> Call:
 
 
 def bare_gradient(problem: Problem, general: Call) -> Call:
-    """``call(a, *c)`` for a single active leaf; ``general(x, c)`` where anything is out of the way."""
+    """``call(a, *c)`` for a single active leaf; ``general(x, c)`` where anything is unusual."""
     import torch
 
     f, state, grad = problem.f, STATE, torch.autograd.grad
@@ -117,7 +117,7 @@ def bare_hvp(problem: Problem, general: Call) -> Call:
 
 
 def _circumstances() -> Any:
-    """Whether a call comes from where the short way does not hold: no recording, a transform."""
+    """Whether the fast path does not apply to a call: torch is not recording, or a transform is running."""
     import torch
 
     recording, inference = torch.is_grad_enabled, torch.is_inference_mode_enabled

@@ -116,7 +116,7 @@ NUMBERS = {
     "__int__": "int(t)",
     "__complex__": "complex(t)",
 }
-# conversions of lists to tensors, by way of Python numbers
+# conversions of lists to tensors, through Python numbers
 COPIES = frozenset({"tensor", "new_tensor", "as_tensor", "asarray"})
 REMEDY = (
     "drops the derivative of a tensor that depends on the input: keep to tensor operations (torch.sin "
@@ -128,7 +128,7 @@ CONSTANTS = frozenset(
     {
         *("detach", "detach_", "empty_like", "full_like", "ones_like", "zeros_like", "rand_like"),
         *("randn_like", "new_empty", "new_empty_strided", "new_full", "new_ones", "new_zeros"),
-        # attributes: .data is an old way to say detach()
+        # attributes: .data is an old name of detach()
         *("__get__", "__set__", "bernoulli", "normal", "poisson", "requires_grad_"),
     }
 )

@@ -133,7 +133,7 @@ class BackendContractError(PolyadError, RuntimeError):
 
 
 class ConformanceError(PolyadError, AssertionError):
-    """A backend gave something else than a scenario's reference, or broke a rule on the way."""
+    """A backend gave something else than a scenario's reference, or broke a rule of the contract."""
 
 
 class DerivativeMismatchError(PolyadError, AssertionError):

@@ -1,8 +1,8 @@
 """Derivatives that are not a number where the function has a value.
 
-At such a point either there is no derivative, or the rules meet ``0 * inf`` on the way to one that
-exists. Which of the two cannot be told from outside, and a NaN goes on silently through whatever is
-computed of it. So it is said, with the entries, wherever results are looked at (``checked``).
+At such a point either there is no derivative, or the rules meet ``0 * inf`` although there is
+one. Which of the two cannot be seen from outside, and a NaN spreads silently to everything that is
+computed from it. So a warning names the entries, wherever results are looked at (``checked``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Comparing the derivatives of a user's function with differences.
 
 Automatic differentiation is exact for the program it sees; what it gets wrong are programs that
-hide something from it: a custom rule with a mistake, a value detached on the way, a kink. The
+hide something from it: a custom rule with a mistake, a value that is detached, a kink. The
 message of a failure names the entry that is furthest off and the most likely reason.
 """
 

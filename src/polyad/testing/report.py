@@ -11,7 +11,7 @@ from polyad.testing.scenario import OPERATORS, Scenario
 
 __all__ = ["Report", "Row", "is_fallback"]
 
-# Words of a strategy that say that an operator came the long way round.
+# Words of a strategy that say that an operator is derived at a higher cost.
 FALLBACKS = (
     "one pullback per output entry",
     "one pushforward per input entry",

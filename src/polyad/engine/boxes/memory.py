@@ -194,7 +194,7 @@ class Undecided(View):
         self._links = question.links
         older = [a for a in question.operands if isinstance(a, Undecided) and a._question is not None]
         self._age = 1 + max((a._age for a in older), default=0)
-        if self._age > LONGEST:  # lest a loop keep all that it has computed
+        if self._age > LONGEST:  # so that a loop does not keep all its results
             for a in older:
                 a.settle()
             self._age = 0

@@ -165,7 +165,7 @@ class Recording:
             return known[1]
         copy = a.copy()
         copy.flags.writeable = False
-        self._held[id(a)] = (a, copy)  # the array too, lest its id be given to another
+        self._held[id(a)] = (a, copy)  # both, so that the id is not reused
         return copy
 
     def append(

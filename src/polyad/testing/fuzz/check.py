@@ -50,7 +50,7 @@ class Checked:
 
 
 class _Hangs(BaseException):
-    """Time is up; no handler for exceptions on the way may take it."""
+    """Time is up; no handler for exceptions in between may catch it."""
 
 
 @contextmanager

@@ -9,7 +9,6 @@ then the same function is differentiated by the engine at this point, or refused
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +114,7 @@ def knowing_limits(prepared: Prepared, executable: Executable, before: int) -> E
             return found
         return looked_at(leaves, leaves, x, c, seeds)
 
-    return dataclasses.replace(executable, full=full, result=result, bare=None)
+    return Executable(full, result, executable.strategy, exclusive=executable.exclusive)
 
 
 def is_degenerate(error: Exception) -> bool:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import threading
 from collections.abc import Callable
@@ -22,19 +23,18 @@ from polyad.arrays.trees import LEAF, flatten
 from polyad.call.checked import checked
 from polyad.call.degenerate import finished, has_limits
 from polyad.call.described import Described
-from polyad.call.function.flat import FlatFunction, complex_value, label_of
+from polyad.call.function.flat import FlatFunction, label_of
 from polyad.call.function.foreign_traces import Guests, any_followed, guests
 from polyad.call.inputs.arguments import Mismatch
 from polyad.call.inputs.seeds import Seeds
 from polyad.call.inputs.signature import Signature
+from polyad.call.requirements import check_call, check_input, check_outputs
 from polyad.call.results import Delivery, check_argument
 from polyad.call.shortest import direct
 from polyad.call.translation import translated
 from polyad.engine.notices import SEEN
 from polyad.errors import (
     ArgumentError,
-    HolomorphicError,
-    NonScalarOutputError,
     PolyadError,
     PreparationMismatchError,
 )
@@ -97,7 +97,7 @@ class Prepared(Described):
         batched: bool = False,
         once: bool = False,
     ) -> None:
-        _check_call(self.operator, f, args, on_mismatch)
+        check_call(self.operator, f, args, on_mismatch)
         self.f = f
         self.argnums = argnums
         self.has_aux = has_aux
@@ -114,8 +114,7 @@ class Prepared(Described):
             args, (seed,) = self._guests.enter(args), self._guests.enter((seed,))
             self.signature = Signature(args, argnums)
         self._source = library(self.backend.library)
-        self._check_input()
-        self._enter = self.signature.enter(self._source)
+        check_input(self)
         self._flat = FlatFunction(
             f,
             self.signature,
@@ -146,11 +145,11 @@ class Prepared(Described):
     def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
         """Problem, kernel and executable."""
         before = SEEN.count
-        x, c = self._enter(args)
+        x, c = (self.signature.as_given(args, self._source) if self.once else None) or self._enter(args)
         keep_pages(x + c, square=self.gives in ("jacobian", "hessian"))
         self.problem = Problem(self._flat, x, c, self.backend.outputs, label_of(self.f))
         if not self.once or self._is_complex():
-            self._check_outputs()
+            check_outputs(self)
         self._seeds = self._make_seeds()
         seeds = () if self._seeds is None else (self._example_seed(seed),)
         kernel = self._kernel(self.backend, self.problem)
@@ -160,6 +159,11 @@ class Prepared(Described):
         self._executable: Executable = executable
         # an example of the direction that was made up here stands for none that is called with
         self._given = (x, c, seeds) if self.once and (seed is not None or not seeds) else None
+
+    @functools.cached_property
+    def _enter(self) -> Callable[[tuple[Any, ...]], tuple[Leaves, Leaves]]:
+        """The check and conversion of the arguments of a call, which a single one may not need."""
+        return self.signature.enter(self._source)
 
     # -- what a subclass says -------------------------------------------------------------------
 
@@ -287,28 +291,6 @@ class Prepared(Described):
     def _is_complex(self) -> bool:
         return any(spec.is_complex for spec in self.signature.x_specs)
 
-    def _check_input(self) -> None:
-        if self.scalar_input:
-            shapes = [spec.shape for spec in self.signature.x_specs]
-            if shapes != [()]:
-                shape = shapes[0] if len(shapes) == 1 else f"a tree of {len(shapes)} leaves"
-                raise ArgumentError(
-                    f"input has shape {shape}, {self.operator} needs a scalar input: use "
-                    f"{'jacobian or gradient' if self.lower is None else 'hessian'}"
-                )
-        if not self.backend.complex_inputs and any(s.is_complex for s in self.signature.x_specs):
-            raise ArgumentError(f"{self.backend!r} takes no complex inputs: use backend='jax' or 'torch'")
-
-    def _check_outputs(self) -> None:
-        """Learn the output at preparation, so that mistakes show here and not at the tenth call."""
-        if self.scalar_output and any(spec.is_complex for spec in self.problem.outputs):
-            raise NonScalarOutputError(complex_value(self.operator))
-        if self.gives == "hessian" and any(spec.is_complex for spec in self.problem.inputs):
-            raise HolomorphicError(
-                "a real function of complex arguments has no Hessian of shape input.shape * 2: "
-                "use hvp, or differentiate with respect to real and imaginary parts"
-            )
-
     def _make_seeds(self) -> Seeds | None:
         if self.seed_name is None:
             return None
@@ -385,12 +367,3 @@ class Prepared(Described):
         if explained is None:
             raise  # with the traceback and the causes it has
         raise explained from error
-
-
-def _check_call(operator: str, f: Any, args: tuple[Any, ...], on_mismatch: str) -> None:
-    if not callable(f):
-        raise ArgumentError(f"{operator} takes the function first, then its arguments: f is {f!r}")
-    if not args:
-        raise ArgumentError(f"{operator} needs the arguments of the function: {operator}(f, x, ...)")
-    if on_mismatch not in ("raise", "reprepare"):
-        raise ArgumentError(f"on_mismatch is 'raise' or 'reprepare', not {on_mismatch!r}")

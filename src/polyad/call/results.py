@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.conversion import leaving
-from polyad.arrays.libraries import ArraySpec, Library, library_of, spec_of
+from polyad.arrays.libraries import ArraySpec, Library, library, library_of, spec_of
 from polyad.arrays.overlap import meets_itself, overlap, same_place, separate
-from polyad.arrays.trees import Structure, flatten
+from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.call.function.flat import FlatFunction
 from polyad.call.inputs.signature import Signature
 from polyad.errors import OutMismatchError
@@ -24,6 +24,7 @@ __all__ = ["Delivery", "check_argument"]
 
 Leaves = tuple[Any, ...]
 Convert = Callable[[Any], Any]
+NUMPY = library("numpy")
 
 
 class Delivery:
@@ -69,12 +70,25 @@ class Delivery:
     def tree(self, kind: str, leaves: Leaves, others: Sequence[Any], *, batched: bool | None = None) -> Any:
         """Leaves as the caller's tree; ``others`` is what they must not share memory with."""
         batched = self.batched if batched is None else batched
+        if len(leaves) == 1 and self._is_as_it_comes(kind, leaves[0]):
+            return self.target.fresh(leaves[0], _arrays_in(others))
         converts = self.converts(kind, len(leaves), batched=batched)
-        apart = tuple(leaf for other in others for leaf in flatten(other)[0])
+        apart = _arrays_in(others)
         arrays = [
             self.target.fresh(convert(leaf), apart) for convert, leaf in zip(converts, leaves, strict=True)
         ]
         return self.arranged(kind, separate(arrays))
+
+    def _is_as_it_comes(self, kind: str, leaf: Any) -> bool:
+        """Whether the only leaf of a result is what the caller gets, as far as its memory is its own."""
+        if type(leaf) is not np.ndarray or not (self.source is self.target is NUMPY):
+            return False
+        signature = self.signature
+        if signature.x_structure is not LEAF:
+            return False
+        if kind == "input":
+            return not signature.x_scalars[0] and leaf.dtype is signature.x_specs[0].dtype
+        return kind == "hessian" or (kind == "jacobian" and self.flat.y_structure is LEAF)
 
     def value(self, leaves: Leaves) -> Any:
         """The value as the caller's tree, in memory of its own, since the function may return an argument."""
@@ -161,6 +175,17 @@ class Delivery:
                 _check_fits(owner.spec(place), expected[k])
         _check_apart(places, others)
         return places
+
+
+def _arrays_in(others: Sequence[Any]) -> tuple[Any, ...]:
+    """The leaves of what a result must not share memory with; numbers have none."""
+    found: list[Any] = []
+    for other in others:
+        if type(other) is np.ndarray:
+            found.append(other)
+        elif type(other) is not float:
+            found.extend(flatten(other)[0])
+    return tuple(found)
 
 
 def _check_fits(found: ArraySpec, wanted: ArraySpec) -> None:

@@ -63,10 +63,13 @@ class FlatFunction:
         self._constants = Constants(f, signature)
         if self._constants.guards and ignores_flags(f):
             self._constants.copy()
-        self._passive = tuple(
-            k for k, a in enumerate(signature.arguments) if not a.active and a.static is None
-        )
-        self._caches = tuple(k for k, a in enumerate(signature.arguments) if a.cache)
+        self._caches: tuple[int, ...] = ()
+        if signature.plain:
+            self._passive = tuple(range(1, signature.count))
+        else:
+            arguments = signature.arguments
+            self._passive = tuple([k for k, a in enumerate(arguments) if not a.active and a.static is None])
+            self._caches = tuple([k for k, a in enumerate(arguments) if a.cache])
         self._active = signature.active
         # few frameworks can write to their own arrays, and none follows all of it
         writes = bool(self._caches) and backend.lift is None and not speaks_of(f, backend.lifts_to)

@@ -17,6 +17,8 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from polyad.arrays.libraries import LIBRARIES, is_followed, library_of
 from polyad.arrays.trees import flatten
 from polyad.call.inputs.arguments import Static
@@ -35,6 +37,9 @@ class Around(threading.local):
 
 
 AROUND = Around()
+
+# what no differentiation follows
+UNFOLLOWED = frozenset({np.ndarray, float, int, bool, complex, np.float64, type(None)})
 
 
 class Guests:
@@ -59,7 +64,9 @@ class Guests:
         """The arguments as the backend computes with them."""
         form = _boxed if self._backend.hosts else self._opened
         plain = LIBRARIES["numpy"]
-        return tuple([a if library_of(a) is plain else _entered(form, a) for a in args])
+        return tuple(
+            [a if type(a) in UNFOLLOWED or library_of(a) is plain else _entered(form, a) for a in args]
+        )
 
     def leave(self, result: Any) -> Any:
         """A result as the function around us computes with it."""
@@ -97,7 +104,8 @@ def guests(backend: Backend, values: tuple[Any, ...], *, once: bool) -> Guests |
     once : bool
         Whether it is made for a single call, whose function may have captured what is followed.
     """
-    followed = [leaf for leaf in _leaves(values) if is_followed(leaf)]
+    plain = all([type(value) in UNFOLLOWED for value in values])
+    followed = [] if plain else [leaf for leaf in _leaves(values) if is_followed(leaf)]
     boxes = AROUND.library is not None or any(is_box(leaf) for leaf in followed)
     if boxes or (backend.hosts and (once or followed)):
         return Guests(backend, boxes=boxes, inside=boxes or bool(followed))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.conversion import converter
-from polyad.arrays.libraries import ArraySpec, Library, library_of
+from polyad.arrays.libraries import ArraySpec, Library, library, library_of
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.call.inputs.scratch import Cache, writable
 from polyad.errors import ArgumentError, InputTypeError
@@ -24,6 +24,11 @@ from polyad.systems.registry import names
 __all__ = ["Argument", "Mismatch", "Static", "describe", "describe_value"]
 
 Leaves = tuple[Any, ...]
+
+
+_DOUBLE = np.dtype(np.float64)
+_BY_NUMPY = (library("numpy"),)
+_NUMBER = (ArraySpec((), _DOUBLE, weak=True),)
 
 
 class Mismatch(Exception):
@@ -72,6 +77,15 @@ class Argument:
         self.specs: tuple[ArraySpec, ...]
         self.owners: tuple[Library, ...]
         self.scalars: tuple[bool, ...]
+        kind = type(value)
+        if (kind is np.ndarray and value.dtype is _DOUBLE) or (kind is float and not active):
+            # what most arguments are: nothing is to be found out
+            array = kind is np.ndarray
+            self.static, self.cache = None, False
+            self.leaves, self.structure, self.owners = (value,), LEAF, _BY_NUMPY
+            self.specs = (ArraySpec(value.shape, _DOUBLE),) if array else _NUMBER
+            self.scalars = (not array,)
+            return
         owner = library_of(value)
         if owner is not None:  # one array or number, as mostly
             self.static, self.cache = None, False

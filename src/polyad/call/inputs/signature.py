@@ -54,7 +54,7 @@ class Signature:
         self._rows: dict[Library, Callable[[tuple[Any, ...]], Leaves]] = {}
         # f's own arguments are (x, *constants) already: nothing is to be put in order
         self.plain = self.active == (0,) and all(
-            a.static is None and not a.cache and a.structure is LEAF for a in self.arguments
+            [a.structure is LEAF and a.static is None and not a.cache for a in self.arguments]
         )
 
     def enter(self, target: Library) -> Callable[[tuple[Any, ...]], tuple[Leaves, Leaves]]:
@@ -79,6 +79,16 @@ class Signature:
             return x, c
 
         return enter
+
+    def as_given(self, args: tuple[Any, ...], target: Library) -> tuple[Leaves, Leaves] | None:
+        """``(x, c)`` of the very arguments of preparation, where nothing is to be converted; else None."""
+        if not self.plain or target.name != "numpy":
+            return None
+        for argument, a in zip(self.arguments, args, strict=True):
+            usual = argument.specs[0].weak or (type(a) is np.ndarray and a.dtype.isnative)
+            if not usual or argument.leaves[0] is not a:
+                return None
+        return args[:1], args[1:]
 
     def enter_row(self, target: Library) -> Callable[[tuple[Any, ...]], Leaves] | None:
         """A closure to all leaves in a row, for one active array first and arrays or numbers after it."""

@@ -230,7 +230,8 @@ def _columns(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any]) -> Any:
     stacked = parts[0] if len(parts) == 1 else xp.concat(parts)
     if stacked.ndim == 1:  # of a scalar, which is in order already
         return as_block(xp, stacked if stacked.shape == shape else xp.reshape(stacked, shape), out, spec)
-    return as_block(xp, xp.reshape(xp.moveaxis(stacked, 0, -1), shape), out, spec)
+    last = stacked.T if stacked.ndim == 2 else xp.moveaxis(stacked, 0, -1)
+    return as_block(xp, last if last.shape == shape else xp.reshape(last, shape), out, spec)
 
 
 def jacobian_by_rows(backend: Backend, problem: Problem) -> Kernel:

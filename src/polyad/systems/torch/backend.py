@@ -132,11 +132,13 @@ class Torch(Backend):
         """The native kernel, and inside ``torch.func``'s transforms the one that works there."""
         # second order forced forward is forward over reverse: forward mode cannot be differentiated
         mode = "reverse" if self.mode != "forward" else None if operator in SECOND_ORDER else "forward"
-        general = TorchFunc(mode=mode, chunk_size=self.chunk_size)
+        found: list[Kernel] = []  # made when it is asked for, which is seldom
 
-        @functools.cache
         def other() -> Kernel:
-            return getattr(general, operator)(problem)
+            if not found:
+                general = TorchFunc(mode=mode, chunk_size=self.chunk_size)
+                found.append(getattr(general, operator)(problem))
+            return found[0]
 
         def kernel(*args: Leaves) -> Any:
             if functional():

@@ -18,7 +18,7 @@ from polyad.arrays.libraries import library_of
 from polyad.engine.boxes.box import Box
 from polyad.engine.boxes.boxing import gathered, unbox
 from polyad.engine.core.kinds import zeros_of
-from polyad.engine.core.refusals import begin, refuse
+from polyad.engine.core.refusals import begin, end, ignored, refuse
 from polyad.engine.core.values import ALIVE, Tracer, Value, is_over, new_level, settled, shape_of, under_way
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.proxy import Proxy, numbers
@@ -139,10 +139,14 @@ def innermost(error: BaseException) -> Any:
 
 def called(f: Function, boxes: tuple[Any, ...], *constants: Any) -> tuple[Sequence[Any], Sequence[Any]]:
     """The user's function, with clear errors for those that NumPy and Python raise in an obscure form."""
-    begin()
+    outer, failed = begin(), None
     try:
-        return f(boxes, *constants)
+        out = f(boxes, *constants)
+        if (refusal := ignored()) is not None:
+            raise refusal
+        return out
     except TypeError as error:
+        failed = error
         if str(error).startswith("Iterator operand"):
             refusal = refuse(
                 "np.nditer of a traced array",
@@ -162,6 +166,9 @@ def called(f: Function, boxes: tuple[Any, ...], *constants: Any) -> tuple[Sequen
         if isinstance(error.__cause__, OperationNotSupportedError):
             raise error.__cause__ from None
         raise
+    finally:
+        end(outer, failed)
+        failed = None  # it knows this frame
 
 
 def lowered(leaf: Any, level: int) -> Any:

@@ -25,7 +25,7 @@ __all__ = ["makes_whole_numbers", "speaks_numpy"]
 NAMES = frozenset("argsort argmax argmin argpartition searchsorted nonzero any all astype round".split())
 # attributes of NumPy's arrays that mean the same on those of every framework, derivatives included
 SAME = frozenset("T conj data dot dtype imag item mT mean ndim real reshape shape sum tolist".split())
-OTHERWISE = (frozenset(dir(np.ndarray)) - SAME) | frozenset("abs divmod pow max min".split())
+OTHERWISE = (frozenset(dir(np.ndarray)) - SAME) | frozenset("abs divmod pow max min suppress".split())
 OPERATORS = frozenset(("//", "//=", "%", "%=", "**", "**="))
 DEPTH = 4
 # containers longer than this are data
@@ -131,6 +131,9 @@ def _is_said_otherwise(code: types.CodeType) -> bool:
     for instruction in dis.get_instructions(code):
         name, sign = instruction.opname, instruction.argrepr
         if name == "STORE_SUBSCR":
+            return True
+        # what raises in one language may not in another, and what is caught shows nowhere
+        if name == "CHECK_EXC_MATCH" or (name == "POP_TOP" and before and before.opname == "PUSH_EXC_INFO"):
             return True
         if name == "BINARY_OP" and sign in OPERATORS and not (sign.startswith("**") and _is_constant(before)):
             return True

@@ -26,12 +26,7 @@ from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.proxy import Proxy, numbers
 from polyad.engine.interpretations.tape import Node
 from polyad.engine.rules.assignment import set_at, without_leading
-from polyad.engine.rules.structure import (
-    astype,
-    getitem,
-    is_basic,
-    setitem,
-)
+from polyad.engine.rules.structure import astype, getitem, is_basic, setitem
 
 __all__ = ["Box", "View", "as_array", "number", "unbox", "wrap"]
 
@@ -199,6 +194,8 @@ class Box:
             return float(numbers(self._value))
         if (known := self._known()) is not None:
             return float(known)
+        if self.size != 1:
+            raise TypeError("only length-1 arrays can be converted to Python scalars")
         raise refuse(
             "float(x), a math function, or writing x into a plain array would drop the derivative",
             "keep x as it is, np.sin instead of math.sin, np.zeros_like(x) instead of np.zeros(n) for a "

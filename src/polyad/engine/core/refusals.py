@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Any
+from types import TracebackType
+from typing import Any, TypeVar
 
 from polyad.arrays.libraries import LIBRARIES
-from polyad.arrays.user_code import is_polyads, is_users, package_in, package_of, running_at, steps
+from polyad.arrays.user_code import is_polyads, is_users, package_in, package_of, running_at, shown, steps
+from polyad.engine.core.handlers import catches
 from polyad.engine.core.remedies import instead
 from polyad.errors import OperationNotSupportedError, ReadOnlyError
 
@@ -15,13 +17,20 @@ __all__ = [
     "ELSE",
     "Deviates",
     "begin",
+    "end",
+    "ignored",
     "instead_of",
     "no_rule",
+    "noted",
     "plain_only",
     "read_only",
     "refuse",
     "swallowed",
+    "taken_back",
 ]
+
+
+E = TypeVar("E", bound=Exception)
 
 
 class Deviates(Exception):
@@ -48,19 +57,87 @@ def refuse(operation: str, remedy: str, frame: Any = None) -> OperationNotSuppor
     elif (package := _asking(sys._getframe(1) if frame is None else frame)) is not None:
         remedy = f"this is code of {package}: {ELSE}; in your own code {remedy}"
     _LAST.message = f"{operation}{f' at {line}' if line else ''}: {remedy}"
-    return OperationNotSupportedError(_LAST.message)
+    return noted(OperationNotSupportedError(_LAST.message))
+
+
+def noted(error: E) -> E:
+    """An error that is raised within the user's function, which may catch it (``ignored``)."""
+    if _LAST.refused is not None:
+        _LAST.refused.append(error)
+    return error
 
 
 class _Last(threading.local):
+    """Of this thread: the last message, and what was refused in the function that is running."""
+
     message = ""
+    refused: list[Exception] | None = None
 
 
 _LAST = _Last()
 
 
-def begin() -> None:
-    """Forget earlier refusals, at the beginning of a function."""
-    _LAST.message = ""
+def begin() -> list[Exception] | None:
+    """Forget earlier refusals, at the beginning of a function; gives what ``end`` takes."""
+    outer = _LAST.refused
+    _LAST.message, _LAST.refused = "", []
+    return outer
+
+
+def end(outer: list[Exception] | None, error: BaseException | None = None) -> None:
+    """A function is over, by an error maybe: a refusal that leaves it reaches the one around it."""
+    _LAST.refused = outer
+    if outer is not None and isinstance(error, OperationNotSupportedError):
+        outer.append(error)
+
+
+def taken_back(error: OperationNotSupportedError) -> OperationNotSupportedError:
+    """A refusal of what plain NumPy raises an error for as well: a function may catch it and go on."""
+    if _LAST.refused:
+        _LAST.refused[:] = [other for other in _LAST.refused if other is not error]
+    return error
+
+
+def ignored() -> Exception | None:
+    """The refusal that the function caught before it returned, if there is one.
+
+    ``try: ... except Exception:`` takes a refusal for an error of the function itself, and what it does then
+    is not what it does without a derivative. Who caught an error is the outermost frame that it has passed.
+    """
+    for error in _LAST.refused or ():
+        trace = error.__traceback__
+        if trace is not None and not _is_meant(trace):
+            if type(error) is not OperationNotSupportedError:
+                return error  # by which another way of computing is taken
+            refusal = OperationNotSupportedError(
+                f"{error}. The function caught this error at "
+                f"{shown(trace.tb_frame.f_code.co_filename, trace.tb_lineno)} and went on another way, which "
+                "is not the way that it goes on plain numbers; name polyad.errors.PolyadError in the except "
+                "clause where that is meant"
+            )
+            refusal.decisive = True  # a framework's own errors would be caught in the same place
+            return refusal
+    return None
+
+
+def _is_meant(trace: TracebackType) -> bool:
+    """Whether who caught a refusal is right to go on.
+
+    So are polyad, NumPy, the frameworks and Python's own library, which try one thing after the other, and
+    whoever names polyad's errors. A frame of polyad's that catches nothing was called by compiled code, in
+    whose error the refusal is hidden.
+    """
+    file, at = trace.tb_frame.f_code.co_filename, (trace.tb_frame, trace.tb_lasti)
+    if is_polyads(file):
+        return catches(*at, OperationNotSupportedError)
+    package = package_in(file)
+    if package in KNOWING or (package is None and not is_users(file)):
+        return True
+    return catches(*at, OperationNotSupportedError) and not catches(*at, TypeError)
+
+
+# packages whose code tries whether an array can do something
+KNOWING = frozenset({*LIBRARIES, "scipy", "jaxlib"})
 
 
 def swallowed(error: Exception) -> OperationNotSupportedError | None:

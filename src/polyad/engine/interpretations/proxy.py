@@ -10,11 +10,14 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 import numpy as np
+from numpy.linalg import LinAlgError
 
 from polyad.arrays.user_code import is_polyads
+from polyad.engine.core.handlers import is_caught
 from polyad.engine.core.kinds import DECOMPOSITIONS, hosted
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import ALIVE, PRIMITIVES, Binary, Primitive, Tracer, Value, base
@@ -33,15 +36,22 @@ _COUNT = np.dtype(np.int64)
 FAILING = frozenset("cholesky inv solve det slogdet eigh eigvalsh eig svd svdvals pinv".split())
 
 
-def _is_caught() -> bool:
-    """Whether the running code mentions the error that NumPy raises then, so that it can handle that case."""
+def _is_caught(error: type[Exception]) -> bool:
+    """Whether the running code can handle the error that NumPy raises then."""
     frame: Any = sys._getframe(2)
-    while frame is not None:
+    if is_caught(error, frame, is_call_of_function):
+        return True
+    while frame is not None:  # who calls the derivative may speak of it as well
         code = frame.f_code
-        if "LinAlgError" in code.co_names and not is_polyads(code.co_filename):
+        if error.__name__ in code.co_names and not is_polyads(code.co_filename):
             return True
         frame = frame.f_back
     return False
+
+
+def is_call_of_function(code: CodeType) -> bool:
+    """Whether a frame of that code calls the user's function (``run.called``): what is around is not its."""
+    return code.co_name == "called" and is_polyads(code.co_filename)
 
 
 class Proxy(Tracer):
@@ -148,13 +158,15 @@ class Proxy(Tracer):
         self, own: Any, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]
     ) -> Value:
         """The result, whatever the operands are."""
-        if not own.raises and primitive.name in FAILING and _is_caught():
-            raise refuse(
+        if not own.raises and primitive.name in FAILING and _is_caught(LinAlgError):
+            refusal = refuse(
                 f"np.linalg.{primitive.name} where np.linalg.LinAlgError is caught: what runs the function "
                 f"without its values ({self.library}) cannot know whether it is raised",
                 "use a backend that runs the function on values (backend='numpy', 'torch'), or leave the "
                 "fallback away",
             )
+            refusal.decisive = True  # plain NumPy would look at the example's values
+            raise refusal
         if primitive not in own.short:
             own.short[primitive] = _short(own, primitive)
         if not own.traps:

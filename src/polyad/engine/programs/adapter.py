@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.refusals import Deviates, refuse
+from polyad.engine.core.refusals import Deviates, noted, refuse
 from polyad.engine.core.values import Primitive
 from polyad.engine.interpretations.adapter import Adapter
 from polyad.engine.programs.recording import Captured, Cell, Constant
@@ -132,7 +132,7 @@ def _recorded(primitive: Primitive, compute: Callable[..., Any] | None = None) -
                 values.append(a.value)
                 operands.append(a.source)
                 if recording is not None and a.recording not in (None, recording):
-                    raise Captured
+                    raise noted(Captured())
                 recording = recording or a.recording
             else:
                 values.append(a)

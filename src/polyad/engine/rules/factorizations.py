@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.kinds import aligned, conj, fit, general
-from polyad.engine.core.refusals import refuse
+from polyad.engine.core.refusals import noted, refuse
 from polyad.engine.core.values import Primitive, Value, base, is_real, ndim_of, shape_of
 from polyad.engine.rules.arithmetic import equal, less_equal, real, where
 from polyad.engine.rules.elementwise import absolute, imag
@@ -75,7 +75,7 @@ def no_vectors() -> DegenerateError:
         "the result depends on which of them are chosen",
         f"{VALUES}, or move the point to where the values differ",
     )
-    return DegenerateError(str(error))
+    return noted(DegenerateError(str(error)))
 
 
 def unknown_use() -> DegenerateError:
@@ -86,7 +86,7 @@ def unknown_use() -> DegenerateError:
         f"{VALUES}, backend='numpy:reverse' where the result does not depend on the choice of vectors, or "
         + FUNCTIONS,
     )
-    return DegenerateError(str(error))
+    return noted(DegenerateError(str(error)))
 
 
 def again() -> DegenerateError:
@@ -95,7 +95,7 @@ def again() -> DegenerateError:
         "second derivatives through eigenvectors (singular vectors) of equal eigenvalues (singular values)",
         f"use {FUNCTIONS}, or backend='finite'",
     )
-    return DegenerateError(str(error))
+    return noted(DegenerateError(str(error)))
 
 
 def _quotient(z: Any, gap: Any, same: Any, strict: bool, square: bool) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.refusals import refuse
+from polyad.engine.core.refusals import noted, refuse
 from polyad.engine.core.values import PRIMITIVES
 from polyad.engine.interpretations.adapter import Adapter
 from polyad.systems.casadi.forms import Forms
@@ -238,10 +238,8 @@ class Arrays(Adapter):
 
     def _fits_scalars(self, x: Symbolic, products: int) -> None:
         if x.kind.__name__ == "SX" and products > SCALAR_PRODUCTS:
-            raise NeedsMatrices(
-                f"a matrix product of {products} multiplications is too large for scalar expressions: "
-                "use polyad.CasADi(symbols='MX')"
-            )
+            words = f"a matrix product of {products} multiplications is too large for scalar expressions"
+            raise noted(NeedsMatrices(f"{words}: use polyad.CasADi(symbols='MX')"))
 
     def _each(self, f: Any, operands: tuple[Symbolic, ...], lead: Any, shape: Any, dtype: Any) -> Symbolic:
         """A function of matrices, over the leading axes."""
@@ -311,7 +309,9 @@ class Arrays(Adapter):
     def _whole(self, *arrays: Symbolic) -> None:
         """Factorisations need pivoting on values, which scalar expressions cannot have."""
         if any(a.kind.__name__ == "SX" for a in arrays):
-            raise NeedsMatrices("linear systems need matrix expressions: use polyad.CasADi(symbols='MX')")
+            raise noted(
+                NeedsMatrices("linear systems need matrix expressions: use polyad.CasADi(symbols='MX')")
+            )
 
     def own_solve(self, a: Any, b: Any) -> Symbolic:
         a, b = self._beside(a, b)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.refusals import refuse
+from polyad.engine.core.refusals import noted, refuse
 from polyad.engine.core.values import Primitive
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
@@ -62,7 +62,8 @@ def called_back(primitive: Primitive) -> Callable[..., Any]:
         if 0 in map(math.prod, shapes):
             found = [constant(r.astype(d), kind) for r, d in zip(results, dtypes, strict=True)]
         elif kind.__name__ == "SX":
-            raise NeedsMatrices(f"{primitive.name} needs matrix expressions: use polyad.CasADi(symbols='MX')")
+            words = f"{primitive.name} needs matrix expressions: use polyad.CasADi(symbols='MX')"
+            raise noted(NeedsMatrices(words))
         else:
             node = _node(primitive, shapes, params)
             columns = node.call([a.column for a in arrays])

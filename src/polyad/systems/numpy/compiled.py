@@ -32,6 +32,9 @@ KEPT = 8  # programs of one kernel for other integers and other batches
 NEARLY = 0.97
 LARGE = 2000  # operations from which on a second program is written only when it is called
 
+# what a program raises where the function is to be run itself, which may raise it as well
+OTHERWISE = (Deviates, DegenerateError, np.linalg.LinAlgError)
+
 _WIDE = (np.dtype(np.float64), np.dtype(np.complex128))
 
 
@@ -82,7 +85,7 @@ class Compiled:
             if usual:
                 try:
                     return first(leaves)
-                except (Deviates, DegenerateError):
+                except OTHERWISE:
                     pass
             seeds = (leaves[count:],) if len(leaves) > count else ()
             return self.result(leaves[:ins], leaves[ins:count], *seeds)[0]
@@ -95,7 +98,7 @@ class Compiled:
             return self._kernel(x, c, *seeds)
         try:
             return self._program(x, c, seeds).full((x, c, *seeds))
-        except (Deviates, DegenerateError):
+        except OTHERWISE:
             return self._kernel(x, c, *seeds)
 
     def result(self, x: Leaves, c: Leaves, *seeds: Leaves) -> Leaves:
@@ -104,7 +107,7 @@ class Compiled:
             return self._kernel(x, c, *seeds)[0]
         try:
             return self._program(x, c, seeds).result((x, c, *seeds))
-        except (Deviates, DegenerateError):
+        except OTHERWISE:
             return self._kernel(x, c, *seeds)[0]
 
     def _program(self, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...]) -> RecordedKernel:
@@ -245,7 +248,7 @@ class RecordedKernel:
         code = self._full if count > self._counts[0] else self._result
         try:
             found = self._read(code, args, count)
-        except (Deviates, DegenerateError):
+        except OTHERWISE:
             return
         if not all(map(_close, found, expected)):
             raise FunctionNotSupportedError(

@@ -34,18 +34,18 @@ LIBRARIES = ("jax", "torch", "autograd", "casadi", "sympy")
 COLUMNS = ("forward", "reverse", "second", "Taylor", *LIBRARIES)
 # the module in which the engine has a function -> the heading under which it stands
 HEADINGS = {
-    "numpy_reduction": "Reductions",
-    "numpy_nan": "Reductions",
-    "numpy_statistics": "Statistics",
-    "numpy_structure": "Shape, joining, indexing",
-    "numpy_rearrange": "Shape, joining, indexing",
-    "numpy_views": "Shape, joining, indexing",
-    "numpy_order": "Sorting, searching, sets",
-    "numpy_calculus": "Differences, interpolation, polynomials",
-    "numpy_polynomials": "Differences, interpolation, polynomials",
-    "numpy_products": "Linear algebra",
-    "numpy_linalg": "Linear algebra",
-    "numpy_fft": "Fourier transforms",
+    "functions.reduction": "Reductions",
+    "functions.nan": "Reductions",
+    "functions.statistics": "Statistics",
+    "functions.structure": "Shape, joining, indexing",
+    "functions.rearrange": "Shape, joining, indexing",
+    "boxes.views": "Shape, joining, indexing",
+    "functions.order": "Sorting, searching, sets",
+    "functions.calculus": "Differences, interpolation, polynomials",
+    "functions.polynomials": "Differences, interpolation, polynomials",
+    "functions.products": "Linear algebra",
+    "functions.linalg": "Linear algebra",
+    "functions.fft": "Fourier transforms",
 }
 ORDER = ("Universal functions", *dict.fromkeys(HEADINGS.values()), "Others", "scipy.special")
 Function = Callable[[Any], Any]
@@ -70,7 +70,8 @@ def heading(f: Any) -> str:
     if f in dispatch.UFUNCS:
         return "scipy.special" if getattr(np, f.__name__, None) is not f else "Universal functions"
     rule = dispatch.FUNCTIONS.get(f) or dispatch.VIEWS.get(f)
-    return HEADINGS.get(getattr(rule, "__module__", "").rpartition(".")[2], "Others")
+    module = ".".join(getattr(rule, "__module__", "").split(".")[-2:])
+    return HEADINGS.get(module, "Others")
 
 
 # -- how a function is run ----------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """NumPy functions on the arrays of other frameworks.
 
-A function either knows the framework's own arrays or is lifted: it gets boxes (``engine.proxy``), on
+A function either knows the framework's own arrays or is lifted: it gets boxes (``engine.lift``), on
 which NumPy code runs by the framework's functions. Which of the two is decided at the first call,
 within preparation: what the function's code mentions says which is tried first, and the other is
 tried where that fails. Code that mentions neither and makes truth values or whole numbers is NumPy's

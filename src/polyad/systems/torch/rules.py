@@ -22,7 +22,7 @@ def over_gap(z: Any, gap: Any, same: Any, *, strict: bool, square: bool) -> Any:
     """``z / gap`` on tensors; where the gap is none it is refused.
 
     While a graph is recorded there are no values to see it by, and NaN is what comes out of it, which
-    ``operators.degenerate`` looks for.
+    ``call.degenerate`` looks for.
     """
     import torch
 

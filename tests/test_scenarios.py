@@ -65,11 +65,15 @@ def test_smoke_has_every_function_and_operator():
 
 
 def test_profiles_refuse_nothing_that_no_scenario_needs():
-    from polyad.testing import PROFILES
-
     known = {need for s in all_scenarios() for need in s.needs} | set(OPERATORS) | {"second order"}
-    for profile in PROFILES.values():
-        assert set(profile.refuses) <= known
+    variants = [
+        ad.CasADi(symbols="SX"),
+        ad.JAX(jit=False),
+        ad.NumPy(compile=True),
+        ad.Autograd(mode="forward"),
+    ]
+    for backend in (*map(eager, AVAILABLE), ad.JAX(), *variants):
+        assert set(profile_of(backend).refuses) <= known
 
 
 CASES = [

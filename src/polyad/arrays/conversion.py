@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,13 +19,13 @@ def converter(source: Library, target: Library) -> Converter | None:
     """What turns ``source``'s arrays into ``target``'s; None where nothing is to do."""
     if source is target:
         return None
-    if source.name == "numpy":
-        if target.name == "jax":
+    if source.plain:
+        if target.takes_numpy:
             return None
         importlib.import_module(target.module)  # it is about to be used, and may not be loaded yet
         return target.from_numpy
-    if target.name == "numpy":
-        return source.to_numpy if source.name == "autograd" else source.hand_over
+    if target.plain:
+        return source.to_numpy if source.carried else source.hand_over
     return lambda a: target.from_numpy(np.array(source.hand_over(a)))
 
 
@@ -37,27 +36,11 @@ def _as_array(a: Any) -> Any:
     owner = library_of(a)
     if owner is not None:
         a = owner.released(a)  # nothing of a differentiation that is finished
-    return a if is_followed(a) else np.asarray(a)
-
-
-def _of_jax(a: Any) -> Any:
-    try:
-        # A view would refuse writing; np.array(a) would wait for the result under a slower lock.
-        return np.asarray(a).copy()
-    except Exception:
         if is_followed(a):
             return a
-        raise
-
-
-def _of_torch(source: Library) -> Converter:
-    def to_numpy(a: Any) -> Any:
-        try:
-            return a.numpy() if a.is_contiguous() else a.contiguous().numpy()
-        except (RuntimeError, TypeError):  # of a graph, on another device, lazily conjugated
-            return a if is_followed(a) else source.to_numpy(a)
-
-    return to_numpy
+        if owner.is_foreign:
+            a = owner.take(a)
+    return np.asarray(a)
 
 
 def _cast(result: Any, dtype: Any) -> Any:
@@ -82,25 +65,20 @@ def leaving(source: Library, target: Library, *, scalar: bool, dtype: Any = None
     dtype : dtype, optional
         What the result must have; None takes it as it comes.
     """
-    if target.name == "jax" and source.name != "jax":
-        # a compiled function takes NumPy arrays as they are; the caller gets arrays like those passed in
-        as_jax, enter = sys.modules["jax"].numpy.asarray, source.to_numpy
+    if target.takes_numpy and source is not target:
+        # its kernels take NumPy arrays as they are; the caller gets arrays like those passed in
+        adopt, enter = target.adopt, source.to_numpy
 
-        def to_jax(a: Any) -> Any:
-            return a if type(a) is not np.ndarray and is_followed(a) else as_jax(np.array(enter(a)))
+        def to_target(a: Any) -> Any:
+            return a if type(a) is not np.ndarray and is_followed(a) else adopt(np.array(enter(a)))
 
-        return to_jax
-    if target.name != "numpy":
+        return to_target
+    if not target.plain:
         convert = converter(source, target)
         if convert is None:
             return lambda a: a
         return lambda a: a if type(a) is not np.ndarray and is_followed(a) else convert(a)
-    if source.name == "jax":
-        to_numpy: Converter = _of_jax
-    elif source.name == "torch":
-        to_numpy = _of_torch(source)
-    else:
-        to_numpy = _as_array
+    to_numpy: Converter = source.leaver() or _as_array
     if dtype is not None and not source.immutable:
         # eager NumPy code may have widened the result; compiled code has not
         plain = to_numpy

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["ArraySpec", "Library", "loaded"]
+__all__ = ["ArraySpec", "Host", "Library", "loaded"]
 
 
 def loaded(module: str) -> Any:
@@ -62,19 +63,76 @@ _KINDS = str.maketrans({"f": "float", "i": "int", "c": "complex", "b": "bool"})
 
 
 class Library:
-    """One array library: recognising, describing and converting its arrays."""
+    """One array library: recognising, describing and converting its arrays.
+
+    Whatever polyad asks of a library is an attribute or a method here, so that one more library is one
+    more class, registered by the entry-point group ``polyad.libraries`` under its name.
+
+    Attributes
+    ----------
+    name : str
+        The word for it: in ``Backend.library``, in ``polyad.define(..., lifts={name: f})``, in messages.
+        It is the name of the entry point and the package whose import makes the arrays possible.
+    module : str
+        The module that must be loaded for there to be arrays.
+    packages : tuple of str
+        Top-level packages whose functions and objects are the library's, the one that users import first.
+    namespace : str
+        The module with its functions under the names of the array API standard.
+    adapter : str
+        ``"module:Class"`` of the adapter by which NumPy code runs on its arrays; empty where it cannot.
+    backends : tuple of str
+        Backends for its arrays where none is named, in order of preference.
+    plain : bool
+        Whether its arrays are NumPy's, which give way to those of any other.
+    boxes : bool
+        Whether its arrays are the boxes of polyad's engine.
+    hidden : bool
+        Whether only polyad itself makes its arrays, so that nobody needs to name it.
+    symbolic : bool
+        Whether its arrays are met in boxes only, so that functions for them are written in NumPy.
+    immutable : bool
+        Whether nobody can write to an array.
+    counts : bool
+        Whether an array counts what is written to it.
+    clamps : bool
+        Whether an index that is out of bounds is no error.
+    takes_numpy : bool
+        Whether its kernels take NumPy arrays as they are.
+    carried : bool
+        Whether backends of NumPy's arrays take its arrays as they are.
+    copies_scratch : bool
+        Whether a function can write to an array, so that scratch memory is copied for it.
+    """
 
     name: str = "?"
     module: str = "?"
+    packages: tuple[str, ...] = ()
+    namespace: str = "numpy"
+    adapter: str = ""
+    backends: tuple[str, ...] = ()
+    plain: bool = False
+    boxes: bool = False
+    hidden: bool = False
+    symbolic: bool = False
     immutable: bool = False
-    # whether an array counts what is written to it
     counts: bool = False
-    # whether an index that is out of bounds is no error
     clamps: bool = False
+    takes_numpy: bool = False
+    carried: bool = False
+    copies_scratch: bool = False
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether its arrays are another framework's: neither NumPy's nor boxes."""
+        return not (self.plain or self.boxes)
 
     def array_types(self) -> tuple[type, ...]:
-        """Types of the library's arrays; called only once its module is loaded."""
-        raise NotImplementedError
+        """Types of the library's arrays; called only once its module is loaded.
+
+        None for a library whose arrays are met in boxes only.
+        """
+        return ()
 
     def spec(self, a: Any) -> ArraySpec:
         """Shape and NumPy dtype of an array."""
@@ -98,6 +156,25 @@ class Library:
     def from_numpy(self, a: Any) -> Any:
         """A NumPy array as this library's, for reading only."""
         raise NotImplementedError
+
+    def adopt(self, a: Any) -> Any:
+        """A result as the caller's array: of a NumPy array that nobody else holds."""
+        return self.from_numpy(a)
+
+    def example(self, a: Any) -> Any:
+        """An array as users of the library hold it, of the same dtype; for tests."""
+        return self.from_numpy(np.array(a))
+
+    def leaver(self) -> Callable[[Any], Any] | None:
+        """A quicker way than the general one from a result to a NumPy array that may be written to.
+
+        What a differentiation around this one follows stays what it is.
+        """
+        return None
+
+    def waiter(self, a: Any) -> Callable[[Any], Any] | None:
+        """What waits until a result is computed; None where it is there at once."""
+        return None
 
     def take(self, a: Any) -> Any:
         """A result that nobody else holds, as a NumPy array that may be written to."""
@@ -152,3 +229,34 @@ class Library:
     def describe_memory(self, a: Any) -> np.ndarray | None:
         """A NumPy array over the same memory, never to be read; None where nobody can write to it."""
         return None
+
+
+class Host(Library):
+    """A library whose arrays stand for NumPy's where they are met: conversions leave them as they are."""
+
+    def to_numpy(self, a: Any) -> Any:
+        return a
+
+    def from_numpy(self, a: Any) -> Any:
+        return a
+
+    def fresh(self, a: Any, others: tuple[Any, ...]) -> Any:
+        if type(a) is np.ndarray:
+            if not all(a.strides) and a.size > 1:  # broadcast: entries share one place
+                return a.copy()
+            for other in others:
+                if type(other) is np.ndarray and np.may_share_memory(a, other):
+                    return a.copy()
+        return a
+
+    def cast(self, a: Any, dtype: Any) -> Any:
+        return a.astype(dtype)
+
+    def copy_into(self, out: Any, result: Any) -> None:
+        np.copyto(out, result)
+
+    def writeable(self, out: Any) -> bool:
+        return isinstance(out, np.ndarray) and out.flags.writeable
+
+    def own(self, a: Any) -> Any:
+        return a.copy() if isinstance(a, np.ndarray) else a

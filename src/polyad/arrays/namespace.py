@@ -5,16 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["namespace"]
+from polyad.arrays.libraries import PLAIN, library_of
 
-# top-level module of an array's type -> module with the functions of the array API standard
-NAMESPACES = {
-    "numpy": "numpy",
-    "jax": "jax.numpy",
-    "jaxlib": "jax.numpy",
-    "torch": "array_api_compat.torch",
-    "autograd": "polyad.systems.autograd.namespace",
-}
+__all__ = ["namespace"]
 
 
 def namespace(*arrays: Any) -> Any:
@@ -47,8 +40,8 @@ def namespace(*arrays: Any) -> Any:
     >>> float(f(np.zeros(3)))
     3.0
     """
-    found = {NAMESPACES.get(type(a).__module__.partition(".")[0], "numpy") for a in arrays}
-    found.discard("numpy")
+    owners = map(library_of, arrays)
+    found = {owner.namespace for owner in owners if owner is not None} - {PLAIN.namespace}
     if len(found) > 1:
         raise TypeError(f"arrays of several libraries in one function: {', '.join(sorted(found))}")
-    return importlib.import_module(found.pop() if found else "numpy")
+    return importlib.import_module(found.pop() if found else PLAIN.namespace)

@@ -105,9 +105,7 @@ def _look_at(f: Callable[..., Any], task: Task, output: Any, args: tuple[Any, ..
         if not task.operators and len(values) == 1 and values[0].ndim == 0:
             operators = SCALAR
     # a framework's own arrays are for that framework to judge
-    if values is None or all(
-        owner is not None and owner.name == "numpy" for owner in map(library_of, leaves)
-    ):
+    if values is None or all(owner is not None and owner.plain for owner in map(library_of, leaves)):
         for operator in operators:
             prepare = getattr(importlib.import_module(f"polyad.operators.{operator}"), f"prepare_{operator}")
             try:

@@ -213,11 +213,11 @@ def _random(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Arr
 def waiter(result: Any) -> Callable[[Any], Any]:
     """A function that waits for a result that is still being computed on a device."""
     leaves = flatten(result)[0]
-    if any(hasattr(leaf, "block_until_ready") for leaf in leaves):
-        return sys.modules["jax"].block_until_ready
-    if any(getattr(getattr(leaf, "device", None), "type", "cpu") == "cuda" for leaf in leaves):
-        synchronize = sys.modules["torch"].cuda.synchronize
-        return lambda _: synchronize()
+    for leaf in leaves:
+        owner = library_of(leaf)
+        wait = None if owner is None else owner.waiter(leaf)
+        if wait is not None:
+            return wait
     return lambda _: None
 
 

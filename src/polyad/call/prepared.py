@@ -186,18 +186,18 @@ class Prepared(Described):
         if not single:
             return
         leave = self._delivery.converts(self.gives, 1, batched=self._delivery.batched)[0]
-        arrays = self.signature.library.name == "numpy" and not (
+        arrays = self.signature.library.plain and not (
             self.gives == "output" or any(self.signature.x_scalars)
         )
         if self._executable.exclusive and arrays:
             small = self._delivery.nbytes(self.problem) <= 2**11
             # np.array is the quickest copy of what is there at once, and the slowest to wait with
             leave = np.array if small else self._source.take
-            if self._source.name == "numpy" and self.signature.x_specs[0].shape:
+            if self._source.plain and self.signature.x_specs[0].shape:
                 leave = self._source.to_numpy  # it is the caller's array already
         parts = (self.signature, self._source, self._executable, self._seeds)
         self._fast = direct(*parts, leave)
-        if self.signature.library.name == "numpy" and not self._delivery.batched:
+        if self.signature.library.plain and not self._delivery.batched:
             expected = self._delivery.expected(self.problem)
             assert expected is not None
             self._out_spec = expected[0]

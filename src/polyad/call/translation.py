@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import LIBRARIES
+from polyad.arrays.libraries import libraries, library_of_package
 from polyad.arrays.user_code import package_in, package_of, raised_at, steps
 from polyad.call.function.flat import label_of
 from polyad.call.function.foreign import written_for
@@ -72,14 +72,15 @@ def _not_followed(error: Exception, backend: Backend, f: Callable[..., Any], rem
 
 def _is_of_framework(error: Exception, backend: Backend) -> bool:
     package = package_of(error)
-    return package in LIBRARIES or package in backend.requires
+    return package in backend.requires or (package is not None and library_of_package(package) is not None)
 
 
 def _called_within(error: Exception, backend: Backend) -> str | None:
     """The package whose code calls, or is, what raised the error; libraries of arrays are none of these."""
     files = (step.tb_frame.f_code.co_filename for step in steps(error))
-    of_arrays = {*LIBRARIES, *backend.requires, "jaxlib", "optree"}
-    return next((p for p in map(package_in, files) if p is not None and p not in of_arrays), None)
+    of_arrays = {*backend.requires, "optree"}
+    found = (p for p in map(package_in, files) if p is not None and p not in of_arrays)
+    return next((p for p in found if library_of_package(p) is None), None)
 
 
 # whose errors say what is wrong, as where a matrix is singular
@@ -103,7 +104,7 @@ def _is_of_compiled_code(error: Exception, backend: Backend, plain: Callable[[],
 
 def _of_kept(error: Exception) -> str | None:
     """What to do where a value came back whose differentiation is finished."""
-    return KEPT if any(lib.is_leak(error) for lib in LIBRARIES.values()) else None
+    return KEPT if any(lib.is_leak(error) for lib in libraries()) else None
 
 
 def _replaced(error: Exception) -> str | None:

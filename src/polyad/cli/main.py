@@ -303,7 +303,8 @@ def _check(options: argparse.Namespace) -> int:
     f = Address(options.function)
     args = tuple(parse_argument(text) for text in options.args)
     check_numbers(options.args, args, options.argnums)
-    names = options.backend or [b.name for b in backends() if b.installed and b.name != "finite"]
+    ready = [b for b in backends() if b.installed and b.cls is not None and b.cls.exact]
+    names = options.backend or [b.name for b in ready]
     for name in names:
         resolve(name)  # mistakes in a name show before anything runs
     # each in a process of its own: the function may hang, print or end it

@@ -13,17 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import library_of
+from polyad.arrays.libraries import library, library_names, library_of
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES, Primitive, Value
-from polyad.engine.user_primitives import SYMBOLIC, Defined, elementwise, general, is_ufunc
+from polyad.engine.user_primitives import Defined, elementwise, general, is_ufunc
 from polyad.errors import ArgumentError
 
 __all__ = ["define"]
 
 Rule = Callable[..., Any]
 
-LIFTS = ("jax", "torch", "autograd", "casadi", "sympy")
 _LOCK = threading.Lock()
 
 
@@ -100,9 +99,10 @@ def define(
             "define takes either the partial derivatives of an elementwise function, "
             "define(f, lambda x: ...), or jvp= or vjp= of any other"
         )
-    wrong = [key for key in lifts or {} if key not in LIFTS]
+    wrong = [word for word in lifts or {} if word not in library_names() or not library(word).adapter]
     if wrong:
-        raise ArgumentError(f"lifts has {wrong[0]!r}: a framework is one of {', '.join(map(repr, LIFTS))}")
+        able = ", ".join(repr(each) for each in library_names() if library(each).adapter)
+        raise ArgumentError(f"lifts has {wrong[0]!r}: a framework is one of {able}")
     own = is_ufunc(f)
     label = name or str(getattr(f, "__name__", type(f).__name__))
     with _LOCK:
@@ -135,10 +135,10 @@ def _callable(f: Rule, primitive: Defined) -> Rule:
             )
         if any(map(traced, args)):
             return wrap(primitive(*[_held(unbox(a), args) for a in args], **params))
-        owner = next((found for a in args if (found := library_of(a)) and found.name != "numpy"), None)
+        owner = next((found for a in args if (found := library_of(a)) and not found.plain), None)
         if owner is None:
             return f(*args, **params)
-        if owner.name not in primitive.lifts or owner.name in SYMBOLIC:
+        if owner.name not in primitive.lifts or owner.symbolic:
             raise refuse(
                 f"{owner.name} has no counterpart of {primitive.label}",
                 f"polyad.define(..., lifts={{{owner.name!r}: g}}) gives it one",

@@ -68,7 +68,7 @@ def _stopped(x: Any) -> Any:
             f"stop_gradient met a {type(x).__module__}.{type(x).__name__}, whose derivative it cannot stop: "
             "pass the arrays in it, or a tree of them (tuple, list, dict, dataclass)"
         )
-    if owner.name in ("numpy", "engine"):
+    if not owner.is_foreign:
         return owner.own(x)
     return owner.own(adapter(owner.name).stop(x))
 

@@ -12,18 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.libraries import library as library_named
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES, Primitive, Tracer, Value, base, is_real, shape_of
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import settled
 from polyad.errors import ArgumentError
 
-__all__ = ["SYMBOLIC", "Defined", "elementwise", "general", "is_ufunc"]
+__all__ = ["Defined", "elementwise", "general", "is_ufunc"]
 
 Rule = Callable[..., Any]
 
-# Their arrays are polyad's own: counterparts for them are written in NumPy.
-SYMBOLIC = ("casadi", "sympy")
 _LETTERS = ("a", "b", "c", "d")
 
 
@@ -62,7 +61,7 @@ class Defined(Primitive):
 
         library = top.library
         own, f = adapter(library), self.lifts.get(library)
-        if f is not None and library in SYMBOLIC:
+        if f is not None and library_named(library).symbolic:
             return unbox(f(*map(wrap, args), **params))
         if f is not None:
             return top._leave(own, f(*[top._entered(own, a) for a in args], **params))

@@ -16,7 +16,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from polyad.arrays.libraries import ArraySpec, spec_of
+from polyad.arrays.libraries import ArraySpec, library, spec_of
 from polyad.errors import ArgumentError, BackendContractError
 from polyad.systems.contract import (
     Call,
@@ -74,6 +74,9 @@ class Backend:
         Whether arrays that it follows stay in their boxes when they reach it from the function around it.
     native : bool
         Whether it differentiates functions that are written for its framework's own arrays.
+    tolerances : tuple of float, optional
+        Of one that approximates: the relative errors of first and of second order that the conformance
+        suite allows.
     """
 
     mode: str | None = dataclasses.field(default=None, kw_only=True)
@@ -93,6 +96,7 @@ class Backend:
     native: ClassVar[bool] = True
     complex_inputs: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Variant]] = {}
+    tolerances: ClassVar[tuple[float, float] | None] = None
 
     def __post_init__(self) -> None:
         if self.mode is not None and self.mode not in self.supports:
@@ -122,7 +126,7 @@ class Backend:
     @property
     def lifts_to(self) -> str | None:
         """The library to whose arrays NumPy functions are lifted; None where they need no lift."""
-        return self.library if self.library in ("jax", "torch") else None
+        return self.library if library(self.library).adapter else None
 
     @property
     def follows(self) -> str | None:
@@ -135,6 +139,11 @@ class Backend:
         import numpy
 
         return numpy
+
+    @property
+    def refusals(self) -> Mapping[str, str]:
+        """What the conformance suite may see refused, and why: a need of scenarios, an operator, an order."""
+        return {}
 
     # -- the primitives: define at least one ---------------------------------------------------
 

@@ -4,7 +4,7 @@
   is imported before its name is asked for.
 * ``"jax:forward"`` is ``JAX(mode="forward")``; every mode has its word, and a class adds words of its
   own by ``variants`` (``"numpy:compiled"``). Words combine: ``"numpy:forward:compiled"``.
-* Without a name the array library of the active argument decides (``DEFAULTS``).
+* Without a name the array library of the active argument decides (``Library.backends``).
 """
 
 from __future__ import annotations
@@ -12,37 +12,25 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib.util
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from polyad.arrays import libraries
+from polyad.arrays.libraries import entries
 from polyad.errors import ArgumentError, BackendNotFoundError, BackendNotInstalledError
 from polyad.systems.base import Backend
 from polyad.systems.contract import Variant
 
-__all__ = ["DEFAULTS", "GROUP", "default_backend", "load", "names", "resolve", "variants"]
+__all__ = ["GROUP", "default_backend", "load", "names", "resolve", "variants"]
 
 GROUP = "polyad.backends"
 
 MODES = ("forward", "reverse")
 
-# array library of the active argument -> backends in order of preference
-DEFAULTS: dict[str, tuple[str, ...]] = {
-    "numpy": ("numpy", "finite"),
-    "jax": ("jax",),
-    "torch": ("torch",),
-    "autograd": ("autograd",),  # within a function that the user's own autograd differentiates
-    "engine": ("numpy",),  # within a function that the engine differentiates
-}
-
-
-@functools.cache
-def _entries() -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
-
 
 def names() -> list[str]:
     """Names of all registered backends, installed or not."""
-    return sorted(_entries())
+    return sorted(entries(GROUP))
 
 
 @functools.cache
@@ -54,7 +42,7 @@ def load(name: str) -> type[Backend]:
     BackendNotFoundError
         If nothing is registered under the name.
     """
-    entry = _entries().get(name)
+    entry = entries(GROUP).get(name)
     if entry is None:
         close = difflib.get_close_matches(name, names(), n=1)
         hint = f"; did you mean {close[0]!r}?" if close else "."
@@ -128,7 +116,7 @@ def _named(text: str) -> Backend:
     return chosen(**options)
 
 
-def resolve(backend: Backend | str | None, library: str = "numpy") -> Backend:
+def resolve(backend: Backend | str | None, library: str = libraries.PLAIN.name) -> Backend:
     """The backend object for an object, a name, or None.
 
     Parameters
@@ -168,7 +156,7 @@ def resolve(backend: Backend | str | None, library: str = "numpy") -> Backend:
 def default_backend(library: str) -> Backend:
     """The preferred registered backend for arrays of that library."""
     registered = names()
-    for name in DEFAULTS[library]:
+    for name in libraries.library(library).backends:
         if name in registered:
             return resolve(name)
     raise BackendNotFoundError(f"no backend for {library} arrays is registered: pass backend=")
@@ -176,7 +164,8 @@ def default_backend(library: str) -> Backend:
 
 def refresh() -> None:
     """Look for entry points again, after a package was installed in this process."""
-    for cached in (_entries, load, _missing, default_backend):
+    libraries.refresh()
+    for cached in (load, _missing, default_backend):
         cached.cache_clear()
 
 

@@ -16,10 +16,9 @@ from polyad.testing.derivatives import check_derivatives
 from polyad.testing.report import Report, Row
 from polyad.testing.scenario import Point, Scenario
 from polyad.testing.scenarios import all_scenarios, smoke_scenarios
-from polyad.testing.suite import PROFILES, Profile, check_backend, support_table
+from polyad.testing.suite import Profile, check_backend, profile_of, support_table
 
 __all__ = [
-    "PROFILES",
     "ConformanceError",
     "DerivativeMismatchError",
     "Point",
@@ -32,6 +31,7 @@ __all__ = [
     "check_backend",
     "check_derivatives",
     "check_scenario",
+    "profile_of",
     "smoke_scenarios",
     "support_table",
 ]

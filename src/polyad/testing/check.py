@@ -8,13 +8,14 @@ refused and leaves the prepared object as it was.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 import polyad as ad
-from polyad.arrays.libraries import library_of
+from polyad.arrays.libraries import PLAIN, library, library_of
 from polyad.errors import (
     ConformanceError,
     FunctionNotSupportedError,
@@ -100,7 +101,7 @@ class _Check:
         native: bool,
     ) -> None:
         self.backend, self.scenario, self.rtol, self.scale = backend, scenario, rtol, scale
-        self.library = backend.library if native else "numpy"
+        self.library = library(backend.library) if native else PLAIN
         self.native = native
         kinds = {np.result_type(leaf).name for _, leaf in leaves(scenario.points[0].args)}
         self.single = bool(kinds & {"float32", "complex64"})
@@ -183,7 +184,7 @@ class _Check:
         """The operator and its form with the value; the former once more into given memory."""
         self.check_result(self.call(point), point, "unprepared")
         self.check_parts(self.call(point, VALUE_FORMS[self.scenario.operator]), point, "unprepared")
-        if self.library == "numpy":
+        if self.library.plain:
             self.check_out(lambda out: self.call(point, out=out), point, "unprepared")
 
     def check_prepared(self, prepared: Any, points: list[Point]) -> None:
@@ -199,10 +200,10 @@ class _Check:
             if first:
                 again = [self.bare(result)[0], *parts[1:]]  # aux may be the caller's own
                 assert_apart(again, first, f"the result of call {k + 1}")
-            elif self.library == "numpy":
+            elif self.library.plain:
                 first = [self.bare(result)[0], parts[-1]]
                 assert_apart(first[1], first[0], "the result of value_and")
-        if self.library == "numpy":
+        if self.library.plain:
             point = points[-1]
             self.check_out(
                 lambda out: prepared(*point.args, **self.seed(point.seed), out=out), point, "prepared"
@@ -324,20 +325,13 @@ def misfits(args: tuple[Any, ...], argnums: int | tuple[int, ...]) -> list[tuple
 
 def _native(backend: Backend, *, numbers: bool) -> Convert:
     """From NumPy trees to trees of the backend's own arrays; numbers too, or arrays only."""
+    own = library(backend.library)
+    importlib.import_module(own.module)
 
     def convert(leaf: Any) -> Any:
         number = not isinstance(leaf, np.ndarray)
         if number and (not numbers or np.result_type(leaf).kind not in "fc"):
             return leaf
-        if backend.library == "jax":
-            import jax
-
-            with jax.enable_x64(True):
-                return jax.numpy.array(np.asarray(leaf))
-        if backend.library == "torch":
-            import torch
-
-            return torch.from_numpy(np.array(leaf))
-        return np.array(leaf)
+        return own.example(np.array(leaf))
 
     return lambda tree: map_leaves(convert, tree)

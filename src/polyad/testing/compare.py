@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import library_of
+from polyad.arrays.libraries import PLAIN, Library, library_of
 from polyad.errors import ConformanceError
 from polyad.testing.scenario import RTOL
 from polyad.testing.trees import children, leaves, same_container
@@ -27,7 +27,7 @@ def assert_equal(
     what: str,
     *,
     like: Any = None,
-    library: str = "numpy",
+    library: Library = PLAIN,
     rtol: Mapping[str, float] | float = RTOL,
     scale: float = 0.0,
 ) -> None:
@@ -41,7 +41,7 @@ def assert_equal(
         Its name in messages.
     like : tree, optional
         The argument that the result pairs with: where it holds arrays the result must too.
-    library : str
+    library : Library
         The library whose arrays must come.
     rtol : float or mapping from dtype to float
         Allowed error relative to the largest entry of the reference.
@@ -57,12 +57,12 @@ def assert_equal(
             assert_equal(a, b, what + name, like=part, library=library, rtol=rtol, scale=scale)
         return
     owner = library_of(got)
-    if children(got) is not None or owner is None or owner.name != library:
+    if children(got) is not None or owner is not library:
         found = owner.name if owner else type(got).__name__
-        raise ConformanceError(f"{what} is {_outline(got)} of {found}, it must be an array of {library}")
-    if library == "numpy" and not isinstance(got, np.ndarray | np.generic):
+        raise ConformanceError(f"{what} is {_outline(got)} of {found}, it must be an array of {library.name}")
+    if library.plain and not isinstance(got, np.ndarray | np.generic):
         raise ConformanceError(f"{what} is the Python number {got!r}, it must be an array or a NumPy scalar")
-    if isinstance(like, np.ndarray) and library == "numpy" and not isinstance(got, np.ndarray):
+    if isinstance(like, np.ndarray) and library.plain and not isinstance(got, np.ndarray):
         raise ConformanceError(f"{what} is a scalar, it must be an array like the argument")
     assert_close(as_numpy(got), np.asarray(want), what, rtol, scale)
 

@@ -1,8 +1,7 @@
 """The conformance suite: every scenario under a backend, and what may be refused.
 
 A refusal counts only where it was declared beforehand, need by need, with its reason; so a backend
-that refuses everything does not pass. ``PROFILES`` declares it for polyad's own backends; authors
-of others declare theirs in the call.
+that refuses everything does not pass. A backend's class declares it (``Backend.refusals``), or the call.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from polyad.testing.report import Report, Row, operators
 from polyad.testing.scenario import RTOL, Scenario
 from polyad.testing.scenarios import all_scenarios, smoke_scenarios
 
-__all__ = ["PROFILES", "Profile", "check_backend", "profile_of", "run_scenario", "support_table"]
+__all__ = ["Profile", "check_backend", "profile_of", "run_scenario", "support_table"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,42 +44,12 @@ class Profile:
         return None
 
 
-TRACED = "compiled code cannot branch on values: use xp.where, or JAX(jit=False)"
-NO_RULES = "autograd has no forward rules for linear algebra: use 'autograd' or 'autograd:reverse'"
-GRAPH = "casadi's graph is built without values: use np.where, or 'numpy'"
-SCALARS = "scalar expressions cannot pivot: use CasADi(symbols='MX')"
-PROGRAM = "a compiled program has no branches: use np.where, or NumPy(compile=False)"
-REAL = "casadi computes with real numbers only: use 'numpy' or 'jax'"
-
-SYMBOLS = "SymPy runs the function on symbols, which have no values: use np.where, or 'numpy'"
-REAL_SYMBOLS = "SymPy's symbols are real numbers: use 'numpy', 'jax' or 'torch'"
-
-# keyed by the name of the backend, with its mode where that matters
-PROFILES: dict[str, Profile] = {
-    "jax": Profile(refuses={"branch": TRACED}),
-    "torch": Profile(),
-    "autograd": Profile(),
-    "autograd:forward": Profile(refuses={"linear algebra": NO_RULES}),
-    "casadi": Profile(refuses={"branch": GRAPH, "complex": REAL}),
-    "sympy": Profile(refuses={"branch": SYMBOLS, "complex": REAL_SYMBOLS}),
-    "finite": Profile(rtol=(1e-7, 1e-4)),
-}
-
-
 def profile_of(backend: Backend) -> Profile:
-    """The profile declared for a backend; a wrapper has that of the backend inside."""
+    """What a backend declares of itself; a wrapper has the profile of the backend inside."""
     inner = getattr(backend, "backend", None)
-    mode = backend.mode
     if isinstance(inner, Backend):
-        backend, mode = inner, mode or inner.mode
-    found = PROFILES.get(f"{backend.name}:{mode}") or PROFILES.get(backend.name) or Profile()
-    if backend.name == "jax" and not getattr(backend, "jit", True):
-        found = dataclasses.replace(found, refuses={})
-    if backend.name == "numpy" and getattr(backend, "compile", False):
-        found = dataclasses.replace(found, refuses={**found.refuses, "branch": PROGRAM})
-    if backend.name == "casadi" and getattr(backend, "symbols", "auto") == "SX":
-        found = dataclasses.replace(found, refuses={**found.refuses, "linear algebra": SCALARS})
-    return found
+        backend = inner.replace(mode=backend.mode or inner.mode)
+    return Profile(backend.refusals, backend.tolerances)
 
 
 def run_scenario(
@@ -128,8 +97,7 @@ def check_backend(
         Families, operators or needs to leave out; or a predicate of scenarios to leave out.
     refuses : mapping from str to str, optional
         What the backend may refuse (a need of scenarios, an operator, ``"second order"``) with the
-        reason; a refusal that is not declared is a failure. None takes what polyad declares for
-        its own backends, and nothing for others.
+        reason; a refusal that is not declared is a failure. None takes what the backend's class declares.
     rtol : tuple of float, optional
         Allowed errors of first and second order for a backend that approximates.
 

@@ -192,7 +192,7 @@ class FlatFunction:
                     f"the function returned {_kind(leaf)}: {self._operator} needs numbers, arrays or "
                     f"trees of them{returned(leaf)}"
                 )
-            if first and owner.name == "engine":
+            if first and owner.boxes:
                 if self._numbers is not None:
                     raise lost(leaf._value, self._numbers)
                 self._check_array_in(leaf)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import LIBRARIES, loaded
+from polyad.arrays.libraries import libraries, loaded
 from polyad.arrays.user_code import is_users, steps
 from polyad.call.function.lifting import packages_of
 from polyad.systems.base import Backend
@@ -85,7 +85,7 @@ def _suspects(error: Exception, f: Callable[..., Any]) -> Iterator[str]:
     if not _raises(way[last]):
         yield from _called_on(way[last])
     if isinstance(error, AttributeError) and error.name is not None and not hasattr(np.ndarray, error.name):
-        for library in LIBRARIES.values():
+        for library in libraries():
             types = library.array_types() if loaded(library.module) is not None else ()
             if any(hasattr(kind, error.name) for kind in types):
                 yield library.module

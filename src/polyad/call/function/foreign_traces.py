@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import LIBRARIES, is_followed, library_of
+from polyad.arrays.libraries import PLAIN, is_followed, library_of
 from polyad.arrays.trees import flatten
 from polyad.call.inputs.arguments import Static
 from polyad.call.inputs.scratch import Cache
@@ -63,9 +63,8 @@ class Guests:
     def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments as the backend computes with them."""
         form = _boxed if self._backend.hosts else self._opened
-        plain = LIBRARIES["numpy"]
         return tuple(
-            [a if type(a) in UNFOLLOWED or library_of(a) is plain else _entered(form, a) for a in args]
+            [a if type(a) in UNFOLLOWED or library_of(a) is PLAIN else _entered(form, a) for a in args]
         )
 
     def leave(self, result: Any) -> Any:
@@ -121,11 +120,12 @@ def lost(value: Any, inner: str) -> FunctionNotSupportedError:
     """The error for a value of an outer differentiation in an inner one that cannot follow it."""
     owner = library_of(value)
     name = getattr(value, "library", None if owner is None else owner.name)
-    outer = name if name in names() else "numpy"
+    named = name in names()
+    outer = name if named else "numpy"
     return FunctionNotSupportedError(
         f"{inner} met a value that the differentiation around it (backend={outer!r}) follows, whose "
         f"derivative it would lose: use backend={outer!r} inside as well"
-        + ("" if outer == "numpy" else ", or backend='numpy', which works inside every other")
+        + ("" if not named else ", or backend='numpy', which works inside every other")
     )
 
 
@@ -144,7 +144,7 @@ def _leaves(values: tuple[Any, ...]) -> Iterable[Any]:
 def is_box(leaf: Any) -> bool:
     """Whether a leaf is a box of polyad's engine."""
     owner = library_of(leaf)
-    return owner is not None and owner.name == "engine"
+    return owner is not None and owner.boxes
 
 
 def array_in(box: Any) -> Any:

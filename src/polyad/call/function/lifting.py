@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from polyad.arrays.libraries import library, library_of
+from polyad.arrays.libraries import library, library_of, library_of_package
 from polyad.arrays.trees import flatten
 from polyad.call.function.constants import is_refused_write
 from polyad.call.function.foreign_traces import AROUND, lost
@@ -30,8 +30,6 @@ Leaves = tuple[Any, ...]
 # What a function raises on arrays it was not written for.
 UNFIT = (TypeError, ValueError, AttributeError, RuntimeError, IndexError, NotImplementedError)
 GENERIC = frozenset({"namespace", "array_namespace", "__array_namespace__"})
-# Whose arrays a function may hold that mentions none of them
-FRAMEWORKS = frozenset({"jax", "torch", "autograd"})
 # What some frameworks answer with a plain number, the derivative lost.
 NUMBERS = frozenset({"item"})
 # How frameworks say that a derivative is dropped on purpose.
@@ -172,11 +170,21 @@ def _engine() -> Any:
 def _is_for_numpy(f: Any, library: str, leaves: Leaves, plain: bool) -> bool:
     """Whether the code of a function speaks of NumPy or SciPy, or counts, and not of the framework."""
     names = set(_mentions(f, 4, set()))
-    if library in names or names & GENERIC:
+    if _is_named(library, names) or names & GENERIC:
         return False
     if names & {"numpy", "scipy"} or makes_whole_numbers(f, leaves):
         return True
-    return plain and not names & FRAMEWORKS and speaks_numpy(f)
+    return plain and not any(map(_is_foreign, names)) and speaks_numpy(f)
+
+
+def _is_named(name: str | None, packages: set[str]) -> bool:
+    return name is not None and not packages.isdisjoint(library(name).packages)
+
+
+def _is_foreign(package: str) -> bool:
+    """Whether a package is a framework's, whose arrays a function may hold that mentions none of them."""
+    owner = library_of_package(package)
+    return owner is not None and owner.is_foreign
 
 
 def _reads_entries(f: Any) -> bool:
@@ -190,7 +198,7 @@ def _reads_entries(f: Any) -> bool:
 def speaks_of(f: Any, library: str | None) -> bool:
     """Whether the code of a function speaks of the framework, or is written for any."""
     names = set(_mentions(f, 4, set()))
-    return library in names or bool(names & GENERIC)
+    return _is_named(library, names) or bool(names & GENERIC)
 
 
 def asks_for_numbers(f: Any) -> bool:
@@ -245,11 +253,13 @@ def _packages(value: Any, depth: int, seen: set[int]) -> Iterator[str]:
         yield parts[0]
     elif isinstance(value, types.FunctionType | functools.partial | types.MethodType):
         package = (getattr(value, "__module__", None) or "").partition(".")[0]
-        if package in ("jax", "torch", "autograd", "numpy", "scipy"):
-            yield package
+        owner = library_of_package(package)
+        if owner is not None or package == "scipy":
+            yield package if owner is None else owner.packages[0]
         else:
             yield from _mentions(value, depth - 1, seen)
     elif value is not None:
         package = (type(value).__module__ or "").partition(".")[0]
-        if package in ("numpy", "jax", "jaxlib", "torch", "autograd") and callable(value):
-            yield {"jaxlib": "jax"}.get(package, package)
+        owner = library_of_package(package)
+        if owner is not None and callable(value):
+            yield owner.packages[0]

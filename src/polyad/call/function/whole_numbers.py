@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.libraries import library_of_package
+
 __all__ = ["makes_whole_numbers", "speaks_numpy"]
 
 # methods and functions whose results count, compare or choose a type
@@ -30,8 +32,8 @@ OPERATORS = frozenset(("//", "//=", "%", "%=", "**", "**="))
 DEPTH = 4
 # containers longer than this are data
 LONGEST = 256
-# objects of these packages are what they are
-FOREIGN = frozenset(("builtins", "numpy", "scipy", "torch", "jax", "jaxlib", "autograd", "equinox", "flax"))
+# objects of these packages, and of those of libraries of arrays, are what they are
+FOREIGN = frozenset(("builtins", "scipy", "equinox", "flax"))
 
 
 def speaks_numpy(f: Any) -> bool:
@@ -57,8 +59,12 @@ def _is_whole(a: Any) -> bool:
     dtype = getattr(a, "dtype", None)
     if dtype is None or not hasattr(a, "shape"):
         return False
-    name = str(dtype).removeprefix("torch.")
+    name = str(dtype).rpartition(".")[2]  # torch.int64
     return name.startswith(("bool", "int", "uint")) or getattr(dtype, "char", "") in ("g", "G")
+
+
+def _is_foreign(package: str) -> bool:
+    return package in FOREIGN or library_of_package(package) is not None
 
 
 def _found(f: Any, depth: int, seen: set[int], says: Callable[[types.CodeType], bool]) -> Iterator[bool]:
@@ -109,7 +115,7 @@ def _within(
                 yield from _within(item, names, depth, seen, says)
     elif _is_whole(value) or type(value).__module__.startswith("scipy.sparse"):
         yield True
-    elif hasattr(value, "__dict__") and type(value).__module__.partition(".")[0] not in FOREIGN:
+    elif hasattr(value, "__dict__") and not _is_foreign(type(value).__module__.partition(".")[0]):
         kind = value if isinstance(value, type) else type(value)
         for name in names:
             for owner in (vars(value), *(vars(base) for base in kind.__mro__)):

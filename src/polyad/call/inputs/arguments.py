@@ -91,7 +91,7 @@ class Argument:
             self.static, self.cache = None, False
             self.leaves, self.structure, self.owners = (value,), LEAF, (owner,)
             self.specs = (_spec(value, owner, self.where, active=active),)
-            self.scalars = (owner.name == "numpy" and not isinstance(value, np.ndarray),)
+            self.scalars = (owner.plain and not isinstance(value, np.ndarray),)
             return
         self.static = value if isinstance(value, Static) else None
         self.cache = isinstance(value, Cache)
@@ -114,7 +114,7 @@ class Argument:
         self.owners = tuple(_owner(leaf) for leaf in self.leaves)
         # NumPy scalars and Python numbers come back as NumPy scalars, 0-d arrays as arrays.
         self.scalars = tuple(
-            owner.name == "numpy" and not isinstance(leaf, np.ndarray)
+            owner.plain and not isinstance(leaf, np.ndarray)
             for leaf, owner in zip(self.leaves, self.owners, strict=True)
         )
 
@@ -231,23 +231,23 @@ def _leaf_checker(leaf: Any, spec: ArraySpec, owner: Library, target: Library) -
             if type(a) is number:
                 return a
             found = library_of(a)
-            if found is None or found.name != "numpy" or np.ndim(a) or np.result_type(a).kind not in kinds:
+            if found is None or not found.plain or np.ndim(a) or np.result_type(a).kind not in kinds:
                 raise Mismatch
             return number(a)
 
         return check_number
     kind, shape, dtype = type(leaf), spec.shape, getattr(leaf, "dtype", None)
     convert = converter(owner, target)
-    if owner.name == "numpy" and not spec.dtype.isnative:
+    if owner.plain and not spec.dtype.isnative:
         convert = _native(spec.dtype.newbyteorder("="), convert)
-    if owner.name == "numpy" and not isinstance(leaf, np.ndarray):
+    if owner.plain and not isinstance(leaf, np.ndarray):
         scalar = np.dtype(spec.dtype).type  # Python floats become np.float64
         enter = convert or (lambda a: a)
 
         def check_scalar(a: Any) -> Any:
             if type(a) is not scalar:
                 found = library_of(a)
-                if found is None or found.name != "numpy" or np.ndim(a):
+                if found is None or not found.plain or np.ndim(a):
                     raise Mismatch
                 if not np.can_cast(np.result_type(a), spec.dtype, "safe") or np.result_type(a).kind in "bui":
                     raise Mismatch

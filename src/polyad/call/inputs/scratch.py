@@ -58,9 +58,9 @@ def writable(dtype: Any, where: str) -> None:
         )
 
 
-def _library(a: Any) -> str:
+def _is_box(a: Any) -> bool:
     owner = library_of(a)
-    return "" if owner is None else owner.name
+    return owner is not None and owner.boxes
 
 
 def _is_inexact(a: Any) -> bool:
@@ -75,7 +75,7 @@ def _is_complex(a: Any) -> bool:
 
 def bare(y: Any, leaves: Sequence[Any]) -> Any:
     """A filled buffer as what computed with it: a framework's array where no argument is a box."""
-    if _library(y) != "engine" or any(_library(a) == "engine" for a in leaves):
+    if not _is_box(y) or any(map(_is_box, leaves)):
         return y
     from polyad.engine.lift import unlift
 
@@ -88,8 +88,7 @@ def buffer(shape: tuple[int, ...], leaves: Sequence[Any]) -> Any:
     Python's numbers among them adapt to the others.
     """
     arrays = [a for a in leaves if _is_inexact(a)]
-    libraries = {_library(a) for a in arrays}
-    if libraries <= {"numpy"}:
+    if all(owner is not None and owner.plain for owner in map(library_of, arrays)):
         return np.zeros(shape, dtype=np.result_type(*(a.dtype for a in arrays)) if arrays else float)
     from polyad.engine.lift import zeros_beside
 
@@ -100,12 +99,10 @@ def copied(leaf: Any, active: Sequence[Any]) -> Any:
     """A copy of scratch memory that can hold what is computed from the active leaves."""
     if not _is_complex(leaf) and any(map(_is_complex, active)):
         leaf = leaf + 0j
-    owner = _library(leaf)
-    if owner == "numpy":
-        leaf = np.array(leaf)
-    elif owner == "torch":
-        leaf = leaf.clone()
-    if owner == "engine" or any(_library(a) == "engine" for a in active):
+    owner = library_of(leaf)
+    if owner is not None and owner.copies_scratch:
+        leaf = np.array(leaf) if owner.plain else owner.own(leaf)
+    if _is_box(leaf) or any(map(_is_box, active)):
         from polyad.engine.lift import box_of
 
         return box_of(leaf)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.conversion import converter
-from polyad.arrays.libraries import ArraySpec, Library, library, library_of
+from polyad.arrays.libraries import PLAIN, ArraySpec, Library, library_of
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.call.inputs.arguments import describe_value
 from polyad.errors import TangentMismatchError
@@ -56,7 +56,7 @@ class Seeds:
         self._fast = structure is LEAF and not batched
         self._shape = self.specs[0].shape if self.specs else ()
         self._dtype = np.dtype(self.specs[0].dtype) if self._fast and self.specs[0].is_inexact else None
-        self._convert = converter(library("numpy"), target)
+        self._convert = converter(PLAIN, target)
         self._like = (type(like), like.dtype) if self._fast and hasattr(like, "dtype") else (None, None)
 
     def enter(self, value: Any) -> Leaves:
@@ -120,7 +120,7 @@ class Seeds:
             raise TangentMismatchError(f"{name} has dtype {found.dtype}: pass numbers")
         if found.dtype != spec.dtype or found.weak:
             leaf = owner.cast(leaf, spec.dtype)
-            owner = library("numpy") if isinstance(leaf, np.ndarray) else owner
+            owner = PLAIN if isinstance(leaf, np.ndarray) else owner
         convert = converter(owner, self.target)
         return leaf if convert is None else convert(leaf)
 

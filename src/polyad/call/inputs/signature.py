@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import Library, library
+from polyad.arrays.libraries import PLAIN, Library
 from polyad.arrays.trees import LEAF, flatten
 from polyad.call.inputs.arguments import Argument, Mismatch, describe_value
 from polyad.call.inputs.scratch import copied
@@ -48,8 +48,8 @@ class Signature:
             self.x_structure = first.structure
         else:
             _, self.x_structure = flatten(tuple(a.structure.unflatten(a.leaves) for a in chosen))
-        others = [owner for owner in self.x_owners if owner.name != "numpy"]
-        self.library: Library = others[0] if others else library("numpy")
+        others = [owner for owner in self.x_owners if not owner.plain]
+        self.library: Library = others[0] if others else PLAIN
         self._constants = [k for k in range(self.count) if k not in self.active]
         self._rows: dict[Library, Callable[[tuple[Any, ...]], Leaves]] = {}
         # f's own arguments are (x, *constants) already: nothing is to be put in order
@@ -82,7 +82,7 @@ class Signature:
 
     def as_given(self, args: tuple[Any, ...], target: Library) -> tuple[Leaves, Leaves] | None:
         """``(x, c)`` of the very arguments of preparation, where nothing is to be converted; else None."""
-        if not self.plain or target.name != "numpy":
+        if not self.plain or not target.plain:
             return None
         for argument, a in zip(self.arguments, args, strict=True):
             usual = argument.specs[0].weak or (type(a) is np.ndarray and a.dtype.isnative)

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.libraries import library_of_package
+
 __all__ = ["LARGEST", "asks_for_entries", "asks_for_itself", "asks_for_numbers", "stands_for"]
 
 # An array of more entries than this is not split into a box for each: it would take too long.
@@ -33,10 +35,9 @@ ARRAYS = frozenset(("array", "asarray", "asanyarray"))
 # Where scipy.sparse looks at the other operand of a product; it leaves objects without axes to their class.
 PRODUCTS = frozenset(("_matmul_dispatch", "_rmatmul_dispatch"))
 POLYNOMIALS = "numpy.polynomial"
-# Packages whose code knows boxes, or hands arrays to code of its own that reads memory
-KNOWING = frozenset(
-    ("polyad", "scipy", "jax", "jaxlib", "torch", "autograd", "casadi", "sympy", "optree", "copyreg")
-)
+# Packages whose code knows boxes, or hands arrays to code of its own that reads memory, as libraries of
+# arrays do
+KNOWING = frozenset(("polyad", "scipy", "optree", "copyreg"))
 # Packages whose code asks on behalf of its caller
 ASKING = frozenset(("abc", "typing", "typing_extensions"))
 
@@ -53,7 +54,7 @@ def stands_for(frame: types.FrameType | None, box: Any) -> type:
         if package not in ASKING:
             break
         frame = frame.f_back
-    if package in KNOWING:
+    if package in KNOWING or ((own := library_of_package(package)) is not None and not own.plain):
         return type(box)
     if box._is_array():
         return np.ndarray

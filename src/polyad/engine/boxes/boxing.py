@@ -49,7 +49,7 @@ def unbox(a: Any, beside: Value = None) -> Value:
     if isinstance(a, list | tuple):
         return gathered(a)
     owner = library_of(a)
-    if owner is not None and owner.name != "numpy":
+    if owner is not None and not owner.plain:
         plain = owner.released(a)
         return Proxy(owner.name, a) if plain is a else unbox(plain, beside)
     if is_sparse(a):
@@ -94,7 +94,7 @@ def _unbox_key(k: Any, beside: Value) -> Any:
     if kind in BOXES:
         return _as_index(k._value)
     owner = library_of(k)
-    if owner is not None and owner.name != "numpy":
+    if owner is not None and not owner.plain:
         return Proxy(owner.name, k)
     return k
 

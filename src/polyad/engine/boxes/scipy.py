@@ -56,7 +56,7 @@ def _parts(items: tuple[Any, ...]) -> list[Any]:
 
 def _foreign(a: Any) -> bool:
     owner = library_of(a)
-    return owner is not None and owner.name not in ("numpy", "engine")
+    return owner is not None and owner.is_foreign
 
 
 def _bare(result: Any) -> Any:

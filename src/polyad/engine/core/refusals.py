@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 from typing import Any, TypeVar
 
-from polyad.arrays.libraries import LIBRARIES
+from polyad.arrays.libraries import library_of_package
 from polyad.arrays.user_code import is_polyads, is_users, package_in, package_of, running_at, shown, steps
 from polyad.engine.core.handlers import catches
 from polyad.engine.core.remedies import instead
@@ -131,13 +131,14 @@ def _is_meant(trace: TracebackType) -> bool:
     if is_polyads(file):
         return catches(*at, OperationNotSupportedError)
     package = package_in(file)
-    if package in KNOWING or (package is None and not is_users(file)):
+    if _tries(package) or (package is None and not is_users(file)):
         return True
     return catches(*at, OperationNotSupportedError) and not catches(*at, TypeError)
 
 
-# packages whose code tries whether an array can do something
-KNOWING = frozenset({*LIBRARIES, "scipy", "jaxlib"})
+def _tries(package: str | None) -> bool:
+    """Whether a package's code tries whether an array can do something, as that of array libraries does."""
+    return package is not None and (package == "scipy" or library_of_package(package) is not None)
 
 
 def swallowed(error: Exception) -> OperationNotSupportedError | None:
@@ -193,7 +194,7 @@ def _asking(frame: Any) -> str | None:
     """The package, no library of arrays, whose Python code stands between the user's line and a refusal."""
     while frame is not None and not is_users(frame.f_code.co_filename):
         package = package_in(frame.f_code.co_filename)
-        if package is not None and package not in LIBRARIES:
+        if package is not None and library_of_package(package) is None:
             return package
         frame = frame.f_back
     return None

@@ -342,17 +342,6 @@ class Adapter:
         return x.astype(dtype)
 
 
-# library -> the module and the class of its adapter
-ADAPTERS = {
-    "jax": ("polyad.systems.jax.adapter", "JAXAdapter"),
-    "torch": ("polyad.systems.torch.adapter", "TorchAdapter"),
-    "autograd": ("polyad.systems.autograd.adapter", "AutogradAdapter"),
-    "casadi": ("polyad.systems.casadi.adapter", "CasADiAdapter"),
-    "sympy": ("polyad.systems.sympy.adapter", "SymPyAdapter"),
-    "recording": ("polyad.engine.programs.adapter", "RecordingAdapter"),
-}
-
-
 @functools.cache
 def adapter(library: str) -> Adapter:
     """The adapter of a library.
@@ -362,7 +351,7 @@ def adapter(library: str) -> Adapter:
     polyad.errors.OperationNotSupportedError
         If NumPy code cannot be lifted to it.
     """
-    if library not in ADAPTERS:
+    module, _, name = library_named(library).adapter.partition(":")
+    if not name:
         raise refuse(f"NumPy functions cannot be lifted to arrays of {library}", "convert them to NumPy")
-    module, name = ADAPTERS[library]
     return getattr(importlib.import_module(module), name)()

@@ -15,7 +15,7 @@ import dataclasses
 import functools
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -77,6 +77,13 @@ class Autograd(Backend):
     @property
     def lifts_to(self) -> str | None:
         return "autograd"
+
+    @property
+    def refusals(self) -> Mapping[str, str]:
+        if self.mode != "forward":
+            return {}
+        why = "autograd has no forward rules for linear algebra: use 'autograd' or 'autograd:reverse'"
+        return {"linear algebra": why}
 
     @property
     def xp(self) -> Any:

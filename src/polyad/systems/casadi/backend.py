@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,6 +65,16 @@ class CasADi(Backend):
             raise ArgumentError(f"symbols is 'auto', 'SX' or 'MX', not {self.symbols!r}")
         if self.lift is False:
             raise ArgumentError("CasADi takes NumPy functions, which it always lifts: leave lift out")
+
+    @property
+    def refusals(self) -> Mapping[str, str]:
+        found = {
+            "branch": "casadi's graph is built without values: use np.where, or 'numpy'",
+            "complex": "casadi computes with real numbers only: use 'numpy' or 'jax'",
+        }
+        if self.symbols == "SX":
+            found["linear algebra"] = "scalar expressions cannot pivot: use CasADi(symbols='MX')"
+        return found
 
     @property
     def follows(self) -> str | None:

@@ -43,7 +43,7 @@ def as_numpy(leaf: Any) -> Any:
         return leaf
     owner = library_of(leaf)
     assert owner is not None  # the operators have refused what no library owns
-    if owner.name != "numpy":
+    if not owner.plain:
         return owner.to_numpy(leaf)
     return np.complex128(leaf) if isinstance(leaf, complex) else np.float64(leaf)
 

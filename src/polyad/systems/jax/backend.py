@@ -76,6 +76,12 @@ class JAX(Backend):
     }
 
     @property
+    def refusals(self) -> Mapping[str, str]:
+        if not self.jit:
+            return {}
+        return {"branch": "compiled code cannot branch on values: use xp.where, or JAX(jit=False)"}
+
+    @property
     def xp(self) -> Any:
         import jax.numpy
 

@@ -67,6 +67,12 @@ class NumPy(Backend):
     hosts: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Variant]] = {"compiled": Variant({"compile": True}, compared=True)}
 
+    @property
+    def refusals(self) -> Mapping[str, str]:
+        if not self.compile:
+            return {}
+        return {"branch": "a compiled program has no branches: use np.where, or NumPy(compile=False)"}
+
     # -- primitives -------------------------------------------------------------------------
 
     def jvp(self, problem: Problem) -> Kernel:

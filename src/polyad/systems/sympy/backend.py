@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -94,6 +94,13 @@ class SymPy(Backend):
     @property
     def reverse(self) -> bool:
         return True
+
+    @property
+    def refusals(self) -> Mapping[str, str]:
+        return {
+            "branch": "SymPy runs the function on symbols, which have no values: use np.where, or 'numpy'",
+            "complex": "SymPy's symbols are real numbers: use 'numpy', 'jax' or 'torch'",
+        }
 
     @property
     def lifts_to(self) -> str | None:

@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-__all__ = ["Verdict", "compare_results", "distance", "where_not_finite"]
+from polyad.arrays.types import Leaves
 
-Leaves = tuple[Any, ...]
+__all__ = ["Verdict", "compare_results", "distance", "where_not_finite"]
 
 
 @dataclasses.dataclass(frozen=True)

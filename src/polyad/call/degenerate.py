@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyad.arrays.libraries import library, library_of
+from polyad.arrays.types import Leaves
 from polyad.arrays.user_code import stack_level
 from polyad.call.function.flat import label_of
 from polyad.call.undefined import has_nan
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from polyad.call.prepared import Prepared
 
 __all__ = ["finished", "has_limits", "is_degenerate", "is_undefined", "linear_by_engine", "tell"]
-
-Leaves = tuple[Any, ...]
 
 
 def has_limits(prepared: Prepared) -> bool:

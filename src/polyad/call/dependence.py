@@ -19,6 +19,7 @@ import numpy as np
 
 from polyad.arrays.libraries import library
 from polyad.arrays.stopped import Stops
+from polyad.arrays.types import Array, Leaves
 from polyad.call.function.flat import label_of
 from polyad.call.undefined import numbers
 from polyad.errors import DependenceError
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_zeros", "has_entry", "has_no_zero"]
 
-Array = Any
-Leaves = tuple[Any, ...]
 
 # How far the function is evaluated to each side, relative to the size of the entries, and how well the
 # four slopes from there must agree: at a kink, a jump or a stationary point they do not.

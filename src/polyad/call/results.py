@@ -15,6 +15,7 @@ from polyad.arrays.conversion import leaving
 from polyad.arrays.libraries import ArraySpec, Library, library, library_of, spec_of
 from polyad.arrays.overlap import meets_itself, overlap, same_place, separate
 from polyad.arrays.trees import LEAF, Structure, flatten
+from polyad.arrays.types import Leaves
 from polyad.call.function.flat import FlatFunction
 from polyad.call.inputs.signature import Signature
 from polyad.errors import OutMismatchError
@@ -22,7 +23,6 @@ from polyad.systems.contract import Problem
 
 __all__ = ["Delivery", "check_argument"]
 
-Leaves = tuple[Any, ...]
 Convert = Callable[[Any], Any]
 NUMPY = library("numpy")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyad.arrays.libraries import library_of
+from polyad.arrays.types import Array, Leaves
 from polyad.arrays.user_code import stack_level
 from polyad.call.function.flat import label_of
 from polyad.errors import NonFiniteWarning
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["has_nan", "numbers", "tell_undefined"]
 
-Array = Any
-Leaves = tuple[Any, ...]
 
 # so many entries are named in a message
 NAMED = 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from polyad.arrays.types import Leaves
 from polyad.engine.boxes.box import Box
 from polyad.engine.core.kinds import zeros_of
 from polyad.engine.core.values import shape_of, under_way
@@ -14,8 +15,6 @@ from polyad.engine.rules.structure import stack
 from polyad.engine.run import Function, called, enter, leave, lowered, outcome
 
 __all__ = ["expand"]
-
-Leaves = tuple[Any, ...]
 
 
 def expand(f: Function, x: Sequence[Any], v: Sequence[Any], order: int) -> tuple[Leaves, Leaves, Leaves]:

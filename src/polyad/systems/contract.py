@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from polyad.arrays.libraries import ArraySpec, spec_of
+from polyad.arrays.types import Leaves
 from polyad.errors import BackendContractError
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ __all__ = [
     "strategy",
     "strategy_of",
 ]
-
-Leaves = tuple[Any, ...]
 
 
 Call = Callable[..., Any]

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import library_of
+from polyad.arrays.types import Leaves
 from polyad.call.inputs.scratch import copied
 from polyad.call.inputs.signature import Signature
 from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
 
 __all__ = ["Constants", "is_refused_write"]
 
-Leaves = tuple[Any, ...]
 
 GUARDED, COPIED, SCRATCH = range(3)
 

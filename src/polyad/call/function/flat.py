@@ -11,6 +11,7 @@ import numpy as np
 from polyad.arrays.libraries import ArraySpec, is_leaf, library_of, spec_of
 from polyad.arrays.stopped import elsewhere
 from polyad.arrays.trees import LEAF, Structure, flatten
+from polyad.arrays.types import Leaves
 from polyad.call.function.constants import Constants
 from polyad.call.function.foreign_traces import array_in, lost
 from polyad.call.function.lifting import (
@@ -26,7 +27,6 @@ from polyad.systems.base import Backend
 
 __all__ = ["FlatFunction", "label_of"]
 
-Leaves = tuple[Any, ...]
 OBJECT = np.dtype(object)
 
 

@@ -19,13 +19,13 @@ from typing import Any
 
 from polyad.arrays.libraries import library, library_of, library_of_package
 from polyad.arrays.trees import flatten
+from polyad.arrays.types import Leaves
 from polyad.call.function.constants import is_refused_write
 from polyad.call.function.foreign_traces import AROUND, lost
 from polyad.call.function.whole_numbers import makes_whole_numbers, speaks_numpy
 
 __all__ = ["Lifting", "asks_for_numbers", "drops_derivatives", "ignores_flags", "packages_of", "speaks_of"]
 
-Leaves = tuple[Any, ...]
 
 # What a function raises on arrays it was not written for.
 UNFIT = (TypeError, ValueError, AttributeError, RuntimeError, IndexError, NotImplementedError)

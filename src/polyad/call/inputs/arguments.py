@@ -17,13 +17,12 @@ import numpy as np
 from polyad.arrays.conversion import converter
 from polyad.arrays.libraries import ArraySpec, Library, library, library_of
 from polyad.arrays.trees import LEAF, Structure, flatten
+from polyad.arrays.types import Leaves
 from polyad.call.inputs.scratch import Cache, writable
 from polyad.errors import ArgumentError, InputTypeError
 from polyad.systems.registry import names
 
 __all__ = ["Argument", "Mismatch", "Static", "describe", "describe_value"]
-
-Leaves = tuple[Any, ...]
 
 
 _DOUBLE = np.dtype(np.float64)

@@ -10,12 +10,11 @@ import numpy as np
 from polyad.arrays.conversion import converter
 from polyad.arrays.libraries import PLAIN, ArraySpec, Library, library_of
 from polyad.arrays.trees import LEAF, Structure, flatten
+from polyad.arrays.types import Leaves
 from polyad.call.inputs.arguments import describe_value
 from polyad.errors import TangentMismatchError
 
 __all__ = ["Seeds"]
-
-Leaves = tuple[Any, ...]
 
 
 class Seeds:

@@ -10,13 +10,12 @@ import numpy as np
 
 from polyad.arrays.libraries import PLAIN, Library
 from polyad.arrays.trees import LEAF, flatten
+from polyad.arrays.types import Leaves
 from polyad.call.inputs.arguments import Argument, Mismatch, describe_value
 from polyad.call.inputs.scratch import copied
 from polyad.errors import ArgumentError, InputTypeError
 
 __all__ = ["Signature"]
-
-Leaves = tuple[Any, ...]
 
 
 class Signature:

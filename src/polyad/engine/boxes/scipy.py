@@ -20,7 +20,7 @@ from polyad.engine.core.kinds import conj, zeros_of
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Value, base, is_real, ndim_of, shape_of
 from polyad.engine.functions.linalg import triangle
-from polyad.engine.functions.reduction import axes_of, max_, sum_
+from polyad.engine.functions.reduction import Axis, axes_of, max_, sum_
 from polyad.engine.functions.structure import array_of
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.rules import matrix_functions
@@ -31,8 +31,6 @@ from polyad.engine.rules.products import adjoint, swapped
 from polyad.engine.rules.structure import broadcast_to, concatenate, gather, reshape
 
 __all__ = ["on_values"]
-
-Axis = Any
 
 
 def on_values(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from polyad.engine.rules.structure import getitem
 
 __all__ = ["fft", "ifft", "irfft", "rfft"]
 
-Axis = Any
 Norm = str | None
+Axes = Sequence[int] | None
 
 
 def _transform(name: str, f: Callable[..., Any], scale: Callable[[int], float]) -> Any:
@@ -137,7 +137,9 @@ def ihfft(a: Value, n: int | None = None, axis: int = -1, norm: Norm = None) -> 
 # -- along several ----------------------------------------------------------------------------------------
 
 
-def _axes(shape: tuple[int, ...], s: Axis, axes: Axis) -> tuple[list[int], list[int | None]]:
+def _axes(
+    shape: tuple[int, ...], s: Sequence[int | None] | None, axes: Axes
+) -> tuple[list[int], list[int | None]]:
     """The axes from 0 on, and the length of each; None where it stays."""
     if axes is None:
         axes = range(-len(s), 0) if s is not None else range(len(shape))
@@ -149,8 +151,8 @@ def _axes(shape: tuple[int, ...], s: Axis, axes: Axis) -> tuple[list[int], list[
     return [int(k) % len(shape) for k in axes], sizes
 
 
-def _several(one: Callable[..., Value], axes: Axis) -> Callable[..., Value]:
-    def apply(a: Value, s: Any = None, axes: Axis = axes, norm: Norm = None) -> Value:
+def _several(one: Callable[..., Value], axes: Axes) -> Callable[..., Value]:
+    def apply(a: Value, s: Any = None, axes: Axes = axes, norm: Norm = None) -> Value:
         a = array_of(a)
         for axis, n in reversed(list(zip(*_axes(shape_of(a), s, axes), strict=True))):
             a = one(a, n, axis, norm)
@@ -159,8 +161,8 @@ def _several(one: Callable[..., Value], axes: Axis) -> Callable[..., Value]:
     return apply
 
 
-def _real_several(axes: Axis) -> Callable[..., Value]:
-    def apply(a: Value, s: Any = None, axes: Axis = axes, norm: Norm = None) -> Value:
+def _real_several(axes: Axes) -> Callable[..., Value]:
+    def apply(a: Value, s: Any = None, axes: Axes = axes, norm: Norm = None) -> Value:
         a = array_of(a)
         places, sizes = _axes(shape_of(a), s, axes)
         a = rfft(a, sizes[-1], places[-1], norm)
@@ -171,8 +173,8 @@ def _real_several(axes: Axis) -> Callable[..., Value]:
     return apply
 
 
-def _inverse_real_several(axes: Axis) -> Callable[..., Value]:
-    def apply(a: Value, s: Any = None, axes: Axis = axes, norm: Norm = None) -> Value:
+def _inverse_real_several(axes: Axes) -> Callable[..., Value]:
+    def apply(a: Value, s: Any = None, axes: Axes = axes, norm: Norm = None) -> Value:
         a = array_of(a)
         places, sizes = _axes(shape_of(a), s, axes)
         for axis, n in zip(places[:-1], sizes[:-1], strict=True):

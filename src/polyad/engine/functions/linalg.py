@@ -11,7 +11,7 @@ from polyad.engine.core.kinds import conj, constant
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.table import FUNCTIONS, function
 from polyad.engine.core.values import Value, base, is_real, ndim_of, shape_of
-from polyad.engine.functions.reduction import Rooted, axes_of, max_, min_, root_of, sum_
+from polyad.engine.functions.reduction import Axis, Rooted, axes_of, max_, min_, root_of, sum_
 from polyad.engine.functions.structure import array_of, cast
 from polyad.engine.interpretations.proxy import Proxy, later
 from polyad.engine.rules import degenerate, determinant, factorizations, matrix_functions, products
@@ -30,7 +30,6 @@ from polyad.engine.rules.structure import (
 
 __all__ = ["norm", "svdvals", "triangle"]
 
-Axis = Any
 EPS = float(np.finfo(float).eps)
 
 # -- norms --------------------------------------------------------------------------------------------

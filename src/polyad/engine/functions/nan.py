@@ -10,6 +10,7 @@ import numpy as np
 from polyad.engine.core.table import FUNCTIONS, function
 from polyad.engine.core.values import Value, base, is_real
 from polyad.engine.functions import reduction
+from polyad.engine.functions.reduction import Axis
 from polyad.engine.functions.structure import array_of, cast
 from polyad.engine.interpretations.proxy import Proxy, later
 from polyad.engine.rules.arithmetic import conjugate, real, where
@@ -17,7 +18,6 @@ from polyad.engine.rules.elementwise import isnan
 
 __all__: list[str] = []
 
-Axis = Any
 _NONE = np._NoValue
 
 

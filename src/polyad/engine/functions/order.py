@@ -10,7 +10,7 @@ from polyad.engine.core.kinds import constant
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.table import function
 from polyad.engine.core.values import Tracer, Value, base, ndim_of, shape_of
-from polyad.engine.functions.reduction import axes_of, sum_
+from polyad.engine.functions.reduction import Axis, axes_of, sum_
 from polyad.engine.functions.structure import array_of, moved_last, values_of
 from polyad.engine.rules import reduction as rules
 from polyad.engine.rules.arithmetic import equal, less, where
@@ -18,8 +18,6 @@ from polyad.engine.rules.elementwise import ceil, floor, isnan
 from polyad.engine.rules.structure import astype, gather, getitem, reshape, take_along_axis, transpose
 
 __all__ = ["quantile", "sort"]
-
-Axis = Any
 
 
 def _along(a: Value, axis: Axis) -> tuple[Value, int]:

@@ -17,9 +17,10 @@ from polyad.engine.rules.elementwise import maximum as pair_maximum
 from polyad.engine.rules.elementwise import minimum as pair_minimum
 from polyad.engine.rules.structure import concatenate, getitem, reshape, total
 
-__all__ = ["Rooted", "axes_of", "in_segments", "logaddexp_reduce", "root_of", "running"]
+__all__ = ["Axis", "Rooted", "axes_of", "in_segments", "logaddexp_reduce", "root_of", "running"]
 
-Axis = Any
+# which axes a reduction goes over; None for all of them
+Axis = int | tuple[int, ...] | None
 _NONE = np._NoValue
 
 
@@ -328,7 +329,7 @@ def _counted(f: Callable[..., Value]) -> Callable[..., Value]:
 
 
 def _placed(f: Callable[..., Value]) -> Callable[..., Value]:
-    def apply(a: Value, axis: Axis = None, *, keepdims: Any = False) -> Value:
+    def apply(a: Value, axis: int | None = None, *, keepdims: Any = False) -> Value:
         return f(_array(a), axis=None if axis is None else int(axis), keepdims=keepdims is True)
 
     return apply

@@ -10,7 +10,7 @@ from polyad.engine.core.kinds import conj, constant
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.table import function
 from polyad.engine.core.values import Value, base, is_real, ndim_of, shape_of
-from polyad.engine.functions.reduction import axes_of, max_, mean, min_, sum_
+from polyad.engine.functions.reduction import Axis, axes_of, max_, mean, min_, sum_
 from polyad.engine.functions.structure import array_of, cast, values_of
 from polyad.engine.rules import structure as rules
 from polyad.engine.rules.arithmetic import equal, real, where
@@ -20,8 +20,6 @@ from polyad.engine.rules.reduction import searchsorted
 from polyad.engine.rules.structure import broadcast_to, concatenate, getitem, reshape, transpose
 
 __all__ = ["average"]
-
-Axis = Any
 
 
 @function(np.average)

@@ -21,7 +21,7 @@ from polyad.engine.core.handlers import is_caught
 from polyad.engine.core.kinds import DECOMPOSITIONS, hosted
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import ALIVE, PRIMITIVES, Binary, Primitive, Tracer, Value, base
-from polyad.engine.interpretations.adapter import adapter
+from polyad.engine.interpretations.adapter import Adapter, adapter
 from polyad.engine.interpretations.gates import CHOICES, Made, gated, made
 from polyad.engine.interpretations.promotion import is_logical, is_unchanged, is_whole
 from polyad.errors import KEPT, OperationNotSupportedError, PolyadError
@@ -155,7 +155,7 @@ class Proxy(Tracer):
         return self._long_way(own, primitive, (a, b), {})
 
     def _long_way(
-        self, own: Any, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]
+        self, own: Adapter, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]
     ) -> Value:
         """The result, whatever the operands are."""
         if not own.raises and primitive.name in FAILING and _is_caught(LinAlgError):
@@ -183,7 +183,7 @@ class Proxy(Tracer):
         return result
 
     def _processed(
-        self, own: Any, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]
+        self, own: Adapter, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]
     ) -> Value:
         """The result by the library's version of the primitive, or by what stands for it."""
         compute = own.compute(primitive)
@@ -217,7 +217,7 @@ class Proxy(Tracer):
         return self._promoted(own, primitive, compute, arrays, params, args, key)
 
     def _computed(
-        self, own: Any, primitive: Primitive, compute: Any, arrays: list[Any], params: dict[str, Any]
+        self, own: Adapter, primitive: Primitive, compute: Any, arrays: list[Any], params: dict[str, Any]
     ) -> Value:
         """The result in the types that the library gives by itself."""
         if compute is None:
@@ -237,7 +237,7 @@ class Proxy(Tracer):
 
     def _promoted(
         self,
-        own: Any,
+        own: Adapter,
         primitive: Primitive,
         compute: Any,
         arrays: list[Any],
@@ -277,7 +277,7 @@ class Proxy(Tracer):
         return result.astype(types.result)
 
     def _whole(
-        self, own: Any, primitive: Primitive, compute: Any, arrays: list[Any], args: tuple[Value, ...]
+        self, own: Adapter, primitive: Primitive, compute: Any, arrays: list[Any], args: tuple[Value, ...]
     ) -> Value:
         """Operations that are not defined for all whole numbers: NumPy's answer, or its error."""
         if primitive.name == "power":
@@ -294,7 +294,7 @@ class Proxy(Tracer):
         safe = safe.array if type(safe) is Proxy else own.constant(np.asarray(safe), self.array)
         return choose(zero, 0, self._computed(own, primitive, compute, [arrays[0], safe], {}))
 
-    def _entered(self, own: Any, a: Value) -> Any:
+    def _entered(self, own: Adapter, a: Value) -> Any:
         """An operand as the library takes it."""
         if type(a) is Proxy:
             if a.library != self.library:
@@ -302,14 +302,14 @@ class Proxy(Tracer):
             return a.array
         return own.constant(a, self.array) if isinstance(a, np.ndarray | np.generic) else a
 
-    def _leave(self, own: Any, result: Any) -> Value:
+    def _leave(self, own: Adapter, result: Any) -> Value:
         return Proxy(self.library, result, self.run) if own.is_own(result) else result
 
     def __repr__(self) -> str:
         return f"Proxy({self.array!r})"
 
 
-def _short(own: Any, primitive: Primitive) -> tuple[Any, bool, bool] | None:
+def _short(own: Adapter, primitive: Primitive) -> tuple[Any, bool, bool] | None:
     """How a primitive is computed where all is double precision; None where more has to be checked first.
 
     Also whether a choice has to know how its results were made, and whether it is a choice.
@@ -380,7 +380,7 @@ def _index(index: Any) -> Any:
     return index.array if type(index) is Proxy else index
 
 
-def substitute(own: Any, primitive: Primitive, args: tuple[Value, ...]) -> Value:
+def substitute(own: Adapter, primitive: Primitive, args: tuple[Value, ...]) -> Value:
     """The operation in terms of others that the library has, or NotImplemented."""
     form = DECOMPOSITIONS.get(primitive.name)
     if form is None:
@@ -391,7 +391,7 @@ def substitute(own: Any, primitive: Primitive, args: tuple[Value, ...]) -> Value
         return NotImplemented
 
 
-def from_host(own: Any, primitive: Primitive) -> Any:
+def from_host(own: Adapter, primitive: Primitive) -> Any:
     """The operation computed by SciPy within the library's own transformations, or None."""
     enter = getattr(own, "host", None)
     return enter(primitive) if enter is not None and hosted(primitive) else None

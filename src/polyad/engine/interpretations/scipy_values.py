@@ -26,7 +26,7 @@ def on_host(primitive: Primitive, args: Sequence[Any]) -> np.ndarray:
         return np.asarray(primitive.compute(*args))
 
 
-def partial(primitive: Primitive, k: int, own: Any, y: Any, args: Sequence[Any]) -> Any:
+def partial(primitive: Primitive, k: int, own: Adapter, y: Any, args: Sequence[Any]) -> Any:
     """The partial derivative by operand ``k``, computed with the framework's operations."""
     d = PARTIALS[primitive.name][0][k]
     if d is None:
@@ -35,7 +35,7 @@ def partial(primitive: Primitive, k: int, own: Any, y: Any, args: Sequence[Any])
     return result.array if type(result) is Proxy else result
 
 
-def _entered(own: Any, a: Any) -> Value:
+def _entered(own: Adapter, a: Any) -> Value:
     return Proxy(own.name, a) if own.is_own(a) and not isinstance(a, Tracer | np.ndarray | float | int) else a
 
 

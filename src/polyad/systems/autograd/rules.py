@@ -13,18 +13,19 @@ import numpy as np
 
 from polyad.engine.core.kinds import conj
 from polyad.engine.core.values import Primitive, Value, is_real, shape_of
+from polyad.engine.interpretations.adapter import Adapter
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.rules.structure import getitem, reshape
 
 __all__ = ["by_rules", "constant"]
 
 
-def constant(own: Any, primitive: Primitive) -> Callable[..., Any]:
+def constant(own: Adapter, primitive: Primitive) -> Callable[..., Any]:
     """A primitive that is constant in pieces, on the values alone."""
     return lambda *args, **params: primitive.compute(*map(own.stop, args), **params)
 
 
-def by_rules(own: Any, primitive: Primitive) -> Callable[..., Any]:
+def by_rules(own: Adapter, primitive: Primitive) -> Callable[..., Any]:
     """A primitive as one of autograd's.
 
     Parameters

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, library_of
+from polyad.arrays.types import Leaves
 
 if TYPE_CHECKING:
     from polyad.systems.base import Backend
 
 __all__ = ["as_block", "as_dtype", "basis", "chunk_of", "conj", "device", "dtype", "is_complex", "size"]
 
-Leaves = tuple[Any, ...]
 
 # Seeds and tangents of one batch together stay near this many entries (256 MiB of float64).
 BATCH_ENTRIES = 2**25

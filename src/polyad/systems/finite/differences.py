@@ -22,7 +22,7 @@ from polyad.systems.finite.stencils import Stencil
 
 __all__ = ["ComplexFirst", "ComplexPairs", "Difference", "First", "Pairs"]
 
-Array = Any
+Array = np.ndarray[Any, Any]
 
 
 class Difference:
@@ -61,7 +61,7 @@ class Difference:
     watches: bool = False
     bends: bool = False
     real: bool = True
-    peak: Array = 0.0
+    peak: Array | float = 0.0
     probe: Probe | None = None
     point: Point
     stencil: Stencil

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fitting"]
 
-Array = Any
+Array = np.ndarray[Any, Any]
 
 # From one rung of the ladder to the next the step falls by 8, at most so often.
 RUNG, RUNGS = 1 / 8, 26

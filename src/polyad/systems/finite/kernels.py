@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "gradient", "hessian", "jacobian", "real_size"]
 
-Array = Any
+Array = np.ndarray[Any, Any]
 
 # The imaginary step in units of max(1, |x|): its square is lost beside anything, itself never.
 IMAGINARY = 1e-20
@@ -316,7 +316,7 @@ def gradient(run: Run, point: Point) -> Leaves:
 def jacobian(run: Run, point: Point) -> Leaves:
     """Blocks of the Jacobian, by columns."""
     lines = Coordinates(point, run.step())
-    columns: Array = None
+    columns: Array | None = None
     for where, block in run.solve(run.first(point, lines), point):
         if columns is None:
             columns = np.empty((block.shape[1], len(lines)), dtype=block.dtype)

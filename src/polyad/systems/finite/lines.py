@@ -16,7 +16,7 @@ from polyad.systems.finite.sampling import Point
 
 __all__ = ["Coordinates", "Directions", "Lines"]
 
-Array = Any
+Array = np.ndarray[Any, Any]
 
 
 class Lines:
@@ -115,11 +115,11 @@ class Coordinates(Lines):
             )
 
     @property
-    def spread(self) -> Array:
+    def spread(self) -> Array:  # type: ignore[override]
         return abs(self._at)
 
     @property
-    def resolution(self) -> Array:
+    def resolution(self) -> Array:  # type: ignore[override]
         return abs(self._at)
 
     @np.errstate(invalid="ignore")  # infinite inputs have no displacement

@@ -28,7 +28,7 @@ __all__ = ["Coarser", "Point", "Sampled", "as_numpy", "natural"]
 if TYPE_CHECKING:
     from polyad.systems.finite.lines import Lines
 
-Array = Any
+Array = np.ndarray[Any, Any]
 
 EPS64 = float(np.finfo(np.float64).eps)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CLOSE", "NOISE_POINTS", "ONE_SIDED_TOLERANCE", "SHORT", "TOLERANCE", "Probe", "Rough", "scatter"]
 
-Array = Any
+Array = np.ndarray[Any, Any]
 
 # The probe's steps in units of those of the result.
 SHORT = 1 / 8
@@ -76,8 +76,8 @@ class Verdict:
     """What a probe found: its own derivative beside the result's, along its direction."""
 
     found: Array
-    expected: Array
-    size: Array
+    expected: Array | float
+    size: Array | float
     noise: Array
     rounding: Array
     weight: float
@@ -112,15 +112,15 @@ class Probe:
         self.coefficients = [
             probe_coefficients(len(lines), same_sign=not self.central) for lines in difference.probed_lines()
         ]
-        self.expected: Array = 0.0
-        self.size: Array = 0.0
-        self.largest: Array = 0.0
+        self.expected: Array | float = 0.0
+        self.size: Array | float = 0.0
+        self.largest: Array | float = 0.0
         self.shortest = math.inf
         self.weight = 0.0
-        self.peak: Array = 0.0
-        self.spread: Array = 0.0
+        self.peak: Array | float = 0.0
+        self.spread: Array | float = 0.0
         point.probes.append((self, list(self.points(self.scale))))
-        self.values: Array = None
+        self.values: Array  # of the points, once they have been sampled
 
     def points(self, scale: float) -> Any:
         """The points that a quotient along the direction needs."""

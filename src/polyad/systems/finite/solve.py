@@ -21,7 +21,7 @@ from polyad.systems.finite.stencils import extrapolate
 
 __all__ = ["START", "extrapolated", "solve"]
 
-Array = Any
+Array = np.ndarray[Any, Any]
 
 # First step of an extrapolation, in units of max(1, |x|). Not a round number, so that it does not
 # fall on a period of the function.
@@ -75,7 +75,6 @@ def solve(
             result, error = extrapolated(difference, which, eps, short)
         else:
             result = difference(which, 1.0)
-            error = None
             if estimate:
                 error = _truncation(difference, which, result) + _roundoff(difference, which, eps, result)
         _check_finite(difference, point, which, result)
@@ -141,7 +140,7 @@ def _truncation(difference: Difference, which: Array, result: Array) -> Array:
     return abs(difference(which, 2.0) - result) / min(2**difference.order - 1, 3)
 
 
-def _roundoff(difference: Difference, which: Array, eps: float, result: Array) -> Array:
+def _roundoff(difference: Difference, which: Array, eps: float, result: Array) -> Array | float:
     """The rounding of the values, after division."""
     if not difference.power:
         return 0.0

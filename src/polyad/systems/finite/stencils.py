@@ -24,7 +24,7 @@ import numpy as np
 
 __all__ = ["CENTRAL_ORDERS", "ONE_SIDED_ORDERS", "Stencil", "extrapolate", "fornberg", "stencil"]
 
-Array = Any
+Array = np.ndarray[Any, Any]
 
 CENTRAL_ORDERS = (2, 4, 6, 8)
 ONE_SIDED_ORDERS = (1, 2, 3, 4)
@@ -110,7 +110,7 @@ class Stencil:
     slope: tuple[float, ...]
 
     @_quietly
-    def first(self, values: Array, base: Array, d: Array) -> Array:
+    def first(self, values: Array, base: Array | None, d: Array) -> Array:
         """First derivatives along the lines; ``base`` is not used by central stencils."""
         if self.central:
             half = len(self.offsets) // 2

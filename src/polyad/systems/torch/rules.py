@@ -11,6 +11,7 @@ from typing import Any
 
 from polyad.arrays.libraries import library
 from polyad.engine.core.values import Primitive, Value
+from polyad.engine.interpretations.adapter import Adapter
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.rules.factorizations import unknown_use
 from polyad.engine.rules.structure import getitem
@@ -45,7 +46,7 @@ def _is_shown(wrong: Any) -> bool:
         return False
 
 
-def by_rules(own: Any, primitive: Primitive, value: Callable[..., Any]) -> Callable[..., Any]:
+def by_rules(own: Adapter, primitive: Primitive, value: Callable[..., Any]) -> Callable[..., Any]:
     """A primitive of one operand, a stack of matrices, as a function of torch.
 
     Parameters

@@ -12,6 +12,7 @@ import numpy as np
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES, Primitive
 from polyad.engine.interpretations import scipy_values
+from polyad.engine.interpretations.adapter import Adapter
 
 __all__ = ["DERIVED_BY_TABLE", "VALUES_BY_HOST", "function", "power"]
 
@@ -27,7 +28,9 @@ DERIVED_BY_TABLE = frozenset(
 VALUES_BY_HOST = frozenset({"gammainc", "gammaincc"})
 
 
-def function(own: Any, primitive: Primitive, value: Callable[..., Any] | None = None) -> Callable[..., Any]:
+def function(
+    own: Adapter, primitive: Primitive, value: Callable[..., Any] | None = None
+) -> Callable[..., Any]:
     """A primitive computed on the host, on tensors and Python numbers.
 
     Parameters
@@ -132,7 +135,7 @@ def function(own: Any, primitive: Primitive, value: Callable[..., Any] | None = 
     return call
 
 
-def power(own: Any, a: Any, b: Any) -> Any:
+def power(own: Adapter, a: Any, b: Any) -> Any:
     """``a ** b``.
 
     By the table where the exponent is an array: torch's own rule is ``0 * inf`` at the second order where
@@ -144,5 +147,5 @@ def power(own: Any, a: Any, b: Any) -> Any:
 
 
 @functools.cache
-def _power(own: Any) -> Callable[..., Any]:
+def _power(own: Adapter) -> Callable[..., Any]:
     return function(own, PRIMITIVES["power"], operator.pow)

@@ -243,3 +243,50 @@ def test_a_compiled_program_leaves_singular_matrices_to_the_function():
     with pytest.raises(LINALG_ERROR) as caught:
         gradient(np.array([0.0, 0.0]))
     assert any("np.linalg.solve" in str(step) for step in caught.traceback)
+
+
+# -- np.errstate ---------------------------------------------------------------------------------------------
+
+
+def at_a_pole(x):
+    with np.errstate(all="raise"):
+        try:
+            y = np.log(x - 1)
+        except FloatingPointError:
+            y = 100 * x
+    return np.sum(y)
+
+
+@np.errstate(over="raise")
+def exploding(x):
+    return np.exp(1000 * x)
+
+
+def too_large(x):
+    try:
+        y = exploding(x)
+    except ArithmeticError:
+        y = 100 * x
+    return np.sum(y)
+
+
+@pytest.mark.parametrize("name", LIFTING)
+@pytest.mark.parametrize("f", [at_a_pole, too_large], ids=lambda f: f.__name__)
+def test_errors_of_floating_point_are_raised_or_refused(f, name):
+    found = right_or_refused(f, X, np.full(3, 100.0), name, f is at_a_pole)
+    if name in ("numpy:reverse", "numpy:forward", "torch", "autograd"):
+        assert found
+
+
+@pytest.mark.parametrize("name", LIFTING)
+def test_they_are_no_matter_where_nobody_catches_them(name):
+    def f(x):
+        with np.errstate(all="raise"):
+            return np.sum(np.log(x))
+
+    assert right_or_refused(f, X, 1 / X, name, True)
+
+
+@pytest.mark.parametrize("name", ["numpy:reverse", "torch", "autograd"])
+def test_at_other_points_the_first_way_is_taken(name):
+    assert right_or_refused(at_a_pole, X + 1, 1 / X, name, True)

@@ -72,6 +72,9 @@ class Adapter:
     # whether a matrix that has no factor or inverse is an error there, as in NumPy
     raises = True
 
+    # whether its arithmetic is NumPy's, so that np.errstate says what happens at a pole
+    warns = False
+
     # what to do where a branch depends on a value that is not known while tracing
     branch = BRANCH
 

@@ -8,21 +8,17 @@ double precision.
 from __future__ import annotations
 
 import operator
-import sys
 from collections.abc import Callable
-from types import CodeType
 from typing import Any
 
 import numpy as np
-from numpy.linalg import LinAlgError
 
-from polyad.arrays.user_code import is_polyads
-from polyad.engine.core.handlers import is_caught
 from polyad.engine.core.kinds import DECOMPOSITIONS, hosted
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import ALIVE, PRIMITIVES, Binary, Primitive, Tracer, Value, base
 from polyad.engine.interpretations.adapter import Adapter, adapter
 from polyad.engine.interpretations.gates import CHOICES, Made, gated, made
+from polyad.engine.interpretations.numpy_errors import FAILING, check_factors, check_numbers, errstate, usual
 from polyad.engine.interpretations.promotion import is_logical, is_unchanged, is_whole
 from polyad.errors import KEPT, OperationNotSupportedError, PolyadError
 
@@ -30,28 +26,6 @@ __all__ = ["Proxy", "beside", "later", "numbers"]
 
 _DOUBLE = np.dtype(np.float64)
 _COUNT = np.dtype(np.int64)
-
-
-# what NumPy does not compute of every matrix
-FAILING = frozenset("cholesky inv solve det slogdet eigh eigvalsh eig svd svdvals pinv".split())
-
-
-def _is_caught(error: type[Exception]) -> bool:
-    """Whether the running code can handle the error that NumPy raises then."""
-    frame: Any = sys._getframe(2)
-    if is_caught(error, frame, is_call_of_function):
-        return True
-    while frame is not None:  # who calls the derivative may speak of it as well
-        code = frame.f_code
-        if error.__name__ in code.co_names and not is_polyads(code.co_filename):
-            return True
-        frame = frame.f_back
-    return False
-
-
-def is_call_of_function(code: CodeType) -> bool:
-    """Whether a frame of that code calls the user's function (``run.called``): what is around is not its."""
-    return code.co_name == "called" and is_polyads(code.co_filename)
 
 
 class Proxy(Tracer):
@@ -98,6 +72,8 @@ class Proxy(Tracer):
 
     def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         own = adapter(self.library)
+        if errstate() is not usual:
+            check_numbers(own, primitive, args, params)
         way = own.short.get(primitive)
         if way is not None and (not params or _is_plain(params)):
             # all are double precision, the most common case: there is nothing to promote or to convert
@@ -141,6 +117,8 @@ class Proxy(Tracer):
 
     def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
         own = adapter(self.library)
+        if errstate() is not usual:
+            check_numbers(own, primitive, (a, b), {})
         way = own.short.get(primitive)
         if way is not None and (not self.run or self.run in ALIVE):
             array = self.array
@@ -158,15 +136,8 @@ class Proxy(Tracer):
         self, own: Adapter, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]
     ) -> Value:
         """The result, whatever the operands are."""
-        if not own.raises and primitive.name in FAILING and _is_caught(LinAlgError):
-            refusal = refuse(
-                f"np.linalg.{primitive.name} where np.linalg.LinAlgError is caught: what runs the function "
-                f"without its values ({self.library}) cannot know whether it is raised",
-                "use a backend that runs the function on values (backend='numpy', 'torch'), or leave the "
-                "fallback away",
-            )
-            refusal.decisive = True  # plain NumPy would look at the example's values
-            raise refusal
+        if not own.raises and primitive.name in FAILING:
+            check_factors(self.library, primitive)
         if primitive not in own.short:
             own.short[primitive] = _short(own, primitive)
         if not own.traps:

@@ -30,6 +30,7 @@ class AutogradAdapter(Adapter):
     """``autograd.numpy``; what does not depend on the input stays NumPy's."""
 
     name = "autograd"
+    warns = True
     extended = True
     traps = True
 

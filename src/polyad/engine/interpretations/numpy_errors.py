@@ -1,0 +1,103 @@
+"""Errors that NumPy raises at some values, and other libraries never: singular matrices, floating point.
+
+Where the function catches them it has another way for that case. Values that are there are asked, of NumPy
+itself; where there are none yet, the operation is refused.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+import numpy as np
+from numpy._core import umath
+
+from polyad.arrays.user_code import is_polyads
+from polyad.engine.core.handlers import is_caught
+from polyad.engine.core.refusals import refuse
+from polyad.engine.core.values import Primitive, Tracer, Value
+from polyad.errors import OperationNotSupportedError
+
+__all__ = ["FAILING", "check_factors", "check_numbers", "errstate", "usual"]
+
+# what NumPy does not compute of every matrix
+FAILING = frozenset("cholesky inv solve det slogdet eigh eigvalsh eig svd svdvals pinv".split())
+
+
+USUAL = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+
+
+def _state() -> tuple[Callable[[], Any], Any]:
+    """How to see at a glance whether ``np.errstate`` is at work, and what the answer is where it is not."""
+    state = getattr(umath, "_extobj_contextvar", None)
+    if state is None:  # another NumPy: the long question, which takes as long as a sum
+        return lambda: np.geterr() == USUAL, True
+    return state.get, contextvars.Context().run(state.get)
+
+
+errstate, usual = _state()
+
+
+def check_factors(library: str, primitive: Primitive) -> None:
+    """Refuse what may fail in NumPy where the function catches that and the library never fails."""
+    if not _is_caught(np.linalg.LinAlgError):
+        return
+    refusal = refuse(
+        f"np.linalg.{primitive.name} where np.linalg.LinAlgError is caught: what runs the function "
+        f"without its values ({library}) cannot know whether it is raised",
+        "use a backend that runs the function on values (backend='numpy', 'torch'), or leave the "
+        "fallback away",
+    )
+    refusal.decisive = True  # plain NumPy would look at the example's values
+    raise refusal
+
+
+def check_numbers(own: Any, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> None:
+    """Raise what NumPy raises under ``np.errstate(all="raise")``, or refuse where that cannot be known.
+
+    Parameters
+    ----------
+    own : Adapter
+        The library's.
+    primitive, args, params : Primitive, tuple, dict
+        The operation.
+    """
+    if own.warns or not {"raise", "call"} & set(np.geterr().values()):
+        return
+    values = [own.values(a.array) if own.raises and isinstance(a, Tracer) else a for a in args]
+    if not any(v is None or isinstance(v, Tracer) for v in values):
+        try:
+            primitive.compute(*values, **params)
+        except FloatingPointError:
+            raise
+        except Exception:  # what else is wrong the library says itself
+            return
+    elif is_caught(FloatingPointError, sys._getframe(1), is_call_of_function):
+        refusal: OperationNotSupportedError = refuse(
+            f"{primitive.name} under np.errstate(...='raise') where FloatingPointError is caught: what runs "
+            f"the function without its values ({own.name}) cannot know whether it is raised",
+            "use a backend that runs the function on values (backend='numpy', 'torch'), or np.where",
+        )
+        refusal.decisive = True
+        raise refusal
+
+
+def _is_caught(error: type[Exception]) -> bool:
+    """Whether the running code can handle the error that NumPy raises then."""
+    frame: Any = sys._getframe(2)
+    if is_caught(error, frame, is_call_of_function):
+        return True
+    while frame is not None:  # who calls the derivative may speak of it as well
+        code = frame.f_code
+        if error.__name__ in code.co_names and not is_polyads(code.co_filename):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def is_call_of_function(code: CodeType) -> bool:
+    """Whether a frame of that code calls the user's function (``run.called``): what is around is not its."""
+    return code.co_name == "called" and is_polyads(code.co_filename)

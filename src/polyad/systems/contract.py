@@ -17,19 +17,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from polyad.arrays.libraries import ArraySpec, spec_of
-from polyad.arrays.types import Leaves
+from polyad.arrays.types import Array, Leaves
 from polyad.errors import BackendContractError
 
 if TYPE_CHECKING:
     from polyad.systems.base import Backend
 
 __all__ = [
+    "Bare",
     "Call",
+    "Direct",
     "Executable",
     "Function",
     "Kernel",
     "Leaves",
     "Linearized",
+    "Outcome",
     "Problem",
     "Variant",
     "scalar_output",
@@ -38,7 +41,12 @@ __all__ = [
 ]
 
 
-Call = Callable[..., Any]
+# What a kernel gives: the result, the value and aux, and for second order the first derivative.
+Outcome = tuple[Leaves, ...]
+# The three forms of a kernel's code: everything it gives, the result alone, and the one array of the result.
+Call = Callable[..., Outcome]
+Direct = Callable[..., Leaves]
+Bare = Callable[..., Array]
 
 
 # JAX keeps what it traces under the function itself, by a weak reference.
@@ -62,11 +70,11 @@ class Kernel:
 
     call: Call
     words: Any = "native"
-    direct: Call | None = None
-    bare: Call | None = None
+    direct: Direct | None = None
+    bare: Bare | None = None
     own: Any = None
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any) -> Outcome:
         return self.call(*args)
 
 
@@ -127,9 +135,9 @@ class Executable:
     """
 
     full: Call
-    result: Call
+    result: Direct
     strategy: str
-    bare: Call | None = None
+    bare: Bare | None = None
     exclusive: bool = False
 
 

@@ -162,6 +162,12 @@ STEEP = frozenset(
 )
 
 
+# The rules of a primitive: the tangent of the result; what makes a pullback at a point; the pullback itself.
+Push = Callable[..., Value]
+Pull = Callable[[Value], Value]
+PullMaker = Callable[..., Pull]
+
+
 class Primitive:
     """One operation: how it is computed, and its rules.
 
@@ -194,10 +200,10 @@ class Primitive:
         self,
         name: str,
         compute: Callable[..., Any],
-        push: Callable[..., Any] | None = None,
-        pulls: tuple[Callable[..., Any], ...] = (),
+        push: Push | None = None,
+        pulls: tuple[PullMaker, ...] = (),
         *,
-        joint: Callable[..., Any] | None = None,
+        joint: Callable[..., Callable[[Value], tuple[Value, ...]]] | None = None,
         multiple: bool = False,
         lazy: bool = False,
         home: str = "numpy",
@@ -250,8 +256,8 @@ class Binary(Primitive):
         self,
         name: str,
         compute: Callable[..., Any],
-        push: Callable[..., Any],
-        pulls: tuple[Callable[..., Any], ...],
+        push: Push,
+        pulls: tuple[PullMaker, ...],
         numbers: tuple[Callable[..., Any], ...],
     ) -> None:
         super().__init__(name, compute, push, pulls, lazy=True)

@@ -22,6 +22,7 @@ from polyad.arrays.libraries import ArraySpec, is_leaf
 from polyad.errors import OperationNotSupportedError
 from polyad.systems.base import Backend
 from polyad.systems.contract import (
+    Bare,
     Call,
     Executable,
     Kernel,
@@ -346,7 +347,7 @@ def _conj(leaves: Leaves) -> Leaves:
     return tuple(jnp.conj(a) if jnp.iscomplexobj(a) else a for a in leaves)
 
 
-def _is_exclusive(jaxpr: Any, call: Call, leaves: list[Any]) -> bool:
+def _is_exclusive(jaxpr: Any, call: Bare, leaves: list[Any]) -> bool:
     """Whether every call puts its result into memory of its own.
 
     JAX hands an input or a captured constant through without copying where it is the result. What

@@ -21,7 +21,7 @@ FLOORS = (
     ("solvers",),
     ("benchmark", "testing"),
     ("polyad",),
-    ("linear", "linalg", "special"),
+    ("linear", "linalg", "special", "extend"),
     ("operators",),
     ("call",),
     ("sparse",),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
-from polyad.systems.base import Backend
-from polyad.systems.contract import Kernel, Leaves, Problem, strategy
+from polyad.extend import Backend, Kernel, Leaves, Problem, strategy
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -53,7 +53,16 @@ _LONG = np.dtype(np.int64)
 
 
 class Adapter:
-    """One array library under NumPy code."""
+    """One array library under NumPy code.
+
+    An operation is looked up by the name of its primitive: a method ``own_<name>``, Python's operator, a
+    function of that name in ``namespaces``. What is found nowhere is decomposed into other operations, or
+    refused. The first operand of ``own_<name>`` need not be an array of the library, as in ``2 - x``; Python
+    numbers are handed over as they are, NumPy's arrays as constants of the library.
+
+    A subclass defines ``name``, ``main``, ``namespaces``, ``is_own``, ``constant`` and ``stop``; ``values``
+    where arrays have values; ``native`` where its dtypes are not NumPy's.
+    """
 
     name = "?"
     # whether ``stop`` costs nothing and leaves an array
@@ -92,7 +101,7 @@ class Adapter:
         self.short: dict[Primitive, Any] = {}
 
     def main(self) -> Any:
-        """Its counterpart of ``numpy``."""
+        """Its counterpart of ``numpy``: the module."""
         raise NotImplementedError
 
     def namespaces(self, home: str) -> tuple[Any, ...]:

@@ -10,8 +10,9 @@ import pytest
 import polyad as ad
 from backends import AVAILABLE, EXACT, eager, matrix
 from polyad.errors import ConformanceError, UnsupportedOperatorError
+from polyad.systems.operations import operations
 from polyad.testing import Point, Scenario, all_scenarios, check_backend, smoke_scenarios, support_table
-from polyad.testing.scenario import OPERATORS, vary
+from polyad.testing.scenario import vary
 from polyad.testing.scenarios import FAMILIES, count
 from polyad.testing.suite import profile_of, run_scenario
 from polyad.testing.trees import leaves, map_leaves
@@ -53,19 +54,19 @@ def test_the_suite_is_wide():
     assert len(scenarios) >= 600  # the Julia peer has 170
     assert len({s.id for s in scenarios}) == len(scenarios)
     counted = count()
-    assert set(counted["operator"]) == set(OPERATORS)
+    assert set(counted["operator"]) == set(operations())
     assert min(counted["operator"].values()) >= 15
     assert set(counted["family"]) == set(FAMILIES)
 
 
 def test_smoke_has_every_function_and_operator():
     chosen = smoke_scenarios()
-    assert {s.operator for s in chosen} == set(OPERATORS)
+    assert {s.operator for s in chosen} == set(operations())
     assert {s.family for s in chosen} == set(FAMILIES) - {"larger"}
 
 
 def test_profiles_refuse_nothing_that_no_scenario_needs():
-    known = {need for s in all_scenarios() for need in s.needs} | set(OPERATORS) | {"second order"}
+    known = {need for s in all_scenarios() for need in s.needs} | set(operations()) | {"second order"}
     variants = [
         ad.CasADi(symbols="SX"),
         ad.JAX(jit=False),

@@ -17,13 +17,13 @@ from polyad.benchmark.events import Event, Task
 from polyad.benchmark.plain import Plain, differing
 from polyad.benchmark.progress import Progress
 from polyad.benchmark.table import Heading, Row, Table
-from polyad.benchmark.timing import OPERATORS, Measured, as_numpy
+from polyad.benchmark.timing import Measured, as_numpy
 from polyad.benchmark.worker import act, run
 from polyad.call.function.flat import label_of
 from polyad.call.inputs.signature import Signature
 from polyad.errors import ArgumentError
 from polyad.systems.base import Backend
-from polyad.systems.overview import SECOND_ORDER
+from polyad.systems.operations import operations
 from polyad.systems.overview import backends as registered
 from polyad.systems.registry import class_of, resolve, variants
 
@@ -273,10 +273,10 @@ def _operators(operators: str | Sequence[str] | None) -> tuple[str, ...]:
     if operators is None:
         return ()
     wanted = (operators,) if isinstance(operators, str) else tuple(dict.fromkeys(operators))
-    unknown = [name for name in wanted if name not in OPERATORS]
+    unknown = [name for name in wanted if name not in operations()]
     if unknown or not wanted:
         raise ArgumentError(
-            f"no operator is named {unknown[0]!r}; known: {', '.join(OPERATORS)}"
+            f"no operator is named {unknown[0]!r}; known: {', '.join(operations())}"
             if unknown
             else "operators is empty: name at least one, or leave it out"
         )
@@ -329,7 +329,7 @@ def _rows(
 ) -> list[Row]:
     """The rows of one operator, in the order of the backends."""
     value, argument = size
-    order = 2 if operator in SECOND_ORDER else 1
+    order = operations()[operator].order
     outcomes: dict[int, Event] = {}
     for k, each in enumerate(runs):
         for event in each.events:

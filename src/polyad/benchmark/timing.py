@@ -26,22 +26,11 @@ import numpy as np
 from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import flatten
 from polyad.call.function.flat import label_of
+from polyad.systems.operations import operations
 
-__all__ = ["OPERATORS", "Counted", "Measured", "as_numpy", "fresh", "measure", "sample", "waiter"]
+__all__ = ["Counted", "Measured", "as_numpy", "fresh", "measure", "sample", "waiter"]
 
 Array = np.ndarray[Any, Any]
-
-# operator -> keyword of its direction
-OPERATORS: dict[str, str | None] = {
-    "derivative": None,
-    "gradient": None,
-    "jacobian": None,
-    "jvp": "v",
-    "vjp": "w",
-    "second_derivative": None,
-    "hvp": "v",
-    "hessian": None,
-}
 
 SAMPLE = 2e-4
 MOST_SAMPLES = 200
@@ -124,7 +113,7 @@ def measure(
     before = _start_memory()
     start = time.perf_counter()
     prepared = prepare(counted, *args, backend=backend, argnums=argnums, has_aux=has_aux)
-    keywords = _direction(OPERATORS[operator], prepared, direction)
+    keywords = _direction(operations()[operator].seed, prepared, direction)
     result = prepared(*given, **keywords)
     wait = waiter(result)
     wait(result)

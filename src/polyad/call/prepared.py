@@ -40,6 +40,7 @@ from polyad.errors import (
 )
 from polyad.systems.base import Backend
 from polyad.systems.contract import Executable, Kernel, Leaves, Problem
+from polyad.systems.operations import Operation, declare
 from polyad.systems.registry import resolve
 
 __all__ = ["Prepared"]
@@ -83,6 +84,14 @@ class Prepared(Described):
     rows: ClassVar[bool] = False
     # whether a zero result, or lower derivative, means that the output does not depend on the input
     differentiates: ClassVar[bool] = True
+    # whether it is one of the operators that backends, benchmarks and scenarios are listed by
+    listed: ClassVar[bool] = True
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.listed and "operator" in vars(cls):
+            order = 0 if cls.rows else 1 if cls.lower is None else 2
+            declare(Operation(cls.operator, order, cls.gives, cls.lower, cls.seed_name))
 
     def __init__(
         self,

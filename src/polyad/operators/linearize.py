@@ -33,6 +33,7 @@ class Linearization(Prepared):
     operator = "linearize"
     gives = "output"
     differentiates = False
+    listed = False
 
     def _kernel(self, backend: Backend, problem: Problem) -> Kernel:
         return backend.value(problem)

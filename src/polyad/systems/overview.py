@@ -8,13 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import overload
 
 from polyad.systems.base import Backend
+from polyad.systems.operations import operations
 from polyad.systems.registry import GROUP, describe, names
 
 __all__ = ["BackendInfo", "Overview", "backends"]
-
-FIRST_ORDER = ("derivative", "gradient", "jacobian", "jvp", "vjp")
-SECOND_ORDER = ("second_derivative", "hvp", "hessian")
-TAYLOR = "taylor"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,9 +121,10 @@ def _stacked(names: tuple[str, ...], row: tuple[str, ...], width: int) -> str:
 
 
 def _span(operators: tuple[str, ...]) -> str:
-    if operators[: len(FIRST_ORDER + SECOND_ORDER)] == FIRST_ORDER + SECOND_ORDER:
-        return "all" if TAYLOR in operators else "all but taylor"
-    return "first order" if operators == FIRST_ORDER else " ".join(operators)
+    lacking = [name for name in (*operations(), *operations(0)) if name not in operators]
+    if not lacking or lacking == list(operations(0)):
+        return " ".join(["all", *(f"but {name}" for name in lacking)])
+    return "first order" if operators == tuple(operations(1)) else " ".join(operators)
 
 
 def backends() -> Overview:
@@ -154,11 +152,10 @@ def _info(name: str) -> BackendInfo:
             name, None, False, None, "", (), (), (), f"broken: {type(error).__name__}: {error}"
         )
     cls: type[Backend] = known["class"]
-    native = tuple(
-        op for op in (*FIRST_ORDER, *SECOND_ORDER, TAYLOR) if getattr(cls, op) is not getattr(Backend, op)
-    )
-    second = tuple(op for op in SECOND_ORDER if cls.nestable or op in native)
-    taylor = (TAYLOR,) if cls.nestable or TAYLOR in native else ()
+    every = (*operations(), *operations(0))
+    native = tuple(op for op in every if getattr(cls, op, None) is not getattr(Backend, op, None))
+    first = operations(1)
+    offered = tuple(op for op in every if op in first or cls.nestable or op in native)
     package = f"'polyad[{cls.extra}]'" if cls.extra else " ".join(cls.requires)
     return BackendInfo(
         name=name,
@@ -167,7 +164,7 @@ def _info(name: str) -> BackendInfo:
         version=known["version"],
         library=known["library"],
         modes=known["modes"],
-        operators=FIRST_ORDER + second + taylor,
+        operators=offered,
         native=native,
         problem="" if known["installed"] else f"pip install {package}",
         variants=known["variants"],

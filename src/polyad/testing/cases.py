@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from polyad import Static, namespace
-from polyad.testing.scenario import OPERATORS, Point, Scenario, vary
+from polyad.systems.operations import operations
+from polyad.testing.scenario import Point, Scenario, vary
 from polyad.testing.trees import leaves, map_leaves, plain, rebuild, wide
 
 __all__ = ["Case", "Generic", "diagonal", "grid"]
@@ -106,7 +107,7 @@ class Case:
         f = Generic(self.g, self.name)
         operators = self._possible() if self.operators is None else self.operators
         for operator in (*operators, *self.raises):
-            is_product = OPERATORS[operator][0] is not None
+            is_product = operations()[operator].seed is not None
             counts: tuple[int | None, ...] = self.batches if self.batches and is_product else (None,)
             for count in counts:
                 points = tuple(self._point(f, operator, k, count) for k in range(3))
@@ -153,8 +154,8 @@ class Case:
         x = self._active(args)
         y, aux = self._value(args)
         seed = None
-        if OPERATORS[operator][0] is not None:
-            like = x if OPERATORS[operator][0] == "v" else y
+        if (name := operations()[operator].seed) is not None:
+            like = x if name == "v" else y
             seed = _seed(like, count, k)
         result = lower = None
         if operator not in self.raises:

@@ -24,23 +24,13 @@ from polyad.errors import (
     UnsupportedOperatorError,
 )
 from polyad.systems.base import Backend
+from polyad.systems.operations import operations
 from polyad.systems.registry import resolve
 from polyad.testing.compare import Snapshot, assert_apart, assert_equal
 from polyad.testing.scenario import RTOL, Point, Scenario
 from polyad.testing.trees import leaves, map_leaves, rebuild
 
 __all__ = ["Refused", "check_scenario"]
-
-VALUE_FORMS = {
-    "derivative": "value_and_derivative",
-    "gradient": "value_and_gradient",
-    "jacobian": "value_and_jacobian",
-    "jvp": "value_and_jvp",
-    "vjp": "value_and_vjp",
-    "second_derivative": "value_derivative_and_second_derivative",
-    "hvp": "value_gradient_and_hvp",
-    "hessian": "value_gradient_and_hessian",
-}
 
 Convert = Callable[[Any], Any]
 
@@ -183,7 +173,9 @@ class _Check:
     def check_unprepared(self, point: Point) -> None:
         """The operator and its form with the value; the former once more into given memory."""
         self.check_result(self.call(point), point, "unprepared")
-        self.check_parts(self.call(point, VALUE_FORMS[self.scenario.operator]), point, "unprepared")
+        self.check_parts(
+            self.call(point, operations()[self.scenario.operator].with_value), point, "unprepared"
+        )
         if self.library.plain:
             self.check_out(lambda out: self.call(point, out=out), point, "unprepared")
 

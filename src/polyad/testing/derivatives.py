@@ -34,6 +34,7 @@ class _Value(Prepared):
     """The function itself, run by the backend's own framework on NumPy arguments."""
 
     operator = "value"
+    listed = False
     gives = "output"
 
     def _kernel(self, backend: Backend, problem: Problem) -> Kernel:

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from polyad.errors import ConformanceError
-from polyad.testing.scenario import OPERATORS, Scenario
+from polyad.systems.operations import operations
+from polyad.testing.scenario import Scenario
 
 __all__ = ["Report", "Row", "is_fallback"]
 
@@ -111,4 +112,4 @@ class Report:
 
 def operators() -> tuple[str, ...]:
     """The operators in the order of tables."""
-    return tuple(OPERATORS)
+    return tuple(operations())

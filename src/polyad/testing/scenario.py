@@ -13,21 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from polyad.systems.operations import operations
 from polyad.testing.trees import leaves, map_leaves
 
-__all__ = ["OPERATORS", "RTOL", "Point", "Scenario", "vary"]
-
-# operator -> (its keyword for a direction, order of differentiation)
-OPERATORS: dict[str, tuple[str | None, int]] = {
-    "derivative": (None, 1),
-    "gradient": (None, 1),
-    "jacobian": (None, 1),
-    "jvp": ("v", 1),
-    "vjp": ("w", 1),
-    "second_derivative": (None, 2),
-    "hvp": ("v", 2),
-    "hessian": (None, 2),
-}
+__all__ = ["RTOL", "Point", "Scenario", "vary"]
 
 # Allowed error of an exact backend, relative to the largest entry of the reference.
 RTOL = {"float64": 1e-12, "complex128": 1e-12, "float32": 1e-5, "complex64": 1e-5}
@@ -70,7 +59,7 @@ class Scenario:
     name : str
         What the function is.
     operator : str
-        One of ``OPERATORS``.
+        One of ``operations()``.
     f : callable
         The function, written for every library (``polyad.namespace``).
     points : tuple of Point
@@ -116,8 +105,8 @@ class Scenario:
     dear: bool = False
 
     def __post_init__(self) -> None:
-        if self.operator not in OPERATORS:
-            raise ValueError(f"operator {self.operator!r} is none of {', '.join(OPERATORS)}")
+        if self.operator not in operations():
+            raise ValueError(f"operator {self.operator!r} is none of {', '.join(operations())}")
         if not self.points:
             raise ValueError(f"scenario {self.name!r} has no points")
         first = self.points[0]
@@ -137,12 +126,12 @@ class Scenario:
     @property
     def seed_name(self) -> str | None:
         """The keyword of the direction, ``"v"`` or ``"w"``."""
-        return OPERATORS[self.operator][0]
+        return operations()[self.operator].seed
 
     @property
     def order(self) -> int:
         """Order of differentiation."""
-        return OPERATORS[self.operator][1]
+        return operations()[self.operator].order
 
     def __repr__(self) -> str:
         return f"<Scenario {self.id}>"

@@ -7,6 +7,7 @@ from typing import Any
 
 from polyad.engine.boxes.box import Box, number, wrap
 from polyad.engine.boxes.boxing import unbox
+from polyad.engine.core.names import COMPARISONS
 from polyad.engine.core.values import Value
 from polyad.engine.functions.sparse_products import is_sparse, multiplies_as_matrix, product
 from polyad.engine.interpretations.tape import Node
@@ -111,15 +112,8 @@ for _name, _method in {
 }.items():
     setattr(Box, f"__{_name}__", _method)
 
-for _name, _comparison in {
-    "lt": arithmetic.less,
-    "le": arithmetic.less_equal,
-    "gt": arithmetic.greater,
-    "ge": arithmetic.greater_equal,
-    "eq": arithmetic.equal,
-    "ne": arithmetic.not_equal,
-}.items():
-    setattr(Box, f"__{_name}__", _operator(_comparison))
+for _name, _sign in COMPARISONS.items():
+    setattr(Box, f"__{_sign.__name__}__", _operator(getattr(arithmetic, _name)))
 
 
 def _unary(primitive: Callable[..., Value]) -> Callable[[Box], Any]:

@@ -34,6 +34,7 @@ __all__ = [
     "base",
     "is_over",
     "is_real",
+    "keys_of",
     "ndim_of",
     "new_level",
     "settled",
@@ -286,6 +287,11 @@ def shape_of(a: Value) -> tuple[int, ...]:
 def ndim_of(a: Value) -> int:
     """Number of axes of a value."""
     return a.ndim if hasattr(a, "shape") else 0
+
+
+def keys_of(index: Any) -> tuple[Any, ...]:
+    """The keys of an index, which are one where it is no tuple."""
+    return index if type(index) is tuple else (index,)
 
 
 _F8 = np.dtype(np.float64)

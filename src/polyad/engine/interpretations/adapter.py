@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import library as library_named
+from polyad.engine.core.names import ARITHMETIC, COMPARISONS
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Primitive
 from polyad.engine.interpretations.promotion import Kind, Types, fixed, kind_of, may_wrap, types_of
@@ -23,18 +24,10 @@ __all__ = ["BRANCH", "Adapter", "adapter"]
 
 # What Python's own operators do in every library.
 OPERATORS: dict[str, Callable[..., Any]] = {
-    "add": operator.add,
-    "subtract": operator.sub,
-    "multiply": operator.mul,
-    "divide": operator.truediv,
+    **ARITHMETIC,
+    **COMPARISONS,
     "negative": operator.neg,
     "power": operator.pow,
-    "less": operator.lt,
-    "less_equal": operator.le,
-    "greater": operator.gt,
-    "greater_equal": operator.ge,
-    "equal": operator.eq,
-    "not_equal": operator.ne,
     "bitwise_and": operator.and_,
     "bitwise_or": operator.or_,
     "invert": operator.invert,
@@ -47,7 +40,6 @@ BRANCH = (
     "use np.where (np.maximum and np.minimum for max and min), or a backend that runs the function on "
     "values: 'numpy'"
 )
-COMPARISONS = frozenset("less less_equal greater greater_equal equal not_equal".split())
 BITS = frozenset("bitwise_and bitwise_or bitwise_xor invert left_shift right_shift gcd lcm".split())
 _LONG = np.dtype(np.int64)
 

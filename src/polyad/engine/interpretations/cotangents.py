@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.values import PRIMITIVES, Tracer, Value
+from polyad.engine.core.values import PRIMITIVES, Tracer, Value, keys_of
 from polyad.engine.interpretations.dual import Dual
 
 __all__ = ["Part", "Pick", "add"]
@@ -52,7 +52,7 @@ class Part:
     def can_add(self, w: Value) -> bool:
         """Whether the entries can be added in place, without a rule."""
         if not isinstance(w, Tracer):
-            return self.unique or not any(isinstance(k, Tracer) for k in _keys(self.index))
+            return self.unique or not any(isinstance(k, Tracer) for k in keys_of(self.index))
         return (
             self.basic
             and type(w) is Dual
@@ -62,7 +62,7 @@ class Part:
 
     def is_known(self) -> bool:
         """Whether the place is known, not computed by another library."""
-        return not any(isinstance(k, Tracer) for k in _keys(self.index))
+        return not any(isinstance(k, Tracer) for k in keys_of(self.index))
 
     def buffer(self, w: Value) -> Value:
         """Zeros for cotangents like this one."""
@@ -87,7 +87,3 @@ class Part:
             buffer[self.index] += w
         else:
             np.add.at(buffer, self.index, w)
-
-
-def _keys(index: Any) -> tuple[Any, ...]:
-    return index if type(index) is tuple else (index,)

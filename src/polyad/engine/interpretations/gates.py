@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.values import PRIMITIVES, Primitive, Tracer, Value, shape_of
+from polyad.engine.core.values import PRIMITIVES, Primitive, Tracer, Value, keys_of, shape_of
 
 __all__ = ["CHOICES", "Made", "gated", "made"]
 
@@ -108,7 +108,7 @@ def _at_index(name: str, args: tuple[Value, ...], index: Any, stop: Callable[[Va
     shape, picks = shape_of(x), name == "getitem"
     if isinstance(index, Tracer | np.ndarray) and index.dtype.kind == "b" and shape_of(index) == shape:
         return _through(x, index, picks, stop), *rest
-    keys = index if type(index) is tuple else (index,)
+    keys = keys_of(index)
     if picks or any(isinstance(k, Tracer) for k in keys):
         return args
     mask = np.ones(shape, dtype=bool)

@@ -42,7 +42,7 @@ from polyad.engine.interpretations.cotangents import Part, Pick, add
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import Masked, picked, settled
 
-__all__ = ["Node", "Tape"]
+__all__ = ["Node", "Tape", "same"]
 
 Entry = tuple[Any, ...]
 ARRAYS = np.ndarray, np.ndarray
@@ -99,7 +99,7 @@ class Tape(list[Entry | None]):
         memory of a copy at every use.
         """
         known = self._held.get(id(a))
-        if known is not None and a.shape == known[1].shape and _same(a, known[1]):
+        if known is not None and same(a, known[1]):
             return known[1]
         copy = a.copy()
         copy.flags.writeable = False
@@ -206,9 +206,11 @@ class Tape(list[Entry | None]):
         return [None if (g := cotangents[node.index]) is None else full(g, node.shape) for node in inputs]
 
 
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
+def same(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two arrays are equal bit by bit, so that nan equals nan and 0.0 is not -0.0."""
-    if a.itemsize == 8 and a.flags.c_contiguous and b.flags.c_contiguous:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if a.itemsize == 8 and not a.dtype.hasobject and a.flags.c_contiguous and b.flags.c_contiguous:
         return bool((a.view(np.int64) == b.view(np.int64)).all())
     return a.tobytes() == b.tobytes()
 

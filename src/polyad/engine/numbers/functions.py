@@ -12,6 +12,7 @@ from polyad.engine.boxes.box import ENTRIES, NUMBERS, Box, number
 from polyad.engine.boxes.dispatch import LIKE, apply_function, apply_ufunc
 from polyad.engine.boxes.views import VIEWS
 from polyad.engine.core.kinds import PARTIALS
+from polyad.engine.core.names import ARITHMETIC, COMPARISONS
 from polyad.engine.core.table import UFUNCS
 from polyad.engine.core.values import PRIMITIVES, Primitive, Value
 from polyad.engine.interpretations.dual import Dual
@@ -92,20 +93,11 @@ ENTRIES.update({Node: _entry_of_node, Dual: _entry_of_dual})
 
 NUMERIC = frozenset({float, int, float64})
 OPERATORS: dict[Any, Callable[..., Any]] = {
-    np.add: operator.add,
-    np.subtract: operator.sub,
-    np.multiply: operator.mul,
-    np.divide: operator.truediv,
+    **{getattr(np, name): f for name, f in {**ARITHMETIC, **COMPARISONS}.items()},
     np.power: operator.pow,
     np.negative: operator.neg,
     np.positive: operator.pos,
     np.absolute: abs,
-    np.less: operator.lt,
-    np.less_equal: operator.le,
-    np.greater: operator.gt,
-    np.greater_equal: operator.ge,
-    np.equal: operator.eq,
-    np.not_equal: operator.ne,
 }
 
 

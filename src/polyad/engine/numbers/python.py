@@ -16,6 +16,7 @@ import numpy as np
 
 from polyad.engine.boxes import operators  # noqa: F401  (gives the box its operators)
 from polyad.engine.boxes.box import Box
+from polyad.engine.core.names import COMPARISONS
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import base
 from polyad.engine.interpretations.adapter import adapter
@@ -27,7 +28,6 @@ from polyad.errors import OperationNotSupportedError
 __all__ = ["as_python"]
 
 ARITHMETIC = "add sub mul truediv floordiv mod pow"
-COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 
 
 class _Told(threading.local):
@@ -186,7 +186,7 @@ for _kind in _KINDS:
         setattr(_kind, f"__i{_name}__", _operator(f"__{_name}__"))  # replaced, not written to
     for _name in ("neg", "pos", "abs"):
         setattr(_kind, f"__{_name}__", _unary(f"__{_name}__"))
-    for _name in COMPARISONS:
+    for _name in (f.__name__ for f in COMPARISONS.values()):
         setattr(_kind, f"__{_name}__", _comparison(f"__{_name}__"))
     _kind._whole = _whole(round)
     _kind.__round__ = _round

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.refusals import Deviates, noted, refuse
-from polyad.engine.core.values import Primitive
+from polyad.engine.core.values import Primitive, keys_of
 from polyad.engine.interpretations.adapter import Adapter
 from polyad.engine.programs.recording import Captured, Cell, Constant
 
@@ -98,7 +98,7 @@ class RecordingAdapter(Adapter):
         return np.zeros(shape, dtype=like.dtype)
 
     def own_getitem(self, x: Any, index: Any) -> Any:
-        for k in index if type(index) is tuple else (index,):
+        for k in keys_of(index):
             if type(k) is Cell and k.dtype.kind == "b":
                 raise refuse(
                     "a mask computed from values picks entries, whose number a compiled program cannot know",
@@ -107,7 +107,7 @@ class RecordingAdapter(Adapter):
         return _GETITEM(x, index=index)
 
     def own_setitem(self, x: Any, v: Any, index: Any) -> Any:
-        keys = [k for k in (index if type(index) is tuple else (index,)) if type(k) is Cell]
+        keys = [k for k in keys_of(index) if type(k) is Cell]
         if any(k.dtype.kind == "b" for k in keys):
             if getattr(v, "shape", ()):
                 raise refuse(
@@ -141,7 +141,7 @@ def _recorded(primitive: Primitive, compute: Callable[..., Any] | None = None) -
         if index is None or not _has_cell(index):
             given = params
         else:
-            recording = recording or next(k.recording for k in _keys(index) if type(k) is Cell)
+            recording = recording or next(k.recording for k in keys_of(index) if type(k) is Cell)
             given = {**params, "index": _example(index)}
             params = {**params, "index": _named(index)}
         if "strict" in given:  # the example must not raise, since the user did not ask about it
@@ -157,12 +157,8 @@ def _recorded(primitive: Primitive, compute: Callable[..., Any] | None = None) -
     return apply
 
 
-def _keys(index: Any) -> tuple[Any, ...]:
-    return index if type(index) is tuple else (index,)
-
-
 def _has_cell(index: Any) -> bool:
-    return any(type(k) is Cell for k in _keys(index))
+    return any(type(k) is Cell for k in keys_of(index))
 
 
 def _example(index: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.core.names import SIGNS
 from polyad.engine.core.refusals import Deviates
 from polyad.engine.programs.memory import VIEWS, Memory, MemoryRoot
 from polyad.engine.programs.recording import Constant, Operation, Variable
@@ -23,18 +24,6 @@ from polyad.engine.rules.structure import is_basic
 
 __all__ = ["ArrayCode"]
 
-OPERATORS = {
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "divide": "/",
-    "less": "<",
-    "less_equal": "<=",
-    "greater": ">",
-    "greater_equal": ">=",
-    "equal": "==",
-    "not_equal": "!=",
-}
 # their results are never views of what they got
 FRESH = frozenset(
     "where setitem scatter concatenate stack sum matmul cumsum max min argmax argmin argsort searchsorted "
@@ -172,8 +161,8 @@ class ArrayCode(Memory):
         a = [self._text(operand) for operand in op.operands]
         if not y.shape:
             name = self._name("v")
-            if op.name in OPERATORS:
-                text = f"{a[0]} {OPERATORS[op.name]} {a[1]}"
+            if op.name in SIGNS:
+                text = f"{a[0]} {SIGNS[op.name]} {a[1]}"
             else:
                 text = (
                     f"-{a[0]}" if op.name == "negative" else f"{self._function(op.compute)}({', '.join(a)})"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.values import PRIMITIVES
+from polyad.engine.core.values import PRIMITIVES, keys_of
 from polyad.engine.programs.recording import Constant, Operation, Variable
 from polyad.engine.programs.simplify import BINARY, ArrayProgram, is_ufunc
 
@@ -224,8 +224,7 @@ class ScalarGraph:
 
 
 def _keys(op: Operation) -> tuple[Any, ...]:
-    index = op.params.get("index")
-    return index if type(index) is tuple else (index,)
+    return keys_of(op.params.get("index"))
 
 
 def _is_whole(a: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.core.names import MATH, SIGNS
 from polyad.engine.core.values import PRIMITIVES
 from polyad.engine.programs.graph import ScalarGraph, ScalarNode
 from polyad.engine.programs.text import twice
@@ -26,26 +27,11 @@ DEEPEST = 12
 # that are kept until the reverse sweep would take all the fast places.
 NEAR, SOON = 256, 200
 OPERATORS = {
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "divide": "/",
-    "less": "<",
-    "less_equal": "<=",
-    "greater": ">",
-    "greater_equal": ">=",
-    "equal": "==",
-    "not_equal": "!=",
+    **SIGNS,
     "logical_and": "and",
     "logical_or": "or",
     "bitwise_and": "and",
     "bitwise_or": "or",
-}
-# NumPy's name -> the name in ``math``
-MATH = {
-    **{n: n for n in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "exp2", "cbrt")},
-    **{f"arc{n}": f"a{n}" for n in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "tan2")},
-    **{n: n for n in ("expm1", "log1p", "log2", "log10", "copysign", "isnan", "isinf", "isfinite")},
 }
 # what is written more than once in the text of these must be a name
 TWICE = {"square": 0, "power": 0, "maximum": (0, 1), "minimum": (0, 1)}

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.refusals import refuse
+from polyad.engine.core.values import keys_of
+from polyad.engine.interpretations.tape import same
 
 __all__ = ["LIMIT", "Captured", "Cell", "Constant", "Operation", "Recording", "Variable"]
 
@@ -140,7 +142,7 @@ class Operation:
         found = [a for a in self.operands if type(a) is Variable]
         index = self.params.get("index")
         if index is not None:
-            found += [k for k in (index if type(index) is tuple else (index,)) if type(k) is Variable]
+            found += [k for k in keys_of(index) if type(k) is Variable]
         return found
 
 
@@ -201,8 +203,3 @@ class Recording:
         if type(index) is tuple:
             return tuple(map(self._index, index))
         return self.held(index) if isinstance(index, np.ndarray) else index
-
-
-def same(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays are equal bit by bit."""
-    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()

@@ -11,24 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.core.names import SIGNS
 from polyad.engine.core.values import PRIMITIVES
 from polyad.engine.programs.recording import Constant, Operation, Variable
 from polyad.engine.rules import arithmetic  # noqa: F401  (fills the table)
 
 __all__ = ["BINARY", "ArrayProgram", "is_ufunc", "optimised"]
 
-BINARY = {
-    "add": np.add,
-    "subtract": np.subtract,
-    "multiply": np.multiply,
-    "divide": np.divide,
-    "less": np.less,
-    "less_equal": np.less_equal,
-    "greater": np.greater,
-    "greater_equal": np.greater_equal,
-    "equal": np.equal,
-    "not_equal": np.not_equal,
-}
+BINARY = {name: getattr(np, name) for name in SIGNS}
 
 # what the table computes by Python's operators
 _OWN = frozenset(PRIMITIVES[name].compute for name in (*BINARY, "negative"))

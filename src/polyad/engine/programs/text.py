@@ -51,7 +51,11 @@ def _executed(tree: Any, names: dict[str, Any], label: str) -> Callable[..., lis
 
 
 def twice(
-    source: str, quick: dict[str, Any], careful: dict[str, Any], label: str
+    source: str,
+    quick: dict[str, Any],
+    careful: dict[str, Any],
+    label: str,
+    convert: Callable[[Any], Any] | None = None,
 ) -> Callable[..., list[Any]]:
     """The function ``program`` of some source text, which reads numbers by names of its own.
 
@@ -63,6 +67,8 @@ def twice(
         What its names mean on Python's floats, and on NumPy's.
     label : str
         Where tracebacks say that it is.
+    convert : callable, optional
+        What an argument of Python's floats is on NumPy's; arguments are handed on as they are by default.
     """
     run = _executed(source, quick, label)
     prepared: list[Callable[..., list[Any]]] = []
@@ -78,6 +84,6 @@ def twice(
         try:
             return run(*args)
         except (ValueError, ZeroDivisionError, OverflowError):
-            return again()(*args)
+            return again()(*(args if convert is None else map(convert, args)))
 
     return call

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.kinds import constant
-from polyad.engine.core.values import Tracer, Value, ndim_of, shape_of
+from polyad.engine.core.values import Tracer, Value, keys_of, ndim_of, shape_of
 from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.rules.arithmetic import less, where
@@ -54,7 +54,7 @@ def set_at(x: Value, v: Value, index: Any) -> Value:
 
 def _may_repeat(x: Value, v: Value, index: Any) -> bool:
     """Whether an index that another library has computed may name an entry twice, which no rule allows."""
-    keys = [k for k in (index if type(index) is tuple else (index,)) if isinstance(k, Proxy)]
+    keys = [k for k in keys_of(index) if isinstance(k, Proxy)]
     if any(k.dtype.kind == "b" for k in keys):
         return False
     plain = all(type(a) is Proxy or not isinstance(a, Tracer) for a in (x, v))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from polyad.engine.core.kinds import aligned, conj, elementwise, filled, general
+from polyad.engine.core.names import COMPARISONS
 from polyad.engine.core.table import constant_ufunc, map_ufunc, ufunc
 from polyad.engine.core.values import PRIMITIVES, Primitive, Value, is_real, ndim_of
 from polyad.engine.interpretations.masked import chosen, settled
@@ -158,7 +159,7 @@ logical_and = constant_ufunc(np.logical_and)
 logical_or = constant_ufunc(np.logical_or)
 logical_xor = constant_ufunc(np.logical_xor)
 logical_not = constant_ufunc(np.logical_not)
-for _name in ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"):
+for _name in COMPARISONS:
     map_ufunc(getattr(np, _name), getattr(arithmetic, _name))
 # Of boxes only comparisons are boolean, and those of another library's arrays.
 bitwise_and = constant_ufunc(np.bitwise_and)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.kinds import fit, general, linear, zeros_batch, zeros_of
-from polyad.engine.core.values import Primitive, Tracer, Value, dtype_of, is_real, ndim_of, shape_of
+from polyad.engine.core.values import Primitive, Tracer, Value, dtype_of, is_real, keys_of, ndim_of, shape_of
 from polyad.engine.interpretations.cotangents import Part
 from polyad.engine.interpretations.masked import chosen, settled
 from polyad.engine.rules.arithmetic import real
@@ -172,7 +172,7 @@ def _beside(primitive: Primitive, x: Any, index: Any, *others: Value, **params: 
     """An operation on a plain array whose index another library has computed: it is one of theirs then."""
     from polyad.engine.interpretations.proxy import Proxy, beside
 
-    like = next(k for k in (index if type(index) is tuple else (index,)) if isinstance(k, Proxy))
+    like = next(k for k in keys_of(index) if isinstance(k, Proxy))
     return primitive(beside(x, like), *others, index=index, **params)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.core.names import COMPARISONS, MATH
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES
 from polyad.systems.casadi.forms import Forms
@@ -27,20 +28,13 @@ __all__ = ["CasADiAdapter"]
 
 # primitive -> CasADi's function of one operand, floating-point result
 UNARY: dict[str, str] = {
-    **{name: name for name in ("exp", "expm1", "log", "log1p", "log10", "sqrt", "sin", "cos", "tan")},
-    **{name: name for name in ("sinh", "cosh", "tanh", "erf")},
-    **{f"arc{name}": f"a{name}" for name in ("tan", "sinh", "cosh")},
+    **{n: MATH[n] for n in ("exp", "expm1", "log", "log1p", "log10", "sqrt", "sin", "cos", "tan")},
+    **{n: MATH[n] for n in ("sinh", "cosh", "tanh", "arctan", "arcsinh", "arccosh")},
+    "erf": "erf",
 }
 # results keep the dtype
 KEEPING: dict[str, str] = {"floor": "floor", "ceil": "ceil", "sign": "sign", "absolute": "fabs"}
-COMPARISONS: dict[str, str] = {
-    "less": "lt",
-    "less_equal": "le",
-    "greater": "gt",
-    "greater_equal": "ge",
-    "equal": "eq",
-    "not_equal": "ne",
-}
+ORDER: dict[str, str] = {name: f.__name__ for name, f in COMPARISONS.items()}
 BINARY: dict[str, str] = {"add": "plus", "subtract": "minus", "multiply": "times"}
 FLOATING: dict[str, str] = {"divide": "rdivide", "copysign": "copysign"}
 LOGICAL = ("logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor")
@@ -85,7 +79,7 @@ class CasADiAdapter(Orders):
     def _elementwise(self, name: str) -> Operation | None:
         import casadi
 
-        for table, dtype in ((UNARY, "float"), (KEEPING, None), (COMPARISONS, "bool"), (BINARY, None)):
+        for table, dtype in ((UNARY, "float"), (KEEPING, None), (ORDER, "bool"), (BINARY, None)):
             if name in table:
                 return self._applied(getattr(casadi, table[name]), dtype)
         if name in FLOATING:

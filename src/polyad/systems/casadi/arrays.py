@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.refusals import noted, refuse
-from polyad.engine.core.values import PRIMITIVES
+from polyad.engine.core.values import PRIMITIVES, keys_of
 from polyad.engine.interpretations.adapter import Adapter
 from polyad.systems.casadi.forms import Forms
 from polyad.systems.casadi.numpy_nodes import NeedsMatrices, called_back
@@ -53,7 +53,7 @@ class Arrays(Adapter):
         return x.take(np.asarray(positions(x.shape)[self._known(index)]))
 
     def _known(self, index: Any) -> Any:
-        if any(isinstance(k, Symbolic) for k in (index if type(index) is tuple else (index,))):
+        if any(isinstance(k, Symbolic) for k in keys_of(index)):
             raise refuse(
                 "an index depends on a value that casadi does not have yet",
                 "use np.where instead of a mask, or backend='numpy'",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.refusals import refuse
+from polyad.engine.core.values import keys_of
 from polyad.systems.casadi.arrays import Arrays
 from polyad.systems.casadi.forms import Forms
 from polyad.systems.casadi.symbolic import Symbolic, positions
@@ -116,7 +117,7 @@ class Orders(Arrays):
     # -- indexing ---------------------------------------------------------------------------------------
 
     def own_getitem(self, x: Any, index: Any) -> Symbolic:
-        parts = index if type(index) is tuple else (index,)
+        parts = keys_of(index)
         unknown = [k for k, part in enumerate(parts) if isinstance(part, Symbolic)]
         if not unknown:
             return super().own_getitem(x, index)

@@ -12,7 +12,7 @@ import numpy as np
 
 from polyad.engine.core.kinds import PARTIALS, hosted, missing_partial
 from polyad.engine.core.refusals import refuse
-from polyad.engine.core.values import PRIMITIVES, Primitive
+from polyad.engine.core.values import PRIMITIVES, Primitive, keys_of
 from polyad.engine.interpretations import scipy_values
 from polyad.engine.interpretations.adapter import BRANCH
 from polyad.engine.interpretations.proxy import Proxy
@@ -119,7 +119,7 @@ class JAXAdapter(Hosting):
 
     def own_getitem(self, x: Any, index: Any) -> Any:
         tracer = sys.modules["jax"].core.Tracer
-        for k in index if type(index) is tuple else (index,):
+        for k in keys_of(index):
             if isinstance(k, tracer) and k.dtype == bool:
                 raise refuse(
                     "a mask that JAX is still tracing picks entries, whose number is not known",
@@ -311,7 +311,7 @@ def _checked(index: Any, shape: tuple[int, ...]) -> list[tuple[Any, int]]:
 
     JAX takes the last entry where NumPy says that there is none, so those that have values are looked at.
     """
-    keys = index if type(index) is tuple else (index,)
+    keys = keys_of(index)
     tracer, traced, axis = sys.modules["jax"].core.Tracer, [], 0
     for place, key in enumerate(keys):
         if key is None or isinstance(key, bool | np.bool_):

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core import kinds
+from polyad.engine.core.names import COMPARISONS, MATH
 from polyad.engine.core.refusals import refuse
-from polyad.engine.core.values import PRIMITIVES, Primitive
+from polyad.engine.core.values import PRIMITIVES, Primitive, keys_of
 from polyad.engine.interpretations.adapter import Adapter
 from polyad.systems.sympy import linalg
 from polyad.systems.sympy.entries import boolean, checked, entry, mapped, numeric, objects, power, quotient
@@ -33,14 +34,7 @@ from polyad.systems.sympy.functions import (
 
 __all__ = ["SymPyAdapter"]
 
-COMPARISONS = {
-    "less": "Lt",
-    "less_equal": "Le",
-    "greater": "Gt",
-    "greater_equal": "Ge",
-    "equal": "Eq",
-    "not_equal": "Ne",
-}
+ORDER = {name: f.__name__.capitalize() for name, f in COMPARISONS.items()}
 LOGICAL = {
     "logical_and": "And",
     "logical_or": "Or",
@@ -55,8 +49,8 @@ LOGICAL = {
 TRUTHS = {"add": "Or", "multiply": "And", "maximum": "Or", "minimum": "And"}
 # NumPy's or SciPy's name -> SymPy's own function
 NATIVE: dict[str, str] = {
-    **{name: name for name in ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
-    **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    **{n: MATH[n] for n in ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    **{n: MATH[n] for n in ("arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh")},
     **{name: name for name in ("erf", "erfc", "erfi", "erfinv", "gamma", "loggamma", "beta")},
     **{"jv": "besselj", "yv": "bessely", "iv": "besseli", "kv": "besselk"},
 }
@@ -117,8 +111,8 @@ class SymPyAdapter(Adapter):
             return own
         if name in MOVING:
             return self._moving(name)
-        if name in COMPARISONS:
-            return lambda a, b: self._map(bool, lambda x, y: condition(COMPARISONS[name], x, y), a, b)
+        if name in ORDER:
+            return lambda a, b: self._map(bool, lambda x, y: condition(ORDER[name], x, y), a, b)
         if name in LOGICAL:
             return self._logical(name, getattr(sympy, LOGICAL[name]))
         if name in NATIVE:
@@ -373,4 +367,4 @@ def _floating(args: Any, *, keep: bool = False) -> np.dtype[Any]:
 
 
 def _symbolic(index: Any) -> bool:
-    return any(isinstance(k, Expressions) for k in (index if type(index) is tuple else (index,)))
+    return any(isinstance(k, Expressions) for k in keys_of(index))

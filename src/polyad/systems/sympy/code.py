@@ -7,7 +7,6 @@ whose infinities and NaNs are then the result, as they are of the NumPy function
 
 from __future__ import annotations
 
-import ast
 import functools
 import math
 import threading
@@ -16,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.core.names import MATH
 from polyad.engine.core.refusals import refuse
-from polyad.engine.programs.text import code_of, parsed
+from polyad.engine.programs.text import twice
 from polyad.errors import OperationNotSupportedError
 from polyad.systems.sympy.calculus import ordered
 from polyad.systems.sympy.functions import PARTIALS
@@ -37,9 +37,8 @@ RELATIONS = {
 }
 # SymPy's name -> the name in ``math`` and NumPy's own
 BOTH = {
-    **{name: name for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
-    **{f"a{name}": f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
-    **{name: name for name in ("expm1", "log1p", "log2", "log10", "exp2", "cbrt", "floor", "ceil", "trunc")},
+    **{c: n for n, c in MATH.items() if n not in ("arctan2", "copysign", "isnan", "isinf", "isfinite")},
+    **{n: n for n in ("floor", "ceil", "trunc")},
 }
 # SymPy's name -> the name in ``scipy.special``
 SPECIAL = {
@@ -315,37 +314,11 @@ def compiled(groups: Sequence[Sequence[Any]], roots: Sequence[Any]) -> Callable[
     args = ", ".join(f"g{k}" for k in range(len(groups)))
     body = [*writer.lines, f"return [{', '.join(map(writer.of, roots))}]"]
     source = f"def program({args}):\n" + "".join(f"    {line}\n" for line in body)
-    quick = _executed(parsed(source), fast=True)
-    prepared: list[Callable[..., list[Any]]] = []
-
-    def careful() -> Callable[..., list[Any]]:
-        """The careful version, made when first needed; two threads may make it twice, which does no harm."""
-        if not prepared:
-            prepared.append(
-                _executed(ast.fix_missing_locations(_Constants().visit(parsed(source))), fast=False)
-            )
-        return prepared[0]
-
-    def call(*lists: list[Any]) -> list[Any]:
-        try:
-            return quick(*lists)
-        except (ValueError, ZeroDivisionError, OverflowError):
-            return careful()(*([np.float64(v) for v in values] for values in lists))
-
-    return call
+    defined = {name: COMPUTE[kind] for name, kind in list(_DEFINED.items())}
+    quick, careful = ({**COMPUTE, **_names(fast), **defined} for fast in (True, False))
+    return twice(source, quick, careful, "<polyad SymPy>", _of_numpy)
 
 
-class _Constants(ast.NodeTransformer):
-    """NumPy's floats for Python's, so that ``1.0 / 0.0`` is infinite as it is in NumPy."""
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        """A float as a call of NumPy's type."""
-        if type(node.value) is not float:
-            return node
-        return ast.Call(ast.Name("float64", ast.Load()), [node], [])
-
-
-def _executed(tree: ast.Module, *, fast: bool) -> Callable[..., list[Any]]:
-    space = {**COMPUTE, **_names(fast), **{name: COMPUTE[kind] for name, kind in list(_DEFINED.items())}}
-    exec(code_of(tree, "<polyad SymPy>"), space)
-    return space["program"]
+def _of_numpy(values: list[Any]) -> list[Any]:
+    """Python's floats as NumPy's, whose functions give infinities and NaNs where ``math`` raises."""
+    return [np.float64(v) for v in values]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.refusals import refuse
-from polyad.engine.core.values import PRIMITIVES, Primitive
+from polyad.engine.core.values import PRIMITIVES, Primitive, keys_of
 from polyad.engine.interpretations.scipy_values import Hosting
 from polyad.engine.rules.structure import is_basic
 
@@ -144,7 +144,7 @@ class TorchAdapter(Hosting):
     def own_getitem(self, x: Any, index: Any) -> Any:
         if type(index) is int:
             return x[index]
-        keys = index if type(index) is tuple else (index,)
+        keys = keys_of(index)
         several = len(keys) > 1 and not is_basic(index)
         # steps backwards torch has not, and beside arrays it takes a number for a slice, NumPy for an array
         if several or any(isinstance(k, slice) and (k.step or 1) < 0 for k in keys):
@@ -161,7 +161,7 @@ class TorchAdapter(Hosting):
         import torch
 
         shape = tuple(shape)
-        keys = index if type(index) is tuple else (index,)
+        keys = keys_of(index)
         tensors = [k for k, key in enumerate(keys) if isinstance(key, torch.Tensor)]
         if any(keys[k].dtype == torch.bool for k in tensors):
             known = [self.values(key) if k in tensors else key for k, key in enumerate(keys)]

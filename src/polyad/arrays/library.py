@@ -158,7 +158,7 @@ class Library:
         raise NotImplementedError
 
     def adopt(self, a: Any) -> Any:
-        """A result as the caller's array: of a NumPy array that nobody else holds."""
+        """A result as the caller's array, made of a NumPy array that nothing else refers to."""
         return self.from_numpy(a)
 
     def example(self, a: Any) -> Any:

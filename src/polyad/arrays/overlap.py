@@ -20,7 +20,7 @@ WORK = 100_000
 
 
 def _described(a: Any) -> np.ndarray | None:
-    """A NumPy array over the same memory, never to be read; None where there is none to speak of."""
+    """A NumPy array over the same memory, never to be read; None where there is no such memory."""
     if isinstance(a, np.ndarray):
         return a
     owner = library_of(a)

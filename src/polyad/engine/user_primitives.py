@@ -82,7 +82,7 @@ class Defined(Primitive):
 
 
 def _computed(f: Rule, label: str, *, copies: bool) -> Rule:
-    """``f`` on NumPy arrays: it may write to what it gets, and its result is nobody else's."""
+    """``f`` on NumPy arrays: with ``copies`` it may write to its arguments; its result is copied."""
 
     def compute(*args: Any, **params: Any) -> Any:
         given = [a.copy() if copies and isinstance(a, np.ndarray) else a for a in args]

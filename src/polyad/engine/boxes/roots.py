@@ -310,7 +310,7 @@ def _plain(index: Any) -> Any:
 
 
 def _is_fixed(index: Any) -> bool:
-    """Whether nobody can write to what says where entries go."""
+    """Whether the indices that say where entries go cannot be written to."""
     if type(index) is tuple:
         return all(map(_is_fixed, index))
     return index is None or index is Ellipsis or type(index) in FIXED

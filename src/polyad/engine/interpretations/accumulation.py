@@ -70,7 +70,7 @@ def add_part(cotangents: list[Any], owned: set[int], k: int, part: Part, w: Valu
         owned.add(k)
     else:
         cotangents[k] = add(known, buffer)
-        # an array that add has just made is nobody else's
+        # add has just made this array, so nothing else refers to it
         owned.add(k) if type(cotangents[k]) is np.ndarray else owned.discard(k)
 
 

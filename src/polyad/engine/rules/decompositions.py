@@ -174,7 +174,7 @@ def _cusp(x: Value, valid: Value, turn: int) -> Value:
 
 
 def _outside(x: Value, valid: Value) -> Value:
-    """Infinity where a point is not valid, not a number where it is none."""
+    """Zero where a point is valid, infinity where it is not, NaN where it is NaN."""
     return where(valid, 0.0, absolute(where(valid, 1.0, x)) + np.inf)
 
 

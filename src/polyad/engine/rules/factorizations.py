@@ -138,7 +138,7 @@ gap_quotient: Primitive = general(
 
 
 def _nearly_zero(gap: Value, scale: Value) -> Value:
-    """Which gaps are none, beside numbers of that size."""
+    """Which gaps count as zero beside numbers of that size."""
     eps = float(np.finfo(gap.dtype).eps)
     size = _largest(absolute(base(scale)), axis=(ndim_of(scale) - 1,), keepdims=True)
     return less_equal(absolute(base(gap)), EQUAL * eps * _expanded_last(size))

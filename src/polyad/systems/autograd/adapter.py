@@ -16,7 +16,7 @@ from polyad.engine.interpretations.adapter import Adapter
 
 __all__ = ["AutogradAdapter"]
 
-# of these autograd's own derivatives are none where a matrix is singular or eigenvalues are equal
+# autograd's own derivatives of these fail where a matrix is singular or eigenvalues are equal
 BY_TABLE = frozenset({"det", "eigh", "svd"})
 
 

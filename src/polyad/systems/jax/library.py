@@ -1,4 +1,4 @@
-"""JAX's arrays."""
+"""What a JAX array is: recognised, described and converted."""
 
 from __future__ import annotations
 

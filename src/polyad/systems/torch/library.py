@@ -1,4 +1,4 @@
-"""torch's tensors."""
+"""What a torch tensor is: recognised, described and converted."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ __all__ = ["by_rules", "over_gap"]
 
 
 def over_gap(z: Any, gap: Any, same: Any, *, strict: bool, square: bool) -> Any:
-    """``z / gap`` on tensors; where the gap is none it is refused.
+    """``z / gap`` on tensors; refused where the gap is zero.
 
     While a graph is recorded there are no values to see it by, and NaN is what comes out of it, which
     ``call.degenerate`` looks for.

@@ -21,7 +21,7 @@ _NUMBERS = itertools.count()
 
 @contextmanager
 def strict() -> Iterator[None]:
-    """Whatever NumPy warns of is an error: such a program is none that anybody means."""
+    """A warning of NumPy's is an error here: a program that gives one is not worth testing."""
     with np.errstate(all="raise", under="ignore"), warnings.catch_warnings():
         warnings.simplefilter("error")
         yield

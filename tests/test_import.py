@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+import polyad
 
 FORBIDDEN = (
     "autograd",
@@ -47,11 +53,55 @@ def test_differences_and_the_list_of_backends_load_no_framework() -> None:
     assert loaded_after(USE) == []
 
 
-def test_importing_polyad_is_quick() -> None:
-    # Seconds are measured by benchmarks/import_time.py (the goal is 200 ms on a quiet machine). A test that
-    # asks no clock: beyond NumPy and SciPy come polyad's own modules and a few of the standard library.
-    code = "import json, sys, numpy, scipy; before = set(sys.modules); import polyad; "
-    report = f"{code}print(json.dumps(sorted(set(sys.modules) - before)))"
+def modules_after(code: str) -> list[str]:
+    """Modules that the code loads beside NumPy, SciPy and what they load."""
+    before = "import json, sys, numpy, scipy; before = set(sys.modules)"
+    report = f"{before}; {code}; print(json.dumps(sorted(set(sys.modules) - before)))"
     done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
-    new = [name for name in json.loads(done.stdout) if name.partition(".")[0] not in ("polyad", "optree")]
-    assert len(new) < 120, new
+    return list(json.loads(done.stdout))
+
+
+def test_importing_polyad_is_quick() -> None:
+    # Seconds are measured by benchmarks/import_time.py. A test that asks no clock:
+    new = modules_after("import polyad")
+    assert [name for name in new if name.partition(".")[0] in ("polyad", "numpy", "scipy")] == ["polyad"]
+    assert len(new) < 10, new
+
+
+def test_an_operator_loads_no_rule_of_scipys_and_no_backend_of_a_framework() -> None:
+    new = modules_after("import polyad; polyad.gradient")
+    assert not [name for name in new if name.startswith(("scipy", "polyad.engine.rules.special"))]
+    systems = {name.split(".")[2] for name in new if name.startswith("polyad.systems.")}
+    assert not systems & {"autograd", "casadi", "jax", "sympy", "torch"}
+    assert len([name for name in new if name.partition(".")[0] not in ("polyad", "optree")]) < 80, new
+
+
+# -- names that bring their modules -----------------------------------------------------------------------
+
+
+def test_every_name_is_where_a_type_checker_reads_it() -> None:
+    tree = ast.parse(Path(polyad.__file__).read_text())
+    (types,) = [n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    read = {
+        alias.name: node.module
+        for node in types.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if node.module != "polyad"
+    }
+    assert read == polyad._HOMES
+    assert {*read, *polyad._MODULES} == set(polyad.__all__)
+
+
+def test_names_stay_and_are_listed() -> None:
+    assert set(polyad.__all__) <= set(dir(polyad))
+    for name in polyad.__all__:
+        assert getattr(polyad, name) is vars(polyad)[name]
+    with pytest.raises(AttributeError, match="module 'polyad' has no attribute 'gradients'"):
+        polyad.gradients  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["polyad.engine.core.table", "polyad.engine.boxes.roots", "polyad.special"])
+def test_a_module_may_be_the_first(name: str) -> None:
+    # these once needed others to be loaded before
+    subprocess.run([sys.executable, "-c", f"import {name}"], check=True)

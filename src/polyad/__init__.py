@@ -1,45 +1,45 @@
 """polyad: one interface to every way of differentiating a Python program.
 
-Importing it loads no AD framework; a backend imports its own when it is first used.
+Importing it loads no AD framework, no part of SciPy and no rule: a name of the interface brings its module
+when it is first used (PEP 562), and a backend its framework.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from polyad import errors
-from polyad.arrays.namespace import namespace
-from polyad.call.function.inplace import inplace
-from polyad.call.inputs.arguments import Static
-from polyad.call.inputs.scratch import Cache
-from polyad.combine.from_primitive import FromPrimitive
-from polyad.engine.define import define
-from polyad.engine.stop import stop_gradient
-from polyad.operators.derivative import derivative, prepare_derivative, value_and_derivative
-from polyad.operators.gradient import gradient, prepare_gradient, value_and_gradient
-from polyad.operators.hessian import hessian, prepare_hessian, value_gradient_and_hessian
-from polyad.operators.hvp import gradient_and_hvp, hvp, prepare_hvp, value_gradient_and_hvp
-from polyad.operators.jacobian import jacobian, prepare_jacobian, value_and_jacobian
-from polyad.operators.jvp import jvp, prepare_jvp, value_and_jvp
-from polyad.operators.linearize import linearize
-from polyad.operators.second_derivative import (
-    prepare_second_derivative,
-    second_derivative,
-    value_derivative_and_second_derivative,
-)
-from polyad.operators.taylor import prepare_taylor, taylor
-from polyad.operators.vjp import prepare_vjp, value_and_vjp, vjp
-from polyad.systems.autograd.backend import Autograd
-from polyad.systems.casadi.backend import CasADi
-from polyad.systems.finite.backend import FiniteDifferences
-from polyad.systems.jax.backend import JAX
-from polyad.systems.numpy.backend import NumPy
-from polyad.systems.overview import backends
-from polyad.systems.sympy.backend import SymPy
-from polyad.systems.torch.backend import Torch
-
 if TYPE_CHECKING:
-    from polyad import linalg, special
+    from polyad import errors, linalg, special
+    from polyad.arrays.namespace import namespace
+    from polyad.call.function.inplace import inplace
+    from polyad.call.inputs.arguments import Static
+    from polyad.call.inputs.scratch import Cache
+    from polyad.combine.from_primitive import FromPrimitive
+    from polyad.engine.define import define
+    from polyad.engine.stop import stop_gradient
+    from polyad.operators.derivative import derivative, prepare_derivative, value_and_derivative
+    from polyad.operators.gradient import gradient, prepare_gradient, value_and_gradient
+    from polyad.operators.hessian import hessian, prepare_hessian, value_gradient_and_hessian
+    from polyad.operators.hvp import gradient_and_hvp, hvp, prepare_hvp, value_gradient_and_hvp
+    from polyad.operators.jacobian import jacobian, prepare_jacobian, value_and_jacobian
+    from polyad.operators.jvp import jvp, prepare_jvp, value_and_jvp
+    from polyad.operators.linearize import linearize
+    from polyad.operators.second_derivative import (
+        prepare_second_derivative,
+        second_derivative,
+        value_derivative_and_second_derivative,
+    )
+    from polyad.operators.taylor import prepare_taylor, taylor
+    from polyad.operators.vjp import prepare_vjp, value_and_vjp, vjp
+    from polyad.systems.autograd.backend import Autograd
+    from polyad.systems.casadi.backend import CasADi
+    from polyad.systems.finite.backend import FiniteDifferences
+    from polyad.systems.jax.backend import JAX
+    from polyad.systems.numpy.backend import NumPy
+    from polyad.systems.overview import backends
+    from polyad.systems.sympy.backend import SymPy
+    from polyad.systems.torch.backend import Torch
 
 __version__ = "0.1.0"
 
@@ -92,11 +92,51 @@ __all__ = [
     "vjp",
 ]
 
+# In which modules the names are, for the running program: what a type checker reads above (a test compares).
+_NAMES = {
+    "arrays.namespace": "namespace",
+    "call.function.inplace": "inplace",
+    "call.inputs.arguments": "Static",
+    "call.inputs.scratch": "Cache",
+    "combine.from_primitive": "FromPrimitive",
+    "engine.define": "define",
+    "engine.stop": "stop_gradient",
+    "operators.derivative": "derivative prepare_derivative value_and_derivative",
+    "operators.gradient": "gradient prepare_gradient value_and_gradient",
+    "operators.hessian": "hessian prepare_hessian value_gradient_and_hessian",
+    "operators.hvp": "gradient_and_hvp hvp prepare_hvp value_gradient_and_hvp",
+    "operators.jacobian": "jacobian prepare_jacobian value_and_jacobian",
+    "operators.jvp": "jvp prepare_jvp value_and_jvp",
+    "operators.linearize": "linearize",
+    "operators.second_derivative": "prepare_second_derivative second_derivative "
+    "value_derivative_and_second_derivative",
+    "operators.taylor": "prepare_taylor taylor",
+    "operators.vjp": "prepare_vjp value_and_vjp vjp",
+    "systems.autograd.backend": "Autograd",
+    "systems.casadi.backend": "CasADi",
+    "systems.finite.backend": "FiniteDifferences",
+    "systems.jax.backend": "JAX",
+    "systems.numpy.backend": "NumPy",
+    "systems.overview": "backends",
+    "systems.sympy.backend": "SymPy",
+    "systems.torch.backend": "Torch",
+}
+_HOMES = {name: f"polyad.{module}" for module, names in _NAMES.items() for name in names.split()}
+_MODULES = frozenset({"errors", "linalg", "special"})
 
-def __getattr__(name: str) -> Any:
-    """The namespaces that are loaded when they are first used."""
-    if name in ("linalg", "special"):
-        import importlib
 
-        return importlib.import_module(f"polyad.{name}")
-    raise AttributeError(f"module 'polyad' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker that saw it would believe that polyad has every name
+
+    def __getattr__(name: str) -> Any:
+        """A name of the interface, which stays here once it has been asked for."""
+        if name in _MODULES:
+            return importlib.import_module(f"polyad.{name}")
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'polyad' has no attribute {name!r}")
+        found = globals()[name] = getattr(importlib.import_module(home), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyad.engine.boxes import operators  # noqa: F401  (gives the box its operators)
 from polyad.engine.boxes.box import Box, Rearranged, number, wrap
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.boxes.dispatch import BOXING, UFUNC_ROOTS, apply_function, apply_ufunc
@@ -89,7 +90,6 @@ if TYPE_CHECKING:
 else:
     _Boxed = object
 NOTHING: tuple[str, ...] = ()
-
 # how boxes in general do it
 _BOX: dict[str, Any] = {name: getattr(Box, f"__{name}__") for name in "pow mul rmul truediv matmul".split()}
 

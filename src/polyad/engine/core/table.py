@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.kinds import elementwise
-from polyad.engine.core.values import PRIMITIVES, Primitive, Value
+from polyad.engine.core.values import Primitive, Value
 
 __all__ = ["FUNCTIONS", "UFUNCS", "function", "map_ufunc", "ufunc"]
 
@@ -72,7 +72,3 @@ def constant_ufunc(f: Any, *, name: str | None = None) -> Callable[..., Value]:
     apply = constant(name or f.__name__, f)
     UFUNCS[f] = apply
     return apply
-
-
-for _name in ("add", "subtract", "multiply", "divide", "negative", "power", "conjugate", "log"):
-    UFUNCS[getattr(np, _name)] = PRIMITIVES[_name]

@@ -21,6 +21,7 @@ from polyad.engine.core.kinds import (
     fit,
     general,
 )
+from polyad.engine.core.table import map_ufunc
 from polyad.engine.core.values import (
     PRIMITIVES,
     Binary,
@@ -363,3 +364,7 @@ def _negative(self: Tracer) -> Value:
 
 for _name, _method in {"matmul": _matmul, "rmatmul": _rmatmul, "neg": _negative}.items():
     setattr(Tracer, f"__{_name}__", _method)
+
+
+for _name in ("add", "subtract", "multiply", "divide", "negative", "power", "conjugate", "log"):
+    map_ufunc(getattr(np, _name), PRIMITIVES[_name])

@@ -31,6 +31,25 @@ needs_autograd = pytest.mark.skipif("autograd" not in AVAILABLE, reason="autogra
 
 
 @needs_jax
+def test_preparing_inside_a_jit_of_ones_own():
+    """With what is traced as the example, also where the result is one array."""
+    import jax
+
+    @jax.jit
+    def all_of(x):
+        gradient, jacobian = ad.prepare_gradient(f, x), ad.prepare_jacobian(np.sin, x)
+        product = ad.prepare_jvp(np.sin, x, v=x)
+        return gradient(x), jacobian(x), product(x, v=2 * x), ad.prepare_hessian(f, x)(x)
+
+    with jax.enable_x64(True):
+        found = all_of(X)
+    for value, right in zip(
+        found, (GRADIENT, np.diag(np.cos(X)), 2 * X * np.cos(X), np.diag(CURVATURE)), strict=True
+    ):
+        np.testing.assert_allclose(value, right, rtol=1e-13)
+
+
+@needs_jax
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
 def test_inside_jax(mode):
     import jax

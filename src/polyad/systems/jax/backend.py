@@ -212,14 +212,15 @@ class JAX(Backend):
         import jax.extend
 
         examples = (problem.x, problem.c, *seeds)
-        wide = is_wide([leaf for leaves in examples for leaf in leaves])
+        given = [leaf for leaves in examples for leaf in leaves]
+        wide = is_wide(given)
         words = strategy_of(kernel)
         kept: dict[int, Any] = {}
         if prepared and self.jit:
             with precision(wide):
                 closed, shape = jax.make_jaxpr(_traceable(kernel, kept), return_shape=True)(*examples)
-            # what a trace around this one follows is no constant of a program
-            prepared = not any(isinstance(a, jax.core.Tracer) for a in closed.consts)
+            # what a trace around this one follows is no constant of a program, and no example to run one on
+            prepared = not any(isinstance(a, jax.core.Tracer) for a in (*closed.consts, *given))
         if not (prepared and self.jit):
             eager: Call = _without_values(_as_arrays(kernel), problem)
             eager = _scoped(eager) if wide else eager

@@ -718,7 +718,7 @@ def test_missing_packages(table, monkeypatch, module, act):
     for name in [m for m in sys.modules if m == module or m.startswith(f"{module}.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ad.errors.OptionalPackageError, match=r"pip install 'polyad\[plot\]'"):
+    with pytest.raises(ad.errors.OptionalPackageError, match=r"pip install -e '.\[plot\]'"):
         getattr(table, act)()
 
 

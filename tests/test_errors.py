@@ -45,7 +45,7 @@ def test_a_missing_framework(monkeypatch):
     try:
         error = raised(
             errors.BackendNotInstalledError,
-            "'jax'", "pip install 'polyad[jax]'",
+            "'jax'", "pip install -e '.[jax]'",
             call=lambda: ad.gradient(squares, X, backend="jax"),
         )  # fmt: skip
         assert isinstance(error, ImportError)

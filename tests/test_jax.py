@@ -10,7 +10,7 @@ import scipy.special as sp
 
 import polyad as ad
 
-jax = pytest.importorskip("jax", reason="JAX is not installed: pip install 'polyad[jax]'")
+jax = pytest.importorskip("jax", reason="JAX is not installed: pip install -e '.[jax]'")
 
 
 def cubes(x):

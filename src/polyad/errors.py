@@ -16,11 +16,13 @@ __all__ = [
     "BackendNotInstalledError",
     "ConformanceError",
     "DegenerateError",
+    "DependenceError",
     "DerivativeMismatchError",
     "DomainError",
     "FunctionNotSupportedError",
     "HolomorphicError",
     "InputTypeError",
+    "NonFiniteWarning",
     "NonScalarOutputError",
     "NotPicklableError",
     "OperationNotSupportedError",
@@ -43,6 +45,17 @@ KEPT = (
     "is finished: keep polyad.stop_gradient(x) instead of x, return it with has_aux=True, or make anew the "
     "object that keeps it"
 )
+
+
+def how_to_install(extra: str) -> str:
+    """The command that adds an extra, as the README has it.
+
+    Examples
+    --------
+    >>> how_to_install("jax")
+    "pip install -e '.[jax]' in the clone of polyad"
+    """
+    return f"pip install -e '.[{extra}]' in the clone of polyad"
 
 
 class PolyadError(Exception):

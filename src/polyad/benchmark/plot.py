@@ -10,7 +10,7 @@ import numpy as np
 
 from polyad.benchmark.table import Row, Table
 from polyad.benchmark.units import seconds_text
-from polyad.errors import ArgumentError, OptionalPackageError
+from polyad.errors import ArgumentError, OptionalPackageError, how_to_install
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ def violins(table: Table, path: str | Path | None = None) -> Figure:
         from matplotlib.figure import Figure
     except ImportError:
         raise OptionalPackageError(
-            "the plot needs matplotlib, which is not installed: pip install 'polyad[plot]'"
+            f"the plot needs matplotlib, which is not installed: {how_to_install('plot')}"
         ) from None
     if path is not None:
         check_ending(path)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from polyad.benchmark.units import terminal_width
-from polyad.errors import OptionalPackageError
+from polyad.errors import OptionalPackageError, how_to_install
 
 if TYPE_CHECKING:
     import pandas
@@ -204,7 +204,7 @@ class Table(Sequence[Row]):
             import pandas
         except ImportError:
             raise OptionalPackageError(
-                "to_pandas needs pandas, which is not installed: pip install 'polyad[plot]'"
+                f"to_pandas needs pandas, which is not installed: {how_to_install('plot')}"
             ) from None
         return pandas.DataFrame([row.record() for row in self], columns=_columns())
 

@@ -272,11 +272,11 @@ def _check_plot(path: Path) -> None:
     import importlib.util
 
     from polyad.benchmark.plot import check_ending
-    from polyad.errors import OptionalPackageError
+    from polyad.errors import OptionalPackageError, how_to_install
 
     if importlib.util.find_spec("matplotlib") is None:
         raise OptionalPackageError(
-            "--plot needs matplotlib, which is not installed: pip install 'polyad[plot]'"
+            f"--plot needs matplotlib, which is not installed: {how_to_install('plot')}"
         )
     check_ending(path)
 

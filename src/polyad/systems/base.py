@@ -57,7 +57,7 @@ class Backend:
     requires : tuple of str
         Modules that must be importable.
     extra : str
-        The extra of polyad that installs them (``pip install 'polyad[extra]'``).
+        The extra of polyad that installs them (``pip install -e ".[extra]"``).
     supports : frozenset of str
         The modes that it has: ``"forward"``, ``"reverse"``.
     nestable : bool

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import overload
 
+from polyad.errors import how_to_install
 from polyad.systems.base import Backend
 from polyad.systems.operations import operations
 from polyad.systems.registry import GROUP, describe, names
@@ -156,7 +157,7 @@ def _info(name: str) -> BackendInfo:
     native = tuple(op for op in every if getattr(cls, op, None) is not getattr(Backend, op, None))
     first = operations(1)
     offered = tuple(op for op in every if op in first or cls.nestable or op in native)
-    package = f"'polyad[{cls.extra}]'" if cls.extra else " ".join(cls.requires)
+    remedy = how_to_install(cls.extra) if cls.extra else f"pip install {' '.join(cls.requires)}"
     return BackendInfo(
         name=name,
         cls=cls,
@@ -166,6 +167,6 @@ def _info(name: str) -> BackendInfo:
         modes=known["modes"],
         operators=offered,
         native=native,
-        problem="" if known["installed"] else f"pip install {package}",
+        problem="" if known["installed"] else remedy,
         variants=known["variants"],
     )

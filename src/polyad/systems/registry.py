@@ -17,7 +17,7 @@ from typing import Any
 
 from polyad.arrays import libraries
 from polyad.arrays.libraries import entries
-from polyad.errors import ArgumentError, BackendNotFoundError, BackendNotInstalledError
+from polyad.errors import ArgumentError, BackendNotFoundError, BackendNotInstalledError, how_to_install
 from polyad.systems.base import Backend
 from polyad.systems.contract import Variant
 
@@ -76,9 +76,9 @@ def _check_installed(backend: type[Backend]) -> None:
     lacking = _missing(backend.requires)
     if lacking:
         missing = ", ".join(lacking)
-        package = f"polyad[{backend.extra}]" if backend.extra else missing
+        remedy = how_to_install(backend.extra) if backend.extra else f"pip install {' '.join(lacking)}"
         raise BackendNotInstalledError(
-            f"backend {backend.name!r} needs {missing}, which is not installed: pip install '{package}'"
+            f"backend {backend.name!r} needs {missing}, which is not installed: {remedy}"
         )
 
 

@@ -1,12 +1,14 @@
 """Write the tables of the documentation from what polyad does: ``python docs/generate_tables.py``.
 
-With ``--coverage`` also that of all functions, which runs for some minutes. The pages include
-``docs/_generated/*.md``; a test runs this again and compares, of the long one a sample.
+A table stands in its page between two comments, so that a page reads the same on a code host as on the
+site. With ``--coverage`` the list of all functions is written too, which runs for some minutes. A test
+runs this again and compares, of the long one a sample.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from polyad.systems.registry import is_installed, load, names
 from polyad.testing import all_scenarios, support_table
 from polyad.testing.scenarios import count
 
-FOLDER = Path(__file__).parent / "_generated"
+FOLDER = Path(__file__).parent
+RESULTS = FOLDER.parent / "benchmarks" / "results"
 ORDER = ("numpy", "jax", "torch", "autograd", "casadi", "sympy", "finite")
 # The backends that have a column: polyad's own, in this order.
 BACKENDS = tuple(name for name in ORDER if name in names())
@@ -64,8 +67,37 @@ def conventions() -> str:
     return "\n".join(lines) + "\n"
 
 
-TABLES = {"support.md": support, "scenarios.md": scenarios, "conventions.md": conventions}
-LONG = {"numpy.md": numpy_functions}
+def printed(kind: str) -> Callable[[], str]:
+    """What the newest run of a benchmark printed: the versions, then the table."""
+    newest = sorted(RESULTS.glob(f"{kind}-*.md"))[-1]
+    return lambda: f"{newest.read_text().rstrip()}\n"
+
+
+# name of a table: its page, and what makes it
+TABLES: dict[str, tuple[str, Callable[[], str]]] = {
+    "support": ("choosing.md", support),
+    "scenarios": ("testing.md", scenarios),
+    "conventions": ("conventions.md", conventions),
+    "prepared calls": ("benchmarks.md", printed("rosenbrock")),
+    "engine": ("benchmarks.md", printed("engine")),
+    "compiled programs": ("benchmarks.md", printed("compiled")),
+    "casadi": ("benchmarks.md", printed("casadi_calls")),
+}
+LONG: dict[str, tuple[str, Callable[[], str]]] = {"functions": ("followed.md", numpy_functions)}
+
+
+def _place(text: str, name: str) -> tuple[int, int]:
+    """Where a table begins and ends in the text of its page."""
+    head = f"<!-- table {name}: python docs/generate_tables.py"
+    start = text.index("-->\n\n", text.index(head)) + len("-->\n\n")
+    return start, text.index("\n<!-- end of table -->", start)
+
+
+def shown(name: str) -> str:
+    """The table that stands in the documentation."""
+    text = (FOLDER / (TABLES | LONG)[name][0]).read_text()
+    start, end = _place(text, name)
+    return text[start:end]
 
 
 def main() -> None:
@@ -73,14 +105,15 @@ def main() -> None:
     missing = [name for name in BACKENDS if not is_installed(load(name))]
     if missing:
         sys.exit(f"the tables need every framework; missing: {', '.join(missing)}")
-    FOLDER.mkdir(exist_ok=True)
     chosen = {**TABLES, **LONG} if "--coverage" in sys.argv else TABLES
-    for name, make in chosen.items():
+    for name, (page, make) in chosen.items():
         table = make()
         if "failed" in table:
             sys.exit(f"{table}\nnot written: what fails is to be repaired, not documented")
-        (FOLDER / name).write_text(table)
-        print(f"wrote {FOLDER.name}/{name}")
+        text = (FOLDER / page).read_text()
+        start, end = _place(text, name)
+        (FOLDER / page).write_text(text[:start] + table + text[end:])
+        print(f"wrote the table of {name} to docs/{page}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 * The blocks of a page share one namespace, in the order of the page.
 * A ``text`` block right after a ``python`` block is what it prints; ``...`` matches anything.
 * ``console`` blocks are not run; ``.ci/run`` runs those of the README's set-up.
+* ``<!-- needs: jax, torch -->`` before a block says which frameworks it needs. All others run in an
+  installation of the core alone.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import doctest
 import io
 import re
 import runpy
+import subprocess
 import sys
 import types
 from dataclasses import dataclass
@@ -20,8 +23,23 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^(?P=indent)```$", re.S | re.M)
+NEEDS = re.compile(r"<!-- needs: ([\w, ]+) -->\s*\Z")
+# the pages of those who use polyad, which need nothing but the core but for the blocks that say so
+GUIDES = [p for p in PAGES if p.name != "writing-a-backend.md"]
+FRAMEWORKS = (
+    "jax",
+    "jaxlib",
+    "torch",
+    "autograd",
+    "casadi",
+    "sympy",
+    "numba",
+    "matplotlib",
+    "pandas",
+    "rich",
+)
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -30,6 +48,7 @@ class Block:
     line: int
     code: str
     expected: str | None
+    needs: tuple[str, ...] = ()
 
 
 def blocks_of(text: str) -> list[Block]:
@@ -45,11 +64,13 @@ def blocks_of(text: str) -> list[Block]:
             and after["language"] == "text"
             and not text[match.end() : after.start()].strip()
         )
+        needs = NEEDS.search(text[: match.start()])
         blocks.append(
             Block(
                 text[: match.start("code")].count("\n"),
                 _dedent(match["code"], match["indent"]),
                 _dedent(after["code"], after["indent"]) if shown else None,
+                tuple(re.findall(r"\w+", needs[1])) if needs else (),
             )
         )
     return blocks
@@ -86,6 +107,44 @@ def test_the_code_of_a_page_runs(path: Path, tmp_path: Path, monkeypatch: pytest
     run(path, blocks)
 
 
+WITHOUT_FRAMEWORKS = """
+import sys
+for name in {frameworks!r}:
+    sys.modules[name] = None  # not there, whatever is installed
+sys.path.insert(0, {tests!r})
+import test_docs
+for page in test_docs.GUIDES:
+    blocks = test_docs.blocks_of(page.read_text())
+    try:
+        test_docs.run(page, [block for block in blocks if not block.needs])
+    except Exception as error:
+        raise SystemExit(f"{{page.relative_to(test_docs.ROOT)}}, without frameworks: {{error!r}}")
+"""
+
+
+def test_the_pages_run_without_any_framework(tmp_path: Path) -> None:
+    code = WITHOUT_FRAMEWORKS.format(frameworks=FRAMEWORKS, tests=str(ROOT / "tests"))
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_page_says_what_a_block_needs() -> None:
+    page = "Text.\n\n<!-- needs: jax, torch -->\n\n```python\nimport jax\n```\n\n```python\n1\n```\n"
+    assert [block.needs for block in blocks_of(page)] == [("jax", "torch"), ()]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_page_reads_well_without_the_site(path: Path) -> None:
+    """What only MkDocs understands stands in the reference, which is made of docstrings."""
+    if path.parent.name == "reference":
+        return
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", path.read_text(), flags=re.S)
+    found = re.findall(
+        r"^--8<--.*|^:::.*|^!!! .*|^\?\?\? .*|\[[^\]]*\]\[[^\]]*\]|\[polyad\.\w+\]|\{[:#.][^}]*\}", text, re.M
+    )
+    assert not found, f"{path.relative_to(ROOT)}: a code host shows this as it is: {found[:5]}"
+
+
 def test_a_wrong_output_is_noticed(tmp_path: Path) -> None:
     page = "```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n"
     with pytest.raises(AssertionError, match="but the page says"):
@@ -96,6 +155,29 @@ def test_the_page_shows_the_backend_of_the_example() -> None:
     page = (ROOT / "docs" / "writing-a-backend.md").read_text()
     code = (ROOT / "examples" / "backend" / "polyad_torchvjp.py").read_text()
     assert f"```python\n{code}```" in page
+
+
+def test_the_worked_rule_is_the_one_in_the_files() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    found = re.findall(r"```py\n# (\S+)\n(.*?)```", page, re.S)
+    assert len(found) == 3
+    for name, line in found:
+        assert line in (ROOT / name).read_text(), f"CONTRIBUTING.md shows a line that is not in {name}"
+
+
+def test_the_chart_is_drawn_from_the_newest_results() -> None:
+    chart = runpy.run_path(str(ROOT / "benchmarks" / "chart.py"))
+    assert chart["chart"]() == chart["CHART"].read_text(), "out of date: python benchmarks/chart.py"
+
+
+def test_what_a_missing_framework_asks_for_is_what_the_readme_documents() -> None:
+    from polyad.errors import how_to_install
+    from polyad.systems.registry import load, names
+
+    command = how_to_install("jax").split(" in ")[0].replace("'", '"')
+    line = next(x for x in (ROOT / "README.md").read_text().splitlines() if command in x)
+    for extra in {load(name).extra for name in names() if load(name).__module__.startswith("polyad.")} - {""}:
+        assert extra in re.findall(r"\w+", line), f"the README does not document the extra {extra!r}"
 
 
 def test_links_between_pages_hold() -> None:
@@ -109,9 +191,9 @@ def test_links_between_pages_hold() -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_page_stands_in_the_navigation(path: Path) -> None:
-    name = path.relative_to(ROOT / "docs" if path.name != "README.md" else ROOT).as_posix()
-    if path.name == "README.md" or name.startswith("_"):
+    if path.parent == ROOT:
         return
+    name = path.relative_to(ROOT / "docs").as_posix()
     assert name in (ROOT / "mkdocs.yml").read_text(), f"docs/{name} is missing from nav in mkdocs.yml"
 
 
@@ -124,9 +206,10 @@ def test_the_generated_tables_are_current() -> None:
         import generate_tables
     finally:
         sys.path.pop(0)
-    for name, table in generate_tables.TABLES.items():
-        shown = (generate_tables.FOLDER / name).read_text()
-        assert table() == shown, f"docs/_generated/{name} is out of date: python docs/generate_tables.py"
+    for name, (page, table) in generate_tables.TABLES.items():
+        assert table() == generate_tables.shown(name), (
+            f"the table of {name} in docs/{page} is out of date: python docs/generate_tables.py"
+        )
 
 
 def test_the_list_of_functions_is_current() -> None:
@@ -138,13 +221,13 @@ def test_the_list_of_functions_is_current() -> None:
         import function_coverage as marks
     finally:
         sys.path.pop(0)
-    shown = (ROOT / "docs" / "_generated" / "numpy.md").read_text()
+    shown = (ROOT / "docs" / "followed.md").read_text()
     remedy = "python docs/generate_tables.py --coverage"
     names = list(marks.functions())
     missing = [name for name in names if f"| `{name}` |" not in shown]
-    assert not missing, f"{', '.join(missing)} missing in docs/_generated/numpy.md: {remedy}"
+    assert not missing, f"{', '.join(missing)} missing in docs/followed.md: {remedy}"
     for name, line in marks.lines(names[5::97]).items():
-        assert line in shown, f"{name} is out of date in docs/_generated/numpy.md: {remedy}"
+        assert line in shown, f"{name} is out of date in docs/followed.md: {remedy}"
 
 
 def test_every_error_and_every_public_name_is_documented() -> None:

@@ -24,6 +24,10 @@ DERIVED_BY_TABLE = frozenset(
     "fmax fmin copysign hypot xlogy xlog1py cbrt logaddexp logaddexp2 zeta".split()
 )
 
+# Torch's own rule of logaddexp has all digits to the third order where the operands are this near, and takes
+# a fraction of the time of a function with rules of its own.
+NEAR = 30.0
+
 # and of these the values have nine digits only
 VALUES_BY_HOST = frozenset({"gammainc", "gammaincc"})
 
@@ -120,6 +124,8 @@ def function(
     OnHost.__name__ = f"{'scipy' if value is None else 'polyad'}_{primitive.name}"
     Outside.__name__ = OnHost.__name__
 
+    near = _are_near if primitive.name == "logaddexp" and value is not None else None
+
     def call(*args: Any) -> Any:
         stack = torch._C._functorch.get_interpreter_stack()
         if stack and sum(level.key() == jvp for level in stack) > 1:
@@ -128,11 +134,29 @@ def function(
                 f"{primitive.name} in forward mode within forward mode of torch",
                 "use reverse mode for one of the two, or backend='numpy' or 'jax'",
             )
+        if near is not None and not stack and near(*args):
+            return value(*args)  # type: ignore[misc]
         # what NumPy has as a number of its own is one of Python's here
         plain = [a.item() if isinstance(a, np.generic) else a for a in args]
         return OnHost.apply(*plain) if stack else Outside.apply(*plain)
 
     return call
+
+
+def _are_near(*args: Any) -> bool:
+    """Whether operands in double precision are near each other; False where they have no values now."""
+    import torch
+
+    if torch._C._len_torch_dispatch_stack() or torch.compiler.is_compiling():
+        return False
+    for a in args:
+        if type(a) is torch.Tensor:
+            if a.dtype is not torch.float64 or a.device.type != "cpu":
+                return False
+        elif type(a) is not float:
+            return False
+    with torch.no_grad():
+        return bool(((args[0] - args[1]).abs() < NEAR).all())
 
 
 def power(own: Adapter, a: Any, b: Any) -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 from polyad.engine.core.names import COMPARISONS, MATH
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES
-from polyad.systems.casadi.forms import Forms
+from polyad.systems.casadi.forms import RESULTS, Forms
 from polyad.systems.casadi.numpy_nodes import HOSTED, called_back
 from polyad.systems.casadi.order import Orders
 from polyad.systems.casadi.symbolic import Symbolic, constant
@@ -89,8 +89,7 @@ class CasADiAdapter(Orders):
         form = getattr(Forms, name, None)
         if form is None:
             return None
-        kind = "float" if name in Forms.floating else "bool" if name in Forms.truths else None
-        return self._applied(form, kind)
+        return self._applied(form, RESULTS.get(name))
 
     def _applied(self, f: Operation, result: str | None) -> Operation:
         """A function of columns as one of arrays, with broadcasting."""

@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["Forms"]
+__all__ = ["RESULTS", "Forms"]
+
+# the name of a form -> the dtype of its result, where that is not the operands'
+RESULTS: dict[str, str] = {}
+Form = TypeVar("Form", bound=Callable[..., Any])
+
+
+def floating(form: Form) -> Form:
+    """A form whose result is of floating-point numbers, whatever its operands are."""
+    RESULTS[form.__name__] = "float"
+    return form
+
+
+def truth(form: Form) -> Form:
+    """A form whose result is true or false."""
+    RESULTS[form.__name__] = "bool"
+    return form
 
 
 class Forms:
     """The name of a primitive -> a function of columns."""
-
-    floating = frozenset(
-        "exp2 log2 cbrt reciprocal_ deg2rad rad2deg hypot logaddexp logaddexp2 heaviside "
-        "expit log_expit logit xlogy exp10 ldexp leg arcsin arccos arctanh arctan2".split()
-    )
-    truths = frozenset(("isnan", "isinf", "isfinite", "signbit"))
 
     @staticmethod
     def power(a: Any, b: Any) -> Any:
@@ -41,6 +51,7 @@ class Forms:
         return casadi.if_else(zero, at_zero, casadi.power(casadi.if_else(zero, 1.0, a), b))
 
     @staticmethod
+    @truth
     def isnan(x: Any) -> Any:
         import casadi
 
@@ -48,18 +59,21 @@ class Forms:
         return casadi.logic_not(casadi.logic_or(casadi.le(x, 0.0), casadi.gt(x, 0.0)))
 
     @staticmethod
+    @truth
     def isinf(x: Any) -> Any:
         import casadi
 
         return casadi.eq(casadi.fabs(x), math.inf)
 
     @staticmethod
+    @truth
     def isfinite(x: Any) -> Any:
         import casadi
 
         return casadi.lt(casadi.fabs(x), math.inf)
 
     @staticmethod
+    @truth
     def signbit(x: Any) -> Any:
         import casadi
 
@@ -74,24 +88,28 @@ class Forms:
     # CasADi's own slopes of these lose their digits beside one
 
     @staticmethod
+    @floating
     def arcsin(x: Any) -> Any:
         import casadi
 
         return casadi.atan2(x, Forms.leg(x))
 
     @staticmethod
+    @floating
     def arccos(x: Any) -> Any:
         import casadi
 
         return casadi.atan2(Forms.leg(x), x)
 
     @staticmethod
+    @floating
     def arctanh(x: Any) -> Any:
         import casadi
 
         return 0.5 * (casadi.log1p(x) - casadi.log1p(-x))
 
     @staticmethod
+    @floating
     def ldexp(a: Any, b: Any) -> Any:
         return a * Forms.exp2(b)
 
@@ -104,24 +122,21 @@ class Forms:
         return 1.0 / x
 
     @staticmethod
+    @floating
     def exp2(x: Any) -> Any:
         import casadi
 
         return casadi.power(2.0, x)
 
     @staticmethod
-    def exp10(x: Any) -> Any:
-        import casadi
-
-        return casadi.power(10.0, x)
-
-    @staticmethod
+    @floating
     def log2(x: Any) -> Any:
         import casadi
 
         return casadi.log(x) / math.log(2.0)
 
     @staticmethod
+    @floating
     def cbrt(x: Any) -> Any:
         import casadi
 
@@ -132,14 +147,17 @@ class Forms:
         return casadi.if_else(zero, casadi.sqrt(casadi.if_else(zero, x, 1.0)), root)
 
     @staticmethod
+    @floating
     def deg2rad(x: Any) -> Any:
         return x * (math.pi / 180.0)
 
     @staticmethod
+    @floating
     def rad2deg(x: Any) -> Any:
         return x * (180.0 / math.pi)
 
     @staticmethod
+    @floating
     def hypot(a: Any, b: Any) -> Any:
         import casadi
 
@@ -148,6 +166,7 @@ class Forms:
         return casadi.if_else(origin, 0.0, casadi.hypot(casadi.if_else(origin, 1.0, a), b))
 
     @staticmethod
+    @floating
     def arctan2(a: Any, b: Any) -> Any:
         import casadi
 
@@ -156,6 +175,7 @@ class Forms:
         return casadi.if_else(origin, 0.0, casadi.atan2(a, casadi.if_else(origin, 1.0, b)))
 
     @staticmethod
+    @floating
     def logaddexp(a: Any, b: Any) -> Any:
         import casadi
 
@@ -169,6 +189,7 @@ class Forms:
         return casadi.if_else(tie, shared, head + casadi.log1p(casadi.exp(gap)))
 
     @staticmethod
+    @floating
     def logaddexp2(a: Any, b: Any) -> Any:
         ln2 = math.log(2.0)
         return Forms.logaddexp(a * ln2, b * ln2) / ln2
@@ -235,12 +256,14 @@ class Forms:
         return x - casadi.remainder(x, 1.0)
 
     @staticmethod
+    @floating
     def heaviside(x: Any, h: Any) -> Any:
         import casadi
 
         return casadi.if_else(casadi.eq(x, 0.0), h, casadi.if_else(casadi.gt(x, 0.0), 1.0, 0.0))
 
     @staticmethod
+    @floating
     def expit(x: Any) -> Any:
         import casadi
 
@@ -249,10 +272,7 @@ class Forms:
         return casadi.if_else(negative, e, 1.0) / (1.0 + e)
 
     @staticmethod
-    def log_expit(x: Any) -> Any:
-        return -Forms.logaddexp(0.0 * x, -x)
-
-    @staticmethod
+    @floating
     def logit(x: Any) -> Any:
         import casadi
 

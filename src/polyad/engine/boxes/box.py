@@ -298,7 +298,9 @@ class Box:
         mine = self._value
         if value.shape != mine.shape:
             shapes = f"with shape {mine.shape} doesn't match the broadcast shape {value.shape}"
-            raise ValueError(f"non-broadcastable output operand {shapes}")
+            error = ValueError(f"non-broadcastable output operand {shapes}")
+            error.decisive = True  # type: ignore[attr-defined]  # += makes a new array elsewhere
+            raise error
         value = self._written(value)
         self._value = value if value.dtype == mine.dtype else value.astype(mine.dtype)
         if not mine.shape:

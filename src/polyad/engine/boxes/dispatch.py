@@ -16,6 +16,7 @@ import numpy as np
 from polyad.engine.boxes.box import Box, number, wrap
 from polyad.engine.boxes.boxing import contains_box, gathered, recorder, unbox, unbox_index
 from polyad.engine.boxes.computing import COMPUTING
+from polyad.engine.boxes.forms import ASKED, ask, said_by_numpy
 from polyad.engine.boxes.memory import layout, linked, share_memory
 from polyad.engine.boxes.views import VIEWS
 from polyad.engine.boxes.writing import BOXED
@@ -26,10 +27,12 @@ from polyad.engine.functions import (
     reduction,
     tables,  # noqa: F401  (fills them)
 )
+from polyad.engine.interpretations.numpy_errors import UNFIT
 from polyad.engine.interpretations.promotion import kind_of, types_of, ufunc_of
 from polyad.engine.rules import elementwise
 from polyad.engine.rules.arithmetic import add, subtract, where
 from polyad.engine.rules.structure import astype, broadcast_to, getitem_shape, reshape, scatter
+from polyad.errors import PolyadError
 
 __all__ = ["apply_function", "apply_ufunc"]
 
@@ -74,6 +77,20 @@ def _copyto(dst: Any, src: Any, where: Any) -> None:
 
 def apply_function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """A NumPy function on boxes among other things."""
+    try:
+        if func in ASKED:
+            ask(func, args, kwargs)
+        return _applied(func, args, kwargs)
+    except UNFIT as error:
+        if isinstance(error, PolyadError):
+            raise
+        instead = said_by_numpy(func, args, kwargs)
+        if instead is None or type(instead) is type(error):
+            raise
+        raise instead from error
+
+
+def _applied(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     view = VIEWS.get(func)
     if view is not None:
         return view(*args, **kwargs)

@@ -9,6 +9,7 @@ import numpy as np
 
 from polyad.engine.boxes.box import Box
 from polyad.engine.core.refusals import refuse
+from polyad.engine.core.values import axis_of
 
 __all__ = ["BOXED"]
 
@@ -61,7 +62,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> Non
     if axis is None:
         arr[np.unravel_index(indices, arr.shape)] = values
         return
-    axis = axis % arr.ndim
+    axis = axis_of(axis, arr.ndim)
     sizes = (*arr.shape[:axis], np.shape(indices)[axis], *arr.shape[axis + 1 :])
     grid: list[Any] = list(np.indices(sizes, sparse=True))
     grid[axis] = indices
@@ -98,7 +99,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     lanes = np.moveaxis(arr, axis, -1)
     lead = lanes.shape[:-1]
-    axis = axis % arr.ndim
+    axis = axis_of(axis, arr.ndim)
     results = [func1d(lanes[place], *args, **kwargs) for place in np.ndindex(*lead)]
     if not results:
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import operator
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -31,6 +32,7 @@ __all__ = [
     "Primitive",
     "Tracer",
     "Value",
+    "axis_of",
     "base",
     "is_over",
     "is_real",
@@ -292,6 +294,14 @@ def ndim_of(a: Value) -> int:
 def keys_of(index: Any) -> tuple[Any, ...]:
     """The keys of an index, which are one where it is no tuple."""
     return index if type(index) is tuple else (index,)
+
+
+def axis_of(axis: int, ndim: int) -> int:
+    """An axis counted from the front; NumPy's error where there is none."""
+    axis = operator.index(axis)
+    if not -ndim <= axis < ndim:
+        raise np.exceptions.AxisError(axis, ndim)
+    return axis % ndim
 
 
 _F8 = np.dtype(np.float64)

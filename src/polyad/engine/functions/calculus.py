@@ -10,7 +10,7 @@ import scipy.special
 from polyad.engine.core.kinds import conj
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.table import UFUNCS, function
-from polyad.engine.core.values import Tracer, Value, base, dtype_of, is_real, ndim_of, shape_of
+from polyad.engine.core.values import Tracer, Value, axis_of, base, dtype_of, is_real, ndim_of, shape_of
 from polyad.engine.functions.reduction import axes_of, sum_
 from polyad.engine.functions.structure import array_of, cast, diff, values_of
 from polyad.engine.interpretations.series import order_of
@@ -42,7 +42,7 @@ __all__ = ["convolve"]
 @function(np.trapezoid)
 def trapezoid(y: Value, x: Value = None, dx: float = 1.0, axis: int = -1) -> Value:
     y = array_of(y)
-    axis = axis % ndim_of(y)
+    axis = axis_of(axis, ndim_of(y))
     lead = (slice(None),) * axis
     middle = (getitem(y, index=(*lead, slice(1, None))) + getitem(y, index=(*lead, slice(0, -1)))) * 0.5
     if x is None:
@@ -132,7 +132,7 @@ def unwrap(p: Value, discont: Any = None, axis: int = -1, *, period: float = 2 *
     if isinstance(period, Tracer):
         raise refuse("np.unwrap with a traced period", "make it a constant")
     p = array_of(p)
-    values, k = base(p), axis % ndim_of(p)
+    values, k = base(p), axis_of(axis, ndim_of(p))
     steps = diff(values, axis=k)
     turned = remainder(steps + period / 2, period) - period / 2
     turned = where(logical_and(equal(turned, -period / 2), greater(steps, 0.0)), period / 2, turned)

@@ -9,7 +9,7 @@ import numpy as np
 
 from polyad.engine.core.kinds import conj, general
 from polyad.engine.core.table import function
-from polyad.engine.core.values import Value, is_real, ndim_of, shape_of
+from polyad.engine.core.values import Value, axis_of, is_real, ndim_of, shape_of
 from polyad.engine.functions.structure import array_of
 from polyad.engine.rules import structure as rules
 from polyad.engine.rules.arithmetic import real, where
@@ -79,7 +79,7 @@ def _scaled(a: Value, scale: float) -> Value:
 @function(np.fft.fft)
 def fft(a: Value, n: int | None = None, axis: int = -1, norm: Norm = None) -> Value:
     a = array_of(a)
-    axis = axis % ndim_of(a)
+    axis = axis_of(axis, ndim_of(a))
     a = _sized(a, n, axis)
     return _scaled(_fft(a, axis=axis), _norm(shape_of(a)[axis], norm, True))
 
@@ -87,7 +87,7 @@ def fft(a: Value, n: int | None = None, axis: int = -1, norm: Norm = None) -> Va
 @function(np.fft.ifft)
 def ifft(a: Value, n: int | None = None, axis: int = -1, norm: Norm = None) -> Value:
     a = array_of(a)
-    axis = axis % ndim_of(a)
+    axis = axis_of(axis, ndim_of(a))
     a = _sized(a, n, axis)
     return _scaled(_ifft(a, axis=axis), _norm(shape_of(a)[axis], norm, False))
 
@@ -97,7 +97,7 @@ def rfft(a: Value, n: int | None = None, axis: int = -1, norm: Norm = None) -> V
     a = array_of(a)
     if not is_real(a):
         raise TypeError("the transform of real input does not take complex numbers")
-    axis = axis % ndim_of(a)
+    axis = axis_of(axis, ndim_of(a))
     full = fft(a, n, axis, norm)
     return getitem(full, index=(*(slice(None),) * axis, slice(0, shape_of(full)[axis] // 2 + 1)))
 
@@ -105,7 +105,7 @@ def rfft(a: Value, n: int | None = None, axis: int = -1, norm: Norm = None) -> V
 @function(np.fft.irfft)
 def irfft(a: Value, n: int | None = None, axis: int = -1, norm: Norm = None) -> Value:
     a = array_of(a)
-    axis = axis % ndim_of(a)
+    axis = axis_of(axis, ndim_of(a))
     n = 2 * (shape_of(a)[axis] - 1) if n is None else n
     half = _sized(a if not is_real(a) else a + 0j, n // 2 + 1, axis)
     lead = (slice(None),) * axis
@@ -148,7 +148,7 @@ def _axes(
     )
     if len(sizes) != len(axes):
         raise ValueError("Shape and axes have different lengths.")
-    return [int(k) % len(shape) for k in axes], sizes
+    return [axis_of(k, len(shape)) for k in axes], sizes
 
 
 def _several(one: Callable[..., Value], axes: Axes) -> Callable[..., Value]:

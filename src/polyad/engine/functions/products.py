@@ -9,7 +9,7 @@ import numpy as np
 from polyad.engine.core.kinds import conj
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.table import FUNCTIONS, function, map_ufunc
-from polyad.engine.core.values import Value, ndim_of, shape_of
+from polyad.engine.core.values import Value, axis_of, ndim_of, shape_of
 from polyad.engine.functions.reduction import sum_
 from polyad.engine.functions.structure import array_of, cast
 from polyad.engine.rules import products as rules
@@ -123,7 +123,7 @@ function(np.linalg.cross)(lambda x1, x2, /, *, axis=-1: cross(x1, x2, axis=axis)
 
 def _last(a: Value, axis: int) -> Value:
     n = ndim_of(a)
-    return transpose(a, axes=(*(k for k in range(n) if k != axis % n), axis % n))
+    return transpose(a, axes=(*(k for k in range(n) if k != axis_of(axis, n)), axis_of(axis, n)))
 
 
 @function(np.linalg.vecdot)

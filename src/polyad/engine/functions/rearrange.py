@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.table import function
-from polyad.engine.core.values import Tracer, Value, base, ndim_of, shape_of
+from polyad.engine.core.values import Tracer, Value, axis_of, base, ndim_of, shape_of
 from polyad.engine.functions.structure import array_of
 from polyad.engine.rules import structure as rules
 from polyad.engine.rules.arithmetic import where
@@ -82,7 +82,7 @@ def take(a: Value, indices: Any, axis: int | None = None, mode: str = "raise") -
     a = array_of(a)
     if axis is None:
         a, axis = rules.reshape(a, shape=(-1,)), 0
-    axis = axis % ndim_of(a)
+    axis = axis_of(axis, ndim_of(a))
     n = shape_of(a)[axis]
     if mode == "wrap":
         indices = remainder(indices, n)
@@ -95,7 +95,7 @@ def take(a: Value, indices: Any, axis: int | None = None, mode: str = "raise") -
 def take_along_axis(arr: Value, indices: Any, axis: int | None = -1) -> Value:
     if axis is None:
         arr, axis = rules.reshape(arr, shape=(-1,)), 0
-    axis = axis % ndim_of(arr)
+    axis = axis_of(axis, ndim_of(arr))
     shape = list(shape_of(indices))
     grid = [
         indices if k == axis else np.arange(n).reshape([-1 if j == k else 1 for j in range(len(shape))])
@@ -132,4 +132,4 @@ def insert(arr: Value, obj: Any, values: Any, axis: int | None = None) -> Value:
         return rules.setitem(kept, values, index=found == 0)
     moved = np.moveaxis(found, axis, 0) == 0
     rows = np.flatnonzero(moved.reshape(moved.shape[0], -1).all(axis=1))
-    return rules.setitem(kept, values, index=(*(slice(None),) * (axis % ndim_of(arr)), rows))
+    return rules.setitem(kept, values, index=(*(slice(None),) * axis_of(axis, ndim_of(arr)), rows))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.table import function
-from polyad.engine.core.values import Tracer, Value, is_real, ndim_of, shape_of
+from polyad.engine.core.values import Tracer, Value, axis_of, is_real, ndim_of, shape_of
 from polyad.engine.functions.structure import array_of, cast, moved_last
 from polyad.engine.rules import reduction as rules
 from polyad.engine.rules.arithmetic import conjugate, equal, log, multiply, power, real, where
@@ -29,10 +29,7 @@ def axes_of(axis: Axis, ndim: int) -> tuple[int, ...] | None:
     if axis is None:
         return None
     axes = axis if isinstance(axis, tuple | list) else (axis,)
-    for k in axes:
-        if not -ndim <= k < ndim:
-            raise np.exceptions.AxisError(int(k), ndim)
-    return tuple(int(k) % ndim for k in axes)
+    return tuple(axis_of(k, ndim) for k in axes)
 
 
 def count_of(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> int:

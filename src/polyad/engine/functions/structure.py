@@ -9,7 +9,7 @@ import numpy as np
 
 from polyad.engine.core.kinds import constant
 from polyad.engine.core.table import function
-from polyad.engine.core.values import Tracer, Value, base, is_real, ndim_of, shape_of
+from polyad.engine.core.values import Tracer, Value, axis_of, base, is_real, ndim_of, shape_of
 from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.rules import structure as rules
@@ -187,7 +187,7 @@ def _join(parts: list[Value], axis: int) -> Value:
     n = ndim_of(parts[0])
     if not -n <= axis < n:
         raise np.exceptions.AxisError(axis, n)
-    return rules.concatenate(*_same_dtype(parts), axis=axis % n)
+    return rules.concatenate(*_same_dtype(parts), axis=axis_of(axis, n))
 
 
 @function(np.concatenate, np.concat)
@@ -204,7 +204,7 @@ def concatenate(
 @function(np.stack)
 def stack(arrays: Any, axis: int = 0, *, dtype: Any = None, casting: str = "same_kind") -> Value:
     parts = _same_dtype([array_of(a) for a in arrays])
-    result = rules.stack(*parts, axis=axis % (ndim_of(parts[0]) + 1))
+    result = rules.stack(*parts, axis=axis_of(axis, ndim_of(parts[0]) + 1))
     return result if dtype is None else cast(result, np.dtype(dtype))
 
 
@@ -305,7 +305,7 @@ function(np.imag)(lambda val: imag(val))
 def diff(a: Value, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Value:
     if n == 0:
         return a
-    axis = axis % ndim_of(a)
+    axis = axis_of(axis, ndim_of(a))
     lead = (slice(None),) * axis
     ends = [
         p

@@ -18,10 +18,20 @@ from numpy._core import umath
 from polyad.arrays.user_code import is_polyads
 from polyad.engine.core.handlers import is_caught
 from polyad.engine.core.refusals import refuse
-from polyad.engine.core.values import Primitive, Tracer, Value
-from polyad.errors import OperationNotSupportedError
+from polyad.engine.core.values import Primitive, Tracer, Value, base
+from polyad.errors import OperationNotSupportedError, PolyadError
 
-__all__ = ["FAILING", "check_factors", "check_numbers", "errstate", "usual"]
+__all__ = [
+    "FAILING",
+    "UNFIT",
+    "check_factors",
+    "check_numbers",
+    "errstate",
+    "raise_as_numpy",
+    "raised_by_numpy",
+    "stand_in",
+    "usual",
+]
 
 # what NumPy does not compute of every matrix
 FAILING = frozenset("cholesky inv solve det slogdet eigh eigvalsh eig svd svdvals pinv".split())
@@ -67,7 +77,7 @@ def check_numbers(own: Any, primitive: Primitive, args: tuple[Value, ...], param
     """
     if own.warns or not {"raise", "call"} & set(np.geterr().values()):
         return
-    values = [own.values(a.array) if own.raises and isinstance(a, Tracer) else a for a in args]
+    values = [own.values(getattr(a, "array", a)) if own.raises and isinstance(a, Tracer) else a for a in args]
     if not any(v is None or isinstance(v, Tracer) for v in values):
         try:
             primitive.compute(*values, **params)
@@ -83,6 +93,56 @@ def check_numbers(own: Any, primitive: Primitive, args: tuple[Value, ...], param
         )
         refusal.decisive = True
         raise refusal
+
+
+# what libraries raise where shapes do not fit, each another
+UNFIT = (TypeError, ValueError, IndexError, RuntimeError, AttributeError, NotImplementedError)
+
+
+def stand_in(value: Value) -> Value:
+    """A plain array of the shape and type of a value: the values themselves where they are there.
+
+    Where they are not, matrices are the identity, of which everything can be computed.
+    """
+    value = base(value)
+    if not isinstance(value, Tracer):
+        return value
+    shape, dtype = value.shape, value.dtype
+    if len(shape) > 1 and shape[-1] == shape[-2]:
+        return np.broadcast_to(np.eye(shape[-1], dtype=dtype), shape)
+    return np.ones(shape, dtype) if dtype.kind in "fc" else np.zeros(shape, dtype)
+
+
+def raised_by_numpy(f: Callable[..., Any], args: Any, params: dict[str, Any]) -> Exception | None:
+    """What NumPy says of a call on plain arrays, to be raised instead of another library's error."""
+    if any(
+        isinstance(p, Tracer) or (isinstance(p, tuple) and any(map(_is_tracer, p))) for p in params.values()
+    ):
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            f(*args, **params)
+    except PolyadError:
+        return None
+    except Exception as error:
+        error.decisive = True  # type: ignore[attr-defined]  # a framework's own arrays may accept the call
+        return error.with_traceback(None)
+    return None
+
+
+def raise_as_numpy(
+    primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any], error: Exception
+) -> None:
+    """Raise what NumPy raises of operands of these shapes, if it does."""
+    if isinstance(error, PolyadError):
+        return
+    instead = raised_by_numpy(primitive.compute, list(map(stand_in, args)), params)
+    if instead is not None and type(instead) is not type(error):
+        raise instead from error
+
+
+def _is_tracer(a: Any) -> bool:
+    return isinstance(a, Tracer)
 
 
 def _is_caught(error: type[Exception]) -> bool:

@@ -18,7 +18,15 @@ from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import ALIVE, PRIMITIVES, Binary, Primitive, Tracer, Value, base
 from polyad.engine.interpretations.adapter import Adapter, adapter
 from polyad.engine.interpretations.gates import CHOICES, Made, gated, made
-from polyad.engine.interpretations.numpy_errors import FAILING, check_factors, check_numbers, errstate, usual
+from polyad.engine.interpretations.numpy_errors import (
+    FAILING,
+    UNFIT,
+    check_factors,
+    check_numbers,
+    errstate,
+    raise_as_numpy,
+    usual,
+)
 from polyad.engine.interpretations.promotion import is_logical, is_unchanged, is_whole
 from polyad.errors import KEPT, OperationNotSupportedError, PolyadError
 
@@ -71,6 +79,13 @@ class Proxy(Tracer):
         return self.truth()
 
     def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
+        try:
+            return self._process(primitive, args, params)
+        except UNFIT as error:
+            raise_as_numpy(primitive, args, params, error)
+            raise
+
+    def _process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         own = adapter(self.library)
         if errstate() is not usual:
             check_numbers(own, primitive, args, params)

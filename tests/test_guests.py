@@ -152,3 +152,14 @@ def test_a_prepared_inner_derivative():
         lambda c: np.sum(ad.prepare_gradient(lambda x: np.sum(x**2 * c**2), X)(X)), V, backend="numpy"
     )
     np.testing.assert_allclose(found, 4 * X * V, rtol=1e-14)
+
+
+@needs_jax
+def test_a_refusal_inside_is_made_once():
+    import jax
+
+    def refuses(x):
+        raise ad.errors.FunctionNotSupportedError("it is not to be had")
+
+    with jax.enable_x64(True), pytest.raises(ad.errors.FunctionNotSupportedError, match="not to be had"):
+        jax.grad(lambda x: ad.gradient(refuses, x, backend="jax")[0])(jax.numpy.asarray(X))

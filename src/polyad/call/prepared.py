@@ -333,7 +333,7 @@ class Prepared(Described):
     def _instead(self, error: Exception, args: tuple[Any, ...], seed: tuple[Any, ...]) -> Prepared:
         """What makes a failed call again, another preparation or this one; or else the error is raised."""
         fits_not = isinstance(error, Mismatch | PolyadError)
-        if fits_not and self._guests is None and any_followed((*args, *seed)):
+        if fits_not and not self.once and self._guests is None and any_followed((*args, *seed)):
             if self.signature.resembles(args):  # inside a differentiation unknown at preparation
                 return self._again(args, seed=seed[0] if seed else None, once=True)
         if isinstance(error, Mismatch):

@@ -13,6 +13,7 @@ import numpy as np
 
 from polyad.engine.core.values import PRIMITIVES, Primitive, Value, shape_of
 from polyad.engine.interpretations.adapter import Adapter
+from polyad.engine.interpretations.masked import settled
 from polyad.engine.interpretations.proxy import Proxy
 
 __all__ = ["pulled", "pushed", "value_of"]
@@ -112,6 +113,7 @@ def _entered(own: Adapter, y: Any) -> Any:
 
 def _left(own: Adapter, value: Value, like: Any) -> Any:
     """A value as the library's array; one that carries no derivative is brought to where ``like`` is."""
+    value = settled(value)
     return value.array if type(value) is Proxy else own.constant(np.asarray(value), like)
 
 

@@ -1,0 +1,1 @@
+"""MLX under polyad: its arrays (``library``), NumPy code on them (``adapter``), derivatives (``backend``)."""

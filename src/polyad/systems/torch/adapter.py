@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES, Primitive, keys_of
 from polyad.engine.interpretations.scipy_values import Hosting
 from polyad.engine.rules.structure import is_basic
+from polyad.systems.torch.indexing import positions
 
 __all__ = ["TorchAdapter"]
 
@@ -39,17 +39,6 @@ def _failing_as_numpy(f: Callable[..., Any]) -> Callable[..., Any]:
 
 # torch's dtype -> NumPy's
 _DTYPES: dict[Any, Any] = {}
-
-
-def axis_of(keys: tuple[Any, ...], k: int, ndim: int) -> int:
-    """The axis that a key of an index stands for."""
-    if any(key is Ellipsis for key in keys[:k]):
-        return ndim - sum(1 for key in keys[k:] if key is not None)
-    return sum(getattr(key, "ndim", 1) if _is_mask(key) else 1 for key in keys[:k] if key is not None)
-
-
-def _is_mask(key: Any) -> bool:
-    return isinstance(key, np.ndarray) and key.dtype.kind == "b"
 
 
 class TorchAdapter(Hosting):
@@ -148,7 +137,7 @@ class TorchAdapter(Hosting):
         several = len(keys) > 1 and not is_basic(index)
         # steps backwards torch has not, and beside arrays it takes a number for a slice, NumPy for an array
         if several or any(isinstance(k, slice) and (k.step or 1) < 0 for k in keys):
-            return x.reshape(-1)[self._positions(x.shape, index, x)]
+            return x.reshape(-1)[positions(self, x.shape, index, x)]
         return x[self._converted(index, x)]
 
     def _converted(self, index: Any, x: Any) -> Any:
@@ -156,41 +145,10 @@ class TorchAdapter(Hosting):
             return tuple(self._converted(k, x) for k in index)
         return self.constant(np.ascontiguousarray(index), x) if isinstance(index, np.ndarray) else index
 
-    def _positions(self, shape: Any, index: Any, x: Any) -> Any:
-        """Flat positions of what an index picks."""
-        import torch
-
-        shape = tuple(shape)
-        keys = keys_of(index)
-        tensors = [k for k, key in enumerate(keys) if isinstance(key, torch.Tensor)]
-        if any(keys[k].dtype == torch.bool for k in tensors):
-            known = [self.values(key) if k in tensors else key for k, key in enumerate(keys)]
-            if any(key is None for k, key in enumerate(known) if k in tensors):
-                raise refuse(
-                    "a mask that torch is still tracing picks entries, whose number is not known",
-                    "use np.where(mask, x, 0)",
-                )
-            keys, tensors = tuple(np.asarray(k) if isinstance(k, np.ndarray) else k for k in known), []
-        blank = [np.zeros(tuple(key.shape), dtype=int) if k in tensors else key for k, key in enumerate(keys)]
-        places = np.asarray(np.arange(math.prod(shape)).reshape(shape)[tuple(blank)])
-        found = torch.as_tensor(places.copy(), device=x.device)
-        for k in tensors:
-            # NumPy says which entry of the key each entry of the result takes
-            axis, key = axis_of(keys, k, len(shape)), keys[k]
-            count = key.numel()
-            longer = (*shape[:axis], count, *shape[axis + 1 :])
-            along = np.arange(count).reshape(-1, *(1,) * (len(shape) - axis - 1))
-            numbers = [*blank[:k], np.arange(count).reshape(tuple(key.shape)), *blank[k + 1 :]]
-            which = np.broadcast_to(along, longer)[tuple(numbers)].copy()
-            step, n = math.prod(shape[axis + 1 :]), shape[axis]
-            taken = key.reshape(-1)[torch.as_tensor(which, device=x.device)]
-            found = found + step * torch.where(taken < 0, taken + n, taken)
-        return found
-
     def own_setitem(self, x: Any, v: Any, index: Any) -> Any:
         import torch
 
-        where = self._positions(x.shape, index, x)
+        where = positions(self, x.shape, index, x)
         v = v if isinstance(v, torch.Tensor) else self._number(v, x)
         v = v.to(x.dtype).reshape(v.shape[max(0, v.ndim - where.ndim) :]).expand(where.shape)
         return x.reshape(-1).index_put((where.reshape(-1),), v.reshape(-1)).reshape(x.shape)
@@ -234,7 +192,7 @@ class TorchAdapter(Hosting):
     def own_scatter(self, w: Any, index: Any, shape: tuple[int, ...]) -> Any:
         import torch
 
-        where = self._positions(shape, index, w)
+        where = positions(self, shape, index, w)
         zeros = torch.zeros(int(np.prod(shape)), dtype=w.dtype, device=w.device)
         return zeros.index_put((where.reshape(-1),), w.reshape(-1), accumulate=True).reshape(shape)
 

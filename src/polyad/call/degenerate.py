@@ -74,29 +74,29 @@ def knowing_limits(prepared: Prepared, executable: Executable, before: int) -> E
         if not is_degenerate(error):
             raise error
         try:
-            found = _by_engine(prepared, x, c, seeds)
+            outcome = _by_engine(prepared, x, c, seeds)
         except DegenerateError:
             raise
         except Exception:  # it was something else
-            found = None
-        if found is None:
+            outcome = None
+        if outcome is None:
             raise error
-        return found
+        return outcome
 
     def looked_at(outcome: Any, result: Leaves, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...]) -> Any:
         """The outcome, unless it is not a number somewhere; then the engine's, if it has one."""
         if (SEEN.count == before and prepared.once) or not is_undefined(result):
             return outcome
         try:
-            found = _by_engine(prepared, x, c, seeds)
+            limits = _by_engine(prepared, x, c, seeds)
         except DegenerateError:
             raise
         except PolyadError:
-            found = None
-        if found is None:
+            limits = None
+        if limits is None:
             tell(prepared)
             return outcome
-        return found if outcome is not result else found[0]
+        return limits if outcome is not result else limits[0]
 
     def full(x: Leaves, c: Leaves, *seeds: Leaves) -> Any:
         try:
@@ -109,8 +109,8 @@ def knowing_limits(prepared: Prepared, executable: Executable, before: int) -> E
         try:
             leaves = executable.result(x, c, *seeds)
         except Exception as error:
-            found: Leaves = instead(error, x, c, seeds)[0]
-            return found
+            by_engine: Leaves = instead(error, x, c, seeds)[0]
+            return by_engine
         return looked_at(leaves, leaves, x, c, seeds)
 
     return Executable(full, result, executable.strategy, exclusive=executable.exclusive)
@@ -118,14 +118,14 @@ def knowing_limits(prepared: Prepared, executable: Executable, before: int) -> E
 
 def is_degenerate(error: Exception) -> bool:
     """Whether equal eigenvalues may be what an error is about, or what it was made of."""
-    found: BaseException | None = error
+    cause: BaseException | None = error
     seen: set[int] = set()
     # an error that was kept and is raised again while one made of it is handled has itself below
-    while found is not None and id(found) not in seen:
-        if isinstance(found, DegenerateError | DomainError):
+    while cause is not None and id(cause) not in seen:
+        if isinstance(cause, DegenerateError | DomainError):
             return True
-        seen.add(id(found))
-        found = found.__cause__ or found.__context__
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
     return False
 
 

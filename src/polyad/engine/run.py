@@ -263,9 +263,10 @@ class Recorded:
     def pull(self, w: Sequence[Any], *, free: bool = False) -> tuple[Any, ...]:
         """The cotangents of the inputs; ``free`` drops each entry of the tape when it has been used."""
         seeds = list(zip(self._outputs, [enter(leaf) for leaf in w], strict=True))
-        found = self._tape.pull(seeds, self._inputs, free=free)
+        cotangents = self._tape.pull(seeds, self._inputs, free=free)
         result = [
-            leave(zeros_of(x, shape_of(x)) if g is None else g) for x, g in zip(self._x, found, strict=True)
+            leave(zeros_of(x, shape_of(x)) if g is None else g)
+            for x, g in zip(self._x, cotangents, strict=True)
         ]
         return stripped(result, self._leaves)
 
@@ -277,10 +278,10 @@ class Recorded:
                 (out, Dual(level, zeros_of(t, shape_of(out)), t))
                 for out, t in zip(self._outputs, rows, strict=True)
             ]
-            found = self._tape.pull(seeds, self._inputs, free=False)
+            cotangents = self._tape.pull(seeds, self._inputs, free=False)
         count = rows[0].shape[0]
         result = []
-        for x, g in zip(self._x, found, strict=True):
+        for x, g in zip(self._x, cotangents, strict=True):
             shape = (count, *shape_of(x))
             if type(g) is Dual and g.level == level:
                 g = g.tangent if g.tangent.shape == shape else broadcast_to(g.tangent, shape=shape)
@@ -356,8 +357,8 @@ def gradient(f: Function, leaf: np.ndarray, constants: Any) -> Any:
                 return zeros_of(leaf, leaf.shape)
     finally:
         ALIVE.difference_update((level, tape.inner))
-    (found,) = tape.back([(place, one)], (node,), free=True)
-    return zeros_of(leaf, leaf.shape) if found is None else leave(found)
+    (cotangent,) = tape.back([(place, one)], (node,), free=True)
+    return zeros_of(leaf, leaf.shape) if cotangent is None else leave(cotangent)
 
 
 def first_row(leaf: Any) -> Any:

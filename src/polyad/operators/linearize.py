@@ -120,26 +120,26 @@ class Linearization(Prepared):
             return self.products()[name, batched](seeds)
         if not (self._limits and self._seen and is_undefined(leaves)):
             return leaves
-        found = linear_by_engine(self)
-        if found is None:
+        linear = linear_by_engine(self)
+        if linear is None:
             tell(self)
             return leaves
-        self._linear, self._limits = found, False
+        self._linear, self._limits = linear, False
         return self.products()[name, batched](seeds)
 
     def _instead_of(self, error: Exception) -> Linearized:
         """The engine's linearization where the backend's failed for equal eigenvalues; or the error."""
-        found = None
+        linear = None
         if self._limits and is_degenerate(error):
             try:
-                found = linear_by_engine(self)
+                linear = linear_by_engine(self)
             except DegenerateError:
                 raise
             except Exception:  # it was something else
-                found = None
-        if found is None:
+                linear = None
+        if linear is None:
             raise error
-        return found
+        return linear
 
     @property
     def strategy(self) -> str:

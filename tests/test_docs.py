@@ -157,12 +157,12 @@ def test_the_page_shows_the_backend_of_the_example() -> None:
     assert f"```python\n{code}```" in page
 
 
-def test_the_worked_rule_is_the_one_in_the_files() -> None:
-    page = (ROOT / "CONTRIBUTING.md").read_text()
-    found = re.findall(r"```py\n# (\S+)\n(.*?)```", page, re.S)
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/house.md"])
+def test_the_worked_rules_are_those_in_the_files(page: str) -> None:
+    found = re.findall(r"```py\n# (\S+)\n(.*?)```", (ROOT / page).read_text(), re.S)
     assert len(found) == 3
     for name, line in found:
-        assert line in (ROOT / name).read_text(), f"CONTRIBUTING.md shows a line that is not in {name}"
+        assert line in (ROOT / name).read_text(), f"{page} shows a line that is not in {name}"
 
 
 def test_the_chart_is_drawn_from_the_newest_results() -> None:

@@ -290,3 +290,19 @@ def test_they_are_no_matter_where_nobody_catches_them(name):
 @pytest.mark.parametrize("name", ["numpy:reverse", "torch", "autograd"])
 def test_at_other_points_the_first_way_is_taken(name):
     assert right_or_refused(at_a_pole, X + 1, 1 / X, name, True)
+
+
+# -- what has no derivative ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["numpy:reverse", "numpy:forward", "autograd"])
+def test_qr_of_dependent_columns_is_refused(name):
+    for a in (np.array([[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]]), np.array([[1.0, 0.0], [0.0, 0.0]])):
+        with pytest.raises(OperationNotSupportedError, match="columns depend on each other"):
+            ad.gradient(lambda a: np.sum(np.linalg.qr(a)[0]), a, backend=name)
+
+
+@pytest.mark.parametrize("method", ["hex", "as_integer_ratio"])
+def test_methods_of_python_floats_are_refused_by_name(method):
+    with pytest.raises(OperationNotSupportedError, match=method):
+        ad.derivative(lambda x: x * len(str(getattr(x, method)())), 2.0, backend="numpy")

@@ -240,7 +240,7 @@ class Box:
         found = METHODS_OF_OBJECTS.get(name)  # what NumPy calls on objects: np.sin of an array of boxes
         if found is not None:
             return lambda *others: found(self, *others)
-        if hasattr(np.ndarray, name):
+        if hasattr(np.ndarray, name) or (self._is_python and hasattr(float, name)):
             raise refuse(f"x.{name} of a traced array is not supported", "use a NumPy function instead")
         raise AttributeError(f"'Box' object has no attribute {name!r}")
 

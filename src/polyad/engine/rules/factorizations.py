@@ -21,6 +21,7 @@ from polyad.engine.core.values import Primitive, Value, base, is_real, ndim_of, 
 from polyad.engine.rules.arithmetic import equal, less_equal, real, where
 from polyad.engine.rules.elementwise import absolute, imag
 from polyad.engine.rules.products import adjoint, lifted, matmul
+from polyad.engine.rules.rank import of_full_rank
 from polyad.engine.rules.reduction import maximum_of as _largest
 from polyad.engine.rules.structure import Like, reshape, total
 from polyad.errors import DegenerateError
@@ -362,7 +363,7 @@ svdvals: Primitive = general(
 
 def _push_qr(y: Value, tangents: tuple[Value, ...], a: Value) -> Any:
     q, r = y
-    x = matmul(tangents[0], inv(r))
+    x = matmul(tangents[0], inv(of_full_rank(r)))
     c = matmul(adjoint(q), x)
     n = c.shape[-1]
     below = c * np.tril(np.ones((n, n)), -1)
@@ -388,7 +389,7 @@ def _pull_qr(y: Value, a: Value) -> Any:
             low = low - imag(m * np.eye(n)) * 1j
         mirrored = low + adjoint(m * np.tril(np.ones((n, n)), -1))
         inner = matmul(q, mirrored)
-        return matmul(inner if wq is None else wq + inner, adjoint(inv(r)))
+        return matmul(inner if wq is None else wq + inner, adjoint(inv(of_full_rank(r))))
 
     return pull
 

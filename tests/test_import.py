@@ -105,3 +105,9 @@ def test_names_stay_and_are_listed() -> None:
 def test_a_module_may_be_the_first(name: str) -> None:
     # these once needed others to be loaded before
     subprocess.run([sys.executable, "-c", f"import {name}"], check=True)
+
+
+def test_the_scenarios_are_there_whatever_was_used_before() -> None:
+    code = "from polyad.testing import smoke_scenarios; print(len(smoke_scenarios()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert not done.returncode and int(done.stdout) > 100, done.stderr

@@ -1,11 +1,15 @@
 """The operators by their facts, which their classes state and everything else reads here.
 
-``call.prepared`` enters each class as it is made, so the table is complete once polyad is imported.
+``call.prepared`` enters each class as it is made. polyad imports a module of ``operators`` when one of its
+names is asked for, so whoever reads the table has the rest imported.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import importlib
+import pkgutil
 
 __all__ = ["Operation", "declare", "operations"]
 
@@ -54,5 +58,13 @@ def declare(operation: Operation) -> None:
 
 def operations(order: int | None = None) -> dict[str, Operation]:
     """The operators of that order by name; without one all that have a fixed order, the lowest first."""
+    _import_operators()
     found = [o for o in _KNOWN.values() if (o.order > 0 if order is None else o.order == order)]
     return {o.name: o for o in sorted(found, key=lambda o: (o.order, o.name))}
+
+
+@functools.cache
+def _import_operators() -> None:
+    room = importlib.import_module("polyad.operators")  # by name: it is a floor above
+    for module in pkgutil.iter_modules(room.__path__):
+        importlib.import_module(f"{room.__name__}.{module.name}")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -519,3 +522,36 @@ def test_compiled_solvers_that_are_handed_a_traced_number(
         assert "finite" in str(caught.value) or backend in ("casadi", "sympy")
         assert abs(ad.derivative(solvers[name], 2.0, backend="finite") - 2 ** (-2 / 3) / 3) < 1e-4
     capfd.readouterr()  # minpack prints the traceback that it has swallowed
+
+
+INSTALLED = """
+import math
+import numpy as np
+import polyad as ad
+
+assert "site-packages" in ad.__file__
+
+def f(x):
+    return math.sin(x[0])
+
+try:
+    ad.gradient(f, np.ones(2), backend="numpy")
+except ad.errors.OperationNotSupportedError as error:
+    print(error)
+"""
+
+
+def test_polyad_where_packages_are_installed_is_nobodys_package(tmp_path):
+    """Tests run on a clone; in an ordinary installation polyad's own files lie beside those of packages."""
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    (packages / "polyad").symlink_to(Path(ad.__file__).parent, target_is_directory=True)
+    script = tmp_path / "script.py"
+    script.write_text(INSTALLED)
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": str(packages)},
+        capture_output=True,
+        text=True,
+    )
+    assert "script.py:9 `return math.sin(x[0])`: keep x as it is" in done.stdout, done.stdout + done.stderr

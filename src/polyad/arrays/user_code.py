@@ -7,6 +7,7 @@ innermost frame is the one that the user can change.
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ __all__ = [
     "steps",
 ]
 
-_POLYAD = str(Path(__file__).parents[1])
+_POLYAD = str(Path(__file__).parents[1]) + os.sep
 _ELSEWHERE = (_POLYAD, sysconfig.get_path("stdlib"), "<frozen", "<__array_function__")
 
 
@@ -92,7 +93,7 @@ def running_at(frame: FrameType | None = None) -> str:
 
 def package_in(filename: str) -> str | None:
     """The installed package that a file is of; None for the user's own and polyad's."""
-    if "site-packages" not in filename:
+    if "site-packages" not in filename or is_polyads(filename):
         return None
     return Path(filename.rpartition("site-packages")[2].lstrip("/\\")).parts[0]
 

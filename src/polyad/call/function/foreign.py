@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import libraries, loaded
-from polyad.arrays.user_code import is_users, steps
+from polyad.arrays.user_code import is_users, package_in, steps
 from polyad.call.function.lifting import packages_of
 from polyad.systems.base import Backend
 from polyad.systems.registry import load, names
@@ -96,7 +96,7 @@ def _file(step: TracebackType) -> str:
 
 
 def _is_packaged(step: TracebackType) -> bool:
-    return "site-packages" in _file(step)
+    return package_in(_file(step)) is not None
 
 
 def _package(step: TracebackType) -> str:

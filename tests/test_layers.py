@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator
@@ -74,6 +75,12 @@ def level(floors: tuple[tuple[str, ...], ...]) -> dict[str, int]:
 LEVEL = level(FLOORS)
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    """A module as it is parsed: once, for all tests."""
+    return ast.parse(path.read_text())
+
+
 def name_of(path: Path) -> str:
     """The full name of a module."""
     parts = path.relative_to(ROOT.parent).with_suffix("").parts
@@ -140,7 +147,7 @@ def test_a_module_imports_from_the_floors_below_only(path: Path) -> None:
         assert path.parent == ROOT, f"{path.parent.name} has no floor: give it one here and in the design"
         return
     wrong = []
-    for line, name in imported(ast.parse(path.read_text())):
+    for line, name in imported(tree_of(path)):
         target = room_of(name)
         if target is not None and target != room and LEVEL[target] > LEVEL[room]:
             wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name} from above")
@@ -153,7 +160,7 @@ def test_the_folders_of_a_room_stand_in_one_order(room: str) -> None:
     for path in sorted((ROOT / room).rglob("*.py")):
         here = part_of(name_of(path), room)
         assert here in floors, f"{room}/{here} has no floor: give it one here and in the design"
-        for line, name in running(ast.parse(path.read_text())):
+        for line, name in running(tree_of(path)):
             if room_of(name) == room and floors[part_of(name, room)] > floors[here] and name not in PACKAGES:
                 # what runs only when it is called may ask the door of the engine
                 if room == "engine" and name in ("polyad.engine.run", "polyad.engine.define"):
@@ -167,7 +174,7 @@ def test_systems_do_not_know_each_other() -> None:
     wrong = []
     for path in sorted((ROOT / "systems").rglob("*.py")):
         here = part_of(name_of(path), "systems")
-        for line, name in imported(ast.parse(path.read_text())):
+        for line, name in imported(tree_of(path)):
             there = part_of(name, "systems") if room_of(name) == "systems" else here
             if there in systems and there != here:
                 wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
@@ -178,7 +185,7 @@ def test_from_above_the_engine_has_its_doors_only() -> None:
     wrong = []
     for room in ABOVE:
         for path in sorted((ROOT / room).rglob("*.py")):
-            for line, name in imported(ast.parse(path.read_text())):
+            for line, name in imported(tree_of(path)):
                 if room_of(name) == "engine" and name.split(".")[2:3] and name.split(".")[2] not in DOORS:
                     wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
     assert not wrong, "\n".join(wrong)
@@ -186,7 +193,7 @@ def test_from_above_the_engine_has_its_doors_only() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_private_name_stays_in_its_module(path: Path) -> None:
-    tree, modules, wrong = ast.parse(path.read_text()), set(), []
+    tree, modules, wrong = tree_of(path), set(), []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and room_of(str(node.module)) is not None:
             for alias in node.names:
@@ -207,7 +214,7 @@ def test_no_framework_is_imported_with_a_module(path: Path) -> None:
         return
     wrong = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
-        for statement in at_import(ast.parse(path.read_text()))
+        for statement in at_import(tree_of(path))
         if isinstance(statement, ast.Import | ast.ImportFrom)
         for line, name in imported(ast.Module([statement], []))
         if name.partition(".")[0] in FRAMEWORKS
@@ -236,7 +243,7 @@ def test_a_folder_can_be_taken_in_at_a_glance(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_room_says_what_it_is_for(folder: Path) -> None:
-    assert ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+    assert ast.get_docstring(tree_of(folder / "__init__.py"))
 
 
 @pytest.mark.parametrize("room", sorted(LEVEL))
@@ -244,7 +251,7 @@ def test_a_class_name_stands_once_on_a_floor(room: str) -> None:
     places = defaultdict(list)
     for path in MODULES:
         if room_of(name_of(path)) == room and path.parent != ROOT:
-            for node in ast.parse(path.read_text()).body:
+            for node in tree_of(path).body:
                 if isinstance(node, ast.ClassDef):
                     places[node.name].append(str(path.relative_to(ROOT)))
     twice = {name: where for name, where in places.items() if len(where) > 1}

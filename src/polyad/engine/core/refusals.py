@@ -106,7 +106,7 @@ def ignored() -> Exception | None:
     """
     for error in _LAST.refused or ():
         trace = error.__traceback__
-        if trace is not None and not _is_meant(trace):
+        if trace is not None and not _is_meant(trace, type(error)):
             if type(error) is not OperationNotSupportedError:
                 return error  # by which another way of computing is taken
             refusal = OperationNotSupportedError(
@@ -120,7 +120,7 @@ def ignored() -> Exception | None:
     return None
 
 
-def _is_meant(trace: TracebackType) -> bool:
+def _is_meant(trace: TracebackType, error: type[Exception]) -> bool:
     """Whether who caught a refusal is right to go on.
 
     So are polyad, NumPy, the frameworks and Python's own library, which try one thing after the other, and
@@ -129,7 +129,7 @@ def _is_meant(trace: TracebackType) -> bool:
     """
     file, at = trace.tb_frame.f_code.co_filename, (trace.tb_frame, trace.tb_lasti)
     if is_polyads(file):
-        return catches(*at, OperationNotSupportedError)
+        return catches(*at, error)
     package = package_in(file)
     if _tries(package) or (package is None and not is_users(file)):
         return True

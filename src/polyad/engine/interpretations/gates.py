@@ -229,7 +229,7 @@ class Reach:
         primitive, args, params = how.primitive, how.args, how.params
         own = _needs(primitive, args, params, self.stop) if primitive.name in CHOICES else None
         own = own or (None,) * len(args)
-        found: list[Value] = []
+        found = []
         for k, (a, chosen) in enumerate(zip(args, own, strict=True)):
             if not isinstance(a, Tracer | np.ndarray) or a.dtype.kind not in "fc":
                 found.append(None)

@@ -38,7 +38,7 @@ def ask(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         key = (func, _form(args), _form(tuple(kwargs.items())))
         if key in ACCEPTED:
             return
-    except TypeError:  # of what has no hash
+    except (TypeError, RecursionError):  # it has no hash, or no end
         key = None
     error = said_by_numpy(func, args, kwargs)
     if error is not None:
@@ -63,7 +63,7 @@ def said_by_numpy(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> E
     try:
         plain = [_plain(a) for a in args]
         named = {name: _plain(a) for name, a in kwargs.items() if name != "out"}
-    except LookupError:
+    except (LookupError, RecursionError):  # a list that contains itself has no plain counterpart
         return None
     return raised_by_numpy(func, plain, named)
 

@@ -35,9 +35,9 @@ def ufunc(f: Any, *partials: Callable[..., Value] | None, name: str | None = Non
     Examples
     --------
     >>> import numpy as np
-    >>> from polyad.engine.rules.elementwise import cos
-    >>> ufunc(np.sin, lambda x: cos(x))
-    <primitive sin>
+    >>> squared = np.frompyfunc(lambda x: x * x, 1, 1)
+    >>> ufunc(squared, lambda x: 2 * x, name="squared")
+    <primitive squared>
     """
     primitive = elementwise(name or f.__name__, f, *partials)
     primitive.home = _home(f)

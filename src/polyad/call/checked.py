@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyad.call.dependence import check_zeros, has_entry, has_no_zero
+from polyad.call.looks import ENOUGH, check_looks
 from polyad.call.undefined import has_nan, tell_undefined
+from polyad.engine.notices import LOOKED
 from polyad.errors import DegenerateError
 from polyad.systems.contract import Executable, Leaves
 
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["checked"]
 
 
-def checked(prepared: Prepared, executable: Executable, told: Callable[[], bool]) -> Executable:
+def checked(
+    prepared: Prepared, executable: Executable, told: Callable[[], bool], before: tuple[int, int]
+) -> Executable:
     """An executable whose results are looked at: at each call of those made for one, else at preparation.
 
     Parameters
@@ -34,8 +38,18 @@ def checked(prepared: Prepared, executable: Executable, told: Callable[[], bool]
         Its finished kernel.
     told : callable
         Whether somebody else has warned of entries that are not numbers.
+    before : tuple of int
+        What this thread had learnt of values, and used of defined rules, before the preparation began.
     """
     lower = prepared.lower
+
+    def looked() -> bool:
+        """Whether so much was learnt of the input that a number may have been made of it."""
+        if LOOKED.rules != before[1] or not (
+            LOOKED.so_far() - before[0] >= ENOUGH or prepared._flat.may_look
+        ):
+            return False
+        return not prepared._flat.stops
 
     def look(
         x: Leaves,
@@ -51,7 +65,7 @@ def checked(prepared: Prepared, executable: Executable, told: Callable[[], bool]
                 check(x, c, seeds, result)
             elif outcome is not None:
                 check(x, c, (), outcome[3])
-            elif not any(map(has_entry, result)):
+            elif looked() or not any(map(has_entry, result)):
                 check(x, c, (), executable.full(x, c, *seeds)[3])
         if any(map(has_nan, result)):
             if not told():
@@ -62,6 +76,8 @@ def checked(prepared: Prepared, executable: Executable, told: Callable[[], bool]
     def check(x: Leaves, c: Leaves, seeds: tuple[Leaves, ...], first: Leaves) -> None:
         if not all(map(has_no_zero, first)) and not prepared._flat.stops:
             check_zeros(prepared, x, c, seeds, first)
+        if looked() and not prepared.batched:
+            check_looks(prepared, x, c, seeds, first)
 
     def result(x: Leaves, c: Leaves, *seeds: Leaves) -> Leaves:
         leaves = executable.result(x, c, *seeds)

@@ -27,7 +27,17 @@ from polyad.errors import DependenceError
 if TYPE_CHECKING:
     from polyad.call.prepared import Prepared
 
-__all__ = ["check_zeros", "has_entry", "has_no_zero"]
+__all__ = [
+    "SHOWN",
+    "STEPS",
+    "as_real",
+    "check_zeros",
+    "direction_of",
+    "entries",
+    "evaluator",
+    "has_entry",
+    "has_no_zero",
+]
 
 
 # How far the function is evaluated to each side, relative to the size of the entries, and how well the
@@ -109,27 +119,15 @@ def _slopes(
     prepared: Prepared, x: list[Array], c: Leaves, seeds: tuple[Leaves, ...], which: int | None
 ) -> tuple[Array, Array] | None:
     """Four slopes of each output entry along one active leaf or ``v``, and what rounding makes of them."""
-    random = np.random.default_rng(20261127)
-    if which is None and prepared.seed_name == "v":
-        direction = [numbers(v) for v in seeds[0]]
-        if any(v is None for v in direction):
-            return None
-        size = max((float(np.max(abs(v), initial=0.0)) for v in direction), default=0.0)
-        scale = max(1.0, *(float(np.max(abs(a), initial=0.0)) for a in x)) / (size or 1.0)
-        direction = [scale * v for v in direction]
-    else:
-        scale = 1.0
-        direction = [
-            np.where(a == 0, 1.0, abs(a)) * random.uniform(0.5, 1, a.shape) * random.choice([-1, 1], a.shape)
-            if which in (k, None)
-            else np.zeros(a.shape)
-            for k, a in enumerate(x)
-        ]
+    found = direction_of(prepared, x, seeds, which, np.random.default_rng(20261127))
+    if found is None:
+        return None
+    direction, scale = found
     weights = [numbers(w) for w in seeds[0]] if prepared.seed_name == "w" and seeds else None
     try:
         # the filters of Python's warnings belong to all threads, those of NumPy's to this one
         with np.errstate(all="ignore"):
-            values = _evaluator(prepared, x, c, weights)
+            values = evaluator(prepared, x, c, weights)
             base = values(x)
             sides = [
                 (s * t, values([a + s * t * d for a, d in zip(x, direction, strict=True)]))
@@ -144,7 +142,27 @@ def _slopes(
     return slopes, rounding
 
 
-def _evaluator(
+def direction_of(
+    prepared: Prepared, x: list[Array], seeds: tuple[Leaves, ...], which: int | None, random: Any
+) -> tuple[list[Array], float] | None:
+    """The direction of differences, along one active leaf, all or ``v``, and its length beside ``v``."""
+    if which is None and prepared.seed_name == "v" and seeds:
+        direction = [numbers(v) for v in seeds[0]]
+        if any(v is None for v in direction):
+            return None
+        size = max((float(np.max(abs(v), initial=0.0)) for v in direction), default=0.0)
+        scale = max(1.0, *(float(np.max(abs(a), initial=0.0)) for a in x)) / (size or 1.0)
+        return [scale * v for v in direction], scale
+    direction = [
+        np.where(a == 0, 1.0, abs(a)) * random.uniform(0.5, 1, a.shape) * random.choice([-1, 1], a.shape)
+        if which in (k, None)
+        else np.zeros(a.shape)
+        for k, a in enumerate(x)
+    ]
+    return direction, 1.0
+
+
+def evaluator(
     prepared: Prepared, at: list[Array], c: Leaves, weights: list[Array] | None
 ) -> Callable[[list[Array]], Array]:
     """From plain active leaves to all output entries in a row; contracted with ``w`` where there is one."""
@@ -156,10 +174,20 @@ def _evaluator(
         moved = [source.from_numpy(a.astype(spec.dtype)) for a, spec in zip(x, problem.inputs, strict=True)]
         return evaluate(tuple(moved), c)
 
+    return entries(at_point, at, weights, source.to_numpy)
+
+
+def entries(
+    at_point: Callable[[list[Array]], Leaves],
+    at: list[Array],
+    weights: list[Array] | None,
+    opened: Callable[[Any], Any] = np.asarray,
+) -> Callable[[list[Array]], Array]:
+    """All entries of the output leaves in a row; contracted with ``w`` where there is one."""
     stops = Stops(lambda: at_point(at))  # what is constant on purpose stays as it is at the point
 
     def values(x: list[Array]) -> Array:
-        leaves = [_real(source.to_numpy(y)) for y in stops.run(at_point, x)]
+        leaves = [as_real(opened(y)) for y in stops.run(at_point, x)]
         if weights is None:
             return np.concatenate(leaves)
         return np.array([sum(float(np.dot(np.ravel(w), y)) for w, y in zip(weights, leaves, strict=True))])
@@ -167,7 +195,7 @@ def _evaluator(
     return values
 
 
-def _real(y: Any) -> Array:
+def as_real(y: Any) -> Array:
     """The entries in a row as real numbers; of complex ones a share of both parts."""
     y = np.ravel(np.asarray(y))
     return y.real + 0.7 * y.imag if y.dtype.kind == "c" else y.astype(float, copy=False)

@@ -32,7 +32,7 @@ from polyad.call.requirements import check_call, check_input, check_outputs
 from polyad.call.results import Delivery, check_argument
 from polyad.call.shortest import direct
 from polyad.call.translation import translated
-from polyad.engine.notices import SEEN
+from polyad.engine.notices import LOOKED, SEEN
 from polyad.errors import (
     ArgumentError,
     PolyadError,
@@ -153,7 +153,7 @@ class Prepared(Described):
 
     def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
         """Problem, kernel and executable."""
-        before = SEEN.count
+        before, looked = SEEN.count, (LOOKED.so_far(), LOOKED.rules)
         x, c = (self.signature.as_given(args, self._source) if self.once else None) or self._enter(args)
         keep_pages(x + c, square=self.gives in ("jacobian", "hessian"))
         self.problem = Problem(self._flat, x, c, self.backend.outputs, label_of(self.f))
@@ -164,7 +164,8 @@ class Prepared(Described):
         kernel = self._kernel(self.backend, self.problem)
         executable = finished(self, kernel, seeds, before)
         if self.backend.exact and not (self._guests and self._guests.inside):
-            executable = checked(self, executable, lambda: has_limits(self) and SEEN.count != before)
+            told = lambda: has_limits(self) and SEEN.count != before  # noqa: E731
+            executable = checked(self, executable, told, looked)
         self._executable: Executable = executable
         # an example of the direction that was made up here stands for none that is called with
         self._given = (x, c, seeds) if self.once and (seed is not None or not seeds) else None

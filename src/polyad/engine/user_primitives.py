@@ -14,7 +14,16 @@ import numpy as np
 
 from polyad.arrays.libraries import library as library_named
 from polyad.engine.core.refusals import refuse
-from polyad.engine.core.values import PRIMITIVES, Primitive, Tracer, Value, base, is_real, shape_of
+from polyad.engine.core.values import (
+    LOOKED,
+    PRIMITIVES,
+    Primitive,
+    Tracer,
+    Value,
+    base,
+    is_real,
+    shape_of,
+)
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import settled
 from polyad.errors import ArgumentError
@@ -50,6 +59,7 @@ class Defined(Primitive):
         tracers = [a for a in args if isinstance(a, Tracer)]
         if not tracers:
             return self.compute(*args, **params)
+        LOOKED.rules += 1  # a rule may differ from the slope of what it stands for, and be meant to
         top = max(tracers, key=lambda a: a.level)
         return self._lifted(top, args, params) if type(top) is Proxy else top.process(self, args, params)
 

@@ -129,6 +129,11 @@ class FlatFunction:
         return drops_derivatives(self._f)
 
     @property
+    def may_look(self) -> bool:
+        """Whether the user's code may compare values in loops where nobody counts (``call.looks``)."""
+        return self._lifting is not None and self._lifting.may_look
+
+    @property
     def asks_for_numbers(self) -> bool:
         """Whether the user's code takes plain numbers out of arrays."""
         return asks_for_numbers(self._f)
@@ -144,6 +149,12 @@ class FlatFunction:
         return Remote(self._f, calls[0], self._active, caches), [
             tuple(args[p] for p in self._active) for args in calls
         ]
+
+    def on_numbers(self, x: Leaves, c: Leaves) -> Leaves:
+        """The output leaves on plain arrays, by nothing but the user's function."""
+        x = tuple([a if a.shape else a[()] for a in x])
+        out = self._f(*self._constants.arguments(x, c))
+        return tuple(flatten(out[0] if self._has_aux else out)[0])
 
     def relents(self, error: BaseException) -> bool:
         """Whether another run, with constants that the function may write to, gets past an error."""

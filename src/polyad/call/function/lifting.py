@@ -24,7 +24,15 @@ from polyad.call.function.constants import is_refused_write
 from polyad.call.function.foreign_traces import AROUND, lost
 from polyad.call.function.whole_numbers import makes_whole_numbers, speaks_numpy
 
-__all__ = ["Lifting", "asks_for_numbers", "drops_derivatives", "ignores_flags", "packages_of", "speaks_of"]
+__all__ = [
+    "Lifting",
+    "asks_for_numbers",
+    "compares_in_loops",
+    "drops_derivatives",
+    "ignores_flags",
+    "packages_of",
+    "speaks_of",
+]
 
 
 # What a function raises on arrays it was not written for.
@@ -36,6 +44,10 @@ NUMBERS = frozenset({"item"})
 STOPS = frozenset({"detach", "no_grad", "inference_mode", "stop_gradient"})
 # What writes to a read-only array without an error: ``np.add.at``, and flags that are set back.
 UNASKED = frozenset({"at", "setflags", "writeable"})
+# What is said of code that compares and has a loop, and how both look in Python's bytecode.
+LOOP = "while"
+COMPARES = dis.opmap["COMPARE_OP"]
+LOOPS = frozenset(code for name, code in dis.opmap.items() if "JUMP_BACKWARD" in name)
 
 
 class Lifting:
@@ -158,6 +170,13 @@ class Lifting:
             self.lifted = not first
         return out
 
+    @property
+    def may_look(self) -> bool:
+        """Whether code that runs natively, and speaks of no framework, may branch on values in loops."""
+        return (
+            self.lifted is False and self._library is not None and compares_in_loops(self._f, self._library)
+        )
+
 
 @functools.cache
 def _engine() -> Any:
@@ -190,7 +209,7 @@ def _is_foreign(package: str) -> bool:
 def _reads_entries(f: Any) -> bool:
     """Whether a function reads or writes entries, and its code speaks of no package."""
     code = getattr(f, "__code__", None)
-    if code is None or next(_mentions(f, 4, set()), None) is not None:
+    if code is None or set(_mentions(f, 4, set())) - {LOOP}:
         return False
     return any("SUBSCR" in each.opname for each in dis.get_instructions(code))
 
@@ -216,6 +235,12 @@ def packages_of(value: Any) -> Iterator[str]:
     return _packages(value, 1, set())
 
 
+def compares_in_loops(f: Any, library: str) -> bool:
+    """Whether the code of a function has loops with comparisons, and is not written for the framework."""
+    names = set(_mentions(f, 4, set()))
+    return LOOP in names and not _is_named(library, names)
+
+
 def ignores_flags(f: Any) -> bool:
     """Whether the code of a function may write to an array that says it is read-only."""
     return not UNASKED.isdisjoint(_mentions(f, 4, set()))
@@ -234,6 +259,9 @@ def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
     seen.add(id(f))
     codes = [f.__code__]
     for code in codes:
+        operations = code.co_code[::2]
+        if COMPARES in operations and not LOOPS.isdisjoint(operations):
+            yield LOOP
         codes.extend(k for k in code.co_consts if isinstance(k, types.CodeType))
         for name in code.co_names:
             if name in GENERIC or name in NUMBERS or name in STOPS or name in UNASKED:

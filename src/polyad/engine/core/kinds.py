@@ -18,7 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.values import PRIMITIVES, Primitive, Tracer, Value, base, is_real, ndim_of, shape_of
+from polyad.engine.core.values import (
+    LOOKED,
+    PRIMITIVES,
+    Primitive,
+    Tracer,
+    Value,
+    base,
+    is_real,
+    ndim_of,
+    shape_of,
+)
 
 __all__ = [
     "DECOMPOSITIONS",
@@ -264,12 +274,36 @@ def general(
 def constant(name: str, compute: Callable[..., Any]) -> Callable[..., Value]:
     """Define a piecewise constant function: its result depends on values only, not on tangents."""
     primitive = Primitive(name, compute)
+    bits = _rounded if name in ROUNDING else _found if name in PLACES else None
 
     def apply(*args: Value, **params: Any) -> Value:
+        for a in args:
+            if isinstance(a, Tracer):
+                LOOKED.bits += 1 if bits is None else bits(args, params)
+                break
         return primitive(*map(base, args), **params)
 
     apply.__name__ = name
     return apply
+
+
+# what leaves the leading digits of a number, and what finds a place among many
+ROUNDING = frozenset("round nearest_integer floor ceil trunc rint truncate_to floor_divide".split())
+PLACES = frozenset("argmax argmin argsort argpartition searchsorted count_nonzero nonzero".split())
+
+
+def _found(args: tuple[Value, ...], params: dict[str, Any]) -> int:
+    return int(max(getattr(a, "size", 1) for a in args)).bit_length()
+
+
+def _rounded(args: tuple[Value, ...], params: dict[str, Any]) -> int:
+    """A few bits of a number, or all of it."""
+    largest = 10.0 ** params.get("decimals", 0)
+    for a in map(base, args[:1]):
+        if isinstance(a, Tracer):
+            return 24
+        largest = largest * np.max(np.abs(a), initial=0.0)
+    return 24 if largest > 2.0**17 else 4
 
 
 def traced(*args: Value) -> bool:

@@ -26,6 +26,7 @@ import numpy as np
 
 __all__ = [
     "ALIVE",
+    "LOOKED",
     "PRIMITIVES",
     "SEEN",
     "Binary",
@@ -37,6 +38,7 @@ __all__ = [
     "is_over",
     "is_real",
     "keys_of",
+    "look",
     "ndim_of",
     "new_level",
     "settled",
@@ -94,6 +96,27 @@ class _Seen(threading.local):
 
 
 SEEN = _Seen()
+
+
+class _Looked(threading.local):
+    """How many bits this thread has learnt of values that are being differentiated, and defined rules used.
+
+    A comparison tells one bit of a number, and passes no derivative on. What is computed from it is constant
+    in pieces; with so many bits that the pieces are too small to be seen, it is a number like any other, and
+    its derivative is lost (``call.looks``).
+    """
+
+    bits = 0
+    rules = 0
+
+    def so_far(self) -> int:
+        """All bits, those of comparisons of numbers too, of whichever thread: too many do no harm."""
+        return self.bits + look()
+
+
+LOOKED = _Looked()
+# a bit of a number: the quickest way to count, since a loop may do nothing else
+look = itertools.count().__next__
 
 
 class Tracer:

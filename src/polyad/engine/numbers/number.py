@@ -22,7 +22,7 @@ import numpy as np
 from polyad.engine.boxes import operators  # noqa: F401  (gives the box its operators, the general code)
 from polyad.engine.boxes.box import Box, number
 from polyad.engine.boxes.boxing import unbox
-from polyad.engine.core.values import Value
+from polyad.engine.core.values import Value, look
 from polyad.engine.interpretations.tape import Tape
 from polyad.engine.numbers.tangents import F8, ScalarTangents
 from polyad.engine.rules.arithmetic import add, divide, multiply, negative, power, subtract
@@ -347,6 +347,7 @@ def _comparison(compare: Callable[[Any, Any], bool], name: str) -> Callable[[Sca
 
     def operate(self: ScalarBox, other: Any) -> Any:
         kind = type(other)
+        look()
         if kind is ScalarBox:  # of whichever level
             return TRUE if compare(self._x, other._x) else FALSE
         if kind is float or kind is float64:

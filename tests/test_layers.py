@@ -36,6 +36,7 @@ FLOORS = (
 WITHIN = {
     "engine": (
         (".",),
+        ("loops",),
         ("numbers",),
         ("boxes", "programs"),
         ("functions",),

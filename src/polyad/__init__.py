@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from polyad.call.inputs.scratch import Cache
     from polyad.combine.from_primitive import FromPrimitive
     from polyad.engine.define import define
+    from polyad.engine.loops.cond import cond, switch
+    from polyad.engine.loops.scan import fori_loop, scan
+    from polyad.engine.loops.while_loop import while_loop
     from polyad.engine.stop import stop_gradient
     from polyad.operators.derivative import derivative, prepare_derivative, value_and_derivative
     from polyad.operators.gradient import gradient, prepare_gradient, value_and_gradient
@@ -55,9 +58,11 @@ __all__ = [
     "SymPy",
     "Torch",
     "backends",
+    "cond",
     "define",
     "derivative",
     "errors",
+    "fori_loop",
     "gradient",
     "gradient_and_hvp",
     "hessian",
@@ -77,9 +82,11 @@ __all__ = [
     "prepare_second_derivative",
     "prepare_taylor",
     "prepare_vjp",
+    "scan",
     "second_derivative",
     "special",
     "stop_gradient",
+    "switch",
     "taylor",
     "value_and_derivative",
     "value_and_gradient",
@@ -90,6 +97,7 @@ __all__ = [
     "value_gradient_and_hessian",
     "value_gradient_and_hvp",
     "vjp",
+    "while_loop",
 ]
 
 # In which modules the names are, for the running program: what a type checker reads above (a test compares).
@@ -100,6 +108,9 @@ _NAMES = {
     "call.inputs.scratch": "Cache",
     "combine.from_primitive": "FromPrimitive",
     "engine.define": "define",
+    "engine.loops.cond": "cond switch",
+    "engine.loops.scan": "fori_loop scan",
+    "engine.loops.while_loop": "while_loop",
     "engine.stop": "stop_gradient",
     "operators.derivative": "derivative prepare_derivative value_and_derivative",
     "operators.gradient": "gradient prepare_gradient value_and_gradient",

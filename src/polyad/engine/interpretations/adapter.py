@@ -18,6 +18,7 @@ from polyad.arrays.libraries import library as library_named
 from polyad.engine.core.names import ARITHMETIC, COMPARISONS
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Primitive
+from polyad.engine.interpretations.looping import Looping
 from polyad.engine.interpretations.promotion import Kind, Types, fixed, kind_of, may_wrap, types_of
 
 __all__ = ["BRANCH", "Adapter", "adapter"]
@@ -44,7 +45,7 @@ BITS = frozenset("bitwise_and bitwise_or bitwise_xor invert left_shift right_shi
 _LONG = np.dtype(np.int64)
 
 
-class Adapter:
+class Adapter(Looping):
     """One array library under NumPy code.
 
     An operation is looked up by the name of its primitive: a method ``own_<name>``, Python's operator, a

@@ -16,7 +16,7 @@ from polyad.engine.core.values import PRIMITIVES, Primitive, keys_of
 from polyad.engine.interpretations import scipy_values
 from polyad.engine.interpretations.adapter import BRANCH
 from polyad.engine.interpretations.proxy import Proxy
-from polyad.engine.interpretations.scipy_values import Hosting
+from polyad.systems.jax.loops import Loops
 
 __all__ = ["JAXAdapter"]
 
@@ -44,7 +44,7 @@ BELOW_ZERO_BY_HOST = frozenset({"zeta"})
 STABLE = frozenset({"stable", "mergesort"})
 
 
-class JAXAdapter(Hosting):
+class JAXAdapter(Loops):
     """``jax.numpy``."""
 
     name = "jax"

@@ -277,6 +277,11 @@ class JAX(Backend):
             return "a Python number was asked of a traced array: keep to array operations"
         if isinstance(error, NotImplementedError) and "ifferentiation rule" in str(error):
             return f"JAX has no derivative of this order ({error}): use backend='finite'"
+        if isinstance(error, ValueError) and "lax.while_loop" in str(error):
+            return (
+                "JAX has no reverse mode of a loop whose number of steps is not known: give "
+                "polyad.while_loop a limit, max_steps=1000, or use 'jax:forward'"
+            )
         if isinstance(error, TypeError) and "custom_vjp" in str(error):
             return "the function has a custom_vjp, which knows no forward mode: use 'jax:reverse'"
         return None

@@ -1,0 +1,77 @@
+"""What is asked of a library that has loops and choices of its own: ``polyad.scan`` and its siblings.
+
+A body is a function on lists of the library's arrays. It may be called as often as the library traces it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+__all__ = ["Looping"]
+
+Arrays = Sequence[Any]
+
+
+class Looping:
+    """Loops and choices as one operation each; an adapter with ``loops`` defines them."""
+
+    # whether there are any; otherwise Python loops and chooses
+    loops = False
+
+    def has_values(self, a: Any) -> bool:
+        """Whether a choice can be made by the value of an array now."""
+        return True
+
+    def shapes(self, f: Callable[[Arrays], list[Any]], arrays: Arrays) -> None:
+        """Call a function on arrays like these, for what it finds out by itself."""
+        raise NotImplementedError
+
+    def scan(
+        self,
+        body: Callable[[Arrays, Arrays], tuple[list[Any], list[Any]]],
+        carry: Arrays,
+        xs: Arrays,
+        length: int,
+        *,
+        reverse: bool,
+        segments: int,
+    ) -> tuple[list[Any], list[Any]]:
+        """The last carry and what all steps gave, stacked.
+
+        Parameters
+        ----------
+        body : callable
+            ``body(carry, x)``, giving the next carry, of the same form, and what is kept of the step.
+        carry, xs : list of array
+            What it begins with, and what it goes through along the first axis.
+        length : int
+            The number of steps, one at least.
+        reverse : bool
+            Whether it begins at the end.
+        segments : int
+            At how many places reverse mode keeps the carry; 0 for everywhere.
+        """
+        raise NotImplementedError
+
+    def while_loop(
+        self,
+        cond: Callable[[Arrays], Any],
+        body: Callable[[Arrays], list[Any]],
+        carry: Arrays,
+        *,
+        max_steps: int | None,
+    ) -> list[Any]:
+        """The first carry for which the condition does not hold; NaN if that is not found in time."""
+        raise NotImplementedError
+
+    def choose(
+        self,
+        choice: Any,
+        functions: Sequence[Callable[[Arrays], list[Any]]],
+        arrays: Arrays,
+        *,
+        truth: bool,
+    ) -> list[Any]:
+        """What the chosen function gives; a truth value chooses between two, True the second."""
+        raise NotImplementedError

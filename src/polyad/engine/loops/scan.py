@@ -1,0 +1,321 @@
+"""``polyad.scan`` and ``polyad.fori_loop``: loops whose number of steps is known."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.arrays.library import ArraySpec
+from polyad.engine import run as _engine  # noqa: F401  (fills the table of rules)
+from polyad.engine.loops.leaves import (
+    Tree,
+    can_hold,
+    looks,
+    owned,
+    part_of,
+    refused,
+    same_form,
+    settled,
+    snapshot,
+    stacked,
+)
+from polyad.engine.loops.place import Followed, Place, place_of, placed
+from polyad.errors import ArgumentError, OperationNotSupportedError
+
+__all__ = ["fori_loop", "scan"]
+
+Step = Callable[[Any, Any], Any]
+
+
+def scan(
+    step: Step,
+    carry: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    *,
+    checkpoint: bool | int = False,
+) -> tuple[Any, Any]:
+    """Go through ``xs`` step by step with something that is carried along: ``jax.lax.scan`` in NumPy code.
+
+    It is ``for x in xs: carry, y = step(carry, x)``, with the ``y`` of all steps stacked. Backends that run
+    on values do just that. Under JAX it is one ``lax.scan``, traced and compiled once, however many steps
+    there are.
+
+    Parameters
+    ----------
+    step : callable
+        ``step(carry, x)``, giving the next carry and a ``y``, written in NumPy. What it uses from around it
+        may be differentiated as well.
+    carry : array, number or tree of them
+        What the first step begins with. Its structure, shapes and dtypes stay the same in all steps; a
+        Python number takes the dtype that the first step gives it.
+    xs : array or tree of them, optional
+        Each leaf has one entry per step along its first axis. None: ``step`` gets None for ``x``.
+    length : int, optional
+        The number of steps, needed where ``xs`` is None.
+    reverse : bool
+        Begin at the end of ``xs``; ``y`` stands where its ``x`` stands.
+    checkpoint : bool or int
+        Reverse mode keeps what the steps computed. With an int it keeps the carry at so many places and
+        computes the steps between them again; True takes the square root of the number of steps.
+
+    Returns
+    -------
+    carry : like ``carry``
+        After the last step.
+    ys : like ``y``
+        Each leaf with one more leading axis, of the number of steps.
+
+    Raises
+    ------
+    polyad.errors.ArgumentError
+        If the number of steps is not known, or leaves of ``xs`` disagree on it.
+    polyad.errors.OperationNotSupportedError
+        If the carry changes its structure, a shape or a dtype.
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> def compound(balance, rate):
+    ...     balance = balance * (1 + rate)
+    ...     return balance, balance
+    >>> final, history = ad.scan(compound, 100.0, np.array([0.1, 0.2]))
+    >>> np.round(history, 6)
+    array([110., 132.])
+    >>> ad.gradient(lambda rates: ad.scan(compound, 100.0, rates)[0], np.array([0.1, 0.2]))
+    array([120., 110.])
+    """
+    start, items = Tree(carry, "carry"), Tree(xs, "xs")
+    count = _length(items, length)
+    segments = _segments(checkpoint, count)
+
+    def body(leaves: Sequence[Any], x: Sequence[Any]) -> tuple[Any, Any]:
+        out = step(start.build(leaves), items.build(x))
+        if not isinstance(out, tuple) or len(out) != 2:
+            raise refused(
+                f"a step of scan returned {_described(out)}",
+                "it returns the carry and what to keep of the step, (carry, y); (carry, None) for nothing",
+            )
+        return out
+
+    return _Scan(body, start, items, count, reverse=reverse, segments=segments).run()
+
+
+def _described(out: Any) -> str:
+    return f"a tuple of {len(out)}" if isinstance(out, tuple) else f"a {type(out).__name__}, no pair"
+
+
+class _Scan:
+    """One loop.
+
+    Parameters
+    ----------
+    body : callable
+        From the leaves of the carry and those of ``x`` to trees of the new carry and of ``y``.
+    carry, items : Tree
+        What it begins with, and what it goes through.
+    count : int
+        The number of steps.
+    """
+
+    def __init__(
+        self,
+        body: Callable[[Sequence[Any], Sequence[Any]], tuple[Any, Any]],
+        carry: Tree,
+        items: Tree,
+        count: int,
+        *,
+        reverse: bool,
+        segments: int,
+    ) -> None:
+        self._body, self._carry, self._items, self._count = body, carry, items, count
+        self._reverse, self._segments = reverse, segments
+
+    def run(self) -> tuple[Any, Any]:
+        """What the loop gives."""
+        carry, items = self._carry, self._items
+        order = range(self._count - 1, -1, -1) if self._reverse else range(self._count)
+        if not self._count:
+            return self._nothing()
+        leaves = can_hold(carry.leaves, items.leaves)
+        first = [part_of(a, order[0]) for a in items.leaves]
+        for _ in range(3):
+            given = list(map(looks, leaves))
+            new, y = self._body([owned(a) for a in leaves], [owned(a) for a in first])
+            after, made = carry.open(new), Tree(y, "y")
+            place = place_of((*leaves, *items.leaves, *after, *made.leaves))
+            if place is not None:
+                arrays = [place.array(a, spec) for a, spec in zip(leaves, given, strict=True)]
+                given = [
+                    ArraySpec(s.shape, s.dtype, g.weak)
+                    for s, g in zip((looks(place.leaf(a, 0)) for a in arrays), given, strict=True)
+                ]
+            specs = settled(carry, given, list(map(looks, after)))
+            turned = [_as_kind(a, spec) for a, spec in zip(leaves, specs, strict=True)]
+            if all(map(operator.is_, turned, leaves)):
+                break
+            leaves = turned  # a whole number that becomes a float: the first step counts with the float
+        if place is not None:
+            try:
+                return self._placed(place, leaves, specs)
+            except Followed:
+                pass
+            except OperationNotSupportedError:
+                if not place.own.has_values(place.like):
+                    raise  # otherwise a branch of the body may be taken on values
+        return self._on_values(order, after, made, specs)
+
+    def _nothing(self) -> tuple[Any, Any]:
+        """Of no steps: the carry as it is, and no entries of what a step would give."""
+        carry, items = self._carry, self._items
+        x = [_zeros(looks(a), looks(a).shape[1:]) for a in items.leaves]
+        _, y = self._body([owned(a) for a in carry.leaves], x)
+        made = Tree(y, "y")
+        empty = [_zeros(looks(a), (0, *looks(a).shape)) for a in made.leaves]
+        return carry.build(carry.leaves), made.build(empty)
+
+    def _on_values(
+        self, order: range, after: list[Any], made: Tree, specs: list[ArraySpec]
+    ) -> tuple[Any, Any]:
+        """In Python; the first step has been taken."""
+        carry, items, body = self._carry, self._items, self._body
+        kept: list[list[Any]] = [[snapshot(leaf)] for leaf in made.leaves]
+        for k in order[1:]:
+            new, y = body([owned(a) for a in after], [part_of(a, k) for a in items.leaves])
+            after = carry.open(new)
+            same_form(carry, specs, after)
+            for parts, leaf in zip(kept, made.open(y), strict=True):
+                parts.append(snapshot(leaf))
+        ys = [stacked(parts[::-1] if self._reverse else parts) for parts in kept]
+        return carry.build(after), made.build(ys)
+
+    def _placed(self, place: Place, leaves: list[Any], specs: list[ArraySpec]) -> tuple[Any, Any]:
+        """As one operation of a library."""
+        carry, items, count = self._carry, self._items, len(self._carry.leaves)
+        made: list[Tree] = []
+        into = placed(carry, specs, place)
+
+        def step(boxes: list[Any]) -> list[Any]:
+            new, y = self._body(boxes[:count], boxes[count:])
+            made[:] = [Tree(y, "y")]
+            return [*into(new), *map(place.array, made[0].leaves)]
+
+        on_arrays = place.on_arrays(step)
+
+        def body(state: Sequence[Any], x: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+            out = on_arrays([*state, *x])
+            return out[:count], out[count:]
+
+        start = place.arrays(leaves, specs)
+        xs = [place.array(a) for a in items.leaves]
+        final, ys = place.own.scan(
+            body, start, xs, self._count, reverse=self._reverse, segments=self._segments
+        )
+        return carry.build(list(map(place.result, final))), made[0].build(list(map(place.result, ys)))
+
+
+def _zeros(spec: ArraySpec, shape: tuple[int, ...]) -> np.ndarray:
+    return np.zeros(shape, spec.dtype if isinstance(spec.dtype, np.dtype) else float)
+
+
+def _as_kind(leaf: Any, spec: ArraySpec) -> Any:
+    """A Python number of the kind that the loop carries."""
+    kind = type(leaf)
+    if kind not in (int, float) or not isinstance(spec.dtype, np.dtype) or spec.kind not in "fc":
+        return leaf
+    wanted = float if spec.kind == "f" else complex
+    return leaf if kind is wanted else wanted(leaf)
+
+
+def _length(items: Tree, length: int | None) -> int:
+    """The number of steps."""
+    found = None if length is None else operator.index(length)
+    if found is not None and found < 0:
+        raise ArgumentError(f"scan takes a number of steps, and length is {found}")
+    known = None if found is None else f"length is {found}"
+    for k, leaf in enumerate(items.leaves):
+        shape = looks(leaf).shape
+        if not shape:
+            raise ArgumentError(
+                f"scan goes along the first axis of every array in xs, and {items.path(k)} has no axes"
+            )
+        if found is None:
+            found, known = shape[0], f"{items.path(k)} has {shape[0]} entries"
+        elif shape[0] != found:
+            raise ArgumentError(
+                f"scan takes one step per entry of xs: {known}, and {items.path(k)} has {shape[0]} entries "
+                "along its first axis"
+            )
+    if found is None:
+        raise ArgumentError("scan without xs has to be told how many steps to take: length=100")
+    return found
+
+
+def _segments(checkpoint: bool | int, count: int) -> int:
+    """At how many places the carry is kept; 0 for at every step."""
+    if checkpoint is False or not count:
+        return 0
+    if checkpoint is True:
+        return max(1, round(count**0.5))
+    found = operator.index(checkpoint)
+    if found < 1:
+        raise ArgumentError(f"checkpoint is True or the number of places to keep the carry at, not {found}")
+    return min(found, count)
+
+
+def fori_loop(
+    lower: int,
+    upper: int,
+    body: Callable[[Any, Any], Any],
+    init: Any,
+    *,
+    checkpoint: bool | int = False,
+) -> Any:
+    """Count from ``lower`` to ``upper``: ``for i in range(lower, upper): carry = body(i, carry)``.
+
+    Parameters
+    ----------
+    lower, upper : int
+        The first number, and the one before which it ends; known numbers, no traced ones.
+    body : callable
+        ``body(i, carry)``, giving the next carry, written in NumPy.
+    init : array, number or tree of them
+        What the first step begins with; see ``scan``.
+    checkpoint : bool or int
+        As in ``scan``.
+
+    Returns
+    -------
+    like ``init``
+        The carry after the last step.
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> def power(x):
+    ...     return ad.fori_loop(0, 5, lambda i, y: y * x, 1.0)
+    >>> float(ad.derivative(power, 2.0))
+    80.0
+    """
+    try:
+        first, last = operator.index(lower), operator.index(upper)
+    except TypeError:
+        raise refused(
+            "fori_loop counts between numbers that are known",
+            "use polyad.while_loop where the number of steps is computed",
+        ) from None
+    start, numbers = Tree(init, "carry"), Tree(np.arange(first, max(first, last)), "i")
+    count = len(numbers.leaves[0])
+    if not count:
+        return init
+
+    def step(leaves: Sequence[Any], i: Sequence[Any]) -> tuple[Any, Any]:
+        (k,) = i
+        return body(int(k) if isinstance(k, np.integer) else k, start.build(leaves)), None
+
+    segments = _segments(checkpoint, count)
+    return _Scan(step, start, numbers, count, reverse=False, segments=segments).run()[0]

@@ -1,0 +1,364 @@
+"""Loops and choices as one operation: ``ad.scan`` and its siblings, under every backend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import polyad as ad
+
+BACKENDS = [
+    ad.NumPy(),
+    ad.NumPy(mode="forward"),
+    ad.NumPy(compile=True),
+    ad.JAX(),
+    ad.JAX(mode="forward"),
+    ad.JAX(jit=False),
+    ad.Torch(),
+    ad.Autograd(),
+    ad.CasADi(),
+    ad.SymPy(),
+    ad.FiniteDifferences(),
+]
+every = pytest.mark.parametrize("backend", BACKENDS, ids=repr)
+# whose arrays have no values while the function runs
+TRACING = [ad.NumPy(compile=True), ad.JAX(), ad.CasADi()]
+A, N = 0.9, 6
+XS = np.array([0.3, -1.2, 0.7, 2.0, -0.4, 1.1])
+OTHER = np.array([-0.6, 0.2, 1.7, -1.0, 0.9, 0.8])
+
+
+def near(found: Any, expected: Any, backend: Any) -> None:
+    tolerance = 2e-5 if isinstance(backend, ad.FiniteDifferences) else 1e-10
+    assert np.shape(found) == np.shape(expected)
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+def powers(a: float) -> np.ndarray:
+    """The Jacobian of ``c_k = a c_{k-1} + x_k`` in x."""
+    k, j = np.indices((N, N))
+    return np.where(k >= j, a ** np.maximum(k - j, 0), 0.0)
+
+
+def recursion(x: Any, a: Any, *, reverse: bool = False) -> Any:
+    """``c_k = a c_{k-1} + x_k`` for all k, from 0, the carry a tree."""
+
+    def step(carry: Any, item: Any) -> Any:
+        c = a * carry["c"][0] + item
+        return {"c": (c, carry["c"][1] + np.sin(c))}, (c, c**2)
+
+    final, (cs, _) = ad.scan(step, {"c": (0.0, 0.0)}, x, reverse=reverse)
+    return cs if reverse else np.concatenate([cs[:-1], np.stack([final["c"][0]])])
+
+
+@every
+def test_the_jacobian_of_a_linear_recursion(backend: Any) -> None:
+    near(ad.jacobian(recursion, XS, A, backend=backend), powers(A), backend)
+
+
+@every
+def test_the_gradient_by_what_a_step_takes_from_around_it(backend: Any) -> None:
+    # the last c is sum a^(n-1-k) x_k
+    k = np.arange(N - 1)
+    expected = np.sum((N - 1 - k) * A ** (N - 2 - k) * XS[:-1])
+    found = ad.gradient(lambda a: recursion(XS, a)[-1], A, backend=backend)
+    near(found, expected, backend)
+
+
+def test_a_loop_from_the_end() -> None:
+    for backend in (ad.NumPy(), ad.JAX(), ad.Torch()):
+        found = ad.jacobian(lambda x: recursion(x, A, reverse=True), XS, backend=backend)
+        near(found, powers(A).T, backend)
+
+
+def growth(x: Any) -> Any:
+    """``(sum x)^(n+1)``, in a loop that counts."""
+    total = np.sum(x)
+    return ad.fori_loop(0, N, lambda i, y: y * total, total)
+
+
+@every
+def test_second_order_and_products(backend: Any) -> None:
+    x = np.array([0.2, 0.5, 0.4])
+    total, v = x.sum(), np.array([1.0, -2.0, 0.5])
+    first, second = (N + 1) * total**N, (N + 1) * N * total ** (N - 1)
+    near(ad.gradient(growth, x, backend=backend), np.full(3, first), backend)
+    near(ad.jvp(growth, x, v=v, backend=backend), first * v.sum(), backend)
+    if not isinstance(backend, ad.FiniteDifferences):
+        near(ad.hvp(growth, x, v=v, backend=backend), np.full(3, second * v.sum()), backend)
+        near(ad.hessian(growth, x, backend=backend), np.full((3, 3), second), backend)
+
+
+@every
+def test_a_prepared_call_elsewhere(backend: Any) -> None:
+    prepared = ad.prepare_gradient(lambda x: np.sum(recursion(x, A) ** 2), OTHER, backend=backend)
+    m = powers(A)
+    near(prepared(XS), 2 * m.T @ m @ XS, backend)
+    near(prepared(OTHER), 2 * m.T @ m @ OTHER, backend)
+
+
+@pytest.mark.parametrize("backend", [ad.NumPy(), ad.JAX(), ad.Torch(), ad.CasADi()], ids=repr)
+def test_batches_of_directions(backend: Any) -> None:
+    v = np.stack([OTHER, 2 * XS])
+    near(ad.jvp(recursion, XS, A, v=v, batched=True, backend=backend), v @ powers(A).T, backend)
+    near(ad.vjp(recursion, XS, A, w=v, batched=True, backend=backend), v @ powers(A), backend)
+
+
+def test_nested_loops_and_a_derivative_within_a_step() -> None:
+    def inner(y: Any, a: Any) -> Any:
+        return ad.fori_loop(0, 3, lambda i, z: z * y, a)  # a y^3
+
+    def f(x: Any) -> Any:
+        def step(c: Any, a: Any) -> Any:
+            return c + ad.derivative(inner, x, a), None  # 3 a x^2
+
+        return ad.scan(step, 0.0, XS)[0]
+
+    for backend in (ad.NumPy(), ad.NumPy(mode="forward"), ad.JAX(), ad.CasADi()):
+        near(ad.derivative(f, 0.7, backend=backend), 6 * XS.sum() * 0.7, backend)
+
+
+def test_the_engine_within_the_trace_of_jax() -> None:
+    m = powers(A)
+    for inner in (ad.NumPy(), ad.NumPy(mode="forward")):
+
+        def outer(x: Any, inner: Any = inner) -> Any:
+            return np.sum(ad.gradient(lambda x: np.sum(recursion(x, A) ** 2), x, backend=inner) * OTHER)
+
+        near(ad.gradient(outer, XS, backend="jax"), 2 * m.T @ m @ OTHER, inner)
+
+
+def test_outside_of_a_differentiation_it_is_a_loop() -> None:
+    final, ys = ad.scan(lambda c, x: (c + x["a"], (c, x["b"])), 0, {"a": np.arange(4), "b": np.eye(4)})
+    assert final == 6
+    np.testing.assert_array_equal(ys[0], [0, 0, 1, 3])
+    np.testing.assert_array_equal(ys[1], np.eye(4))
+    final, ys = ad.scan(lambda c, _: (2 * c, c), 1.0, length=3)
+    assert final == 8.0
+    np.testing.assert_array_equal(ys, [1.0, 2.0, 4.0])
+
+
+def test_nothing_that_a_step_writes_to_is_the_callers() -> None:
+    start, xs = np.zeros(2), np.ones((3, 2))
+
+    def step(c: Any, x: Any) -> Any:
+        c += x
+        x *= 2
+        return c, c
+
+    for backend in (None, "numpy", "jax"):
+        if backend is None:
+            final, ys = ad.scan(step, start, xs)
+            np.testing.assert_array_equal(ys, np.cumsum(xs, axis=0))
+            np.testing.assert_array_equal(final, [3.0, 3.0])
+        else:
+            found = ad.jacobian(lambda xs: ad.scan(step, start, xs)[1], xs, backend=backend)
+            expected = np.einsum("kj,ab->kajb", np.tril(np.ones((3, 3))), np.eye(2))
+            np.testing.assert_array_equal(found, expected)
+    assert not start.any() and (xs == 1).all()
+
+
+def test_no_steps() -> None:
+    for backend in (ad.NumPy(), ad.JAX()):
+        value, g = ad.value_and_gradient(
+            lambda x: ad.scan(lambda c, y: (c * y, c), x, np.zeros(0))[0] ** 2, 3.0, backend=backend
+        )
+        assert (value, g) == (9.0, 6.0)
+    _, ys = ad.scan(lambda c, y: (c, (y, c)), 1.0, np.zeros((0, 2)))
+    assert [a.shape for a in ys] == [(0, 2), (0,)]
+
+
+def test_a_whole_number_becomes_the_float_that_it_meets() -> None:
+    for backend in (ad.NumPy(), ad.JAX(), ad.Torch(), ad.CasADi()):
+        # of a whole number 1 // 2 would be 0, and 2**-1 an error
+        found = ad.gradient(lambda x: ad.scan(lambda c, x: (c + x, c), 0, x)[0], XS, backend=backend)
+        near(found, np.ones(N), backend)
+
+
+# -- while_loop ---------------------------------------------------------------------------------------
+
+
+def newton(a: Any, max_steps: int | None = None) -> Any:
+    """The square root."""
+
+    def close(state: Any) -> Any:
+        return np.abs(state[0] - state[1]) > 1e-13
+
+    def step(state: Any) -> Any:
+        return 0.5 * (state[0] + a / state[0]), state[0]
+
+    return ad.while_loop(close, step, (a + 1.0, 0.0), max_steps=max_steps)[0]
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        ad.NumPy(),
+        ad.NumPy(mode="forward"),
+        ad.JAX(),
+        ad.JAX(jit=False),
+        ad.Torch(),
+        ad.Autograd(),
+        ad.FiniteDifferences(),
+    ],
+    ids=repr,
+)
+def test_a_loop_that_ends_on_a_condition(backend: Any) -> None:
+    a = 3.0
+    near(ad.derivative(newton, a, 50, backend=backend), 0.5 * a**-0.5, backend)
+    prepared = ad.prepare_derivative(newton, 300.0, ad.Static(50), backend=backend)
+    near(prepared(a, ad.Static(50)), 0.5 * a**-0.5, backend)  # takes another number of steps
+    if not isinstance(backend, ad.FiniteDifferences):
+        near(ad.second_derivative(newton, a, ad.Static(50), backend=backend), -0.25 * a**-1.5, backend)
+
+
+def test_forward_mode_of_jax_needs_no_limit_and_reverse_mode_says_that_it_does() -> None:
+    near(ad.derivative(newton, 3.0, ad.Static(None), backend="jax:forward"), 0.5 * 3**-0.5, None)
+    with pytest.raises(ad.errors.FunctionNotSupportedError, match="max_steps"):
+        ad.prepare_gradient(newton, 3.0, ad.Static(None), backend="jax:reverse")
+
+
+def test_a_loop_that_does_not_end_in_time_has_no_result() -> None:
+    with pytest.raises(ad.errors.DomainError, match="max_steps=2"):
+        ad.derivative(newton, 3.0, ad.Static(2))
+    for mode in ("jax", "jax:reverse"):
+        prepared = ad.prepare_gradient(newton, 3.0, ad.Static(2), backend=mode)
+        assert np.isnan(prepared(3.0, ad.Static(2)))
+    # as many as it needs are enough
+    for backend in ("numpy", "jax"):
+        halves = ad.prepare_gradient(
+            lambda x: ad.while_loop(lambda y: y > 1, lambda y: y / 2, x, max_steps=3), 7.0, backend=backend
+        )
+        assert halves(7.0) == 0.125
+        assert halves(1.5) == 0.5
+
+
+def test_a_condition_on_known_numbers_is_a_loop_of_known_length() -> None:
+    def f(x: Any) -> Any:
+        return ad.while_loop(lambda s: s[0] < 4, lambda s: (s[0] + 1, s[1] * x), (0, 1.0))[1]
+
+    for backend in BACKENDS:
+        near(ad.derivative(f, 2.0, backend=backend), 32.0, backend)
+
+
+# -- cond and switch ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [ad.NumPy(), ad.NumPy(mode="forward"), ad.JAX(), ad.JAX(jit=False), ad.Torch(), ad.Autograd()],
+    ids=repr,
+)
+def test_one_of_two_functions(backend: Any) -> None:
+    scale = np.array([1.0, 2.0])
+
+    def f(x: Any) -> Any:
+        total = np.sum(x)
+        root = ad.cond(total > 0, lambda y: (np.sqrt(y), 0), lambda y: (y * x[0], 1), total)
+        return root[0] * np.sum(scale)
+
+    up, down = np.array([1.5, 2.5]), np.array([-3.0, 1.0])
+    prepared = ad.prepare_gradient(f, up, backend=backend)
+    near(prepared(up), np.full(2, 0.75), backend)
+    near(prepared(down), 3 * np.array([-2.0 - 3.0, -3.0]), backend)  # no NaN of the root of -2
+    near(ad.hessian(f, down, backend=backend), 3 * np.array([[2.0, 1.0], [1.0, 0.0]]), backend)
+
+
+@pytest.mark.parametrize("backend", [ad.NumPy(), ad.JAX(), ad.Torch()], ids=repr)
+def test_one_of_several_functions(backend: Any) -> None:
+    branches = [lambda y: y**2, lambda y: np.exp(y), lambda y: 5 * y]
+
+    def f(x: Any, k: Any) -> Any:
+        return ad.switch(k, branches, x)
+
+    prepared = ad.prepare_derivative(f, 0.5, 0, backend=backend)
+    for k, expected in ((0, 2.0), (1, np.e), (2, 5.0), (7, 5.0), (-3, 2.0)):
+        near(prepared(1.0, k), expected, backend)
+
+
+# -- what is refused ----------------------------------------------------------------------------------
+
+REFUSED = [
+    (lambda x: ad.scan(lambda c, y: ((c, c), None), x, XS), r"carry changes its structure"),
+    (lambda x: ad.scan(lambda c, y: ([*c, y], None), [x], XS), r"carry changes its structure"),
+    (lambda x: ad.scan(lambda c, y: ((c[0], c[1] + c[0] * XS), None), (x, 0.0), XS), r"carry\[1\] .*shape"),
+    (lambda x: ad.scan(lambda c, y: (c * x, None), np.ones(2, np.float32), XS), r"carry changes its dtype"),
+    (lambda x: ad.scan(lambda c, y: c * x, x, XS), r"returned a .*\(carry, None\)"),
+    (lambda x: ad.scan(lambda c, y: ((c[0] * x, c[1]), None), (x, "s"), XS), r"carry\[1\] is a str"),
+    (lambda x: ad.while_loop(lambda c: c + XS > 0, lambda c: c - 1, x), r"np.any"),
+    (lambda x: ad.while_loop(lambda c: True, lambda c: c * np.ones(2), x), r"carry changes its shape"),
+]
+
+
+@pytest.mark.parametrize("backend", [ad.NumPy(), ad.JAX(), ad.Torch()], ids=repr)
+@pytest.mark.parametrize(("f", "message"), REFUSED)
+def test_what_does_not_stay_the_same_is_refused_by_name(f: Any, message: str, backend: Any) -> None:
+    with pytest.raises(ad.errors.OperationNotSupportedError, match=message):
+        ad.gradient(f, 2.0, backend=backend)
+
+
+def test_a_number_of_steps_that_is_not_known() -> None:
+    def step(c: Any, x: Any) -> Any:
+        return c, x
+
+    for kwargs, message in (
+        ({}, "length=100"),
+        ({"xs": {"a": np.zeros(3), "b": np.zeros(4)}}, r"xs\['a'\] has 3 .*xs\['b'\] has 4"),
+        ({"xs": np.zeros(3), "length": 4}, "length is 4"),
+        ({"xs": 1.0}, "no axes"),
+        ({"length": -1}, "length is -1"),
+        ({"xs": np.zeros(3), "checkpoint": 0}, "checkpoint"),
+    ):
+        with pytest.raises(ad.errors.ArgumentError, match=message):
+            ad.scan(step, 0.0, **kwargs)
+
+
+def test_branches_that_disagree() -> None:
+    def f(x: Any) -> Any:
+        return ad.cond(x > 0, lambda: (x, x), lambda: x)
+
+    with pytest.raises(ad.errors.OperationNotSupportedError, match="same structure"):
+        ad.prepare_gradient(lambda x: f(x)[0], 2.0, backend="jax")
+
+
+# -- memory -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("checkpoint", [True, 1, 4, N])
+@every
+def test_a_loop_that_keeps_little(checkpoint: Any, backend: Any) -> None:
+    def f(x: Any) -> Any:
+        def step(c: Any, y: Any) -> Any:
+            c = np.sin(c) * x[0] + y
+            return c, c
+
+        final, ys = ad.scan(step, 0.5, x, checkpoint=checkpoint)
+        return final + np.sum(ys**2)
+
+    def unrolled(x: Any) -> Any:
+        c, total = 0.5, 0.0
+        for y in x:
+            c = np.sin(c) * x[0] + y
+            total = total + c**2
+        return c + total
+
+    near(ad.gradient(f, XS, backend=backend), ad.gradient(unrolled, XS, backend="numpy:forward"), backend)
+
+
+def test_as_functions_of_jax() -> None:
+    """On JAX's own arrays, in code that is written for these."""
+    import jax.numpy as jnp
+
+    def f(x: Any) -> Any:
+        c, ys = ad.scan(lambda c, y: (jnp.sin(c) + y, c), jnp.zeros(()), x)
+        return jnp.sum(ys) + ad.while_loop(lambda c: c > 1e3, lambda c: c / 2, c, max_steps=3)
+
+    def g(x: Any) -> Any:
+        c, total = 0.0, 0.0
+        for y in x:
+            c, total = np.sin(c) + y, total + c
+        return total + c
+
+    near(ad.gradient(f, XS, backend="jax"), ad.gradient(g, XS), None)

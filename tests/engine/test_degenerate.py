@@ -493,6 +493,14 @@ CHOSEN: dict[str, tuple[Callable[..., Any], np.ndarray]] = {
         lambda a: (lambda y: np.sum(WEIGHTS * (y[0] @ y[2])))(np.linalg.svd(a)),
         np.diag([1.0, 0.0, 0.0]),
     ),
+    "polar factor of one that is zero": (
+        lambda a: (lambda y: np.sum(WEIGHTS * (y[0] @ y[2])))(np.linalg.svd(a)),
+        (Q * [3.0, 2.0, 0.0]) @ Q[::-1],
+    ),
+    "signs of one that is zero": (
+        lambda a: (lambda y: np.sum(WEIGHTS * ((y[0] * np.cosh(y[1])) @ y[2])))(np.linalg.svd(a)),
+        (Q * [3.0, 3.0, 0.0]) @ Q,
+    ),
     "size": (
         lambda a: (lambda y: np.sum(WEIGHTS * ((y[2].T * y[1]) @ y[2])))(np.linalg.svd(a)),
         np.diag([1.0, 0.0, 0.0]),
@@ -506,6 +514,69 @@ def test_functions_that_depend_on_the_vectors_are_refused(case: str, name: str) 
     f, a = CHOSEN[case]
     with pytest.raises(DegenerateError, match="depends on which of them are chosen"):
         ad.gradient(f, a, backend=backend_of(name))
+
+
+def _dilation(a: Any) -> Any:
+    """Blocks of the exponential of [[0, a], [a.T, 0]]: the signs of the vectors meet in pairs."""
+    u, s, vh = np.linalg.svd(a)
+    cosh, sinh = np.cosh(s), np.sinh(s)
+    return np.block([[(u * cosh) @ u.T, (u * sinh) @ vh], [(vh.T * sinh) @ u.T, (vh.T * cosh) @ vh]])
+
+
+@everywhere("sympy")
+@pytest.mark.parametrize("values", [[3.0, 2.0, 0.0], [2.0, 2.0, 0.0], [2.0, 0.0, 0.0], [3.0, 2.0, 1.0]])
+def test_functions_in_which_signs_meet_in_pairs(values: list[float], name: str) -> None:
+    a = (Q * values) @ Q[::-1]
+    w = np.random.default_rng(3).standard_normal((6, 6))
+    whole = lambda x: np.block([[np.zeros((3, 3)), x], [x.T, np.zeros((3, 3))]])  # noqa: E731
+    exact = scipy.linalg.expm_frechet(whole(a), (w + w.T) / 2)[1]
+    found = ad.gradient(lambda a: np.sum(w * _dilation(a)), a, backend=backend_of(name))
+    np.testing.assert_allclose(found, exact[:3, 3:] + exact[3:, :3].T, rtol=1e-9, atol=1e-12)
+    push = ad.jvp(_dilation, a, v=WEIGHTS, backend=backend_of(name))
+    np.testing.assert_allclose(push, scipy.linalg.expm_frechet(whole(a), whole(WEIGHTS))[1], rtol=1e-9)
+
+
+RANKS = {
+    "twice": np.array([[1.0, 2, 3], [2, 4, 1], [3, 6, 2], [1, 2, 7]]),
+    "zero column": np.array([[1.0, 0], [2, 0]]),
+    "zero": np.zeros((3, 2)),
+}
+
+
+@everywhere("sympy")
+@pytest.mark.parametrize("case", RANKS)
+@pytest.mark.parametrize("part", [0, 1], ids="qr")
+def test_triangular_factors_of_dependent_columns(part: int, case: str, name: str) -> None:
+    """Refused where there are values; otherwise not a number, and a warning."""
+    a, backend = RANKS[case], backend_of(name)
+    for call in (ad.gradient, ad.jacobian):
+        f = lambda a: np.sum(np.linalg.qr(a)[part] ** 3)  # noqa: E731
+        if name in ("jax", "casadi"):
+            with pytest.warns(ad.errors.NonFiniteWarning):
+                assert np.isnan(call(f, a, backend=backend)).all()
+        else:
+            with pytest.raises(OperationNotSupportedError, match="columns depend on each other"):
+                call(f, a, backend=backend)
+    # the factors of a constant are nobody's business
+    constant = lambda x, a: np.sum(x * np.linalg.qr(a)[1][0, 0])  # noqa: E731
+    expected = np.full(2, np.linalg.qr(a)[1][0, 0])
+    np.testing.assert_allclose(ad.gradient(constant, np.ones(2), a, backend=backend), expected, rtol=1e-12)
+
+
+@everywhere("sympy")
+def test_triangular_factors_of_full_rank(name: str) -> None:
+    a, w = WEIGHTS[:, :2] + np.eye(3, 2), np.random.default_rng(4).standard_normal((3, 2))
+
+    def projected(a: Any) -> Any:
+        q, r = np.linalg.qr(a)
+        return np.sum(w * (q @ q.T @ w)) + np.sum((r.T @ r) ** 2)
+
+    plus = np.linalg.pinv(a)
+    away = np.eye(3) - a @ plus
+    expected = 2 * away @ w @ w.T @ plus.T + 4 * a @ a.T @ a
+    np.testing.assert_allclose(ad.gradient(projected, a, backend=backend_of(name)), expected, rtol=1e-10)
+    second = ad.hvp(projected, a, v=w, backend=backend_of(name))
+    np.testing.assert_allclose(second, ad.hvp(projected, a, v=w, backend="finite"), rtol=1e-5, atol=1e-5)
 
 
 def test_polar_factors_of_equal_singular_values() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
+from polyad.arrays.libraries import library_of_package
 from polyad.arrays.user_code import is_polyads
 
 __all__ = ["catches", "is_caught"]
@@ -58,10 +59,16 @@ def is_caught(error: type[Exception], frame: FrameType | None, stop: Callable[[C
     """
     inside = []
     while frame is not None and not stop(frame.f_code):
-        if not is_polyads(frame.f_code.co_filename):
+        if not (is_polyads(frame.f_code.co_filename) or _is_a_frameworks(frame)):
             inside.append(frame)
         frame = frame.f_back
     return frame is not None and any(catches(each, each.f_lasti, error) for each in inside)
+
+
+def _is_a_frameworks(frame: FrameType) -> bool:
+    """Whether a frame is in a framework's own code, which has handlers for purposes of its own."""
+    owner = library_of_package(str(frame.f_globals.get("__name__", "")).partition(".")[0])
+    return owner is not None and owner.is_foreign
 
 
 def catches(frame: FrameType, at: int, error: type[Exception]) -> bool:

@@ -299,8 +299,9 @@ class Adapter(Looping):
         except Exception:  # every library has an error of its own for an array whose trace is over
             return None
 
-    def later(self, check: Callable[..., Any], arrays: tuple[Any, ...]) -> None:
-        """Make a check on values, which raises, whenever there are any; a library that traces has none."""
+    def later(self, check: Callable[..., Any], arrays: tuple[Any, ...]) -> bool:
+        """Make a check on values, which raises, whenever there are any; False where it is not made."""
+        return False
 
     # -- what has other names or forms nearly everywhere ---------------------------------------------
 

@@ -335,10 +335,10 @@ def beside(x: Any, like: Proxy) -> Proxy:
     return Proxy(like.library, adapter(like.library).constant(np.asarray(x), like.array))
 
 
-def later(check: Callable[..., Any], *values: Value) -> None:
-    """Make a check whenever the library knows the values, of which one at least is a ``Proxy``."""
+def later(check: Callable[..., Any], *values: Value) -> bool:
+    """Make a check whenever the library knows the values; one at least is a ``Proxy``. False if never."""
     own = adapter(next(v.library for v in values if type(v) is Proxy))
-    own.later(check, tuple(v.array if type(v) is Proxy else v for v in values))
+    return own.later(check, tuple(v.array if type(v) is Proxy else v for v in values))
 
 
 def is_kept(value: Value) -> bool:

@@ -77,12 +77,13 @@ class RecordingAdapter(Adapter):
     def stop(self, a: Any) -> Any:
         return a
 
-    def later(self, check: Callable[..., Any], arrays: tuple[Any, ...]) -> None:
+    def later(self, check: Callable[..., Any], arrays: tuple[Any, ...]) -> bool:
         recording = next((a.recording for a in arrays if type(a) is Cell and a.recording is not None), None)
         values = [a.value if type(a) is Cell else a for a in arrays]
         check(*values)
         if recording is not None:
             recording.demand(check, [a.source if type(a) is Cell else a for a in arrays])
+        return True
 
     # What Adapter defines in terms of a framework's own functions is NumPy's here.
     own_concatenate = own_stack = own_einsum = own_svd = own_searchsorted = None  # type: ignore[assignment]

@@ -11,6 +11,8 @@ which are not recorded on the tape:
   limit, for all pairs at once;
 * the second rotates the vectors: a result that does not depend on the choice does not change with it beyond
   what the limits say; anything else is refused.
+* the third lengthens the left singular vectors of a value that is zero: a result that jumps with their signs
+  (``U @ Vh``) depends on them and on the right ones together, which its cotangents show.
 
 This holds for several factorisations of one tape together, since rotating the vectors of one changes nothing
 whatever the values of another are. It is first order only: there are no second derivatives.
@@ -101,8 +103,10 @@ def _split(primitive: Primitive, a: Value, place: int, pull: Any, turned: Any) -
     level = tape.inner_level()
     found = []
     for k, part in enumerate(y):
-        tangent = np.zeros((2, *part.shape), dtype=part.dtype)
+        tangent = np.zeros((3, *part.shape), dtype=part.dtype)
         tangent[0 if k == place else 1] = apart if k == place else turns[k]
+        if place and not k:
+            tangent[2] = part * none[..., None, :]
         found.append(Dual(level, part, tangent))
     return a._recorded(primitive, tuple(found), pull(level, found, apart, same, none, turns), a.index)
 
@@ -220,6 +224,9 @@ def _pull_svd(level: int, y: Any, apart: Any, same: Any, none: Any, turns: Any) 
         scale = (1.0, s.max(axis=-1)[..., None, None], 1.0)
         _vanishes(other, (plus[0], plus[2]), zu, scale, beside=zv)
         _vanishes(both & ~eye, (minus[0], minus[2]), zu, scale, beside=zv)
+        longer = _lengthened(wvh, level)
+        if longer is not None:
+            _vanishes(both, (matmul(vh, adjoint(longer)),), zu, scale, beside=zv)
         inner: Value = 0.0
         if plus[0] is not None:
             inner = plus[0] / gap * ~same + minus[0] / total * ~both
@@ -260,6 +267,18 @@ def _parts(z: Value, level: int) -> tuple[Value, Value, Value]:
         return p if t is None else Dual(z.level, getitem(t, index=0) * 0.0 if p is None else p, t)
 
     return joined(primal[0], tangent[0]), joined(primal[1], tangent[1]), joined(primal[2], tangent[2])
+
+
+def _lengthened(z: Value, level: int) -> Value:
+    """A cotangent along the third of the inner level's tangents, if it has one."""
+    if type(z) is not Dual or z.level < level:
+        return None
+    if z.level == level:
+        return getitem(z.tangent, index=2)
+    primal, tangent = _lengthened(z.primal, level), _lengthened(z.tangent, level)
+    if tangent is None:
+        return primal
+    return Dual(z.level, getitem(tangent, index=0) * 0.0 if primal is None else primal, tangent)
 
 
 def _skew(z: Value) -> Value:

@@ -157,9 +157,11 @@ def over_gaps(z: Value, d: Value, scale: Value, *, strict: bool) -> Value:
 
 def over_columns(z: Value, s: Value, *, strict: bool) -> Value:
     """The columns of a matrix by numbers some of which may be zero, if the column is."""
-    if z.shape[-2] == z.shape[-1] or not z.shape[-2]:
-        return z * 0.0  # what is orthogonal to all directions is rounding
     gap = columns(s)
+    if not z.shape[-2]:
+        return z
+    if z.shape[-2] == z.shape[-1]:
+        z = z * 0.0  # what is orthogonal to all directions is rounding; signs of vectors are not determined
     return gap_quotient(z, gap, _nearly_zero(gap, s), strict=strict, square=False)
 
 

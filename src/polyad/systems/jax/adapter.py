@@ -147,6 +147,9 @@ class JAXAdapter(Loops):
     def own_svd(self, a: Any) -> Any:
         return self._by_rules("svd", lambda a: tuple(self.main().linalg.svd(a, full_matrices=False)))(a)
 
+    def own_qr(self, a: Any) -> Any:
+        return self._by_rules("qr", lambda a: tuple(self.main().linalg.qr(a)))(a)
+
     def _by_rules(self, name: str, value: Callable[..., Any]) -> Callable[..., Any]:
         """A factorisation with the rule of the table, which tells equal values from nearly equal ones."""
         push = PRIMITIVES[name].push

@@ -17,7 +17,7 @@ from polyad.systems.torch.indexing import positions
 __all__ = ["TorchAdapter"]
 
 # of these torch's own derivatives are wrong, or none, where a matrix is singular or eigenvalues are equal
-BY_TABLE = frozenset({"det", "eigh", "eigvalsh", "svd", "svdvals"})
+BY_TABLE = frozenset({"det", "eigh", "eigvalsh", "svd", "svdvals", "qr"})
 # what raises where a matrix is singular, not definite, or an iteration does not converge
 FAILING = frozenset(
     "cholesky inv solve solve_triangular det slogdet eigh eigvalsh eig svd svdvals pinv qr".split()

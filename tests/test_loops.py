@@ -23,8 +23,6 @@ BACKENDS = [
     ad.FiniteDifferences(),
 ]
 every = pytest.mark.parametrize("backend", BACKENDS, ids=repr)
-# whose arrays have no values while the function runs
-TRACING = [ad.NumPy(compile=True), ad.JAX(), ad.CasADi()]
 A, N = 0.9, 6
 XS = np.array([0.3, -1.2, 0.7, 2.0, -0.4, 1.1])
 OTHER = np.array([-0.6, 0.2, 1.7, -1.0, 0.9, 0.8])
@@ -201,13 +199,14 @@ def newton(a: Any, max_steps: int | None = None) -> Any:
         ad.JAX(jit=False),
         ad.Torch(),
         ad.Autograd(),
+        ad.CasADi(),
         ad.FiniteDifferences(),
     ],
     ids=repr,
 )
 def test_a_loop_that_ends_on_a_condition(backend: Any) -> None:
     a = 3.0
-    near(ad.derivative(newton, a, 50, backend=backend), 0.5 * a**-0.5, backend)
+    near(ad.derivative(newton, a, ad.Static(50), backend=backend), 0.5 * a**-0.5, backend)
     prepared = ad.prepare_derivative(newton, 300.0, ad.Static(50), backend=backend)
     near(prepared(a, ad.Static(50)), 0.5 * a**-0.5, backend)  # takes another number of steps
     if not isinstance(backend, ad.FiniteDifferences):
@@ -220,19 +219,23 @@ def test_forward_mode_of_jax_needs_no_limit_and_reverse_mode_says_that_it_does()
         ad.prepare_gradient(newton, 3.0, ad.Static(None), backend="jax:reverse")
 
 
+def halved(x: Any, max_steps: int) -> Any:
+    """As often as it takes to come to 1 or below."""
+    return ad.while_loop(lambda y: y > 1, lambda y: y / 2, x, max_steps=max_steps)
+
+
 def test_a_loop_that_does_not_end_in_time_has_no_result() -> None:
     with pytest.raises(ad.errors.DomainError, match="max_steps=2"):
         ad.derivative(newton, 3.0, ad.Static(2))
-    for mode in ("jax", "jax:reverse"):
-        prepared = ad.prepare_gradient(newton, 3.0, ad.Static(2), backend=mode)
-        assert np.isnan(prepared(3.0, ad.Static(2)))
+    for backend in ("jax", "jax:reverse", "casadi"):
+        halves = ad.prepare_gradient(halved, 3.0, ad.Static(2), backend=backend)
+        assert halves(3.0, ad.Static(2)) == 0.25
+        assert np.isnan(halves(7.0, ad.Static(2)))
     # as many as it needs are enough
     for backend in ("numpy", "jax"):
-        halves = ad.prepare_gradient(
-            lambda x: ad.while_loop(lambda y: y > 1, lambda y: y / 2, x, max_steps=3), 7.0, backend=backend
-        )
-        assert halves(7.0) == 0.125
-        assert halves(1.5) == 0.5
+        halves = ad.prepare_gradient(halved, 7.0, ad.Static(3), backend=backend)
+        assert halves(7.0, ad.Static(3)) == 0.125
+        assert halves(1.5, ad.Static(3)) == 0.5
 
 
 def test_a_condition_on_known_numbers_is_a_loop_of_known_length() -> None:
@@ -248,7 +251,15 @@ def test_a_condition_on_known_numbers_is_a_loop_of_known_length() -> None:
 
 @pytest.mark.parametrize(
     "backend",
-    [ad.NumPy(), ad.NumPy(mode="forward"), ad.JAX(), ad.JAX(jit=False), ad.Torch(), ad.Autograd()],
+    [
+        ad.NumPy(),
+        ad.NumPy(mode="forward"),
+        ad.JAX(),
+        ad.JAX(jit=False),
+        ad.Torch(),
+        ad.Autograd(),
+        ad.CasADi(),
+    ],
     ids=repr,
 )
 def test_one_of_two_functions(backend: Any) -> None:
@@ -313,6 +324,33 @@ def test_a_number_of_steps_that_is_not_known() -> None:
     ):
         with pytest.raises(ad.errors.ArgumentError, match=message):
             ad.scan(step, 0.0, **kwargs)
+
+
+def test_a_long_loop_of_casadi_is_a_tower_of_functions() -> None:
+    xs, a = np.linspace(-1.0, 1.0, 2347), 0.8
+    w = np.cos(np.arange(2347.0))
+
+    def f(x: Any, a: Any) -> Any:
+        weights = np.stack([a, 0.9 * np.exp(np.mean(x) - x[0] - 1.0)])  # computed once, not in every step
+
+        def step(c: Any, item: Any) -> Any:
+            c = weights * c + item
+            return c, np.prod(c)
+
+        final, ys = ad.scan(step, np.zeros(2), x, reverse=True)
+        return np.sum(ys * w) + np.sum(final)
+
+    for backend in (ad.CasADi(symbols="MX"), ad.CasADi(symbols="SX"), ad.CasADi()):
+        near(ad.gradient(f, xs, a, backend=backend), ad.gradient(f, xs, a), backend)
+
+
+def test_a_body_that_counts_in_python_is_unrolled_by_casadi() -> None:
+    def f(x: Any) -> Any:
+        return ad.fori_loop(0, N, lambda i, c: c + x[i] * x[-i], 0.0)
+
+    expected = XS[-np.arange(N)] * 2
+    near(ad.gradient(f, XS, backend="casadi"), expected, None)
+    near(ad.gradient(f, XS, backend="jax"), expected, None)
 
 
 def test_branches_that_disagree() -> None:

@@ -18,6 +18,8 @@ class Looping:
 
     # whether there are any; otherwise Python loops and chooses
     loops = False
+    # whether a Python loop, all its steps traced, may stand for one whose body cannot be traced by itself
+    unrolls = False
 
     def has_values(self, a: Any) -> bool:
         """Whether a choice can be made by the value of an array now."""

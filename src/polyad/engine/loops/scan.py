@@ -165,8 +165,9 @@ class _Scan:
             except Followed:
                 pass
             except OperationNotSupportedError:
-                if not place.own.has_values(place.like):
-                    raise  # otherwise a branch of the body may be taken on values
+                # a branch of the body may be taken on values, or an index by a number that is counted
+                if not (place.own.unrolls or place.own.has_values(place.like)):
+                    raise
         return self._on_values(order, after, made, specs)
 
     def _nothing(self) -> tuple[Any, Any]:

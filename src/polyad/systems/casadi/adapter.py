@@ -20,6 +20,7 @@ from polyad.engine.core.names import COMPARISONS, MATH
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES
 from polyad.systems.casadi.forms import RESULTS, Forms
+from polyad.systems.casadi.loops import CasADiLoops
 from polyad.systems.casadi.numpy_nodes import HOSTED, called_back
 from polyad.systems.casadi.order import Orders
 from polyad.systems.casadi.symbolic import Symbolic, constant
@@ -61,7 +62,7 @@ def dtype_of(args: tuple[Any, ...]) -> tuple[np.dtype[Any], bool]:
     return np.result_type(*parts), weak
 
 
-class CasADiAdapter(Orders):
+class CasADiAdapter(CasADiLoops, Orders):
     """CasADi's SX and MX."""
 
     name = "casadi"

@@ -18,12 +18,15 @@ import numpy as np
 from polyad.errors import DomainError
 from polyad.systems.casadi.symbolic import Symbolic
 
-__all__ = ["BUILDING", "Call", "Output"]
+__all__ = ["BUILDING", "SCALARS_PER_CALL", "Call", "Output"]
 
 # Expressions and buffers are built under one lock: their reference counts are not made for several threads.
 BUILDING = threading.RLock()
 # instructions of matrix expressions that can fail
 FAILING = ("CALL", "SOLVE", "INVERSE", "DETERMINANT", "MAP", "BSPLINE", "ASSERTION")
+
+# scalar instructions that cost what one on arrays costs besides its arithmetic (measured)
+SCALARS_PER_CALL = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +60,28 @@ def _may_fail(function: Any) -> bool:
     return any(function.instruction_id(k) in risky for k in range(function.n_instructions()))
 
 
+def _instructions(function: Any, known: dict[str, int]) -> int:
+    """The instructions of a function with those of the functions that it calls.
+
+    Scalar instructions within a function of matrices count for less than its own.
+    """
+    import casadi
+
+    count = int(function.n_instructions())
+    if function.is_a("SXFunction"):
+        return count
+    for k in range(count):
+        if function.instruction_id(k) == casadi.OP_CALL:
+            called = function.instruction_MX(k).which_function()
+            if called.name() not in known:
+                inner = _instructions(called, known) if called.is_a("MXFunction") else 0
+                if called.is_a("SXFunction"):
+                    inner = called.n_instructions() // SCALARS_PER_CALL
+                known[called.name()] = int(inner)
+            count += known[called.name()]
+    return count
+
+
 class Call:
     """A compiled function with its pool of slots; ``call(leaves)`` gives fresh arrays."""
 
@@ -68,7 +93,7 @@ class Call:
         self._outputs = [output for _, output in outputs]
         columns = [x.raw for x in inputs]
         self._function = casadi.Function("polyad", columns, [expression for expression, _ in outputs])
-        self.instructions = int(self._function.n_instructions())
+        self.instructions = _instructions(self._function, {})
         self._fails = not self._function.is_a("SXFunction") and _may_fail(self._function)
         self._pool: list[Any] = [self._slot()]
 

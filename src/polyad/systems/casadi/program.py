@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from polyad.errors import FunctionNotSupportedError
-from polyad.systems.casadi.call import BUILDING, Call, Output
+from polyad.systems.casadi.call import BUILDING, SCALARS_PER_CALL, Call, Output
 from polyad.systems.casadi.products import limited
 from polyad.systems.casadi.symbolic import Symbolic, constant
 from polyad.systems.contract import Kernel, Leaves, Problem
@@ -29,7 +29,6 @@ __all__ = ["CasADiProgram"]
 
 KEPT = 8  # graphs of one program for other integers and batch sizes
 SMALL = 1000  # scalar instructions below which nothing else is tried
-ARRAY_COST = 8  # what an instruction on arrays costs besides its arithmetic, in scalar ones (measured)
 SCALARS = 5000  # entries of input up to which "auto" tries scalar expressions
 # A value of few entries that depends on a small part of the input is a short program on scalars, however
 # large the arrays in between are: 6 us in place of 4 ms for the last entry of an RK4 step of 10000.
@@ -290,7 +289,7 @@ class CasADiProgram:
             if scalars.instructions <= SMALL:
                 return scalars
             arrays = CasADiGraph(*arguments, casadi.MX)
-            return arrays if ARRAY_COST * arrays.instructions < scalars.instructions else scalars
+            return arrays if SCALARS_PER_CALL * arrays.instructions < scalars.instructions else scalars
         arrays = CasADiGraph(*arguments, casadi.MX)
         if arrays.reach() > PART:
             return arrays

@@ -16,7 +16,7 @@ from polyad.engine.core.values import PRIMITIVES, Primitive, keys_of
 from polyad.engine.interpretations import scipy_values
 from polyad.engine.interpretations.adapter import BRANCH
 from polyad.engine.interpretations.proxy import Proxy
-from polyad.systems.jax.loops import Loops
+from polyad.systems.jax.loops import JAXLoops
 
 __all__ = ["JAXAdapter"]
 
@@ -44,7 +44,7 @@ BELOW_ZERO_BY_HOST = frozenset({"zeta"})
 STABLE = frozenset({"stable", "mergesort"})
 
 
-class JAXAdapter(Loops):
+class JAXAdapter(JAXLoops):
     """``jax.numpy``."""
 
     name = "jax"

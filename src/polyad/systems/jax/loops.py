@@ -9,12 +9,12 @@ from typing import Any
 
 from polyad.engine.interpretations.scipy_values import Hosting
 
-__all__ = ["Loops"]
+__all__ = ["JAXLoops"]
 
 Arrays = Sequence[Any]
 
 
-class Loops(Hosting):
+class JAXLoops(Hosting):
     """``jax.lax.scan``, ``while_loop`` and ``switch``."""
 
     loops = True

@@ -2,7 +2,7 @@
 
 Source of the formulas: NIST Digital Library of Mathematical Functions, chapters 7 and 8; Johnson, Kotz and
 Balakrishnan, Continuous Univariate Distributions (2nd ed., 1995), chapters 29 to 31. The derivative of an
-inverse is one over that of the function. Counts and degrees of freedom have no closed form.
+inverse is one over that of the function. A count is a whole number, and has no derivative.
 """
 
 from __future__ import annotations
@@ -28,7 +28,16 @@ from polyad.engine.rules.special.gamma import (
     hyp0f1,
     wofz,
 )
+from polyad.engine.rules.special.parameters import (
+    beta_by_first,
+    beta_by_second,
+    gammainc_orders,
+    student_density,
+    student_orders,
+)
 from polyad.engine.rules.special.polynomials import hyp1f1
+
+gammainc_1, stdtr_1 = gammainc_orders[1], student_orders[1]
 
 # -- normal distribution ----------------------------------------------------------------------------
 
@@ -98,29 +107,42 @@ def _chi2(a: Value, b: Value) -> Value:
     return gamma_density(a / 2, b / 2) / 2
 
 
-chdtr: Primitive = ufunc(sp.chdtr, None, lambda a, b: _chi2(a, b))
-chdtrc: Primitive = ufunc(sp.chdtrc, None, lambda a, b: -_chi2(a, b))
-chdtri: Primitive = ufunc(sp.chdtri, None, lambda a, y: -1 / _chi2(a, y))
+def _chi2_by_df(a: Value, b: Value) -> Value:
+    """The derivative of the distribution function by the degrees of freedom."""
+    return gammainc_1(a / 2, b / 2) / 2
+
+
+chdtr: Primitive = ufunc(sp.chdtr, lambda a, b: _chi2_by_df(a, b), lambda a, b: _chi2(a, b))
+chdtrc: Primitive = ufunc(sp.chdtrc, lambda a, b: -_chi2_by_df(a, b), lambda a, b: -_chi2(a, b))
+chdtri: Primitive = ufunc(
+    sp.chdtri, lambda a, y: -_chi2_by_df(a, y) / _chi2(a, y), lambda a, y: -1 / _chi2(a, y)
+)
 pdtr: Primitive = ufunc(sp.pdtr, None, lambda a, b: -_poisson(a, b))
 pdtrc: Primitive = ufunc(sp.pdtrc, None, lambda a, b: _poisson(a, b))
 pdtri: Primitive = ufunc(sp.pdtri, None, lambda a, y: -1 / _poisson(a, y))
 gdtr: Primitive = ufunc(
     sp.gdtr,
     lambda a, b, c: gamma_density(b, a * c) * c,
-    None,
+    lambda a, b, c: gammainc_1(b, a * c),
     lambda a, b, c: gamma_density(b, a * c) * a,
 )
 gdtrc: Primitive = ufunc(
     sp.gdtrc,
     lambda a, b, c: -gamma_density(b, a * c) * c,
-    None,
+    lambda a, b, c: -gammainc_1(b, a * c),
     lambda a, b, c: -gamma_density(b, a * c) * a,
 )
 gdtria: Primitive = ufunc(
-    sp.gdtria, lambda b, c, y: 1 / (gamma_density(b, y * c) * c), None, lambda c, y: -y / c
+    sp.gdtria,
+    lambda b, c, y: 1 / (gamma_density(b, y * c) * c),
+    lambda b, c, y: -gammainc_1(b, y * c) / (gamma_density(b, y * c) * c),
+    lambda c, y: -y / c,
 )
 gdtrix: Primitive = ufunc(
-    sp.gdtrix, lambda a, y: -y / a, None, lambda a, b, y: 1 / (gamma_density(b, a * y) * a)
+    sp.gdtrix,
+    lambda a, y: -y / a,
+    lambda a, b, y: -gammainc_1(b, a * y) / (gamma_density(b, a * y) * a),
+    lambda a, b, y: 1 / (gamma_density(b, a * y) * a),
 )
 
 # -- what is an incomplete beta function ------------------------------------------------------------
@@ -139,8 +161,17 @@ def _snedecor(a: Value, b: Value, c: Value) -> Value:
     return beta_density(a / 2, b / 2, a * c / total) * (a * b / (total * total))
 
 
-def _student(a: Value, b: Value) -> Value:
-    return exp((a + 1) / -2 * log1p(b * b / a) - betaln(0.5, a / 2)) / sqrt(a * 1.0)
+def _snedecor_by_first(a: Value, b: Value, c: Value) -> Value:
+    """The derivative of the distribution function by the degrees of freedom of the numerator."""
+    total = b + a * c
+    w, rest = a * c / total, b / total
+    return beta_by_first(a / 2, b / 2, w, rest) / 2 + _snedecor(a, b, c) * c / a
+
+
+def _snedecor_by_second(a: Value, b: Value, c: Value) -> Value:
+    total = b + a * c
+    w, rest = a * c / total, b / total
+    return beta_by_second(a / 2, b / 2, w, rest) / 2 - _snedecor(a, b, c) * c / b
 
 
 bdtr: Primitive = ufunc(sp.bdtr, None, None, lambda a, b, c: -_binomial(a, b, c))
@@ -149,11 +180,30 @@ bdtri: Primitive = ufunc(sp.bdtri, None, None, lambda a, b, y: -1 / _binomial(a,
 nbdtr: Primitive = ufunc(sp.nbdtr, None, None, lambda a, b, c: _negative_binomial(a, b, c))
 nbdtrc: Primitive = ufunc(sp.nbdtrc, None, None, lambda a, b, c: -_negative_binomial(a, b, c))
 nbdtri: Primitive = ufunc(sp.nbdtri, None, None, lambda a, b, y: 1 / _negative_binomial(a, b, y))
-fdtr: Primitive = ufunc(sp.fdtr, None, None, lambda a, b, c: _snedecor(a, b, c))
-fdtrc: Primitive = ufunc(sp.fdtrc, None, None, lambda a, b, c: -_snedecor(a, b, c))
-fdtri: Primitive = ufunc(sp.fdtri, None, None, lambda a, b, y: 1 / _snedecor(a, b, y))
-stdtr: Primitive = ufunc(sp.stdtr, None, lambda a, b: _student(a, b))
-stdtrit: Primitive = ufunc(sp.stdtrit, None, lambda a, y: 1 / _student(a, y))
+fdtr: Primitive = ufunc(
+    sp.fdtr,
+    lambda a, b, c: _snedecor_by_first(a, b, c),
+    lambda a, b, c: _snedecor_by_second(a, b, c),
+    lambda a, b, c: _snedecor(a, b, c),
+)
+fdtrc: Primitive = ufunc(
+    sp.fdtrc,
+    lambda a, b, c: -_snedecor_by_first(a, b, c),
+    lambda a, b, c: -_snedecor_by_second(a, b, c),
+    lambda a, b, c: -_snedecor(a, b, c),
+)
+fdtri: Primitive = ufunc(
+    sp.fdtri,
+    lambda a, b, y: -_snedecor_by_first(a, b, y) / _snedecor(a, b, y),
+    lambda a, b, y: -_snedecor_by_second(a, b, y) / _snedecor(a, b, y),
+    lambda a, b, y: 1 / _snedecor(a, b, y),
+)
+stdtr: Primitive = ufunc(sp.stdtr, lambda a, b: stdtr_1(a, b), lambda a, b: student_density(a, b))
+stdtrit: Primitive = ufunc(
+    sp.stdtrit,
+    lambda a, y: -stdtr_1(a, y) / student_density(a, y),
+    lambda a, y: 1 / student_density(a, y),
+)
 
 # -- noncentral distributions -----------------------------------------------------------------------
 

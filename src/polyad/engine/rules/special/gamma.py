@@ -89,14 +89,42 @@ digamma: Primitive = ufunc(sp.psi, lambda x: _trigamma(x), name="digamma")
 zeta: Primitive = ufunc(sp._ufuncs._zeta, None, lambda a, b: -a * zeta(a + 1, b), name="zeta")
 beta: Primitive = ufunc(sp.beta, lambda a, b, y: y * _beta_slope(a, b), lambda a, b, y: y * _beta_slope(b, a))
 betaln: Primitive = ufunc(sp.betaln, lambda a, b: _beta_slope(a, b), lambda a, b: _beta_slope(b, a))
-gammainc: Primitive = ufunc(sp.gammainc, None, lambda a, b: gamma_density(a, b))
-gammaincc: Primitive = ufunc(sp.gammaincc, None, lambda a, b: -gamma_density(a, b))
-gammaincinv: Primitive = ufunc(sp.gammaincinv, None, lambda a, y: 1 / gamma_density(a, y))
-gammainccinv: Primitive = ufunc(sp.gammainccinv, None, lambda a, y: -1 / gamma_density(a, y))
-betainc: Primitive = ufunc(sp.betainc, None, None, lambda a, b, c: beta_density(a, b, c))
-betaincc: Primitive = ufunc(sp.betaincc, None, None, lambda a, b, c: -beta_density(a, b, c))
-betaincinv: Primitive = ufunc(sp.betaincinv, None, None, lambda a, b, y: 1 / beta_density(a, b, y))
-betainccinv: Primitive = ufunc(sp.betainccinv, None, None, lambda a, b, y: -1 / beta_density(a, b, y))
+gammainc: Primitive = ufunc(sp.gammainc, lambda a, b: _gammainc_1(a, b), lambda a, b: gamma_density(a, b))
+gammaincc: Primitive = ufunc(sp.gammaincc, lambda a, b: -_gammainc_1(a, b), lambda a, b: -gamma_density(a, b))
+gammaincinv: Primitive = ufunc(
+    sp.gammaincinv,
+    lambda a, y: -_gammainc_1(a, y) / gamma_density(a, y),
+    lambda a, y: 1 / gamma_density(a, y),
+)
+gammainccinv: Primitive = ufunc(
+    sp.gammainccinv,
+    lambda a, y: -_gammainc_1(a, y) / gamma_density(a, y),
+    lambda a, y: -1 / gamma_density(a, y),
+)
+betainc: Primitive = ufunc(
+    sp.betainc,
+    lambda a, b, c: _betainc_1(0, a, b, c),
+    lambda a, b, c: _betainc_1(1, a, b, c),
+    lambda a, b, c: beta_density(a, b, c),
+)
+betaincc: Primitive = ufunc(
+    sp.betaincc,
+    lambda a, b, c: -_betainc_1(0, a, b, c),
+    lambda a, b, c: -_betainc_1(1, a, b, c),
+    lambda a, b, c: -beta_density(a, b, c),
+)
+betaincinv: Primitive = ufunc(
+    sp.betaincinv,
+    lambda a, b, y: -_betainc_1(0, a, b, y) / beta_density(a, b, y),
+    lambda a, b, y: -_betainc_1(1, a, b, y) / beta_density(a, b, y),
+    lambda a, b, y: 1 / beta_density(a, b, y),
+)
+betainccinv: Primitive = ufunc(
+    sp.betainccinv,
+    lambda a, b, y: -_betainc_1(0, a, b, y) / beta_density(a, b, y),
+    lambda a, b, y: -_betainc_1(1, a, b, y) / beta_density(a, b, y),
+    lambda a, b, y: -1 / beta_density(a, b, y),
+)
 poch: Primitive = ufunc(
     sp.poch, lambda a, b, y: y * (digamma(a + b) - digamma(a)), lambda a, b, y: y * digamma(a + b)
 )
@@ -105,6 +133,16 @@ binom: Primitive = ufunc(
     lambda a, b, y: y * (digamma(a + 1) - digamma(a - b + 1)),
     lambda a, b, y: y * (digamma(a - b + 1) - digamma(b + 1)),
 )
+
+
+def _gammainc_1(a: Value, x: Value) -> Value:
+    """By ``a``; see ``parameters``."""
+    return PRIMITIVES["gammainc_1"](a, x)
+
+
+def _betainc_1(k: int, a: Value, b: Value, x: Value) -> Value:
+    """By ``a`` or ``b``; see ``parameters``."""
+    return PRIMITIVES[("betainc_1_0", "betainc_0_1")[k]](a, b, x)
 
 
 def _rgamma_slope(x: Value) -> Value:

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from polyad import errors, linalg, special
+    from polyad import errors, linalg, sparse, special
     from polyad.arrays.namespace import namespace
     from polyad.call.function.inplace import inplace
     from polyad.call.inputs.arguments import Static
@@ -84,6 +84,7 @@ __all__ = [
     "prepare_vjp",
     "scan",
     "second_derivative",
+    "sparse",
     "special",
     "stop_gradient",
     "switch",
@@ -133,7 +134,7 @@ _NAMES = {
     "systems.torch.backend": "Torch",
 }
 _HOMES = {name: f"polyad.{module}" for module, names in _NAMES.items() for name in names.split()}
-_MODULES = frozenset({"errors", "linalg", "special"})
+_MODULES = frozenset({"errors", "linalg", "sparse", "special"})
 
 
 if not TYPE_CHECKING:  # a type checker that saw it would believe that polyad has every name

@@ -29,6 +29,7 @@ __all__ = [
     "OptionalPackageError",
     "OutMismatchError",
     "OutputTypeError",
+    "PatternError",
     "PolyadError",
     "PolyadWarning",
     "PrecisionWarning",
@@ -100,6 +101,10 @@ class TangentMismatchError(PolyadError, ValueError):
 
 class OutMismatchError(PolyadError, ValueError):
     """The array given as ``out`` cannot take the result; nothing was written to it."""
+
+
+class PatternError(PolyadError, ValueError):
+    """A sparsity pattern or a coloring does not fit the function: correct it, or let it be found."""
 
 
 class PreparationMismatchError(PolyadError, ValueError):

@@ -1,0 +1,5 @@
+"""Sparse derivatives: patterns, colorings, and the backend that computes by them."""
+
+from polyad.sparse.pattern import Pattern
+
+__all__ = ["Pattern"]

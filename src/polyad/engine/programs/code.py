@@ -11,7 +11,7 @@ import numpy as np
 from polyad.engine.programs.arrays import ArrayCode
 from polyad.engine.programs.graph import NotScalar, ScalarGraph
 from polyad.engine.programs.numbers import cost, numbers
-from polyad.engine.programs.simplify import ArrayProgram
+from polyad.engine.programs.simplify import ArrayProgram, is_ufunc
 
 __all__ = ["Code"]
 
@@ -19,6 +19,8 @@ POOLED = 16  # sets of buffers that wait for the next call
 # what an operation on arrays costs besides its arithmetic, in nanoseconds: (with axes, without)
 CALL, NUMBER, ENTRY = 600.0, 90.0, 0.4
 NODES = 200_000
+# what the quickest operation on numbers takes (``cost``), and how many times too long is out of the question
+QUICKEST, FAR = 14.0, 4.0
 
 
 class Code:
@@ -56,6 +58,9 @@ def _graph(program: ArrayProgram) -> ScalarGraph | None:
     )
     limit += 300.0 * len(program.outputs)
     if any(v.size > limit / 30 for v in (*program.inputs, *program.outputs)):
+        return None
+    # what would take so long that even numbers which turn out equal or constant hardly make it faster
+    if QUICKEST * sum(v.size for op in program.operations for v in op.results if is_ufunc(op)) > FAR * limit:
         return None
     try:
         graph = ScalarGraph(program, min(NODES, int(limit / 10) + 100))

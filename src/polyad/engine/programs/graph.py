@@ -22,6 +22,10 @@ _ARITHMETIC = ("add", "subtract", "multiply", "divide", "power", "negative")
 # of floats and whole numbers they give what they give of floats
 _MIXED = frozenset((*BINARY, "power", "where", "maximum", "minimum", "hypot", "arctan2", "copysign"))
 _LOGICAL = ("logical_and", "logical_or", "logical_not", "bitwise_and", "bitwise_or", "invert")
+_QUICK = frozenset(
+    (*(PRIMITIVES[name].compute for name in (*BINARY, "negative")), np.sin, np.cos, np.exp, np.log, np.sqrt)
+)
+_NUMBERS = (float, int, np.floating, np.integer, np.bool_)
 _F8, _BOOL = np.dtype(np.float64), np.dtype(bool)
 # what NumPy's operator makes of these exponents of arrays
 _POWERS = {2: "square", 0.5: "sqrt", -1: "reciprocal"}
@@ -93,7 +97,15 @@ class ScalarGraph:
 
     def make(self, name: str, *args: Any) -> Any:
         """A node, or the number that it is known to be."""
-        if not any(type(a) is ScalarNode for a in args):
+        ids: list[Any] = []
+        plain = True
+        for a in args:
+            if type(a) is ScalarNode:
+                ids.append(a.id)
+                plain = False
+            else:
+                ids.append((type(a), repr(a)))
+        if plain:
             with np.errstate(all="ignore"):
                 value = PRIMITIVES[name].compute(*(np.float64(a) if type(a) is not bool else a for a in args))
             return bool(value) if isinstance(value, np.bool_ | bool) else float(value)
@@ -109,7 +121,7 @@ class ScalarGraph:
                 return b
         elif name == "where" and type(args[0]) is bool:
             return args[1] if args[0] else args[2]
-        key = (name, *(a.id if type(a) is ScalarNode else (type(a), repr(a)) for a in args))
+        key = (name, *ids)
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._node(name, args)
@@ -126,18 +138,32 @@ class ScalarGraph:
             if a.dtype.kind not in "fiub" or a.dtype.itemsize > 8:
                 raise NotScalar
             return _array([_number(e) for e in a.ravel().tolist()], a.shape)
-        if not isinstance(a, float | int | np.floating | np.integer | np.bool_):
+        if not isinstance(a, _NUMBERS):
             raise NotScalar
         return _number(a.item() if isinstance(a, np.generic) else a)
 
     def _step(self, op: Operation) -> None:
-        if len(op.results) != 1 or any(type(k) is Variable for k in _keys(op)):
+        if op.compute in _QUICK and not op.params:
+            # most of long programs is arithmetic on numbers, of which nothing else is to be asked
+            y, values, args = op.results[0], self._values, []
+            for a in op.operands:
+                if type(a) is Variable and not a.shape and a.dtype is _F8:
+                    args.append(values[a])
+                elif type(a) is float:
+                    args.append(a)
+                else:
+                    break
+            else:
+                if y.dtype is _F8:
+                    values[y] = self.make(op.name, *args)
+                    return
+        if len(op.results) != 1 or (op.params and any([type(k) is Variable for k in _keys(op)])):
             raise NotScalar
         (y,) = op.results
-        for v in (y, *op.variables()):
-            if v.dtype != _F8 and v.dtype != _BOOL:
+        for v in (y, *op.operands):
+            if type(v) is Variable and v.dtype is not _F8 and v.dtype != _F8 and v.dtype != _BOOL:
                 raise NotScalar
-        if y.size > self._limit:
+        if y.shape and y.size > self._limit:
             raise NotScalar
         found = self._computed(op, y, [self._enter(a) for a in op.operands])
         self._values[y] = found if type(found) is np.ndarray and found.shape else _item(found)

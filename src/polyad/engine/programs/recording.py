@@ -16,6 +16,7 @@ __all__ = ["LIMIT", "Captured", "Cell", "Constant", "Operation", "Recording", "V
 
 # operations from which on a program would cost more to prepare than it could ever save
 LIMIT = 200_000
+_DOUBLE = np.dtype(np.float64)
 
 
 class Captured(Exception):
@@ -28,8 +29,12 @@ class Variable:
     __slots__ = ("dtype", "fortran", "shape")
 
     def __init__(self, value: Any) -> None:
-        self.shape: tuple[int, ...] = value.shape
-        self.dtype: np.dtype[Any] = value.dtype
+        self.shape: tuple[int, ...] = ()
+        self.dtype: np.dtype[Any] = _DOUBLE
+        self.fortran = False
+        if type(value) is np.float64:  # most of long programs are numbers, whose attributes take time
+            return
+        self.shape, self.dtype = value.shape, value.dtype
         flags = value.flags
         self.fortran = flags.f_contiguous and not flags.c_contiguous
 
@@ -140,7 +145,7 @@ class Operation:
     def variables(self) -> list[Variable]:
         """The variables that it reads."""
         found = [a for a in self.operands if type(a) is Variable]
-        index = self.params.get("index")
+        index = self.params.get("index") if self.params else None
         if index is not None:
             found += [k for k in keys_of(index) if type(k) is Variable]
         return found
@@ -185,9 +190,14 @@ class Recording:
                 "use functions of whole arrays, or polyad.NumPy(compile=False)",
             )
         multiple = isinstance(y, tuple | list)
+        known = tuple([Constant(self.held(a)) if isinstance(a, np.ndarray) else a for a in operands])
+        if not multiple and not params:
+            part = y if type(y) is np.float64 else np.asarray(y)[()]
+            result = Variable(part)
+            self.operations.append(Operation(name, compute, known, params, (result,)))
+            return Cell(part, result, self)
         parts = [np.asarray(part)[()] for part in y] if multiple else [np.asarray(y)[()]]
         results = tuple(map(Variable, parts))
-        known = tuple(Constant(self.held(a)) if isinstance(a, np.ndarray) else a for a in operands)
         if "index" in params:
             params = {**params, "index": self._index(params["index"])}
         self.operations.append(Operation(name, compute, known, params, results, multiple))

@@ -22,6 +22,9 @@ BINARY = {name: getattr(np, name) for name in SIGNS}
 
 # what the table computes by Python's operators
 _OWN = frozenset(PRIMITIVES[name].compute for name in (*BINARY, "negative"))
+# unions of types, which are slow to make
+_FLOATS = (float, np.floating)
+_INEXACT = (float, complex, np.generic)
 
 
 @dataclasses.dataclass
@@ -44,9 +47,9 @@ class ArrayProgram:
 def is_ufunc(op: Operation) -> bool:
     """Whether an operation works entry by entry, by a universal function of one result."""
     f = op.compute
-    if isinstance(f, np.ufunc):
-        return f.signature is None and f.nout == 1
-    return f in _OWN
+    if f in _OWN:
+        return True
+    return isinstance(f, np.ufunc) and f.signature is None and f.nout == 1
 
 
 def optimised(
@@ -64,10 +67,20 @@ def needed(operations: Sequence[Operation], outputs: Sequence[Any]) -> list[Oper
     alive = {out for out in outputs if type(out) is Variable}
     kept = []
     for op in reversed(operations):
-        if op.name == "check" or any(v in alive for v in op.results):
+        results = op.results
+        if len(results) == 1:
+            if results[0] not in alive:
+                continue
+        elif op.name != "check" and alive.isdisjoint(results):
+            continue
+        for a in op.operands:
+            if type(a) is Variable:
+                alive.add(a)
+        if op.params:
             alive.update(op.variables())
-            kept.append(op)
-    return kept[::-1]
+        kept.append(op)
+    kept.reverse()
+    return kept
 
 
 class _Simplifier:
@@ -85,11 +98,17 @@ class _Simplifier:
 
     def step(self, op: Operation) -> list[Operation]:
         """The operations to do for it: none where its result is known."""
-        operands = tuple(map(self.now, op.operands))
+        operands = op.operands
+        instead = self._instead
+        for a in operands:
+            if type(a) is Variable and a in instead:
+                operands = tuple([instead.get(b, b) if type(b) is Variable else b for b in operands])
+                break
         params = op.params
-        if "index" in params:
+        if params and "index" in params:
             params = {**params, "index": _mapped(self.now, params["index"])}
-        op = op.replace(operands, params=params)
+        if operands is not op.operands or params is not op.params:
+            op = op.replace(operands, params=params)
         if op.name == "check":
             return [op]
         if len(op.results) == 1:
@@ -155,7 +174,7 @@ class _Simplifier:
     def _number(self, op: Operation) -> list[Operation] | None:
         """An array of one entry, computed from numbers, as a number."""
         (y,) = op.results
-        if y.size != 1 or not y.shape or y.dtype != np.float64 or not is_ufunc(op):
+        if not y.shape or y.size != 1 or y.dtype != np.float64 or not is_ufunc(op):
             return None
         operands = []
         for a in op.operands:
@@ -206,6 +225,9 @@ class _Simplifier:
 
     def _unspread(self, op: Operation) -> Operation:
         """Operands before they were broadcast, where the operation does that itself."""
+        spread = self._spread
+        if not any([type(a) is Constant or (type(a) is Variable and a in spread) for a in op.operands]):
+            return op
         if not (is_ufunc(op) or op.name == "where"):
             return op
         operands = list(op.operands)
@@ -243,12 +265,12 @@ class _Simplifier:
 
 
 def _renamed(op: Operation, name: str, operands: tuple[Any, ...]) -> Operation:
-    return dataclasses.replace(op, name=name, operands=operands, compute=BINARY[name])
+    return Operation(name, BINARY[name], operands, op.params, op.results, op.multiple)
 
 
 def _is(a: Any, number: float) -> bool:
     """Whether an operand is exactly that positive number (``-0.0`` is not ``0.0``)."""
-    return isinstance(a, float | np.floating) and float(a) == number and not np.signbit(a)
+    return isinstance(a, _FLOATS) and float(a) == number and not np.signbit(a)
 
 
 def _alike(a: Any, result: Variable) -> bool:
@@ -283,7 +305,8 @@ def key_of(op: Operation) -> Any:
     """Equal for operations with equal results; None where that cannot be said."""
     try:
         params = _params(op) if op.params else ()
-        return op.name, op.compute, tuple(map(_key, op.operands)), params
+        operands = tuple([id(a) if type(a) is Variable else _key(a) for a in op.operands])
+        return op.name, op.compute, operands, params
     except TypeError:
         return None
 
@@ -300,7 +323,7 @@ def _key(a: Any) -> Any:
         return kind, tuple(map(_key, a))
     if kind is np.ndarray:
         return kind, id(a)
-    if isinstance(a, float | complex | np.generic):
+    if isinstance(a, _INEXACT):
         return kind, repr(a)  # 0.0 is not -0.0, and nan is nan
     hash(a)
     return kind, a

@@ -24,6 +24,7 @@ from polyad.systems.casadi.loops import CasADiLoops
 from polyad.systems.casadi.numpy_nodes import HOSTED, called_back
 from polyad.systems.casadi.order import Orders
 from polyad.systems.casadi.symbolic import Symbolic, constant
+from polyad.systems.casadi.work import WORK
 
 __all__ = ["CasADiAdapter"]
 
@@ -41,6 +42,7 @@ FLOATING: dict[str, str] = {"divide": "rdivide", "copysign": "copysign"}
 LOGICAL = ("logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor")
 
 Operation = Callable[..., Any]
+DOUBLE, BOOL = np.dtype(np.float64), np.dtype(bool)
 
 
 def dtype_of(args: tuple[Any, ...]) -> tuple[np.dtype[Any], bool]:
@@ -94,8 +96,32 @@ class CasADiAdapter(CasADiLoops, Orders):
 
     def _applied(self, f: Operation, result: str | None) -> Operation:
         """A function of columns as one of arrays, with broadcasting."""
+        usual = BOOL if result == "bool" else DOUBLE
 
         def call(*args: Any) -> Symbolic:
+            # double precision of one shape, the most common case: there is nothing to find out
+            first, quick = None, []
+            for a in args:
+                kind = type(a)
+                if kind is Symbolic:
+                    if a.dtype is not DOUBLE or a.weak:
+                        break
+                    if first is None:
+                        first = a.shape
+                    elif a.shape != first:
+                        break
+                    quick.append(a.column)
+                elif kind is float:
+                    quick.append(a)
+                else:
+                    break
+            else:
+                if first is not None and 0 not in first:
+                    WORK.note(math.prod(first) if first else 1)
+                    return Symbolic(f(*quick), first, usual)
+            return general(*args)
+
+        def general(*args: Any) -> Symbolic:
             shapes = [a.shape for a in args if isinstance(a, Symbolic)]
             shape = shapes[0]
             if any(s != shape for s in shapes[1:]):
@@ -111,6 +137,7 @@ class CasADiAdapter(CasADiLoops, Orders):
             if math.prod(shape) == 0:
                 kind = next(a for a in args if isinstance(a, Symbolic)).kind
                 return Symbolic(kind(0, 1), shape, dtype)
+            WORK.note(math.prod(shape))
             return Symbolic(f(*columns), shape, dtype, weak)
 
         return call

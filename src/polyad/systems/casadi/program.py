@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.memory import collector_paused
 from polyad.errors import FunctionNotSupportedError
 from polyad.systems.casadi.call import BUILDING, SCALARS_PER_CALL, Call, Output
 from polyad.systems.casadi.products import limited
@@ -195,6 +196,21 @@ def _copied(fixed: tuple[Any]) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
+def _of_arrays(arguments: tuple[Kernel, Problem, Leaves, tuple[Leaves, ...]]) -> CasADiGraph:
+    """Matrix expressions, or scalar ones where only a small part of the arrays matters."""
+    import casadi
+
+    from polyad.systems.casadi.numpy_nodes import NeedsMatrices
+
+    arrays = CasADiGraph(*arguments, casadi.MX)
+    if arrays.reach() > PART:
+        return arrays
+    try:
+        return CasADiGraph(*arguments, casadi.SX)
+    except NeedsMatrices:
+        return arrays
+
+
 class CasADiProgram:
     """A kernel with the graphs that it has needed so far.
 
@@ -258,7 +274,7 @@ class CasADiProgram:
         if not self._integers and shapes == self._shapes and self._graphs:
             return self.first
         key = (shapes, *[(np.asarray(c[k]).tobytes(), np.shape(c[k])) for k in self._integers])
-        with BUILDING:
+        with BUILDING, collector_paused():
             found = self._graphs.get(key)
             if found is None:
                 found = self._graphs[key] = self._built(c, seeds)
@@ -271,6 +287,7 @@ class CasADiProgram:
         import casadi
 
         from polyad.systems.casadi.numpy_nodes import NeedsMatrices
+        from polyad.systems.casadi.work import WORK, Broad
 
         for leaf in (*self._problem.x, *c, *(leaf for leaves in seeds for leaf in leaves)):
             if _dtype(leaf).kind not in "fiub" or _dtype(leaf).char == "g":
@@ -278,25 +295,23 @@ class CasADiProgram:
                     f"casadi computes with real numbers of double precision only, {self._problem.label} was "
                     f"given {_dtype(leaf)}: use backend='numpy'"
                 )
-        arguments = (self._kernel, self._problem, c, seeds)
+        arguments = self._kernel, self._problem, c, seeds
         if self._symbols != "auto":
             return CasADiGraph(*arguments, getattr(casadi, self._symbols))
         if sum(int(np.size(leaf)) for leaf in (*self._problem.x, *c)) <= SCALARS:
             try:
-                scalars = CasADiGraph(*arguments, casadi.SX)
+                with WORK.counted(watched=True):
+                    scalars = CasADiGraph(*arguments, casadi.SX)
+            except Broad:
+                return _of_arrays(arguments)
             except NeedsMatrices:
                 return CasADiGraph(*arguments, casadi.MX)  # matrices stay whole there
-            if scalars.instructions <= SMALL:
+            # matrix expressions have an instruction at least for every operation of the function
+            if scalars.instructions <= max(SMALL, SCALARS_PER_CALL * WORK.operations):
                 return scalars
             arrays = CasADiGraph(*arguments, casadi.MX)
             return arrays if SCALARS_PER_CALL * arrays.instructions < scalars.instructions else scalars
-        arrays = CasADiGraph(*arguments, casadi.MX)
-        if arrays.reach() > PART:
-            return arrays
-        try:
-            return CasADiGraph(*arguments, casadi.SX)
-        except NeedsMatrices:
-            return arrays
+        return _of_arrays(arguments)
 
     def _around(self, args: tuple[Leaves, ...]) -> Any:
         """The kind of the graph that this call is to be a part of, if any."""

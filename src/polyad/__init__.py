@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from polyad.call.inputs.arguments import Static
     from polyad.call.inputs.scratch import Cache
     from polyad.combine.from_primitive import FromPrimitive
+    from polyad.combine.mixed import MixedMode
     from polyad.engine.define import define
     from polyad.engine.loops.cond import cond, switch
     from polyad.engine.loops.scan import fori_loop, scan
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     )
     from polyad.operators.taylor import prepare_taylor, taylor
     from polyad.operators.vjp import prepare_vjp, value_and_vjp, vjp
+    from polyad.sparse.backend import Sparse
+    from polyad.sparse.known import KnownPattern
     from polyad.systems.autograd.backend import Autograd
     from polyad.systems.casadi.backend import CasADi
     from polyad.systems.finite.backend import FiniteDifferences
@@ -53,7 +56,10 @@ __all__ = [
     "CasADi",
     "FiniteDifferences",
     "FromPrimitive",
+    "KnownPattern",
+    "MixedMode",
     "NumPy",
+    "Sparse",
     "Static",
     "SymPy",
     "Torch",
@@ -108,6 +114,7 @@ _NAMES = {
     "call.inputs.arguments": "Static",
     "call.inputs.scratch": "Cache",
     "combine.from_primitive": "FromPrimitive",
+    "combine.mixed": "MixedMode",
     "engine.define": "define",
     "engine.loops.cond": "cond switch",
     "engine.loops.scan": "fori_loop scan",
@@ -124,6 +131,8 @@ _NAMES = {
     "value_derivative_and_second_derivative",
     "operators.taylor": "prepare_taylor taylor",
     "operators.vjp": "prepare_vjp value_and_vjp vjp",
+    "sparse.backend": "Sparse",
+    "sparse.known": "KnownPattern",
     "systems.autograd.backend": "Autograd",
     "systems.casadi.backend": "CasADi",
     "systems.finite.backend": "FiniteDifferences",

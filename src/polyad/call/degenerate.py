@@ -33,7 +33,8 @@ __all__ = ["finished", "has_limits", "is_degenerate", "is_undefined", "linear_by
 def has_limits(prepared: Prepared) -> bool:
     """Whether the engine may stand in for a backend: that of another system, with nothing around it."""
     backend = prepared.backend
-    return backend.exact and not isinstance(backend, NumPy) and prepared._guests is None
+    of_blocks = prepared.operator not in backend.own_forms
+    return backend.exact and of_blocks and not isinstance(backend, NumPy) and prepared._guests is None
 
 
 def finished(prepared: Prepared, kernel: Kernel, seeds: tuple[Leaves, ...], before: int) -> Executable:

@@ -71,6 +71,7 @@ class JAX(Backend):
     requires: ClassVar[tuple[str, ...]] = ("jax",)
     extra: ClassVar[str] = "jax"
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
+    takes_tables: ClassVar[bool] = True
     # up to about so many inputs one pass with all tangents costs less than a sweep back
     variants: ClassVar[Mapping[str, Variant]] = {
         "forward": Variant({"mode": "forward"}, compared=True, most_inputs=16)
@@ -182,6 +183,13 @@ class JAX(Backend):
             scoped(jax.vmap(pull)),
             "jax.linearize and its transpose",
         )
+
+    def take(self, a: Any, index: Any) -> Any:
+        return a.at[index].get(mode="promise_in_bounds")
+
+    def table(self, a: Any, problem: Problem) -> Any:
+        with precision(is_wide((*problem.x, *problem.c))):
+            return self.xp.asarray(a)
 
     # -- surroundings -------------------------------------------------------------------------
 

@@ -27,8 +27,7 @@ def matrix() -> list[tuple[str, Backend, str]]:
 
     * Every framework runs all scenarios once in its natural mode (JAX without compilation: a
       compilation costs 100 times the run); compiled JAX runs one scenario of each function.
-    * Forced modes and the derivations from one primitive run all where that is cheap. The derivations are
-      not JAX's, and its operations compile one by one: they are left to the other frameworks.
+    * Forced modes and the derivations from one primitive run all where that is cheap.
     """
     rows: list[tuple[str, Backend, str]] = []
     for name in AVAILABLE:
@@ -43,6 +42,6 @@ def matrix() -> list[tuple[str, Backend, str]]:
         for mode in sorted(load(name).supports):
             if len(load(name).supports) > 1:
                 rows.append((f"{name}:{mode}", eager(name, mode), amount))
-            if name not in ("finite", "jax"):
+            if name != "finite":
                 rows.append((f"primitive {name}:{mode}", ad.FromPrimitive(eager(name), mode=mode), amount))
     return rows

@@ -38,7 +38,7 @@ WITHIN = {
         (".",),
         ("loops",),
         ("numbers",),
-        ("boxes", "programs"),
+        ("boxes", "programs", "patterns"),
         ("functions",),
         ("rules",),
         ("interpretations",),

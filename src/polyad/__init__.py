@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from polyad.call.inputs.arguments import Static
     from polyad.call.inputs.scratch import Cache
     from polyad.combine.from_primitive import FromPrimitive
-    from polyad.combine.mixed import MixedMode
     from polyad.engine.define import define
     from polyad.engine.loops.cond import cond, switch
     from polyad.engine.loops.scan import fori_loop, scan
@@ -25,8 +24,10 @@ if TYPE_CHECKING:
     from polyad.operators.derivative import derivative, prepare_derivative, value_and_derivative
     from polyad.operators.gradient import gradient, prepare_gradient, value_and_gradient
     from polyad.operators.hessian import hessian, prepare_hessian, value_gradient_and_hessian
+    from polyad.operators.hessian_sparsity import hessian_sparsity
     from polyad.operators.hvp import gradient_and_hvp, hvp, prepare_hvp, value_gradient_and_hvp
     from polyad.operators.jacobian import jacobian, prepare_jacobian, value_and_jacobian
+    from polyad.operators.jacobian_sparsity import jacobian_sparsity
     from polyad.operators.jvp import jvp, prepare_jvp, value_and_jvp
     from polyad.operators.linearize import linearize
     from polyad.operators.second_derivative import (
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     )
     from polyad.operators.taylor import prepare_taylor, taylor
     from polyad.operators.vjp import prepare_vjp, value_and_vjp, vjp
-    from polyad.sparse.backend import Sparse
-    from polyad.sparse.known import KnownPattern
     from polyad.systems.autograd.backend import Autograd
     from polyad.systems.casadi.backend import CasADi
     from polyad.systems.finite.backend import FiniteDifferences
@@ -56,10 +55,7 @@ __all__ = [
     "CasADi",
     "FiniteDifferences",
     "FromPrimitive",
-    "KnownPattern",
-    "MixedMode",
     "NumPy",
-    "Sparse",
     "Static",
     "SymPy",
     "Torch",
@@ -72,9 +68,11 @@ __all__ = [
     "gradient",
     "gradient_and_hvp",
     "hessian",
+    "hessian_sparsity",
     "hvp",
     "inplace",
     "jacobian",
+    "jacobian_sparsity",
     "jvp",
     "linalg",
     "linearize",
@@ -114,7 +112,6 @@ _NAMES = {
     "call.inputs.arguments": "Static",
     "call.inputs.scratch": "Cache",
     "combine.from_primitive": "FromPrimitive",
-    "combine.mixed": "MixedMode",
     "engine.define": "define",
     "engine.loops.cond": "cond switch",
     "engine.loops.scan": "fori_loop scan",
@@ -123,16 +120,16 @@ _NAMES = {
     "operators.derivative": "derivative prepare_derivative value_and_derivative",
     "operators.gradient": "gradient prepare_gradient value_and_gradient",
     "operators.hessian": "hessian prepare_hessian value_gradient_and_hessian",
+    "operators.hessian_sparsity": "hessian_sparsity",
     "operators.hvp": "gradient_and_hvp hvp prepare_hvp value_gradient_and_hvp",
     "operators.jacobian": "jacobian prepare_jacobian value_and_jacobian",
+    "operators.jacobian_sparsity": "jacobian_sparsity",
     "operators.jvp": "jvp prepare_jvp value_and_jvp",
     "operators.linearize": "linearize",
     "operators.second_derivative": "prepare_second_derivative second_derivative "
     "value_derivative_and_second_derivative",
     "operators.taylor": "prepare_taylor taylor",
     "operators.vjp": "prepare_vjp value_and_vjp vjp",
-    "sparse.backend": "Sparse",
-    "sparse.known": "KnownPattern",
     "systems.autograd.backend": "Autograd",
     "systems.casadi.backend": "CasADi",
     "systems.finite.backend": "FiniteDifferences",

@@ -110,8 +110,17 @@ class Recording(Host):
     hidden = True
 
 
+class Pattern(Host):
+    """Arrays of a function whose pattern is looked for, which are met in boxes only."""
+
+    name = "pattern"
+    module = "polyad.engine.patterns.adapter"
+    adapter = "polyad.engine.patterns.adapter:PatternAdapter"
+    hidden = True
+
+
 PLAIN = NumPy()
-_KNOWN: dict[str, Library] = {lib.name: lib for lib in (PLAIN, Engine(), Recording())}
+_KNOWN: dict[str, Library] = {lib.name: lib for lib in (PLAIN, Engine(), Recording(), Pattern())}
 
 
 @functools.cache

@@ -1,0 +1,1 @@
+"""Which entries of a result depend on which entries of the input: index sets, and NumPy code run on them."""

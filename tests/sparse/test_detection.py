@@ -1,0 +1,191 @@
+"""Patterns against dense derivatives at random points: no entry is missing, and few are too many."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+from constructs import BAND, CONSERVATIVE, DENSE, EXACT, POINTS, SCALAR_EXACT
+
+import polyad as ad
+
+
+def dense(pattern: Any) -> np.ndarray:
+    return pattern.to_scipy().toarray().astype(bool)
+
+
+def union(operator: Callable[..., Any], f: Any, shape: Any, points: Any = POINTS, tiny: float = 1e-11) -> Any:
+    """Where a dense derivative has entries at any of the points."""
+    found = np.zeros(shape, dtype=bool)
+    for x in points:
+        found |= np.abs(np.reshape(operator(f, x), shape)) > tiny
+    return found
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_exact(name: str) -> None:
+    f = EXACT[name]
+    found = dense(ad.jacobian_sparsity(f, POINTS[0]))
+    assert np.array_equal(found, union(ad.jacobian, f, found.shape))
+
+
+@pytest.mark.parametrize("name", CONSERVATIVE)
+def test_nothing_is_missing(name: str) -> None:
+    f = CONSERVATIVE[name]
+    found = dense(ad.jacobian_sparsity(f, POINTS[0]))
+    assert not (union(ad.jacobian, f, found.shape) & ~found).any()
+
+
+@pytest.mark.parametrize("name", [*EXACT, *CONSERVATIVE])
+def test_local_patterns_hold_at_their_point(name: str) -> None:
+    f = {**EXACT, **CONSERVATIVE}[name]
+    for x in POINTS[:2]:
+        found = dense(ad.jacobian_sparsity(f, x, local=True))
+        assert not (union(ad.jacobian, f, found.shape, [x]) & ~found).any()
+
+
+@pytest.mark.parametrize("name", SCALAR_EXACT)
+def test_hessian(name: str) -> None:
+    f = SCALAR_EXACT[name]
+    found = dense(ad.hessian_sparsity(f, POINTS[0]))
+    assert np.array_equal(found, union(ad.hessian, f, found.shape))
+
+
+@pytest.mark.parametrize("name", [*EXACT, *CONSERVATIVE])
+def test_hessian_of_a_sum_of_sines(name: str) -> None:
+    inner = {**EXACT, **CONSERVATIVE}[name]
+
+    def f(x: Any) -> Any:
+        y = inner(x)
+        return np.sum(np.sin(y) * np.arange(1.0, np.size(y) + 1).reshape(np.shape(y))) + np.sum(x[:1])
+
+    found = dense(ad.hessian_sparsity(f, POINTS[0]))
+    try:
+        known = union(ad.hessian, f, found.shape, POINTS[:3], 1e-9)
+    except ad.errors.PolyadError:
+        pytest.skip("no dense Hessian to compare with")
+    assert not (known & ~found).any()
+
+
+def test_local_is_smaller_than_global() -> None:
+    x = POINTS[0]
+    for name in ("where", "sort", "argsort"):
+        f = CONSERVATIVE[name]
+        here = dense(ad.jacobian_sparsity(f, x, local=True))
+        assert here.sum() == 6 < dense(ad.jacobian_sparsity(f, x)).sum()
+        assert np.array_equal(here, union(ad.jacobian, f, here.shape, [x]))
+
+
+def test_branches_are_for_local_patterns() -> None:
+    def f(x: Any) -> Any:
+        return x if x[0] > 0 else x[::-1]
+
+    with pytest.raises(ad.errors.OperationNotSupportedError, match="local=True"):
+        ad.jacobian_sparsity(f, np.ones(3))
+    assert np.array_equal(dense(ad.jacobian_sparsity(f, np.ones(3), local=True)), np.eye(3))
+    assert np.array_equal(dense(ad.jacobian_sparsity(f, -np.ones(3), local=True)), np.eye(3)[::-1])
+
+
+def test_a_constant_argument_may_be_anything_but_an_index_is_itself() -> None:
+    def f(x: Any, a: Any, at: Any) -> Any:
+        return a @ x[at]
+
+    at = np.array([2, 0])
+    found = dense(ad.jacobian_sparsity(f, np.ones(3), np.zeros((2, 2)), at))
+    assert np.array_equal(found, [[1, 0, 1], [1, 0, 1]])
+
+
+def test_arguments_and_trees_lie_one_after_the_other() -> None:
+    def f(p: Any, q: Any) -> Any:
+        return {"b": p["y"] * q, "a": p["x"]}
+
+    found = dense(ad.jacobian_sparsity(f, {"x": np.ones(2), "y": np.ones(2)}, np.ones(2), argnums=(0, 1)))
+    eye, none = np.eye(2), np.zeros((2, 2))
+    assert np.array_equal(found, np.block([[eye, none, none], [none, eye, eye]]))
+
+
+def test_stop_gradient_cuts() -> None:
+    found = dense(ad.jacobian_sparsity(lambda x: x * ad.stop_gradient(x[::-1]), np.ones(3)))
+    assert np.array_equal(found, np.eye(3))
+
+
+def test_a_defined_function_follows_its_table() -> None:
+    f = ad.define(lambda x: np.floor(x), lambda x: 1.0 + 0 * x, name="straight")
+    assert np.array_equal(dense(ad.jacobian_sparsity(lambda x: f(x), np.ones(3))), np.eye(3))
+
+
+def test_a_mean_added_to_everything_needs_no_square() -> None:
+    n = 20_000
+    pattern = ad.jacobian_sparsity(lambda x: np.sum((x - np.mean(x)) ** 2), np.ones(n))
+    assert pattern.shape == (1, n) and pattern.nnz == n
+
+
+@pytest.mark.parametrize("dtype", ["float32", "complex128"])
+def test_other_dtypes(dtype: str) -> None:
+    found = ad.jacobian_sparsity(lambda x: BAND.astype(dtype) @ x * x, np.ones(6, dtype=dtype))
+    assert np.array_equal(dense(found), BAND != 0)
+
+
+def test_other_detectors() -> None:
+    def f(x: Any) -> Any:
+        return DENSE[:4, :3] @ x[:3] * x[2:]
+
+    known = dense(ad.jacobian_sparsity(f, POINTS[0]))
+    assert np.array_equal(
+        known, dense(ad.jacobian_sparsity(f, POINTS[0], detector=ad.sparse.DenseDetector()))
+    )
+    assert np.array_equal(
+        known, dense(ad.jacobian_sparsity(f, POINTS[0], detector=ad.sparse.ProbingDetector()))
+    )
+    second = ad.hessian_sparsity(lambda x: np.sum(f(x) ** 2), POINTS[0])
+    also = ad.hessian_sparsity(lambda x: np.sum(f(x) ** 2), POINTS[0], detector=ad.sparse.DenseDetector())
+    assert np.array_equal(dense(second), dense(also))
+    with pytest.raises(ad.errors.UnsupportedOperatorError, match="DenseDetector"):
+        ad.hessian_sparsity(lambda x: np.sum(x), POINTS[0], detector=ad.sparse.ProbingDetector())
+    with pytest.raises(ad.errors.ArgumentError, match="detector"):
+        ad.jacobian_sparsity(f, POINTS[0], detector="nonsense")
+
+
+# -- index sets ---------------------------------------------------------------------------------------
+
+
+def random_sets(rows: int, columns: int, seed: int) -> tuple[Any, np.ndarray]:
+    from polyad.engine.patterns.sets import IndexSets
+
+    random = np.random.default_rng(seed)
+    table = random.random((rows, columns)) < random.choice([0.1, 0.4])
+    full = random.random(rows) < 0.2
+    matrix = scipy.sparse.csr_array(table & ~full[:, None])
+    return IndexSets(matrix.indptr, matrix.indices, columns, full), table | full[:, None]
+
+
+def table_of(sets: Any) -> np.ndarray:
+    indptr, indices = sets.csr()
+    assert all((np.diff(indices[a:b]) > 0).all() for a, b in itertools.pairwise(indptr))
+    ones = np.ones(indices.size, dtype=bool)
+    return scipy.sparse.csr_array((ones, indices, indptr), shape=(sets.rows, sets.columns)).toarray()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_index_sets(seed: int) -> None:
+    from polyad.engine.patterns.sets import joined
+
+    random = np.random.default_rng(seed + 100)
+    m, n = random.integers(1, 9, 2)
+    (a, ta), (b, tb) = random_sets(m, n, 2 * seed), random_sets(m, n, 2 * seed + 1)
+    assert np.array_equal(table_of(a), ta)
+    assert np.array_equal(table_of(a.united(b)), ta | tb)
+    assert np.array_equal(table_of(a.united(b).united(a)), ta | tb)
+    at = random.integers(-1, m, 7)
+    expected = np.where(at[:, None] < 0, False, ta[at])
+    assert np.array_equal(table_of(a.gathered(at)), expected)
+    assert np.array_equal(table_of(joined([a, b, a])), np.concatenate([ta, tb, ta]))
+    targets, sources = random.integers(0, 5, 11), random.integers(0, m, 11)
+    weights = np.zeros((5, m), dtype=bool)
+    weights[targets, sources] = True
+    assert np.array_equal(table_of(a.mapped(targets, sources, 5)), (weights.astype(int) @ ta) > 0)
+    assert np.array_equal(table_of(a.grouped(np.zeros(m, dtype=int), 1))[0], ta.any(axis=0))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from polyad.arrays.libraries import library_of
 from polyad.engine.boxes.box import Box
 from polyad.engine.boxes.boxing import gathered, unbox
+from polyad.engine.core.handlers import innermost, is_own_recursion
 from polyad.engine.core.kinds import zeros_of
 from polyad.engine.core.refusals import begin, end, ignored, refuse
 from polyad.engine.core.values import ALIVE, Tracer, Value, is_over, new_level, settled, shape_of, under_way
@@ -116,27 +116,6 @@ def given(value: Value, leaf: Any) -> Box:
     return box
 
 
-ENGINE = str(Path(__file__).parent)
-
-
-def is_own_recursion(error: BaseException) -> bool:
-    """Whether the engine's own code recursed without end, not the user's code that calls it."""
-    files = []
-    trace = error.__traceback__
-    while trace is not None:
-        files.append(trace.tb_frame.f_code.co_filename)
-        trace = trace.tb_next
-    return all(name.startswith(ENGINE) for name in files[-50:])
-
-
-def innermost(error: BaseException) -> Any:
-    """The frame in which an error was raised."""
-    trace: Any = error.__traceback__
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace.tb_frame
-
-
 def called(f: Function, boxes: tuple[Any, ...], *constants: Any) -> tuple[Sequence[Any], Sequence[Any]]:
     """The user's function, with clear errors for those that NumPy and Python raise in an obscure form."""
     outer, failed = begin(), None
@@ -155,6 +134,13 @@ def called(f: Function, boxes: tuple[Any, ...], *constants: Any) -> tuple[Sequen
             )
             refusal.decisive = True  # it gives numbers where a framework only evaluates, and then fails
             raise refusal from None
+        if str(error).startswith("descriptor '") and "'numpy.ndarray'" in str(error):
+            called = str(error).split("'")[1]
+            raise refuse(
+                f"np.ndarray.{called}(x, ...), a method that is called on its class",
+                f"use x.{called}(...)",
+                innermost(error),
+            ) from None
         raise
     except RecursionError as error:
         if is_own_recursion(error):

@@ -11,13 +11,22 @@ from __future__ import annotations
 import ast
 import linecache
 import types
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from polyad.arrays.libraries import library_of_package
+from polyad.engine.core.refusals import refuse
 
-__all__ = ["LARGEST", "asks_for_entries", "asks_for_itself", "asks_for_numbers", "stands_for"]
+__all__ = [
+    "LARGEST",
+    "asks_for_entries",
+    "asks_for_itself",
+    "asks_for_numbers",
+    "no_key",
+    "no_plain_array",
+    "stands_for",
+]
 
 # An array of more entries than this is not split into a box for each: it would take too long.
 LARGEST = 10_000
@@ -87,6 +96,43 @@ def asks_for_itself(frame: types.FrameType) -> bool:
 def asks_for_numbers(frame: types.FrameType) -> bool:
     """Whether NumPy's ``roots`` is running, which turns its argument into plain numbers before it works."""
     return frame.f_code.co_name == "roots" and frame.f_globals.get("__name__") == "numpy.lib._polynomial_impl"
+
+
+def no_key(box: Any) -> NoReturn:
+    """Refuse a number that is being differentiated where a dictionary looks for a key."""
+    if box._is_array():
+        raise TypeError("unhashable type: 'numpy.ndarray'")
+    raise refuse(
+        "a traced number as the key of a dictionary, or hash(x), is a look at its value that passes no "
+        "derivative on",
+        "use an array and its index, or hash(polyad.stop_gradient(x)) where a constant is meant",
+    )
+
+
+def no_plain_array(frame: types.FrameType | None) -> tuple[str, str]:
+    """What is refused where a plain array is asked for, and what to do instead.
+
+    Where NumPy's polynomials are solved or fitted, another of NumPy's functions does it.
+    """
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(POLYNOMIALS):
+        name = frame.f_code.co_name
+        if name.endswith("fit"):
+            return (
+                f"numpy.polynomial's {name.lstrip('_')} turns its data into plain arrays",
+                "use np.polyfit(x, y, deg), whose coefficients begin with the highest power",
+            )
+        if name.endswith("roots") and not name.endswith("fromroots"):
+            return (
+                f"numpy.polynomial's {name} turns the coefficients into plain numbers",
+                "use np.roots(c[::-1]), whose coefficients begin with the highest power",
+            )
+        frame = frame.f_back
+    return (
+        "turning a traced array into a plain one (np.asarray, np.array, writing it into a plain array) "
+        "would drop its derivative",
+        "leave x as it is, np.stack([...]) for arrays in a list, np.zeros_like(x) instead of np.zeros(n) "
+        "for a buffer, polyad.stop_gradient(x) where dropping it is meant",
+    )
 
 
 def _solves(frame: types.FrameType | None) -> bool:

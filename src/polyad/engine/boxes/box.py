@@ -17,7 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.boxes.asked import LARGEST, asks_for_entries, asks_for_itself, asks_for_numbers, stands_for
+from polyad.engine.boxes.asked import (
+    LARGEST,
+    asks_for_entries,
+    asks_for_itself,
+    asks_for_numbers,
+    no_key,
+    no_plain_array,
+    stands_for,
+)
 from polyad.engine.boxes.boxing import BOXES, unbox, unbox_index
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Tracer, Value, base, is_over, shape_of
@@ -55,7 +63,6 @@ class Box:
 
     __slots__ = ("_layout", "_value")  # the layout is there only where it is known (``memory``)
     __array_priority__ = 1000.0
-    __hash__ = None  # type: ignore[assignment]
 
     _value: Value
     _layout: np.ndarray
@@ -98,6 +105,10 @@ class Box:
         if not shape:
             raise TypeError("len() of unsized object")
         return shape[0]
+
+    def __hash__(self) -> int:
+        known = None if self._is_array() else self._known()
+        return hash(known) if known is not None else no_key(self)
 
     def __iter__(self) -> Iterator[Any]:
         if not self._value.shape:
@@ -155,12 +166,7 @@ class Box:
                 itself = np.empty((), dtype=object)
                 itself[()] = self
                 return itself
-        raise refuse(
-            "turning a traced array into a plain one (np.asarray, np.array, writing it into a plain array) "
-            "would drop its derivative",
-            "leave x as it is, np.stack([...]) for arrays in a list, np.zeros_like(x) instead of np.zeros(n) "
-            "for a buffer, polyad.stop_gradient(x) where dropping it is meant",
-        )
+        raise refuse(*no_plain_array(frame))
 
     def _boxed_entries(self) -> np.ndarray:
         """A new array of objects, with a box for every entry."""

@@ -146,7 +146,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
             if part.size:
                 y[mask] = f(part, *args, **kw)
         else:
-            y[mask] = f
+            y = np.where(mask, f if isinstance(f, Box) else np.asarray(f, dtype=y.dtype), y)
     return y[0] if scalar else np.reshape(y, np.shape(x))
 
 

@@ -11,13 +11,14 @@ import builtins
 import dis
 import functools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from polyad.arrays.libraries import library_of_package
 from polyad.arrays.user_code import is_polyads
 
-__all__ = ["catches", "is_caught"]
+__all__ = ["catches", "innermost", "is_caught", "is_own_recursion"]
 
 
 class Instruction(NamedTuple):
@@ -148,3 +149,26 @@ def _takes(named: Any, error: type[Exception]) -> bool:
     if isinstance(named, tuple):
         return any(_takes(part, error) for part in named)
     return not isinstance(named, type) or issubclass(error, named)
+
+
+# -- where an error came from ---------------------------------------------------------------------------
+
+ENGINE = str(Path(__file__).parent.parent)
+
+
+def is_own_recursion(error: BaseException) -> bool:
+    """Whether the engine's own code recursed without end, not the user's code that calls it."""
+    files = []
+    trace = error.__traceback__
+    while trace is not None:
+        files.append(trace.tb_frame.f_code.co_filename)
+        trace = trace.tb_next
+    return all(name.startswith(ENGINE) for name in files[-50:])
+
+
+def innermost(error: BaseException) -> Any:
+    """The frame in which an error was raised."""
+    trace: Any = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame

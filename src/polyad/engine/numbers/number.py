@@ -39,7 +39,7 @@ class ScalarBox(Box):
 
     __slots__ = ("_entries", "_index", "_x")
     __init__ = object.__init__  # the attributes are set by hand: that is faster
-    __hash__ = None
+    __hash__ = Box.__hash__
 
     _entries: Tape | ScalarTangents  # where it is written down
     _index: int  # at which place

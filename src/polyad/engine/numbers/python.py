@@ -106,14 +106,14 @@ class PythonScalar(ScalarBox):
     """A Python float with a derivative of one level."""
 
     __slots__ = ()
-    __hash__ = None
+    __hash__ = Box.__hash__
 
 
 class PythonBox(Box):
     """A Python float under any interpretation."""
 
     __slots__ = ()
-    __hash__ = None
+    __hash__ = Box.__hash__
 
 
 class Truth(Box):
@@ -121,7 +121,7 @@ class Truth(Box):
 
     __slots__ = ()
     _is_python = True
-    __hash__ = None
+    __hash__ = Box.__hash__
 
     def _refused(self, *others: Any) -> Any:
         raise _unknown(

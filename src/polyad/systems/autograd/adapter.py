@@ -17,7 +17,7 @@ from polyad.engine.interpretations.adapter import Adapter
 __all__ = ["AutogradAdapter"]
 
 # autograd's own derivatives of these fail where a matrix is singular or eigenvalues are equal
-BY_TABLE = frozenset({"det", "eigh", "svd", "qr"})
+BY_TABLE = frozenset({"det", "eigh", "svd", "qr", "slogdet"})
 
 
 # Of these autograd's own derivatives lose digits beside a pole, or in a tail (tests/engine/test_edges.py).

@@ -112,7 +112,31 @@ class JAXAdapter(JAXLoops):
 
     def own_setitem(self, x: Any, v: Any, index: Any) -> Any:
         x = self.main().asarray(x)
+        if isinstance(index, sys.modules["jax"].core.Tracer) and index.dtype == bool:
+            return self._masked(x, v, index)
         return self._spoilt(x, index).at[index].set(v)
+
+    def _masked(self, x: Any, v: Any, mask: Any) -> Any:
+        """Values written where a mask that is still traced says, NaN if there are not as many as places."""
+        numpy = self.main()
+        v = numpy.asarray(v, dtype=x.dtype)
+        if mask.ndim < x.ndim and v.ndim < x.ndim - mask.ndim + 1:  # the same for every row that is written
+            return numpy.where(mask.reshape(mask.shape + (1,) * (x.ndim - mask.ndim)), v, x)
+        if mask.ndim < x.ndim:
+            raise refuse(
+                "rows written where a mask says that JAX is still tracing",
+                "use np.where(mask[:, None], rows, x)",
+            )
+        if not v.size:
+            v = numpy.full(1, np.nan, dtype=x.dtype)
+        if v.size == 1:
+            return numpy.where(mask, v.reshape(()), x)
+        places = numpy.cumsum(mask.ravel()) - 1
+        chosen = v[numpy.clip(places, 0, v.size - 1)].reshape(x.shape)
+        if x.dtype.kind not in "fc":
+            return numpy.where(mask, chosen, x)
+        fits = numpy.where(places[-1] + 1 == v.size, 1.0, np.nan).astype(x.dtype)
+        return numpy.where(mask, chosen * fits, x * fits)
 
     def own_scatter(self, w: Any, index: Any, shape: tuple[int, ...]) -> Any:
         return self.main().zeros(shape, dtype=w.dtype).at[index].add(w)

@@ -23,6 +23,7 @@ __all__ = [
     "asks_for_entries",
     "asks_for_itself",
     "asks_for_numbers",
+    "boxes_of_entries",
     "no_key",
     "no_plain_array",
     "stands_for",
@@ -96,6 +97,15 @@ def asks_for_itself(frame: types.FrameType) -> bool:
 def asks_for_numbers(frame: types.FrameType) -> bool:
     """Whether NumPy's ``roots`` is running, which turns its argument into plain numbers before it works."""
     return frame.f_code.co_name == "roots" and frame.f_globals.get("__name__") == "numpy.lib._polynomial_impl"
+
+
+def boxes_of_entries(box: Any) -> np.ndarray:
+    """A new array of objects, with a box for every entry."""
+    shape = box._value.shape
+    places = np.empty(shape, dtype=object)
+    for k in np.ndindex(shape):
+        places[k] = (box[k] if len(k) > 1 else box[k[0]]) if shape else box
+    return places
 
 
 def no_key(box: Any) -> NoReturn:

@@ -22,6 +22,7 @@ from polyad.engine.boxes.asked import (
     asks_for_entries,
     asks_for_itself,
     asks_for_numbers,
+    boxes_of_entries,
     no_key,
     no_plain_array,
     stands_for,
@@ -151,7 +152,7 @@ class Box:
             return np.array(numbers(self._value), dtype=dtype)
         shape = self._value.shape
         if dtype is not None and np.dtype(dtype) == np.dtype(object):
-            return self._boxed_entries()
+            return boxes_of_entries(self)
         frame = sys._getframe(1)
         if isinstance(self._value, np.ndarray) and asks_for_numbers(frame):
             return self._value.astype(dtype)
@@ -161,20 +162,12 @@ class Box:
             if not shape:
                 return self._entry()
             if self.size <= LARGEST and asks_for_entries(frame, copy):
-                return self._boxed_entries()
+                return boxes_of_entries(self)
             if asks_for_itself(frame):
                 itself = np.empty((), dtype=object)
                 itself[()] = self
                 return itself
         raise refuse(*no_plain_array(frame))
-
-    def _boxed_entries(self) -> np.ndarray:
-        """A new array of objects, with a box for every entry."""
-        shape = self._value.shape
-        places = np.empty(shape, dtype=object)
-        for k in np.ndindex(shape):
-            places[k] = (self[k] if len(k) > 1 else self[k[0]]) if shape else self
-        return places
 
     def _known(self) -> np.ndarray | None:
         """The numbers, where they count or compare and their library has them."""
@@ -193,7 +186,7 @@ class Box:
             )
             error.decisive = True  # the framework's own arrays would give something else
             raise error
-        return self._boxed_entries()
+        return boxes_of_entries(self)
 
     def __float__(self) -> float:
         if is_over(self._value):

@@ -455,7 +455,7 @@ def test_prepared_objects_are_dropped_while_threads_call_them(f):
     threads = [threading.Thread(target=work, args=(a,)) for a in range(8)]
     for thread in threads:
         thread.start()
-    for _ in range(30):
+    for _ in range(12):
         current[0] = ad.prepare_gradient(f, V, 1.0, backend="casadi")
         gc.collect()
     stop.set()

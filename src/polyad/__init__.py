@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from polyad.call.inputs.arguments import Static
     from polyad.call.inputs.scratch import Cache
     from polyad.combine.from_primitive import FromPrimitive
+    from polyad.combine.mixed import MixedMode
     from polyad.engine.define import define
     from polyad.engine.loops.cond import cond, switch
     from polyad.engine.loops.scan import fori_loop, scan
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     )
     from polyad.operators.taylor import prepare_taylor, taylor
     from polyad.operators.vjp import prepare_vjp, value_and_vjp, vjp
+    from polyad.sparse.backend import Sparse
+    from polyad.sparse.known import KnownPattern
     from polyad.systems.autograd.backend import Autograd
     from polyad.systems.casadi.backend import CasADi
     from polyad.systems.finite.backend import FiniteDifferences
@@ -55,7 +58,10 @@ __all__ = [
     "CasADi",
     "FiniteDifferences",
     "FromPrimitive",
+    "KnownPattern",
+    "MixedMode",
     "NumPy",
+    "Sparse",
     "Static",
     "SymPy",
     "Torch",
@@ -112,6 +118,7 @@ _NAMES = {
     "call.inputs.arguments": "Static",
     "call.inputs.scratch": "Cache",
     "combine.from_primitive": "FromPrimitive",
+    "combine.mixed": "MixedMode",
     "engine.define": "define",
     "engine.loops.cond": "cond switch",
     "engine.loops.scan": "fori_loop scan",
@@ -130,6 +137,8 @@ _NAMES = {
     "value_derivative_and_second_derivative",
     "operators.taylor": "prepare_taylor taylor",
     "operators.vjp": "prepare_vjp value_and_vjp vjp",
+    "sparse.backend": "Sparse",
+    "sparse.known": "KnownPattern",
     "systems.autograd.backend": "Autograd",
     "systems.casadi.backend": "CasADi",
     "systems.finite.backend": "FiniteDifferences",

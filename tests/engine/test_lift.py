@@ -85,16 +85,16 @@ def value_and_jacobian(f, x, library):
     return ad.value_and_jacobian(f, x.copy(), backend=LIFTED[library])
 
 
-def product_along(f, x, v, library):
-    """The HVP, in the same way."""
+def to_second_order(f, x, v, library):
+    """Value, gradient and product with the Hessian, in the same way: one compiled program for the three."""
     if library == "jax":
         try:
-            return ad.prepare_hvp(f, x.copy(), v=v, backend=LIFTED[library])(x.copy(), v=v)
+            return ad.prepare_hvp(f, x.copy(), v=v, backend=LIFTED[library]).value_and(x.copy(), v=v)
         except FunctionNotSupportedError:
             pass
         finally:
             sys.modules["jax"].clear_caches()
-    return ad.hvp(f, x.copy(), v=v, backend=LIFTED[library])
+    return ad.value_gradient_and_hvp(f, x.copy(), v=v, backend=LIFTED[library])
 
 
 @pytest.mark.parametrize("library", ["jax", "torch", "autograd"])
@@ -115,11 +115,15 @@ def check_to_second_order(f, x, library):
     """Against the engine on NumPy arrays, which ``test_rules`` compares with differences."""
     y = np.asarray(f(np.array(x)))
     w, v = np.cos(1 + np.arange(y.size)).reshape(y.shape), np.cos(np.arange(x.size)).reshape(x.shape)
-    value, jacobian = value_and_jacobian(f, np.array(x), library)
-    product = product_along(lambda x: np.sum(w * f(x)), np.array(x), v, library)
-    np.testing.assert_allclose(value, y, rtol=1e-9, atol=1e-11)
-    np.testing.assert_allclose(jacobian, ad.jacobian(f, np.array(x), backend="numpy"), rtol=1e-8, atol=1e-9)
-    expected = ad.hvp(lambda x: np.sum(w * f(x)), np.array(x), v=v, backend="numpy")
+
+    def weighted(x):
+        return np.sum(w * f(x))
+
+    value, gradient, product = to_second_order(weighted, np.array(x), v, library)
+    np.testing.assert_allclose(value, np.sum(w * y), rtol=1e-9, atol=1e-11)
+    expected = ad.gradient(weighted, np.array(x), backend="numpy")
+    np.testing.assert_allclose(gradient, expected, rtol=1e-8, atol=1e-9)
+    expected = ad.hvp(weighted, np.array(x), v=v, backend="numpy")
     scale = 1 + np.max(np.abs(expected))
     np.testing.assert_allclose(product, expected, rtol=1e-7, atol=1e-8 * scale)
 

@@ -103,6 +103,8 @@ class Library:
         Whether backends of NumPy's arrays take its arrays as they are.
     copies_scratch : bool
         Whether a function can write to an array, so that scratch memory is copied for it.
+    sparse_kinds : tuple of str
+        Names of the sparse matrices that it has.
     """
 
     name: str = "?"
@@ -121,6 +123,7 @@ class Library:
     takes_numpy: bool = False
     carried: bool = False
     copies_scratch: bool = False
+    sparse_kinds: tuple[str, ...] = ()
 
     @property
     def is_foreign(self) -> bool:
@@ -187,6 +190,12 @@ class Library:
     def cast(self, a: Any, dtype: Any) -> Any:
         """The array in another dtype, through NumPy where the library may narrow it."""
         return np.asarray(self.to_numpy(a)).astype(dtype)
+
+    def sparse_maker(
+        self, kind: str, shape: tuple[int, int], indptr: Any, columns: Any, rows: Any, like: Any
+    ) -> Callable[[Any], Any]:
+        """From the entries of a pattern, row by row, to a sparse matrix where ``like`` is."""
+        raise NotImplementedError
 
     def device(self, a: Any) -> dict[str, Any]:
         """The keyword that creates a new array where ``a`` is."""

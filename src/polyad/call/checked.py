@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyad.call import formed
 from polyad.call.dependence import check_zeros, has_entry, has_no_zero
 from polyad.call.looks import ENOUGH, check_looks
 from polyad.call.undefined import has_nan, tell_undefined
@@ -41,7 +42,7 @@ def checked(
     before : tuple of int
         What this thread had learnt of values, and used of defined rules, before the preparation began.
     """
-    lower = prepared.lower
+    lower, form = prepared.lower, executable.form
 
     def looked() -> bool:
         """Whether so much was learnt of the input that a number may have been made of it."""
@@ -60,14 +61,16 @@ def checked(
         *,
         example: bool = False,
     ) -> None:
-        if prepared.differentiates:
+        if form is not None:
+            formed.look(prepared, form, x, c, result, example=example)
+        elif prepared.differentiates:
             if lower is None:
                 check(x, c, seeds, result)
             elif outcome is not None:
                 check(x, c, (), outcome[3])
             elif looked() or not any(map(has_entry, result)):
                 check(x, c, (), executable.full(x, c, *seeds)[3])
-        if any(map(has_nan, result)):
+        if form is None and any(map(has_nan, result)):
             if not told():
                 tell_undefined(prepared, x, c, seeds, result, example=example)
         elif lower is not None and outcome is not None and any(map(has_nan, outcome[3])) and not told():
@@ -90,7 +93,7 @@ def checked(
         return outcome
 
     if prepared.once:
-        return Executable(full, result, executable.strategy)
+        return Executable(full, result, executable.strategy, form=form)
     if prepared.batched:
         return executable
     x, c = prepared.problem.x, prepared.problem.c

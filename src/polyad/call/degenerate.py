@@ -18,7 +18,7 @@ from polyad.arrays.libraries import library, library_of
 from polyad.arrays.types import Leaves
 from polyad.arrays.user_code import stack_level
 from polyad.call.function.flat import label_of
-from polyad.call.undefined import has_nan
+from polyad.call.undefined import has_nan, numbers
 from polyad.engine.notices import SEEN
 from polyad.errors import DegenerateError, DomainError, NonFiniteWarning, PolyadError
 from polyad.systems.contract import Executable, Kernel, Linearized
@@ -33,7 +33,8 @@ __all__ = ["finished", "has_limits", "is_degenerate", "is_undefined", "linear_by
 def has_limits(prepared: Prepared) -> bool:
     """Whether the engine may stand in for a backend: that of another system, with nothing around it."""
     backend = prepared.backend
-    return backend.exact and not isinstance(backend, NumPy) and prepared._guests is None
+    of_blocks = prepared.operator not in backend.own_forms
+    return backend.exact and of_blocks and not isinstance(backend, NumPy) and prepared._guests is None
 
 
 def finished(prepared: Prepared, kernel: Kernel, seeds: tuple[Leaves, ...], before: int) -> Executable:
@@ -134,17 +135,6 @@ def is_undefined(leaves: Leaves) -> bool:
     return any(map(has_nan, leaves))
 
 
-def _numbers(leaf: Any) -> Any:
-    """A leaf as an array of NumPy's, or None where it has no values."""
-    owner = library_of(leaf)
-    if owner is None or owner.is_traced(leaf):
-        return None
-    try:
-        return np.asarray(owner.to_numpy(leaf))
-    except Exception:  # a foreign array that has no values now
-        return None
-
-
 def _by_engine(prepared: Prepared, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...]) -> Any:
     """The whole outcome by the engine, in the framework's arrays; None where there are no values."""
     args, known = _opened(prepared, x, c), tuple(tuple(map(_open, leaves)) for leaves in seeds)
@@ -176,7 +166,7 @@ def linear_by_engine(prepared: Prepared) -> Linearized | None:
 
 
 def _open(leaf: Any) -> Any:
-    return leaf if library_of(leaf) is None else _numbers(leaf)
+    return leaf if library_of(leaf) is None else numbers(leaf)
 
 
 def _opened(prepared: Prepared, x: Leaves, c: Leaves) -> tuple[Any, ...] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from polyad.call.formed import Sparsity
 from polyad.call.function.flat import label_of
 from polyad.call.travel import Travels
 from polyad.errors import UnsupportedOperatorError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Described"]
 
 
-class Described(Travels):
+class Described(Sparsity, Travels):
     """Words about a prepared object."""
 
     operator: ClassVar[str]

@@ -23,6 +23,7 @@ from polyad.arrays.trees import LEAF, flatten
 from polyad.call.checked import checked
 from polyad.call.degenerate import finished, has_limits
 from polyad.call.described import Described
+from polyad.call.formed import Formed
 from polyad.call.function.flat import FlatFunction, label_of
 from polyad.call.function.foreign_traces import Guests, any_followed, guests
 from polyad.call.inputs.arguments import Mismatch
@@ -163,6 +164,9 @@ class Prepared(Described):
         seeds = () if self._seeds is None else (self._example_seed(seed),)
         kernel = self._kernel(self.backend, self.problem)
         executable = finished(self, kernel, seeds, before)
+        self._form = executable.form
+        if self._form is not None:
+            self._delivery = Formed(self._delivery, self._form)
         if self.backend.exact and not (self._guests and self._guests.inside):
             told = lambda: has_limits(self) and SEEN.count != before  # noqa: E731
             executable = checked(self, executable, told, looked)
@@ -188,7 +192,7 @@ class Prepared(Described):
         self._fast: Callable[..., Any] | None = None
         self._fast_view: Callable[..., Any] | None = None
         self._out_spec: ArraySpec | None = None
-        if self.once or self.has_aux or self._guests is not None:
+        if self.once or self.has_aux or self._guests is not None or self._form is not None:
             return
         single = self.signature.x_structure is LEAF and (
             self.gives in ("input", "hessian") or self._flat.y_structure is LEAF

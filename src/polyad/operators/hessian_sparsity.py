@@ -67,4 +67,4 @@ def hessian_sparsity(
     """
     return HessianSparsity(
         f, args, chosen(detector, local, unknown), backend=backend, argnums=argnums, has_aux=has_aux
-    ).pattern
+    ).found

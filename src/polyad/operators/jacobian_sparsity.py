@@ -23,15 +23,15 @@ class Sparsity(Prepared):
     differentiates = False
     listed = False
     second = False
-    pattern: Pattern
+    found: Pattern
 
     def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], detector: Any, **options: Any) -> None:
         self._detector = detector
         super().__init__(f, args, once=True, **options)
 
     def _kernel(self, backend: Backend, problem: Problem) -> Kernel:
-        found = detector_of(self._detector, backend)
-        self.pattern = (found.hessian_sparsity if self.second else found.jacobian_sparsity)(problem)
+        detector = detector_of(self._detector, backend)
+        self.found = (detector.hessian_sparsity if self.second else detector.jacobian_sparsity)(problem)
         return backend.value(problem)
 
 
@@ -96,4 +96,4 @@ def jacobian_sparsity(
     """
     return Sparsity(
         f, args, chosen(detector, local, unknown), backend=backend, argnums=argnums, has_aux=has_aux
-    ).pattern
+    ).found

@@ -20,6 +20,7 @@ from polyad.arrays.libraries import ArraySpec, library, spec_of
 from polyad.errors import ArgumentError, BackendContractError
 from polyad.systems.contract import (
     Call,
+    Compression,
     Executable,
     Kernel,
     Leaves,
@@ -27,7 +28,7 @@ from polyad.systems.contract import (
     Problem,
     Variant,
 )
-from polyad.systems.derive import linearize, operators
+from polyad.systems.derive import compressed, linearize, operators
 from polyad.systems.derive.taylor import nested
 
 if TYPE_CHECKING:
@@ -72,6 +73,12 @@ class Backend:
         Whether it computes with boxes, so that it runs on arrays that another framework is tracing.
     keeps_boxes : bool
         Whether arrays that it follows stay in their boxes when they reach it from the function around it.
+    takes_tables : bool
+        Whether large constants of a kernel should be arguments of it, as in compiled programs.
+    own_forms : frozenset of str
+        The operators whose results are not blocks of arrays.
+    colors : bool
+        Whether it compresses sparse matrices by itself, so that no coloring is needed.
     native : bool
         Whether it differentiates functions that are written for its framework's own arrays.
     tolerances : tuple of float, optional
@@ -93,6 +100,9 @@ class Backend:
     by_value: ClassVar[bool] = False
     hosts: ClassVar[bool] = False
     keeps_boxes: ClassVar[bool] = False
+    takes_tables: ClassVar[bool] = False
+    own_forms: ClassVar[frozenset[str]] = frozenset()
+    colors: ClassVar[bool] = False
     native: ClassVar[bool] = True
     complex_inputs: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Variant]] = {}
@@ -193,6 +203,14 @@ class Backend:
         """``kernel(x, c)`` giving ``(blocks, y, aux, g)`` for one scalar output leaf."""
         return operators.hessian(self, problem)
 
+    def sparse_jacobian(self, problem: Problem, plan: Compression) -> Kernel:
+        """``kernel(x, c)``: the entries of the Jacobian that the pattern has, in its order, as one leaf."""
+        return compressed.jacobian(self, problem, plan)
+
+    def sparse_hessian(self, problem: Problem, plan: Compression) -> Kernel:
+        """As ``sparse_jacobian``, of the Hessian; the gradient comes along."""
+        return compressed.hessian(self, problem, plan)
+
     def taylor(self, problem: Problem, order: int) -> Kernel:
         """``kernel(x, c, v)``: leaves like the output's with ``order + 1`` Taylor coefficients in front."""
         return nested(self, problem, order)
@@ -204,6 +222,14 @@ class Backend:
     def value(self, problem: Problem) -> Kernel:
         """``kernel(x, c)`` giving ``(y, y, aux)``: the function itself, finished like the rest."""
         return operators.value(self, problem)
+
+    def take(self, a: Any, index: Any) -> Any:
+        """Entries of a vector; the index has no negative numbers and none that is too large."""
+        return a[index]
+
+    def table(self, a: Any, problem: Problem) -> Any:
+        """A large constant of a kernel as an array of the framework's, where its examples are."""
+        return a
 
     # -- patterns ---------------------------------------------------------------------------------
 

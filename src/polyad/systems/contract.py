@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Bare",
     "Call",
+    "Compression",
     "Direct",
     "Executable",
+    "Form",
     "Function",
     "Kernel",
     "Leaves",
@@ -131,7 +133,8 @@ class Executable:
     ``full(x, c, *seeds)`` gives all that the kernel gives, ``result(x, c, *seeds)`` only the result.
     Where one array goes in and the result is one array, a backend may add ``bare``: it takes all
     leaves in a row and gives that array, without a tuple around anything. ``exclusive`` says that
-    nobody else holds the memory of what ``bare`` gives.
+    nobody else holds the memory of what ``bare`` gives. ``form`` makes what the caller gets of a result
+    that is not blocks of arrays.
     """
 
     full: Call
@@ -139,6 +142,72 @@ class Executable:
     strategy: str
     bare: Bare | None = None
     exclusive: bool = False
+    form: Form | None = None
+
+
+class Form(Protocol):
+    """What the caller gets where a result is not blocks of arrays: sparse matrices, say."""
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one thing, whatever the trees of input and output."""
+        ...
+
+    def made(self, result: Leaves) -> list[Any]:
+        """The caller's things, in the order of blocks, of the leaves of a result."""
+        ...
+
+    def check(self, places: Sequence[Any]) -> None:
+        """Refuse what the result cannot be written into."""
+        ...
+
+    def fill(self, places: Sequence[Any], result: Leaves) -> None:
+        """Write a result into things that were checked."""
+        ...
+
+    def summary(self, result: Leaves) -> Leaves | None:
+        """For each block of a Jacobian which of its rows have an entry that is not zero, ``(rows, 1)``."""
+        ...
+
+    def undefined(self, result: Leaves) -> list[tuple[int, int]]:
+        """Row and column of each entry that is not a number."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Compression:
+    """How the entries of a sparse matrix come out of few products.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        All output entries by all input entries.
+    indptr, columns : array of int
+        The pattern in CSR form.
+    rows : array of int
+        The row of each of its entries.
+    column_groups : array of int
+        Which pushforward takes each column; -1: none does.
+    pushes : int
+        How many pushforwards there are.
+    row_groups : array of int
+        Which pullback takes each row; -1: none does.
+    pulls : int
+        How many pullbacks there are.
+    index : array of int, optional
+        Where each entry stands in the products, all pushforwards after each other and then all
+        pullbacks; None leaves them as they are, for a decompression outside of the kernel.
+    """
+
+    shape: tuple[int, int]
+    indptr: Array
+    columns: Array
+    rows: Array
+    column_groups: Array
+    pushes: int
+    row_groups: Array
+    pulls: int
+    index: Array | None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -72,7 +72,7 @@ def installed_version(backend: type[Backend]) -> str | None:
         return None
 
 
-def _check_installed(backend: type[Backend]) -> None:
+def _check_installed(backend: type[Backend] | Backend) -> None:
     lacking = _missing(backend.requires)
     if lacking:
         missing = ", ".join(lacking)
@@ -148,7 +148,7 @@ def resolve(backend: Backend | str | None, library: str = libraries.PLAIN.name) 
             f"backend is {backend!r}: pass a backend such as polyad.JAX(), or a name, "
             f"one of {', '.join(map(repr, names()))}"
         )
-    _check_installed(type(backend))
+    _check_installed(backend)
     return backend
 
 

@@ -39,8 +39,6 @@ from polyad.engine.rules.structure import astype, getitem, is_basic, setitem
 
 __all__ = ["Box", "View", "as_array", "number", "unbox", "wrap"]
 
-# names of universal functions of one or two operands -> the function on boxes
-METHODS_OF_OBJECTS: dict[str, Callable[..., Any]] = {}
 # How a number, and an entry of a vector, become boxes, by the type of the value; ``numbers`` fills them.
 NUMBERS: dict[type, Callable[[Any], Any]] = {}
 ENTRIES: dict[type, Callable[[Any, int], Any]] = {}
@@ -236,9 +234,6 @@ class Box:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        found = METHODS_OF_OBJECTS.get(name)  # what NumPy calls on objects: np.sin of an array of boxes
-        if found is not None:
-            return lambda *others: found(self, *others)
         if hasattr(np.ndarray, name) or (self._is_python and hasattr(float, name)):
             raise refuse(f"x.{name} of a traced array is not supported", "use a NumPy function instead")
         raise AttributeError(f"'Box' object has no attribute {name!r}")

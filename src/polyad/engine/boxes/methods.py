@@ -11,7 +11,7 @@ from polyad.engine.boxes import (
     operators,  # noqa: F401  (gives the box its operators)
     roots,
 )
-from polyad.engine.boxes.box import METHODS_OF_OBJECTS, Box, Rearranged, as_array, number, wrap
+from polyad.engine.boxes.box import Box, Rearranged, as_array, number, wrap
 from polyad.engine.boxes.computing import COMPUTING_METHODS
 from polyad.engine.boxes.dispatch import apply_function, apply_ufunc, call, out_named
 from polyad.engine.boxes.memory import layout, linked
@@ -53,6 +53,16 @@ for _name in (
 ).split():
     if getattr(np, _name) in FUNCTIONS:
         setattr(Box, _name, _method(getattr(np, _name)))
+
+
+def _elementwise(ufunc: Any) -> Callable[..., Any]:
+    """A universal function as the method that NumPy calls on the entries of an array of objects."""
+
+    def apply(self: Box, *others: Any) -> Any:
+        return ufunc(self, *others)
+
+    apply.__name__ = ufunc.__name__
+    return apply
 
 
 def _box_compress(self: Box, condition: Any, axis: Any = None, out: Any = None) -> Any:
@@ -214,7 +224,10 @@ _ADDITIONS: dict[str, Any] = {
 for _name, _member in _ADDITIONS.items():
     setattr(Box, _name, _member)
 
+# What NumPy calls on objects: np.sin of an array of boxes. As attributes of the class, because a
+# __getattr__ is lost for good where some compiled code asks for an attribute while an exception is set.
 for _ufunc in UFUNCS:
-    METHODS_OF_OBJECTS[_ufunc.__name__] = _ufunc
+    if not hasattr(np.ndarray, _ufunc.__name__):
+        setattr(Box, _ufunc.__name__, _elementwise(_ufunc))
 
 roots.follow_methods()

@@ -188,6 +188,8 @@ STEEP = frozenset(
 )
 
 
+# What takes some entries of its operands and leaves others; see ``interpretations.gates``.
+CHOICES = frozenset("where maximum minimum fmax fmin max min setitem getitem".split())
 # The rules of a primitive: the tangent of the result; what makes a pullback at a point; the pullback itself.
 Push = Callable[..., Value]
 Pull = Callable[[Value], Value]
@@ -220,7 +222,7 @@ class Primitive:
         The namespace that the name is from: functions of this name elsewhere may be other functions.
     """
 
-    __slots__ = ("compute", "home", "joint", "lazy", "multiple", "name", "pulls", "push", "steep")
+    __slots__ = ("chooses", "compute", "home", "joint", "lazy", "multiple", "name", "pulls", "push", "steep")
 
     def __init__(
         self,
@@ -243,6 +245,7 @@ class Primitive:
         self.multiple = multiple
         self.lazy = lazy
         self.steep = name in STEEP
+        self.chooses = name in CHOICES
         PRIMITIVES[name] = self
 
     def __call__(self, *args: Value, **params: Any) -> Value:

@@ -11,7 +11,7 @@ from polyad.engine.core.table import function
 from polyad.engine.core.values import Tracer, Value, axis_of, is_real, ndim_of, shape_of
 from polyad.engine.functions.structure import array_of, cast, moved_last
 from polyad.engine.rules import reduction as rules
-from polyad.engine.rules.arithmetic import conjugate, equal, log, multiply, power, real, where
+from polyad.engine.rules.arithmetic import conjugate, either, equal, log, multiply, power, real, where
 from polyad.engine.rules.elementwise import exp, isfinite, sqrt
 from polyad.engine.rules.elementwise import maximum as pair_maximum
 from polyad.engine.rules.elementwise import minimum as pair_minimum
@@ -150,7 +150,7 @@ def root_of(s: Value, exponent: float = 0.5) -> Value:
     zero = equal(s, 0)
     if isinstance(zero, np.bool_) and not zero:
         return root(s)
-    return where(zero, power(s, 1.5), root(where(zero, 1.0, s)))
+    return either(zero, power(s, 1.5), root(either(zero, 1.0, s)))
 
 
 @function(np.std)

@@ -90,7 +90,7 @@ def pushed(
         for k, t in enumerate(tangents)
     )
     moved = primitive.push(y, rows, *values, **params)
-    like = next(a for a in args if own.is_own(a))
+    like = next((a for a in (*args, *tangents) if own.is_own(a)), args[0])
 
     def first(t: Value, part: Value) -> Any:
         """The only tangent of a batch of one; zeros where there is none."""

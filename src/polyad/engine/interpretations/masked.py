@@ -14,14 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.values import PRIMITIVES, Binary, Primitive, Tracer, Value, shape_of
+from polyad.engine.core.values import PRIMITIVES, Binary, Primitive, Tracer, Value, base, shape_of
 
 __all__ = ["Masked", "chosen", "picked", "settled"]
 
 # entry by entry, and linear in the cotangent
 KEEPING = frozenset("multiply divide negative conjugate real imag astype".split())
+PRODUCTS = frozenset({"matmul", "einsum"})
 # what moves entries about: done to the entries and to the mask
 MOVING = frozenset("reshape transpose broadcast_to getitem".split())
+# what adds entries up: where one that counts is among them, the sum does
+ADDING = frozenset("sum cumsum scatter".split())
 
 
 class Masked(Tracer):
@@ -86,19 +89,53 @@ class Masked(Tracer):
             return _sum(*masks)
         if name in MOVING and not isinstance(params.get("index"), Tracer):
             return self._moved(lambda a: primitive(a, **params))
-        if name == "scatter" and not isinstance(params["index"], Tracer):
-            return Masked(
-                primitive(self.settled(), **params), lambda: self._touched(params), True, clean=True
-            )
+        if name in ADDING and not isinstance(params.get("index"), Tracer):
+            w, touched = self.settled(), self._touched
+            return Masked(primitive(w, **params), lambda: touched(primitive, params), True, clean=True)
+        if name in PRODUCTS and len(masks) == 1:
+            return self._product(primitive, args, params)
         return primitive(*[a.settled() if type(a) is Masked else a for a in args], **params)
 
     def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
         return self.process(primitive, (a, b), {})
 
-    def _touched(self, params: dict[str, Any]) -> Value:
-        """Where a scattered cotangent counts."""
-        number = _full(PRIMITIVES["where"](self.alive(), 1.0, 0.0), self.shape)
-        return PRIMITIVES["not_equal"](PRIMITIVES["scatter"](number, **params), 0.0)
+    def _touched(self, primitive: Primitive, params: dict[str, Any]) -> Value:
+        """Where a sum of entries counts."""
+        return PRIMITIVES["not_equal"](primitive(self._counted(), **params), 0.0)
+
+    def _counted(self) -> Value:
+        return _full(PRIMITIVES["where"](self.alive(), 1.0, 0.0), self.shape)
+
+    def _product(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
+        """A sum of products with other operands, of which what meets no entry that counts may be infinite."""
+        place = next(k for k, a in enumerate(args) if a is self)
+        ones = [np.broadcast_to(1.0, shape_of(a)) for a in args]
+
+        def touched() -> Value:
+            parts = [self._counted() if k == place else one for k, one in enumerate(ones)]
+            return PRIMITIVES["not_equal"](primitive(*parts, **params), 0.0)
+
+        parts: list[Value] = [self.settled() if a is self else a for a in args]
+        result = primitive(*parts, **params)
+        if not is_finite(result):
+            parts = [self._met(primitive, place, k, a, ones, params) for k, a in enumerate(parts)]
+            result = primitive(*parts, **params)
+        return Masked(result, touched, True, clean=False)
+
+    def _met(
+        self, primitive: Primitive, place: int, k: int, a: Value, ones: list[Any], params: dict[str, Any]
+    ) -> Value:
+        """An operand, zero where it meets no entry that counts."""
+        if k == place:
+            return a
+        parts = [self._counted() if j == place else one for j, one in enumerate(ones)]
+        y = np.broadcast_to(1.0, shape_of(primitive(*ones, **params)))
+        w = np.ones(y.shape)
+        if primitive.joint is not None:
+            (met,) = primitive.joint((k,), y, *parts, **params)(w)
+        else:
+            met = primitive.pulls[k](y, *parts, **params)(w)
+        return PRIMITIVES["where"](PRIMITIVES["not_equal"](met, 0.0), a, 0.0)
 
     def _moved(self, move: Callable[[Value], Value]) -> Value:
         """The entries at other places."""
@@ -107,6 +144,12 @@ class Masked(Tracer):
 
     def __repr__(self) -> str:
         return f"Masked({self.value!r})"
+
+
+def is_finite(a: Value) -> bool:
+    """Whether all numbers are finite, as far as there are numbers."""
+    known = base(a)
+    return isinstance(known, Tracer) or bool(np.isfinite(known).all())
 
 
 def _full(a: Value, shape: tuple[int, ...]) -> Value:

@@ -17,7 +17,7 @@ from polyad.engine.core.kinds import DECOMPOSITIONS, hosted
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import ALIVE, PRIMITIVES, Binary, Primitive, Tracer, Value, base
 from polyad.engine.interpretations.adapter import Adapter, adapter
-from polyad.engine.interpretations.gates import CHOICES, Made, gated, made
+from polyad.engine.interpretations.gates import FOLLOWED, Made, gated, made
 from polyad.engine.interpretations.numpy_errors import (
     FAILING,
     UNFIT,
@@ -122,7 +122,7 @@ class Proxy(Tracer):
                     value = Proxy(library, result, self.run)
                     if remembers and (past or primitive.steep):
                         value.made = made(primitive, args, params)
-                    elif params and primitive.name == "getitem" and type(params["index"]) is int:
+                    if params and primitive.name == "getitem" and type(params["index"]) is int:
                         value.entry = (self.array, params["index"])
                     return value
         result = self._long_way(own, primitive, args, params)
@@ -157,16 +157,18 @@ class Proxy(Tracer):
             own.short[primitive] = _short(own, primitive)
         if not own.traps:
             return self._processed(own, primitive, args, params)
-        if primitive.name in CHOICES and not any(map(is_kept, args)):
-            args = gated(primitive, args, params, lambda v: self._leave(own, own.stop(v.array)))
-        return self.remade(primitive, args, params)
-
-    def remade(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
-        """The result, which remembers how it was made."""
-        result = self._processed(adapter(self.library), primitive, args, params)
-        if type(result) is Proxy and (primitive.lazy or primitive.name == "where"):
+        given = args
+        if primitive.chooses and not any(map(is_kept, args)):
+            given = gated(primitive, args, params, lambda v: self._leave(own, own.stop(v.array)), self.run)
+        result = self._processed(own, primitive, given, params)
+        # made of the gated operands, but remembered as of the first: a choice around it has its own gates
+        if type(result) is Proxy and (primitive.lazy or primitive.name in FOLLOWED):
             result.made = made(primitive, args, params)
         return result
+
+    def plainly(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
+        """The result, without gates, and without remembering how it was made."""
+        return self._processed(adapter(self.library), primitive, args, params)
 
     def _processed(
         self, own: Adapter, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]
@@ -303,8 +305,8 @@ def _short(own: Adapter, primitive: Primitive) -> tuple[Any, bool, bool] | None:
     compute = own.compute(primitive)
     if compute is None or primitive.multiple or (not own.raises and primitive.name in FAILING):
         return None
-    remembers = own.traps and (primitive.lazy or primitive.name == "where")
-    return compute, remembers, own.traps and primitive.name in CHOICES
+    remembers = own.traps and (primitive.lazy or primitive.name in FOLLOWED)
+    return compute, remembers, own.traps and primitive.chooses
 
 
 def _is_plain(params: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ The operators of tracers are defined here.
 
 from __future__ import annotations
 
+import copy
 import operator
 from collections.abc import Callable
 
@@ -40,6 +41,7 @@ __all__ = [
     "as_operand",
     "conjugate",
     "divide",
+    "either",
     "equal",
     "greater",
     "greater_equal",
@@ -255,6 +257,10 @@ where: Primitive = general(
     lambda y, c, a, b: _pull_where(y, c, a, True),
     lambda y, c, a, b: _pull_where(y, c, b, False),
 )
+
+# ``where`` of two sides that have finite derivatives wherever they are taken or not: nothing is to be gated
+either = copy.copy(where)
+either.chooses = False
 
 # -- powers -----------------------------------------------------------------------------------------
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from polyad.engine.core.kinds import conj
-from polyad.engine.core.values import Primitive, Value, is_real, shape_of
+from polyad.engine.core.values import Primitive
 from polyad.engine.interpretations.adapter import Adapter
+from polyad.engine.interpretations.by_table import pulled, pushed
 from polyad.engine.interpretations.proxy import Proxy
-from polyad.engine.rules.structure import getitem, reshape
 
 __all__ = ["by_rules", "constant"]
 
@@ -41,50 +39,27 @@ def by_rules(own: Adapter, primitive: Primitive) -> Callable[..., Any]:
 
     call = of_autograd(lambda *args, **params: primitive.compute(*args, **params))
 
-    def enter(a: Any) -> Value:
-        return Proxy(own.name, a) if own.is_own(a) else a
+    def adjoint(g: Any) -> Any:
+        """Autograd's cotangents are not conjugated, those of the table are: from one to the other."""
+        if isinstance(g, tuple):
+            return tuple(map(adjoint, g))
+        moved = conj(Proxy(own.name, g) if own.is_own(g) else g)
+        return moved.array if type(moved) is Proxy else moved
 
-    def leave(a: Value) -> Any:
-        return a.array if type(a) is Proxy else a
-
-    def result(y: Any) -> Value:
-        return tuple(enter(part) for part in y) if primitive.multiple else enter(y)
-
-    def adjoint(g: Value, like: Value) -> Value:
-        """From autograd's cotangents, which are not conjugated, to the table's, and back."""
-        g = g if is_real(g) else conj(g)
-        return g if shape_of(g) == shape_of(like) else reshape(g, shape=shape_of(like))
+    def parts(y: Any) -> Any:
+        """A result, or its parts in a plain tuple."""
+        return tuple(y) if primitive.multiple else y
 
     def pull(argnums: tuple[int, ...], y: Any, args: Any, params: dict[str, Any]) -> Callable[[Any], Any]:
-        y, values = result(y), [enter(a) for a in args]
-
-        def back(g: Any) -> tuple[Any, ...]:
-            w = result(g)
-            w = tuple(map(adjoint, w, y)) if primitive.multiple else adjoint(w, y)
-            if primitive.joint is not None:
-                found = primitive.joint(argnums, y, *values, **params)(w)
-            else:
-                found = tuple(primitive.pulls[k](y, *values, **params)(w) for k in argnums)
-            return tuple(leave(adjoint(f, values[k])) for k, f in zip(argnums, found, strict=True))
-
-        return back
+        return lambda g: adjoint(pulled(own, primitive, argnums, parts(y), args, params, adjoint(parts(g))))
 
     def push(argnums: tuple[int, ...], gs: Any, y: Any, args: Any, params: dict[str, Any]) -> Any:
-        assert primitive.push is not None
-        y, values = result(y), [enter(a) for a in args]
-        rows: list[Value] = [None] * len(args)
+        tangents: list[Any] = [None] * len(args)
         for k, g in zip(argnums, gs, strict=True):
-            rows[k] = reshape(enter(g), shape=(1, *shape_of(values[k])))
-        moved = primitive.push(y, tuple(rows), *values, **params)
-        if primitive.multiple:
-            return tuple_of(tuple(leave(_first(t, part)) for t, part in zip(moved, y, strict=True)))
-        return leave(_first(moved, y))
+            tangents[k] = g
+        moved = pushed(own, primitive, tangents, parts(y), args, params)
+        return tuple_of(moved) if primitive.multiple else moved
 
     defvjp_argnums(call, pull)
     defjvp_argnums(call, push)
     return call
-
-
-def _first(t: Value, y: Value) -> Value:
-    """The only tangent of a batch of one; zeros where there is none."""
-    return np.zeros(shape_of(y)) if t is None else getitem(t, index=0)

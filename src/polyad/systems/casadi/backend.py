@@ -23,7 +23,16 @@ from polyad.systems.base import Backend
 from polyad.systems.casadi import kernels
 from polyad.systems.casadi.products import TooLarge, by_products, limited
 from polyad.systems.casadi.program import CasADiProgram
-from polyad.systems.contract import Executable, Kernel, Leaves, Linearized, Problem, strategy, strategy_of
+from polyad.systems.contract import (
+    Compression,
+    Executable,
+    Kernel,
+    Leaves,
+    Linearized,
+    Problem,
+    strategy,
+    strategy_of,
+)
 from polyad.systems.derive import operators
 
 __all__ = ["CasADi"]
@@ -57,6 +66,7 @@ class CasADi(Backend):
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
     complex_inputs: ClassVar[bool] = False
     keeps_boxes: ClassVar[bool] = True
+    colors: ClassVar[bool] = True
     native: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -148,6 +158,34 @@ class CasADi(Backend):
             return point.blocks(h, point.leaves), kernels.boxes(y), aux, point.split(g, point.dtypes)
 
         return dataclasses.replace(kernel, own=kernels.curvature(problem))
+
+    def sparse_jacobian(self, problem: Problem, plan: Compression) -> Kernel:
+        mode = self.mode
+
+        @strategy("casadi.jacobian, its nonzeros")
+        def kernel(x: Leaves, c: Leaves) -> Any:
+            y, aux = kernels.called(problem, x, c)
+            point = kernels.Column(x)
+            matrix = kernels.sparse_jacobian(y, point, mode) if len(plan.rows) else None
+            return kernels.entries(matrix, point, y, plan), kernels.boxes(y), aux
+
+        return kernel
+
+    def sparse_hessian(self, problem: Problem, plan: Compression) -> Kernel:
+        @strategy("casadi.hessian, its nonzeros")
+        def kernel(x: Leaves, c: Leaves) -> Any:
+            import casadi
+
+            y, aux = kernels.called(problem, x, c)
+            point = kernels.Column(x)
+            if not point.size:
+                return kernels.entries(None, point, point.leaves, plan), kernels.boxes(y), aux, x
+            g = casadi.gradient(y[0].column, point.column)
+            matrix = kernels.sparse_hessian(g, point) if len(plan.rows) else None
+            entries = kernels.entries(matrix, point, point.leaves, plan)
+            return entries, kernels.boxes(y), aux, point.split(g, point.dtypes)
+
+        return kernel
 
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         # both graphs are built here, so that the linearization stays that of the function as it is now

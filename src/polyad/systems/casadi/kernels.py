@@ -14,13 +14,14 @@ import numpy as np
 
 from polyad.systems.casadi.products import check_size, star_pays
 from polyad.systems.casadi.symbolic import Symbolic, constant
-from polyad.systems.contract import Call, Kernel, Leaves, Problem, strategy
+from polyad.systems.contract import Call, Compression, Kernel, Leaves, Problem, strategy
 
 __all__ = [
     "Column",
     "boxes",
     "called",
     "curvature",
+    "entries",
     "jacobian",
     "product",
     "sparse_hessian",
@@ -116,6 +117,21 @@ class Column:
                 start = stop
             top += out.size
         return tuple(found)
+
+
+def entries(matrix: Any, point: Column, outputs: Sequence[Symbolic], plan: Compression) -> Leaves:
+    """The entries of a matrix that a pattern has, in its order; of none where there is no matrix."""
+    import casadi
+
+    dtype = np.result_type(*(leaf.dtype for leaf in outputs), *point.dtypes)
+    if matrix is None:
+        return (_box(constant(np.zeros(len(plan.rows), dtype=dtype), point.kind)),)
+    # CasADi goes by columns, the pattern by rows
+    height, width = plan.shape
+    indptr, columns = plan.indptr.tolist(), plan.columns.tolist()
+    pattern = casadi.Sparsity(width, height, indptr, columns)
+    found = casadi.project(matrix.T, pattern).nz[:]
+    return (_box(Symbolic(found, (len(plan.rows),), dtype)),)
 
 
 _FORWARD: dict[str, Any] = {"helper_options": {"ad_weight": 0.0}}

@@ -21,9 +21,9 @@ import numpy as np
 from polyad.arrays.libraries import ArraySpec
 from polyad.errors import ArgumentError
 from polyad.systems.base import Backend
-from polyad.systems.contract import Kernel, Leaves, Problem, Variant
+from polyad.systems.contract import Compression, Kernel, Leaves, Problem, Variant
 from polyad.systems.derive.basis import size
-from polyad.systems.finite import kernels
+from polyad.systems.finite import grouped, kernels
 from polyad.systems.finite.kernels import Run, real_size
 from polyad.systems.finite.lines import Coordinates
 from polyad.systems.finite.sampling import Point, as_numpy, natural
@@ -221,6 +221,21 @@ class FiniteDifferences(Backend):
         n = size(problem.inputs)
         words = self._words(problem, n * (n + 1) // 2, second=True)
         return self._made(problem, kernels.hessian, f"{words}, one triangle", lower=kernels.gradient)
+
+    def sparse_jacobian(self, problem: Problem, plan: Compression) -> Kernel:
+        def compute(run: Run, point: Point) -> Leaves:
+            return grouped.jacobian_entries(run, point, plan)
+
+        words = self._words(problem, plan.pushes)
+        return self._made(problem, compute, f"{words}, each entry by its own step")
+
+    def sparse_hessian(self, problem: Problem, plan: Compression) -> Kernel:
+        def compute(run: Run, point: Point) -> Leaves:
+            return grouped.hessian_entries(run, point, plan)
+
+        count = int(np.count_nonzero(plan.rows <= plan.columns))
+        words = self._words(problem, count, second=True)
+        return self._made(problem, compute, f"{words}, the pattern's upper triangle", lower=kernels.gradient)
 
     def value(self, problem: Problem) -> Kernel:
         def compute(run: Run, point: Point) -> Leaves:

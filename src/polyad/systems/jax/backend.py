@@ -18,11 +18,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from polyad.arrays.libraries import ArraySpec, is_leaf
+from polyad.arrays.libraries import ArraySpec
 from polyad.errors import OperationNotSupportedError
 from polyad.systems.base import Backend
 from polyad.systems.contract import (
-    Bare,
     Call,
     Executable,
     Kernel,
@@ -34,6 +33,7 @@ from polyad.systems.contract import (
     strategy_of,
 )
 from polyad.systems.derive import operators
+from polyad.systems.jax.finish import completed, is_exclusive, traceable
 from polyad.systems.jax.precision import is_wide, precision
 
 __all__ = ["JAX"]
@@ -71,6 +71,7 @@ class JAX(Backend):
     requires: ClassVar[tuple[str, ...]] = ("jax",)
     extra: ClassVar[str] = "jax"
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
+    takes_tables: ClassVar[bool] = True
     # up to about so many inputs one pass with all tangents costs less than a sweep back
     variants: ClassVar[Mapping[str, Variant]] = {
         "forward": Variant({"mode": "forward"}, compared=True, most_inputs=16)
@@ -183,6 +184,13 @@ class JAX(Backend):
             "jax.linearize and its transpose",
         )
 
+    def take(self, a: Any, index: Any) -> Any:
+        return a.at[index].get(mode="promise_in_bounds")
+
+    def table(self, a: Any, problem: Problem) -> Any:
+        with precision(is_wide((*problem.x, *problem.c))):
+            return self.xp.asarray(a)
+
     # -- surroundings -------------------------------------------------------------------------
 
     def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
@@ -218,7 +226,7 @@ class JAX(Backend):
         kept: dict[int, Any] = {}
         if prepared and self.jit:
             with precision(wide):
-                closed, shape = jax.make_jaxpr(_traceable(kernel, kept), return_shape=True)(*examples)
+                closed, shape = jax.make_jaxpr(traceable(kernel, kept), return_shape=True)(*examples)
             # what a trace around this one follows is no constant of a program, and no example to run one on
             prepared = not any(isinstance(a, jax.core.Tracer) for a in (*closed.consts, *given))
         if not (prepared and self.jit):
@@ -241,7 +249,7 @@ class JAX(Backend):
 
         compiled: list[Call] = [jax.jit(form) for form in (full, result, bare)]
         if kept:
-            compiled[0] = _completed(compiled[0], kept)
+            compiled[0] = completed(compiled[0], kept)
         if wide:
             compiled = [_scoped(form) for form in compiled]
         single = len(problem.x) == 1 and count == 1 and all(len(s) == 1 for s in seeds)
@@ -251,7 +259,7 @@ class JAX(Backend):
             compiled[1](*examples)
             return Executable(compiled[0], compiled[1], words)
         leaves = jax.tree_util.tree_leaves(examples)
-        exclusive = _is_exclusive(closed.jaxpr, compiled[2], leaves)
+        exclusive = is_exclusive(closed.jaxpr, compiled[2], leaves)
         return Executable(compiled[0], compiled[1], words, compiled[2], exclusive)
 
     def explain(self, error: Exception) -> str | None:
@@ -296,31 +304,6 @@ class _Strays(threading.local):
 STRAYS = _Strays()
 
 
-def _traceable(kernel: Call, kept: dict[int, Any]) -> Call:
-    """The kernel without what ``aux`` holds besides arrays, as strings, which is put in ``kept``."""
-
-    def run(*args: Leaves) -> Any:
-        outcome = kernel(*args)
-        aux = outcome[2]
-        kept.update((k, leaf) for k, leaf in enumerate(aux) if not is_leaf(leaf))
-        return (*outcome[:2], tuple(leaf for leaf in aux if is_leaf(leaf)), *outcome[3:])
-
-    return run
-
-
-def _completed(full: Call, kept: dict[int, Any]) -> Call:
-    """The compiled form of such a kernel, with what was kept in its place again."""
-
-    def run(*args: Leaves) -> Any:
-        outcome = full(*args)
-        arrays = iter(outcome[2])
-        count = len(outcome[2]) + len(kept)
-        aux = tuple(kept[k] if k in kept else next(arrays) for k in range(count))
-        return (*outcome[:2], aux, *outcome[3:])
-
-    return run
-
-
 def _without_values(kernel: Call, problem: Problem) -> Call:
     """The kernel, and where numbers came out of arrays a run of the function on arrays without values.
 
@@ -351,22 +334,6 @@ def _conj(leaves: Leaves) -> Leaves:
     import jax.numpy as jnp
 
     return tuple(jnp.conj(a) if jnp.iscomplexobj(a) else a for a in leaves)
-
-
-def _is_exclusive(jaxpr: Any, call: Bare, leaves: list[Any]) -> bool:
-    """Whether every call puts its result into memory of its own.
-
-    JAX hands an input or a captured constant through without copying where it is the result. What
-    an equation computes has memory of its own; two results alive at once show it.
-    """
-    passed = {id(var) for var in (*jaxpr.invars, *jaxpr.constvars)}
-    first, second = call(*leaves), call(*leaves)
-    if id(jaxpr.outvars[0]) in passed or not hasattr(first, "unsafe_buffer_pointer"):
-        return False
-    held = {a.unsafe_buffer_pointer() for a in leaves if hasattr(a, "unsafe_buffer_pointer")}
-    return first.unsafe_buffer_pointer() != second.unsafe_buffer_pointer() and not (
-        {first.unsafe_buffer_pointer(), second.unsafe_buffer_pointer()} & held
-    )
 
 
 def _as_arrays(kernel: Call) -> Call:

@@ -25,6 +25,7 @@ class JAXLibrary(Library):
     backends = ("jax",)
     immutable = True
     clamps = True
+    sparse_kinds = ("bcoo",)
     takes_numpy = True  # compiled functions take it faster than any conversion would make it JAX's
 
     def array_types(self) -> tuple[type, ...]:
@@ -62,6 +63,20 @@ class JAXLibrary(Library):
 
     def from_numpy(self, a: Any) -> Any:
         return a
+
+    def sparse_maker(
+        self, kind: str, shape: tuple[int, int], indptr: Any, columns: Any, rows: Any, like: Any
+    ) -> Callable[[Any], Any]:
+        import jax
+        from jax.experimental.sparse import BCOO
+
+        with jax.ensure_compile_time_eval():  # the maker outlives a trace that goes on around it
+            indices = jax.numpy.asarray(np.stack([rows, columns], axis=1))
+
+        def made(entries: Any) -> Any:
+            return BCOO((entries, indices), shape=shape, indices_sorted=True, unique_indices=True)
+
+        return made
 
     def writeable(self, out: Any) -> bool:
         return False

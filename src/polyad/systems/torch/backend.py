@@ -286,6 +286,13 @@ class Torch(Backend):
 
     # -- surroundings -------------------------------------------------------------------------
 
+    def table(self, a: Any, problem: Problem) -> Any:
+        import torch
+
+        # torch indexes by 64-bit integers
+        wide = a.astype("int64") if a.dtype.kind == "i" else a  # NumPy's
+        return torch.as_tensor(wide, device=problem.x[0].device)
+
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         if self.mode == "forward" or functional():
             general = TorchFunc(mode=self.mode or "reverse", chunk_size=self.chunk_size)

@@ -26,6 +26,7 @@ class TorchLibrary(Library):
     backends = ("torch",)
     counts = True
     copies_scratch = True
+    sparse_kinds = ("torch_coo",)
 
     def array_types(self) -> tuple[type, ...]:
         return (sys.modules["torch"].Tensor,)
@@ -86,6 +87,17 @@ class TorchLibrary(Library):
             return torch.from_numpy(np.array(a, order="C"))
         except TypeError:
             raise InputTypeError(f"torch has no dtype {a.dtype}: convert with x.astype(np.float64)") from None
+
+    def sparse_maker(
+        self, kind: str, shape: tuple[int, int], indptr: Any, columns: Any, rows: Any, like: Any
+    ) -> Callable[[Any], Any]:
+        torch = sys.modules["torch"]
+        indices = torch.as_tensor(np.stack([rows, columns]).astype(np.int64), device=like.device)
+
+        def made(entries: Any) -> Any:
+            return torch.sparse_coo_tensor(indices, entries, shape, check_invariants=False, is_coalesced=True)
+
+        return made
 
     def fresh(self, a: Any, others: tuple[Any, ...]) -> Any:
         if not a.is_contiguous() and not all(a.stride()) and a.numel() > 1:

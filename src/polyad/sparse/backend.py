@@ -1,0 +1,252 @@
+"""``Sparse``: a backend around another that computes Jacobians and Hessians compressed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from polyad.arrays.libraries import library, library_of
+from polyad.arrays.types import Array
+from polyad.combine.wrapper import Passing
+from polyad.errors import ArgumentError
+from polyad.sparse.check import check_product
+from polyad.sparse.choice import chosen
+from polyad.sparse.form import DENSE, SCIPY, SparseForm
+from polyad.sparse.pattern import Pattern
+from polyad.sparse.plan import compression, uncolored
+from polyad.systems.contract import Compression, Executable, Kernel, Leaves, Problem
+from polyad.systems.derive import compressed
+
+__all__ = ["Sparse"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Matrix:
+    """What ``finish`` needs besides the kernel of a sparse matrix."""
+
+    kernel: Kernel
+    form: SparseForm
+    plan: Compression
+    second: bool
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Sparse(Passing):
+    """Sparse Jacobians and Hessians by another backend, at the cost of a few products.
+
+    The pattern is found from the function, its columns (or rows) are colored so that those of one color
+    share a product, and the entries are picked out of the products. Everything but ``jacobian`` and
+    ``hessian`` is the other backend's.
+
+    Parameters
+    ----------
+    backend : Backend or str
+        Who computes the products; ``MixedMode(forward, reverse)`` lets a Jacobian be compressed by columns
+        and rows at once.
+    detector : "auto" or detector
+        Who finds the pattern: an object with ``jacobian_sparsity(problem)`` and
+        ``hessian_sparsity(problem)``, such as ``KnownPattern(S)``.
+    coloring : "auto", Coloring or callable
+        "auto" takes the coloring with the fewest products; a ``Coloring`` of the pattern is taken as it is,
+        and a callable is called as ``polyad.sparse.color`` is.
+    format : str
+        "csr", "csc" or "coo" for SciPy's sparse arrays, "dense" for arrays of shape ``output.shape +
+        input.shape``, "bcoo" (of JAX) or "torch_coo" for the sparse arrays of the backend's framework.
+    flat : bool
+        Whether several leaves make one matrix of all output entries by all input entries, in place of a
+        tree of blocks.
+    check : bool
+        Whether preparation compares one random product with the matrix with the backend's own, so that a
+        pattern which lacks an entry is noticed.
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> S = ad.KnownPattern(np.eye(4) + np.eye(4, k=1))
+    >>> J = ad.jacobian(lambda x: x + x[[1, 2, 3, 3]] ** 2, np.arange(4.0), backend=ad.Sparse("numpy", S))
+    >>> J.nnz
+    7
+    """
+
+    detector: Any = "auto"
+    coloring: Any = "auto"
+    format: str = "csr"
+    flat: bool = False
+    check: bool = True
+
+    name: ClassVar[str] = "sparse"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self._inner, Sparse):
+            raise ArgumentError(f"{self._inner!r} is sparse already: pass the backend that it is made of")
+        if self.lift is None and self._inner.lift is not None:
+            object.__setattr__(self, "lift", self._inner.lift)
+        kinds = (*SCIPY, DENSE, *library(self._inner.library).sparse_kinds)
+        if self.format not in kinds:
+            raise ArgumentError(
+                f"format={self.format!r} is none that {self._inner!r} can give: {', '.join(map(repr, kinds))}"
+            )
+        if not (isinstance(self.detector, str) or hasattr(self.detector, "jacobian_sparsity")):
+            raise ArgumentError(
+                f"detector={self.detector!r} is no detector: pass 'auto', or KnownPattern(S) for a pattern S"
+            )
+        if self.flat and self.format == DENSE:
+            raise ArgumentError("flat=True makes one sparse matrix: with format='dense' leave flat out")
+
+    def __repr__(self) -> str:
+        fields = [f for f in dataclasses.fields(self) if f.name not in ("backend", "mode", "lift")]
+        changed = [
+            f"{f.name}={getattr(self, f.name)!r}"
+            for f in fields
+            if getattr(self, f.name) is not f.default
+            and not (isinstance(getattr(self, f.name), str) and getattr(self, f.name) == f.default)
+        ]
+        return f"Sparse({', '.join([repr(self._inner), *changed])})"
+
+    @property
+    def own_forms(self) -> frozenset[str]:  # type: ignore[override]
+        """The operators whose results are not blocks of arrays."""
+        return frozenset() if self.format == DENSE else frozenset({"jacobian", "hessian"})
+
+    # -- the two operators ------------------------------------------------------------------------
+
+    def jacobian(self, problem: Problem) -> Kernel:
+        return self._matrix(problem, second=False)
+
+    def hessian(self, problem: Problem) -> Kernel:
+        return self._matrix(problem, second=True)
+
+    def _matrix(self, problem: Problem, *, second: bool) -> Kernel:
+        inner = self._inner
+        pattern = self._pattern(problem, second=second)
+        coloring = None
+        if inner.colors and self.coloring == "auto":
+            plan = uncolored(pattern)
+        else:
+            coloring = chosen(self.coloring, pattern, self, second=second)
+            plan = compression(pattern, coloring)
+        if inner.colors and coloring is not None:
+            # compressed by products, as the caller wants it, not by the backend itself
+            make = compressed.hessian if second else compressed.jacobian
+            kernel = make(inner, problem, plan)
+        else:
+            kernel = (inner.sparse_hessian if second else inner.sparse_jacobian)(problem, plan)
+        form = SparseForm(
+            pattern,
+            coloring,
+            problem,
+            second=second,
+            format=self.format,
+            flat=self.flat,
+            source=library(inner.library),
+            decompress=_decompression(plan, coloring),
+        )
+        words = f"{kernel.words}; {describe(pattern)}"
+        return Kernel(kernel.call, words, own=_Matrix(kernel, form, plan, second))
+
+    def _pattern(self, problem: Problem, *, second: bool) -> Pattern:
+        if isinstance(self.detector, str):
+            raise ArgumentError("detector='auto' is not there yet: pass detector=KnownPattern(S)")
+        detect = self.detector.hessian_sparsity if second else self.detector.jacobian_sparsity
+        found: Pattern = detect(problem)
+        return found
+
+    # -- surroundings -------------------------------------------------------------------------------
+
+    def finish(
+        self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
+    ) -> Executable:
+        inner, matrix = self._inner, getattr(kernel, "own", None)
+        if not isinstance(matrix, _Matrix):
+            return inner.finish(kernel, problem, seeds, prepared=prepared)
+        given: tuple[Leaves, ...] = ()
+        own = matrix.kernel.own
+        if isinstance(own, compressed.Tables):
+            given = (tuple(inner.table(leaf, problem) for leaf in own.leaves),)
+        executable = inner.finish(matrix.kernel, problem, given, prepared=prepared)
+        form = matrix.form
+
+        def full(x: Leaves, c: Leaves) -> Any:
+            return executable.full(x, c, *given)
+
+        def result(x: Leaves, c: Leaves) -> Leaves:
+            return executable.result(x, c, *given)
+
+        strategy = f"{executable.strategy}; {describe(form.pattern)}"
+        if self.check:
+            self._check(result, problem, matrix)
+        if self.format != DENSE:
+            return Executable(full, result, strategy, form=form)
+
+        def dense(leaves: Leaves) -> Leaves:
+            return tuple(inner.table(block, problem) for block in form.dense(leaves))
+
+        def dense_full(x: Leaves, c: Leaves) -> Any:
+            outcome = full(x, c)
+            return dense(outcome[0]), *outcome[1:]
+
+        return Executable(dense_full, lambda x, c: dense(result(x, c)), strategy)
+
+    def _check(self, result: Callable[..., Leaves], problem: Problem, matrix: _Matrix) -> None:
+        """Compare one random product with the inner backend's own."""
+        inner, source = self._inner, library(self._inner.library)
+        if any(source.is_traced(leaf) for leaf in (*problem.x, *problem.c) if library_of(leaf) is source):
+            return  # there are no numbers yet
+        form = matrix.form
+        pattern, entries = form.pattern, form._numbers(form.entries(result(problem.x, problem.c)))
+        pulls = not matrix.second and not inner.forward
+        specs = problem.outputs if pulls else problem.inputs
+        kernel = inner.hvp(problem) if matrix.second else (inner.vjp if pulls else inner.jvp)(problem)
+        run: list[Any] = []
+
+        def product(v: Array) -> Array:
+            leaves, at = [], 0
+            for spec in specs:
+                leaf = v[at : at + spec.size].reshape(spec.shape).astype(spec.dtype)
+                leaves.append(inner.table(leaf, problem))
+                at += spec.size
+            seed = tuple(leaves)
+            if not run:
+                run.append(inner.finish(kernel, problem, (seed,), prepared=False).result)
+            images = run[0](problem.x, problem.c, seed)
+            rows = [np.asarray(source.to_numpy(image)).reshape(-1) for image in images]
+            return np.concatenate(rows)
+
+        if pulls:
+            real = not any(spec.is_complex for spec in problem.inputs)
+            pattern, entries = _transposed(pattern, entries.real if real else np.conj(entries))
+        eps = max(float(np.finfo(s.dtype).eps) for s in (*problem.inputs, *form.outputs))
+        what = f"{'Hessian' if matrix.second else 'Jacobian'} of {problem.label}"
+        check_product(pattern, entries, product, eps=eps, exact=inner.exact, transposed=pulls, what=what)
+
+
+def _transposed(pattern: Pattern, entries: Array) -> tuple[Pattern, Array]:
+    import scipy.sparse
+
+    numbers = scipy.sparse.csr_array(
+        (np.arange(pattern.nnz), pattern.indices, pattern.indptr), shape=pattern.shape
+    ).T.tocsr()
+    return pattern.T, entries[numbers.data]
+
+
+def _decompression(plan: Compression, coloring: Any) -> Callable[[Array], Array] | None:
+    """From the products to the entries, where these are not gathered in the kernel."""
+    if plan.index is not None or coloring is None:
+        return None
+
+    def decompress(products: Array) -> Array:
+        found: Array = coloring.decompress(products.reshape(plan.pushes, -1))
+        return found
+
+    return decompress
+
+
+def describe(pattern: Pattern) -> str:
+    """A pattern in a few words."""
+    m, n = pattern.shape
+    share = 100 * pattern.nnz / (m * n) if m * n else 0.0
+    return f"{m} x {n} with {pattern.nnz} entries, {share:.2g} %"

@@ -1,0 +1,124 @@
+"""One random product with the matrix, compared with the backend's own: a pattern that lacks an entry shows.
+
+An entry that the pattern lacks is added to another one of its row (or is lost), so that the product differs
+there. The search for its column is a bisection among the columns in which the pattern has nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from polyad.arrays.types import Array
+from polyad.errors import PatternError
+
+if TYPE_CHECKING:
+    from polyad.sparse.pattern import Pattern
+
+__all__ = ["check_product"]
+
+SEED = 20261130
+# rows in which the column is searched before the search is given up
+ROWS = 8
+
+Product = Callable[[Array], Array]
+
+
+def check_product(
+    pattern: Pattern,
+    entries: Array,
+    product: Product,
+    *,
+    eps: float,
+    exact: bool,
+    transposed: bool,
+    what: str,
+) -> None:
+    """Compare the product of a matrix with a random vector with the backend's own.
+
+    Parameters
+    ----------
+    pattern : Pattern
+        Of the matrix.
+    entries : array
+        Its entries.
+    product : callable
+        The backend's product with a vector.
+    eps : float
+        Rounding of the computation.
+    exact : bool
+        Whether the product is right to rounding.
+    transposed : bool
+        Whether ``pattern`` and ``product`` are those of the transposed matrix.
+    what : str
+        The matrix, for the message.
+
+    Raises
+    ------
+    PatternError
+        If they differ, with the row and the column of the entry that the pattern lacks.
+    """
+    if not all(pattern.shape):
+        return
+    random = np.random.default_rng(SEED)
+    v = random.uniform(0.5, 1.0, pattern.shape[1]) * random.choice([-1.0, 1.0], pattern.shape[1])
+    wanted = np.asarray(product(v))
+    found, size = _times(pattern, entries, v)
+    with np.errstate(invalid="ignore"):
+        off = abs(wanted - found)
+        bound = (eps**0.5 if exact else 1e-3) * (size + abs(wanted))
+        if not exact:
+            bound = bound + 1e-3 * np.max(size[np.isfinite(size)], initial=0.0)
+        wrong = np.flatnonzero((off > bound) & np.isfinite(wanted) & np.isfinite(found))
+    if not wrong.size:
+        return
+    wrong = wrong[np.argsort(-off[wrong] / (bound[wrong] + np.finfo(float).tiny), kind="stable")]
+    for row in wrong[:ROWS]:
+        column = _missing(pattern, int(row), product, v, eps)
+        if column is not None:
+            place = (column, int(row)) if transposed else (int(row), column)
+            raise PatternError(
+                f"the pattern of the {what} has no entry in row {place[0]}, column {place[1]} (of all "
+                "output and input entries in a row), where the derivative is not zero: correct the known "
+                "pattern, or let detector='auto' find it"
+            )
+    row = int(wrong[0])
+    if off[row] > 1e3 * bound[row]:
+        line = "column" if transposed else "row"
+        raise PatternError(
+            f"a random product with the compressed {what} differs in {line} {row} from the product of "
+            f"the backend ({found[row]:.6g}, {wanted[row]:.6g}), though the pattern lacks nothing there: the "
+            "function does not give the same derivative twice, or a rule of derivatives is not linear"
+        )
+
+
+def _times(pattern: Pattern, entries: Array, v: Array) -> tuple[Array, Array]:
+    """The product of the matrix with a vector, and that of the absolute values."""
+    import scipy.sparse
+
+    matrix = scipy.sparse.csr_array((entries, pattern.indices, pattern.indptr), shape=pattern.shape)
+    return matrix @ v, abs(matrix) @ abs(v)
+
+
+def _missing(pattern: Pattern, row: int, product: Product, v: Array, eps: float) -> int | None:
+    """A column that the pattern does not have in a row, and the derivative does."""
+    known = pattern.indices[pattern.indptr[row] : pattern.indptr[row + 1]]
+    rest = np.setdiff1d(np.arange(pattern.shape[1]), known)
+
+    def share(columns: Array) -> Any:
+        part = np.zeros(pattern.shape[1])
+        part[columns] = v[columns]
+        images = np.asarray(product(part))
+        size = np.max(abs(images[np.isfinite(images)]), initial=0.0)
+        return abs(images[row]), eps**0.75 * size
+
+    value, noise = share(rest)
+    if not value > noise:
+        return None
+    while len(rest) > 1:
+        half = rest[: len(rest) // 2]
+        other = rest[len(rest) // 2 :]
+        rest = half if share(half)[0] > share(other)[0] else other
+    return int(rest[0])

@@ -1,0 +1,272 @@
+"""Sparse Jacobians and Hessians of every backend: values, forms, trees, dtypes, edges, wrong patterns."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import polyad as ad
+from polyad.errors import ArgumentError, OutMismatchError, PatternError, UnsupportedOperatorError
+
+EXACT = ["numpy", "numpy:forward", "numpy:reverse", "jax", "jax:reverse", "torch", "autograd", "casadi"]
+# they cost seconds to prepare, or have few digits
+OTHERS = ["numpy:compiled", "torch:forward", "sympy", "finite", "finite:adaptive", "finite:complex"]
+TOLERANCES = {"finite": 1e-6, "finite:complex": 1e-9, "finite:adaptive": 1e-9}
+
+N = 6
+X = np.linspace(0.5, 1.5, N)
+UPPER = scipy.sparse.eye_array(N) + scipy.sparse.eye_array(N, k=1)
+TRIDIAGONAL = UPPER + scipy.sparse.eye_array(N, k=-1)
+
+
+def chain(x: Any, a: Any = 2.0) -> Any:
+    return np.concatenate([x[:-1] * x[1:] ** 2, a * x[-1:] ** 3])
+
+
+def chain_jacobian(x: Any, a: float = 2.0) -> Any:
+    found = np.diag(np.append(x[1:] ** 2, 3 * a * x[-1] ** 2))
+    return found + np.diag(2 * x[:-1] * x[1:], k=1)
+
+
+def energy(x: Any) -> Any:
+    return np.sum(x[:-1] * x[1:] ** 2) + np.sum(np.sin(x))
+
+
+def energy_hessian(x: Any) -> Any:
+    found = np.diag(-np.sin(x) + np.append(0.0, 2 * x[:-1]))
+    across = np.diag(2 * x[1:], k=1)
+    return found + across + across.T
+
+
+def square(x: Any) -> Any:
+    return x**2
+
+
+def sparse(backend: Any, pattern: Any, **options: Any) -> ad.Sparse:
+    return ad.Sparse(backend, ad.KnownPattern(pattern), **options)
+
+
+@pytest.mark.parametrize("backend", EXACT + OTHERS)
+def test_jacobian_and_hessian(backend: str) -> None:
+    near = TOLERANCES.get(backend, 1e-13)
+    for prepare, single, f, pattern, reference in (
+        (ad.prepare_jacobian, ad.jacobian, chain, UPPER, chain_jacobian),
+        (ad.prepare_hessian, ad.hessian, energy, TRIDIAGONAL, energy_hessian),
+    ):
+        chosen = sparse(backend, pattern)
+        before = X.copy()
+        p = prepare(f, X + 0.1, backend=chosen)
+        first, second = p(X), p(X + 0.2)  # run on other values than prepared on, twice
+        assert isinstance(first, scipy.sparse.csr_array) and first.nnz == pattern.nnz
+        for found, at in ((first, X), (second, X + 0.2), (single(f, X, backend=chosen), X)):
+            assert np.allclose(found.toarray(), reference(at), rtol=near, atol=near)
+        assert p(X, out=second) is second
+        assert np.array_equal(second.toarray(), first.toarray())
+        parts = p.value_and(X, out=second)
+        assert np.allclose(parts[0], f(X), rtol=1e-12)
+        assert parts[-1] is second
+        assert np.allclose(second.toarray(), reference(X), rtol=near, atol=near)
+        assert np.array_equal(X, before)
+        assert p.pattern.nnz == pattern.nnz and f"{pattern.nnz} entries" in repr(p)
+
+
+@pytest.mark.parametrize("format", ["csr", "csc", "coo", "dense"])
+@pytest.mark.parametrize("backend", ["numpy", "jax", "torch", "casadi", "finite"])
+def test_trees(backend: str, format: str) -> None:
+    def f(p: Any) -> Any:
+        return {"a": p[0] * 2 + np.sum(p[1] ** 2), "b": p[1] ** 2}
+
+    x = (np.arange(3.0), np.arange(1.0, 5.0).reshape(2, 2))
+    pattern = np.zeros((7, 7))
+    pattern[:3, :3], pattern[:3, 3:], pattern[3:, 3:] = np.eye(3), 1, np.eye(4)
+    reference = pattern.copy()
+    reference[:3, :3] *= 2
+    reference[:, 3:] *= 2 * x[1].reshape(-1)
+    p = ad.prepare_jacobian(f, x, backend=sparse(backend, pattern, format=format))
+    found = p(x)
+    blocks = [[found["a"][0], found["a"][1]], [found["b"][0], found["b"][1]]]
+    if format == "dense":
+        assert blocks[0][1].shape == (3, 2, 2) and blocks[1][1].shape == (2, 2, 2, 2)
+        arrays = [[b.reshape(rows, -1) for b in row] for row, rows in zip(blocks, (3, 4), strict=True)]
+    else:
+        assert blocks[0][0].format == format
+        for leaf in (found["a"][0], found["b"][1]):
+            leaf.data[...] = 0
+        assert p(x, out=found) is found
+        arrays = [[b.toarray() for b in row] for row in blocks]
+        whole = ad.prepare_jacobian(f, x, backend=sparse(backend, pattern, format=format, flat=True))
+        one = whole(x)
+        one.data[...] = 0
+        assert np.allclose(whole(x, out=one).toarray(), reference, atol=1e-7)
+    assert np.allclose(np.block(arrays), reference, atol=1e-7)
+
+
+# differences notice by themselves that their entries do not add up
+@pytest.mark.filterwarnings("ignore::polyad.errors.PrecisionWarning")
+@pytest.mark.parametrize("backend", ["numpy", "jax", "jax:reverse", "torch", "casadi", "finite"])
+def test_an_entry_that_the_pattern_lacks_is_named(backend: str) -> None:
+    pattern = UPPER.toarray()
+    pattern[3, 4] = 0
+    for call in (ad.jacobian, ad.prepare_jacobian):
+        with pytest.raises(PatternError, match=r"Jacobian of chain has no entry in row 3, column 4 "):
+            call(chain, X, backend=sparse(backend, pattern))
+    pattern = np.diag(np.ones(N - 1), 1) + np.diag(np.ones(N - 1), -1) + np.eye(N)
+    pattern[1, 2] = pattern[2, 1] = 0
+    with pytest.raises(
+        PatternError, match=r"Hessian of energy has no entry in row (1, column 2|2, column 1) "
+    ):
+        ad.hessian(energy, X, backend=sparse(backend, pattern))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax"])
+def test_without_the_check_nothing_is_compared(backend: str) -> None:
+    def f(x: Any) -> Any:
+        return x**2 + x[0]
+
+    assert ad.jacobian(f, X, backend=sparse(backend, np.eye(N), check=False)).nnz == N
+    with pytest.raises(PatternError, match=r"row [1-5], column 0 "):
+        ad.jacobian(f, X, backend=sparse(backend, np.eye(N)))
+
+
+EDGES: dict[str, tuple[Any, Callable[[Any], Any], Any]] = {
+    "empty": (np.zeros((3, 2)), lambda x: np.ones(3) + 0 * np.sum(np.floor(x)), np.ones(2)),
+    "one row": (np.ones((1, 3)), lambda x: np.sum(x**2), np.arange(3.0)),
+    "one column": (np.ones((3, 1)), lambda x: x * np.arange(3.0), np.ones(1)),
+    "dense": (np.ones((2, 2)), lambda x: np.stack([x[0] * x[1], x[0] + x[1]]), np.array([2.0, 3.0])),
+    "empty row and column": (np.diag([1, 0, 1]), lambda x: x**2 * np.array([1.0, 0, 1]), np.ones(3)),
+    "no output": (np.zeros((0, 2)), lambda x: x[:0], np.ones(2)),
+    "matrix": (np.eye(4), lambda x: x**3, np.arange(1.0, 5.0).reshape(2, 2)),
+}
+
+
+@pytest.mark.parametrize(
+    "backend", ["numpy", "numpy:reverse", "jax", "torch", "casadi", "finite", "autograd"]
+)
+@pytest.mark.parametrize("edge", EDGES)
+def test_edges(backend: str, edge: str) -> None:
+    pattern, f, x = EDGES[edge]
+    found = ad.prepare_jacobian(f, x, backend=sparse(backend, pattern))(x)
+    wanted = np.asarray(ad.jacobian(f, x, backend="numpy")).reshape(pattern.shape)
+    assert found.shape == pattern.shape
+    assert np.allclose(found.toarray(), wanted, atol=1e-7)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax", "torch", "casadi", "finite"])
+def test_single_precision(backend: str) -> None:
+    found = ad.jacobian(square, np.arange(4, dtype=np.float32), backend=sparse(backend, np.eye(4)))
+    assert found.dtype == np.float32
+    assert np.allclose(found.diagonal(), 2 * np.arange(4), atol=1e-2)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numpy:reverse", "jax", "jax:reverse", "torch", "finite"])
+def test_complex_numbers(backend: str) -> None:
+    z = np.arange(4) + 1j
+    assert np.allclose(ad.jacobian(square, z, backend=sparse(backend, np.eye(4))).diagonal(), 2 * z)
+    found = ad.jacobian(lambda x: x * x * (1 + 2j), np.arange(4.0), backend=sparse(backend, np.eye(4)))
+    assert np.allclose(found.diagonal(), 2 * np.arange(4) * (1 + 2j))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax", "torch"])
+def test_constants_argnums_and_aux(backend: str) -> None:
+    chosen = sparse(backend, np.eye(4))
+
+    def f(a: Any, x: Any) -> Any:
+        return a * x**2, {"a": a}
+
+    p = ad.prepare_jacobian(f, 1.0, np.ones(4), argnums=1, has_aux=True, backend=chosen)
+    found, aux = p(3.0, np.arange(4.0))
+    assert np.allclose(found.diagonal(), 6 * np.arange(4))
+    assert float(aux["a"]) == 3.0
+    (_, aux), found = p.value_and(5.0, np.arange(4.0))
+    assert np.allclose(found.diagonal(), 10 * np.arange(4)) and float(aux["a"]) == 5.0
+
+
+def test_what_is_not_jacobian_or_hessian_is_the_other_backends() -> None:
+    chosen = sparse("jax", np.eye(N))
+    assert np.allclose(ad.gradient(energy, X, backend=chosen), ad.gradient(energy, X, backend="jax"))
+    v = np.arange(float(N))
+    assert np.allclose(ad.hvp(energy, X, v=v, backend=chosen), energy_hessian(X) @ v)
+    assert np.allclose(ad.jvp(chain, X, v=v, backend=chosen), chain_jacobian(X) @ v)
+
+
+def test_a_prepared_object_says_what_was_chosen_and_travels() -> None:
+    p = ad.prepare_jacobian(chain, X, backend=sparse("numpy", UPPER))
+    assert p.ncolors == 2 and len(p.groups) == 2 and list(p.colors[:2]) == [0, 1]
+    assert "2 pushforwards" in p.strategy and p.spy() == "⠙⢦⡀\n⠀⠀⠙"
+    other = pickle.loads(pickle.dumps(p))
+    assert np.array_equal(other(X).toarray(), p(X).toarray())
+    with pytest.raises(UnsupportedOperatorError, match="Sparse"):
+        ad.prepare_jacobian(chain, X).pattern  # noqa: B018
+
+
+def test_out_must_be_such_a_matrix() -> None:
+    p = ad.prepare_jacobian(chain, X, backend=sparse("numpy", UPPER))
+    good = p(X)
+    for bad, words in (
+        (good.tocsc(), "csr format"),
+        (np.zeros((N, N)), "csr format"),
+        (good[:4], "shape"),
+        (good.astype(np.float32), "dtype"),
+        (TRIDIAGONAL.tocsr().astype(float), "another pattern"),
+    ):
+        with pytest.raises(OutMismatchError, match=words):
+            p(X, out=bad)
+    # a result has index arrays of its own, so that what is done to it stays with it
+    good.data[0] = 0
+    good.eliminate_zeros()
+    assert np.allclose(p(X).toarray(), chain_jacobian(X))
+
+
+def test_matrices_of_the_frameworks() -> None:
+    jax = pytest.importorskip("jax")
+    torch = pytest.importorskip("torch")
+    found = ad.jacobian(square, np.arange(4.0), backend=sparse("jax", np.eye(4), format="bcoo"))
+    assert str(found.dtype) == "float64" and np.allclose(np.asarray(found.data), 2 * np.arange(4))
+    in_trace = jax.jit(
+        lambda x: ad.jacobian(square, x, backend=sparse("jax", np.eye(4), format="bcoo")).todense()
+    )
+    assert np.allclose(in_trace(np.arange(4, dtype=np.float32)).diagonal(), 2 * np.arange(4))
+    with pytest.raises(ArgumentError, match="bcoo"):
+        jax.jit(lambda x: ad.jacobian(square, x, backend=sparse("jax", np.eye(4))))(jax.numpy.ones(4))
+    x = torch.arange(4, dtype=torch.float64)
+    found = ad.jacobian(square, x, backend=sparse("torch", np.eye(4), format="torch_coo"))
+    assert np.allclose(found.to_dense().numpy().diagonal(), 2 * np.arange(4))
+
+
+@pytest.mark.parametrize("scheme", [{}, {"scheme": "forward"}, {"order": 4}, {"adaptive": True}])
+def test_differences_of_a_group_are_accurate_for_badly_scaled_variables(scheme: dict[str, Any]) -> None:
+    x = 10.0 ** np.arange(-6, 7)  # one group of all, from 1e-6 to 1e6
+    backend = ad.FiniteDifferences(relative=True, **scheme)
+    calls = 0
+
+    def f(x: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return np.sin(np.log(x)) * x
+
+    p = ad.prepare_jacobian(f, x, backend=sparse(backend, np.eye(len(x)), check=False))
+    calls = 0
+    found = p(x).diagonal()
+    wanted = np.sin(np.log(x)) + np.cos(np.log(x))
+    single = np.diag(ad.jacobian(lambda x: np.sin(np.log(x)) * x, x, backend=backend))
+    # the whole matrix costs no more than a difference along one entry, and is as accurate as all of them
+    assert calls <= (70 if scheme.get("adaptive") else 12)
+    assert np.max(abs(found / wanted - 1)) <= 4 * np.max(abs(single / wanted - 1)) + 1e-12
+
+
+def test_mistakes_in_the_arguments_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="bcoo"):
+        ad.Sparse("numpy", format="bcoo")
+    with pytest.raises(ArgumentError, match="detector"):
+        ad.Sparse("numpy", detector=np.eye(3))
+    with pytest.raises(PatternError, match=r"shape \(6, 6\)"):
+        ad.jacobian(chain, X, backend=sparse("numpy", np.eye(3)))
+    with pytest.raises(PatternError, match="symmetric"):
+        ad.hessian(energy, X, backend=sparse("numpy", UPPER))
+    with pytest.raises(ArgumentError, match="library"):
+        ad.MixedMode("jax", "torch")

@@ -400,3 +400,124 @@ def test_as_functions_of_jax() -> None:
         return total + c
 
     near(ad.gradient(f, XS, backend="jax"), ad.gradient(g, XS), None)
+
+
+# -- bodies of many kinds, against a Python loop ------------------------------------------------------
+
+
+def python_loop(
+    step: Any, c: Any, xs: Any = None, length: int = 0, reverse: bool = False, checkpoint: Any = False
+) -> Any:
+    several = isinstance(xs, tuple)
+    n = length if xs is None else len(xs[0] if several else xs)
+    ys: list[Any] = [None] * n
+    for k in range(n - 1, -1, -1) if reverse else range(n):
+        c, ys[k] = step(c, None if xs is None else tuple(a[k] for a in xs) if several else xs[k])
+    return c, None if ys[0] is None else np.stack(ys)
+
+
+_RNG = np.random.default_rng(0)
+ROWS, START, MATRIX = _RNG.normal(size=(7, 3)), _RNG.normal(size=3), 0.5 * _RNG.normal(size=(3, 3))
+
+
+def layers(scan: Any, x: Any) -> Any:
+    c, ys = scan(lambda c, u: (np.tanh(MATRIX @ c + u * x), np.sum(c * x)), np.zeros(3), ROWS)
+    return np.sum(c**2) + np.sum(ys * np.arange(7.0))
+
+
+def backwards(scan: Any, x: Any) -> Any:
+    c, ys = scan(lambda c, u: (np.sin(c * u[0]) + u[1], c), x[0], (x * 2, x**2), reverse=True)
+    return c * np.sum(ys**2)
+
+
+def counted(scan: Any, x: Any) -> Any:
+    c, ys = scan(lambda c, k: (c + x[k % 3] * x[(k + 1) % 3] ** 2 * (k + 1), c), 0.0, np.arange(5))
+    return c**2 + np.sum(ys)
+
+
+def nested(scan: Any, x: Any) -> Any:
+    def outer(c: Any, u: Any) -> Any:
+        d, _ = scan(lambda d, v: (d * x[1] + v * c, None), u, np.array([1.0, 2.0]))
+        return np.cos(d), d
+
+    c, ys = scan(outer, x[0], x)
+    return c + np.sum(ys**2)
+
+
+def chosen(scan: Any, x: Any) -> Any:
+    c, ys = scan(lambda c, u: (np.where(c > u, c * u, c - u), np.max(c)), x, ROWS)
+    return np.sum(c**2) + np.sum(ys)
+
+
+def written(scan: Any, x: Any) -> Any:
+    def step(c: Any, u: Any) -> Any:
+        d = c.copy()
+        d[0] = d[1] * u
+        d[1:] += x[:2] * d[0]
+        return d, d[::-1]
+
+    c, ys = scan(step, x, np.array([0.3, 0.6, 0.2]))
+    return np.sum(c * x) + np.sum(ys[1] ** 2)
+
+
+def solved(scan: Any, x: Any) -> Any:
+    def step(c: Any, u: Any) -> Any:
+        a, n = c
+        return (np.linalg.solve(np.eye(3) * (3 + n) + 0.1 * np.outer(a, x), u + a), n + 1.0), n
+
+    c, ys = scan(step, (x, 0.0), ROWS)
+    return np.sum(c[0] ** 2) + np.sum(ys)
+
+
+def matrices(scan: Any, x: Any) -> Any:
+    c, ys = scan(lambda c, u: (c @ np.cos(c * x) + np.outer(u, x), c[0]), 0.1 * np.eye(3), 0.2 * ROWS)
+    return np.sum(c * MATRIX) + np.sum(ys**2)
+
+
+BODIES = [layers, backwards, counted, nested, chosen, written, solved, matrices]
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [ad.NumPy(compile=True), ad.NumPy(mode="forward", compile=True), ad.CasADi(symbols="MX"), ad.NumPy()],
+    ids=repr,
+)
+@pytest.mark.parametrize("f", BODIES)
+def test_bodies_of_many_kinds(f: Any, backend: Any) -> None:
+    def looped(x: Any) -> Any:
+        return f(ad.scan, x)
+
+    first = ad.gradient(lambda x: f(python_loop, x), START)
+    second = ad.hessian(lambda x: f(python_loop, x), START)
+    elsewhere, v = START * 1.3 + 0.1, np.stack([np.array([1.0, -2.0, 0.5]), START])
+    near(ad.prepare_gradient(looped, elsewhere, backend=backend)(START), first, backend)
+    near(ad.prepare_jvp(looped, elsewhere, v=v[0], backend=backend)(START, v=v[0]), first @ v[0], backend)
+    near(ad.prepare_hessian(looped, elsewhere, backend=backend)(START), second, backend)
+    products = ad.prepare_hvp(looped, elsewhere, v=v, batched=True, backend=backend)
+    near(products(START, v=v), v @ second, backend)
+
+
+@pytest.mark.parametrize("f", [nested, written])
+def test_bodies_under_jax(f: Any) -> None:
+    second = ad.hessian(lambda x: f(python_loop, x), START)
+    near(ad.hessian(lambda x: f(ad.scan, x), START, backend="jax"), second, None)
+
+
+def test_a_loop_is_one_operation_of_a_compiled_program() -> None:
+    def f(x: Any) -> Any:
+        return ad.scan(lambda c, y: (np.sin(c) * y, None), 1.0, x)[0]
+
+    short, long = (ad.prepare_gradient(f, np.ones(n), backend=ad.NumPy(compile=True)) for n in (5, 500))
+    assert repr(short).replace("[5]", "[500]") == repr(long)
+
+
+def test_a_pole_within_a_compiled_loop() -> None:
+    def f(x: Any) -> Any:
+        return ad.scan(lambda c, y: (c + 1 / y + np.log(y), None), 0.0, x)[0]
+
+    prepared = ad.prepare_gradient(f, np.ones(5), backend=ad.NumPy(compile=True))
+    x = np.array([1.0, 0.0, 2.0, -1.0, 1.0])
+    with np.errstate(all="ignore"):
+        found, expected = prepared(x), ad.gradient(f, x)
+    np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
+    np.testing.assert_allclose(found[[0, 2, 4]], expected[[0, 2, 4]])

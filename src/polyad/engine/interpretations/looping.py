@@ -18,6 +18,8 @@ class Looping:
 
     # whether there are any; otherwise Python loops and chooses
     loops = False
+    # whether the body of a loop is recorded, for a loop that is a primitive
+    records = False
     # whether a Python loop, all its steps traced, may stand for one whose body cannot be traced by itself
     unrolls = False
 

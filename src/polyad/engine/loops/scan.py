@@ -10,6 +10,9 @@ import numpy as np
 
 from polyad.arrays.library import ArraySpec
 from polyad.engine import run as _engine  # noqa: F401  (fills the table of rules)
+from polyad.engine.boxes.box import Box, wrap
+from polyad.engine.boxes.boxing import unbox
+from polyad.engine.loops.captured import closed, example, recording_of
 from polyad.engine.loops.leaves import (
     Tree,
     can_hold,
@@ -23,6 +26,9 @@ from polyad.engine.loops.leaves import (
     stacked,
 )
 from polyad.engine.loops.place import Followed, Place, place_of, placed
+from polyad.engine.loops.primitive import scan_values
+from polyad.engine.programs.recording import Recording
+from polyad.engine.rules.structure import astype
 from polyad.errors import ArgumentError, OperationNotSupportedError
 
 __all__ = ["fori_loop", "scan"]
@@ -168,7 +174,34 @@ class _Scan:
                 # a branch of the body may be taken on values, or an index by a number that is counted
                 if not (place.own.unrolls or place.own.has_values(place.like)):
                     raise
+        outer = recording_of((*leaves, *items.leaves, *after, *made.leaves))
+        if outer is not None and self._count > 1:
+            try:
+                return self._recorded(outer, leaves, specs)
+            except (OperationNotSupportedError, np.linalg.LinAlgError):
+                pass  # with all its steps written out it may be possible
         return self._on_values(order, after, made, specs)
+
+    def _recorded(self, outer: Recording, leaves: list[Any], specs: list[ArraySpec]) -> tuple[Any, Any]:
+        """As one operation of a program that is being recorded."""
+        carry, items, count = self._carry, self._items, len(self._carry.leaves)
+        made: list[Tree] = []
+
+        def step(boxes: list[Any]) -> list[Any]:
+            new, y = self._body(boxes[:count], boxes[count:])
+            after = carry.open(new)
+            same_form(carry, specs, after)
+            made[:] = [Tree(y, "y")]
+            return [*map(value_of, after, specs), *map(value_of, made[0].leaves)]
+
+        start = list(map(value_of, leaves, specs))
+        xs = list(map(value_of, items.leaves))
+        parts = [example(x)[0] for x in xs]
+        forms = [ArraySpec(np.shape(a), a.dtype) for a in parts]
+        body, given = closed(step, [*start, *parts], [*specs, *forms], outer)
+        found = scan_values(body, start, xs, given, length=self._count, reverse=self._reverse)
+        found = tuple(map(wrap, found))
+        return carry.build(found[:count]), made[0].build(found[count:])
 
     def _nothing(self) -> tuple[Any, Any]:
         """Of no steps: the carry as it is, and no entries of what a step would give."""
@@ -217,6 +250,16 @@ class _Scan:
             body, start, xs, self._count, reverse=self._reverse, segments=self._segments
         )
         return carry.build(list(map(place.result, final))), made[0].build(list(map(place.result, ys)))
+
+
+def value_of(leaf: Any, spec: ArraySpec | None = None) -> Any:
+    """A leaf as a value, of a dtype."""
+    value = (
+        unbox(leaf) if isinstance(leaf, Box) else np.asarray(leaf, None if spec is None else spec.dtype)[()]
+    )
+    if spec is not None and value.dtype != spec.dtype:
+        value = astype(value, dtype=spec.dtype)
+    return value
 
 
 def _zeros(spec: ArraySpec, shape: tuple[int, ...]) -> np.ndarray:

@@ -11,7 +11,7 @@ taken out of an array, an array whose shape depends on values.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ class RecordingAdapter(Adapter):
     raises = False
     mixed = Captured
     promotes = False  # NumPy itself computes
+    records = True
 
     def main(self) -> Any:
         return np
@@ -130,10 +131,10 @@ def _recorded(primitive: Primitive, compute: Callable[..., Any] | None = None) -
         values, operands = [], []
         for a in args:
             if type(a) is Cell:
+                if recording is not None and a.recording not in (None, recording):
+                    return _innermost(apply, args, params)
                 values.append(a.value)
                 operands.append(a.source)
-                if recording is not None and a.recording not in (None, recording):
-                    raise noted(Captured())
                 recording = recording or a.recording
             else:
                 values.append(a)
@@ -142,7 +143,10 @@ def _recorded(primitive: Primitive, compute: Callable[..., Any] | None = None) -
         if index is None or not _has_cell(index):
             given = params
         else:
-            recording = recording or next(k.recording for k in keys_of(index) if type(k) is Cell)
+            found = {k.recording for k in keys_of(index) if type(k) is Cell and k.recording is not None}
+            if len(found | {recording} - {None}) > 1:
+                return _innermost(apply, args, params)
+            recording = recording or next(iter(found))
             given = {**params, "index": _example(index)}
             params = {**params, "index": _named(index)}
         if "strict" in given:  # the example must not raise, since the user did not ask about it
@@ -156,6 +160,36 @@ def _recorded(primitive: Primitive, compute: Callable[..., Any] | None = None) -
         return recording.append(name, compute, operands, params, y)
 
     return apply
+
+
+def _innermost(apply: Callable[..., Any], args: Sequence[Any], params: dict[str, Any]) -> Any:
+    """An operation of the body of a loop on what is from around it, which becomes an input of the body."""
+    index = params.get("index")
+    cells = [a for a in (*args, *keys_of(index)) if type(a) is Cell]
+    met = [cell.recording for cell in cells if cell.recording is not None]
+    inner = met[0]
+    for each in met:
+        if each.is_within(inner):
+            inner = each
+    if any(each is not inner and not inner.is_within(each) for each in met):
+        raise noted(Captured())
+
+    if index is not None and any(a.recording is not inner and a.dtype.kind in "fc" for a in cells):
+        raise refuse(
+            "an array from around a loop is read or written at a place that the loop counts",
+            "let the loop go through it (xs), or use polyad.NumPy(compile=False)",
+        )
+
+    def entered(a: Any) -> Any:
+        if type(a) is tuple:
+            return tuple(map(entered, a))
+        if type(a) is not Cell or a.recording in (None, inner):
+            return a
+        return inner.capture(a, a.value)
+
+    if index is not None:
+        params = {**params, "index": entered(index)}
+    return apply(*map(entered, args), **params)
 
 
 def _has_cell(index: Any) -> bool:

@@ -27,7 +27,7 @@ __all__ = ["ArrayCode"]
 # their results are never views of what they got
 FRESH = frozenset(
     "where setitem scatter concatenate stack sum matmul cumsum max min argmax argmin argsort searchsorted "
-    "inv solve det pinv cholesky eigh svd qr power zeros all any".split()
+    "inv solve det pinv cholesky eigh svd qr power zeros all any scan".split()
 )
 # their results have a dtype that is known from those of the operands
 STEADY = FRESH | {"getitem", "reshape", "transpose", "broadcast_to", "astype", "truncate_to", "real", "imag"}

@@ -32,21 +32,26 @@ class Code:
         The program, optimised; every output is a variable.
     label : str
         The user's name for the function, for tracebacks.
+
+    Attributes
+    ----------
+    graph : ScalarGraph or None
+        The program as one of numbers, where that is faster.
     """
 
     def __init__(self, program: ArrayProgram, label: str) -> None:
         self.program = program
         self._label = label
-        self._graph = _graph(self.program)
-        self.operations = len(self.program.operations if self._graph is None else self._graph.nodes)
-        kind = "NumPy calls" if self._graph is None else "operations on numbers"
+        self.graph = _graph(self.program)
+        self.operations = len(self.program.operations if self.graph is None else self.graph.nodes)
+        kind = "NumPy calls" if self.graph is None else "operations on numbers"
         self.words = f"a program of {self.operations} {kind}"
 
     @cached_property
     def call(self) -> Callable[..., Sequence[Any]]:
         """From the inputs in a row to fresh outputs."""
-        if self._graph is not None:
-            return _on_numbers(self._graph, self.program, f"<polyad program of {self._label}>")
+        if self.graph is not None:
+            return _on_numbers(self.graph, self.program, f"<polyad program of {self._label}>")
         return _on_arrays(ArrayCode(self.program), self.program)
 
 

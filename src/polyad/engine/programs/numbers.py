@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from polyad.engine.core.values import PRIMITIVES
 from polyad.engine.programs.graph import ScalarGraph, ScalarNode
 from polyad.engine.programs.text import twice
 
-__all__ = ["cost", "numbers"]
+__all__ = ["Writer", "compiled", "cost", "literal", "numbers"]
 
 DEEPEST = 12
 # Python's byte code addresses this many local variables by one byte, which is faster. Numbers that are needed
@@ -71,11 +71,31 @@ def cost(graph: ScalarGraph) -> float:
     return total + 30 * sum(map(len, graph.outputs))
 
 
-class _Writer:
-    """The lines of one graph."""
+class Writer:
+    """The lines of one graph.
 
-    def __init__(self, graph: ScalarGraph) -> None:
+    Parameters
+    ----------
+    graph : ScalarGraph
+        The graph.
+    lasting : container of int
+        Inputs whose names are not used again for anything else.
+
+    Attributes
+    ----------
+    entries : dict
+        Of each input, by its number, the names of its entries.
+    lines : list of str
+        What is computed.
+    results : list of str
+        The text of each output's entries in a row.
+    functions : dict
+        What is called by other names than those of ``math``.
+    """
+
+    def __init__(self, graph: ScalarGraph, lasting: Container[int] = ()) -> None:
         self.graph = graph
+        self._lasting = lasting
         self.functions: dict[str, Any] = {}
         self.lines: list[str] = []
         self.outputs = [entry for leaf in graph.outputs for entry in leaf]
@@ -143,6 +163,9 @@ class _Writer:
 
         def take(n: int, place: int) -> str:
             last = self.last.get(n, -1)
+            node = self.graph.nodes[n]
+            if node.name == "input" and node.args[0] in self._lasting:
+                last = len(self.graph.nodes)
             long = int(last - place > SOON)
             if free[long]:
                 number = heapq.heappop(free[long])
@@ -157,15 +180,10 @@ class _Writer:
                 heapq.heappush(free[long], number)
 
         inputs = [node for node in self.graph.nodes if node.name == "input"]
-        groups: dict[int, list[str]] = {}
+        self.entries: dict[int, list[str]] = {}
         for node in inputs:
-            groups.setdefault(node.args[0], []).append(take(node.id, 0) if node.id in self.uses else "_")
-        for k, found in groups.items():
-            ndim = self.graph.ndims[k]
-            if ndim == 0:
-                self.lines.append(f"{found[0]} = number(g{k})")
-            else:
-                self.lines.append(f"{', '.join(found)}, = flat(g{k}{'' if ndim == 1 else '.ravel()'})")
+            name = take(node.id, 0) if node.id in self.uses else "_"
+            self.entries.setdefault(node.args[0], []).append(name)
         place = 0
         for node in self.graph.nodes:
             n = node.id
@@ -174,7 +192,7 @@ class _Writer:
             args = []
             for a in node.args:
                 if type(a) is not ScalarNode:
-                    args.append(_literal(a))
+                    args.append(literal(a))
                 elif a.id in self.named:
                     args.append(names[a.id])
                 else:
@@ -186,10 +204,10 @@ class _Writer:
             release(place)
             self.lines.append(f"{take(n, place)} = {text}")
             place += 1
-        found = [names[e.id] if type(e) is ScalarNode else _literal(e) for e in self.outputs]
-        self.lines.append(f"return [{', '.join(found)}]")
-        if sum(counts) > NEAR and counts[0]:  # the names that come first are the near ones
-            self.lines.insert(0, " = ".join(f"s{k}" for k in range(counts[0])) + " = 0.0")
+        self.results = [names[e.id] if type(e) is ScalarNode else literal(e) for e in self.outputs]
+        # the names that come first are the near ones
+        near = sum(counts) > NEAR and counts[0]
+        self.declared = [" = ".join(f"s{k}" for k in range(counts[0])) + " = 0.0"] if near else []
 
     def _text(self, node: ScalarNode, args: list[str]) -> str:
         name = node.name
@@ -210,7 +228,8 @@ class _Writer:
         return f"{name}({', '.join(args)})"
 
 
-def _literal(a: Any) -> str:
+def literal(a: Any) -> str:
+    """The text of a number that is known."""
     if type(a) is bool:
         return repr(a)
     if a != a:
@@ -223,9 +242,21 @@ def _literal(a: Any) -> str:
 
 def numbers(graph: ScalarGraph, label: str) -> Callable[..., list[Any]]:
     """A function of the inputs, giving all outputs' entries in a row."""
-    writer = _Writer(graph)
+    writer = Writer(graph)
     args = ", ".join(f"g{k}" for k in range(graph.inputs))
-    source = f"def program({args}):\n" + "".join(f"    {line}\n" for line in writer.lines)
+    entering = []
+    for k, found in writer.entries.items():
+        ndim = graph.ndims[k]
+        flat = f"{', '.join(found)}, = flat(g{k}{'' if ndim == 1 else '.ravel()'})"
+        entering.append(f"{found[0]} = number(g{k})" if ndim == 0 else flat)
+    lines = [*writer.declared, *entering, *writer.lines, f"return [{', '.join(writer.results)}]"]
+    return compiled(f"def program({args}):\n" + "".join(f"    {line}\n" for line in lines), writer, label)
+
+
+def compiled(
+    source: str, writer: Writer, label: str, convert: Callable[[Any], Any] | None = None
+) -> Callable[..., Any]:
+    """The function ``program`` of a text that was made of a graph's lines."""
     common = {**writer.functions, "inf": math.inf, "nan": math.nan}
     quick = {n: getattr(math, m, None) or getattr(np, n) for n, m in MATH.items()}
     careful = {n: getattr(np, n) for n in MATH}
@@ -234,6 +265,7 @@ def numbers(graph: ScalarGraph, label: str) -> Callable[..., list[Any]]:
         {**common, **quick, "power": math.pow, "item": _item, "flat": np.ndarray.tolist, "number": float},
         {**common, **careful, "power": np.power, "item": lambda a: a, "flat": list, "number": np.float64},
         label,
+        convert,
     )
 
 

@@ -154,9 +154,14 @@ class Operation:
 class Recording:
     """What a recording writes to."""
 
-    def __init__(self) -> None:
+    def __init__(self, outer: Recording | None = None, *, is_body: bool = False) -> None:
         self.operations: list[Operation] = []
         self.inputs: list[Variable] = []
+        self.outer = outer
+        # of the body of a loop: what everything is at the examples, where derivatives of it are recorded
+        self.values: dict[Variable, Any] | None = {} if is_body else None
+        # of the body of a loop: what it takes from around itself, by identity, and its name within
+        self.captured: dict[int, tuple[Any, Cell]] = {}
         self._held: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def enter(self, value: Any) -> Cell:
@@ -164,6 +169,20 @@ class Recording:
         variable = Variable(value)
         self.inputs.append(variable)
         return Cell(value, variable, self)
+
+    def capture(self, value: Any, example: Any) -> Cell:
+        """What the body of a loop takes from around itself, as an input."""
+        known = self.captured.get(id(value))
+        if known is None:
+            known = self.captured[id(value)] = (value, self.enter(example))
+        return known[1]
+
+    def is_within(self, other: Recording | None) -> bool:
+        """Whether this is the recording of a loop's body, within the other one."""
+        outer = self.outer
+        while outer is not None and outer is not other:
+            outer = outer.outer
+        return outer is not None
 
     def held(self, a: np.ndarray) -> np.ndarray:
         """The array as it is now, whatever is written to it later."""
@@ -195,9 +214,13 @@ class Recording:
             part = y if type(y) is np.float64 else np.asarray(y)[()]
             result = Variable(part)
             self.operations.append(Operation(name, compute, known, params, (result,)))
+            if self.values is not None:
+                self.values[result] = part
             return Cell(part, result, self)
         parts = [np.asarray(part)[()] for part in y] if multiple else [np.asarray(y)[()]]
         results = tuple(map(Variable, parts))
+        if self.values is not None:
+            self.values.update(zip(results, parts, strict=True))
         if "index" in params:
             params = {**params, "index": self._index(params["index"])}
         self.operations.append(Operation(name, compute, known, params, results, multiple))

@@ -154,7 +154,10 @@ class Orders(Arrays):
         here = casadi.eq(wanted, casadi.DM(np.tile(np.arange(n)[:, None], which.size)))
         found = casadi.sum1(casadi.if_else(here, candidates, 0.0))
         # outside of the array there is nothing, which NumPy would raise an error for
-        found = casadi.if_else(casadi.sum1(here), found, math.nan * casadi.sum1(candidates))
+        # (NaN as a factor of its own, since zero times NaN would be one where the index is right)
+        inside = casadi.sum1(here)
+        lost = casadi.if_else(inside, 0.0, casadi.sum1(candidates)) * casadi.if_else(inside, 1.0, math.nan)
+        found = found + lost
         return x.like(found.T, which.shape)
 
 

@@ -102,6 +102,13 @@ class Sparsity:
         """The pattern as text."""
         return str(self._sparse().pattern.spy())
 
+    def plot(self, path: Any = None) -> Any:
+        """A picture of the pattern with the colors (matplotlib's Figure), saved where a path is given."""
+        from polyad.sparse.plot import spy
+
+        form = self._sparse()
+        return spy(form.pattern, form.coloring, path)
+
 
 def look(prepared: Prepared, form: Form, x: Leaves, c: Leaves, result: Leaves, *, example: bool) -> None:
     """Refuse rows of zeros that are none, and warn of entries that are not a number."""

@@ -1,4 +1,4 @@
-"""The command line: ``polyad compare``, ``polyad backends``, ``polyad check``.
+"""The command line: ``polyad compare``, ``backends``, ``check`` and ``sparsity``.
 
 Exit codes: 0 fine, 1 backends disagree or a check failed, 2 a mistake in what was asked, 130
 interrupted. Results go to standard output, plain where it is no terminal; progress and errors to
@@ -16,10 +16,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polyad.cli import sparsity
+
 if TYPE_CHECKING:
     from polyad.benchmark.table import Table
 
-__all__ = ["main"]
+__all__ = ["check_plot", "check_writable", "main", "positions"]
 
 FINE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -113,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("function", nargs="?", help=TARGET_HELP)
     compare.add_argument("--args", nargs="+", default=[], metavar="ARG", help=ARGS_HELP)
-    compare.add_argument("--argnums", type=_positions, default=0, help="active arguments, as 0 or 0,2")
+    compare.add_argument("--argnums", type=positions, default=0, help="active arguments, as 0 or 0,2")
     compare.add_argument(
         "--operator", action="append", metavar="NAME", help="gradient, hvp, jacobian, ...; may be repeated"
     )
@@ -146,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("function", help=TARGET_HELP)
     check.add_argument("--args", nargs="+", required=True, metavar="ARG", help=ARGS_HELP)
-    check.add_argument("--argnums", type=_positions, default=0, help="active arguments, as 0 or 0,2")
+    check.add_argument("--argnums", type=positions, default=0, help="active arguments, as 0 or 0,2")
     check.add_argument(
         "--backend", action="append", metavar="NAME", help="whom to check; by default all that are installed"
     )
@@ -154,6 +156,8 @@ def _parser() -> argparse.ArgumentParser:
         "--limit", type=_positive, metavar="S", help=f"seconds for each backend (default {LIMIT:g})"
     )
     check.set_defaults(run=_check)
+
+    sparsity.add(commands, TARGET_HELP, ARGS_HELP)
     return parser
 
 
@@ -167,7 +171,8 @@ def _positive(text: str) -> float:
     return number
 
 
-def _positions(text: str) -> int | tuple[int, ...]:
+def positions(text: str) -> int | tuple[int, ...]:
+    """Numbers of arguments: ``0`` or ``0,2``."""
     try:
         positions = tuple(int(part) for part in text.split(","))
     except ValueError:
@@ -182,9 +187,9 @@ def _compare(options: argparse.Namespace) -> int:
     from polyad.benchmark import compare
 
     for path in (options.plot, options.csv):
-        _check_writable(path)
+        check_writable(path)
     if options.plot is not None:
-        _check_plot(options.plot)
+        check_plot(options.plot)
     tables: list[Table] = []
     problems = _problems(options)
     for f, args, title, operators in problems:
@@ -253,7 +258,7 @@ def _show(table: Table, *, legend: bool) -> None:
     print(table.to_text(width, legend=legend), flush=True)
 
 
-def _check_writable(path: Path | None) -> None:
+def check_writable(path: Path | None) -> None:
     """Refuse before the work what would fail after it."""
     from polyad.errors import ArgumentError
 
@@ -268,7 +273,8 @@ def _check_writable(path: Path | None) -> None:
         raise ArgumentError(f"{path} cannot be written: permission denied")
 
 
-def _check_plot(path: Path) -> None:
+def check_plot(path: Path) -> None:
+    """Refuse a plot that could not be drawn or saved."""
     import importlib.util
 
     from polyad.benchmark.plot import check_ending

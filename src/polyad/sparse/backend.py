@@ -178,7 +178,7 @@ class Sparse(Passing):
 
         strategy = f"{executable.strategy}; {describe(form.pattern)}"
         if self.check:
-            self._check(result, problem, matrix)
+            self._check(result, problem, matrix, prepared=prepared)
         if self.format != DENSE:
             return Executable(full, result, strategy, form=form)
 
@@ -191,7 +191,9 @@ class Sparse(Passing):
 
         return Executable(dense_full, lambda x, c: dense(result(x, c)), strategy)
 
-    def _check(self, result: Callable[..., Leaves], problem: Problem, matrix: _Matrix) -> None:
+    def _check(
+        self, result: Callable[..., Leaves], problem: Problem, matrix: _Matrix, *, prepared: bool
+    ) -> None:
         """Compare one random product with the inner backend's own."""
         inner, source = self._inner, library(self._inner.library)
         if any(source.is_traced(leaf) for leaf in (*problem.x, *problem.c) if library_of(leaf) is source):
@@ -202,6 +204,7 @@ class Sparse(Passing):
         specs = problem.outputs if pulls else problem.inputs
         kernel = inner.hvp(problem) if matrix.second else (inner.vjp if pulls else inner.jvp)(problem)
         run: list[Any] = []
+        compiles = prepared and inner.takes_tables  # operation by operation it would compile longer
 
         def product(v: Array) -> Array:
             leaves, at = [], 0
@@ -211,7 +214,7 @@ class Sparse(Passing):
                 at += spec.size
             seed = tuple(leaves)
             if not run:
-                run.append(inner.finish(kernel, problem, (seed,), prepared=False).result)
+                run.append(inner.finish(kernel, problem, (seed,), prepared=compiles).result)
             images = run[0](problem.x, problem.c, seed)
             rows = [np.asarray(source.to_numpy(image)).reshape(-1) for image in images]
             return np.concatenate(rows)

@@ -2,9 +2,9 @@
 
 * Which columns (rows) share a product is said by ``Compression``; here the seeds are made, the batches of
   products taken, and the entries gathered from them.
-* A backend that compiles its kernels takes the groups and the indices as arguments: as constants of the
-  program they would be optimised by the compiler for seconds. Its seeds are made inside of the program, where
-  a comparison of group numbers costs less than reading a matrix.
+* A backend that compiles its kernels takes the indices as an argument, and the groups where they are many: as
+  constants of the program they would be optimised by the compiler for seconds. Seeds are made of them inside
+  of the program. Few seeds are constants, since the compiler computes beforehand what is linear in them.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from polyad.systems.derive.basis import as_dtype, chunk_of, conj, device, dtype
 
 if TYPE_CHECKING:
     from polyad.systems.base import Backend
+
+# Seeds of so few numbers are constants of compiled programs, so that what is linear is computed once.
+BAKED = 2**21
 
 __all__ = ["Tables", "entries_dtype", "hessian", "jacobian", "tables"]
 
@@ -121,10 +124,12 @@ def _kernel(backend: Backend, problem: Problem, plan: Compression, words: str, c
     """A kernel that takes its tables as arguments, or has them as constants, as suits the backend."""
     made = tables(problem, plan)
     if backend.takes_tables:
+        baked = plan.pushes * plan.shape[1] + plan.pulls * plan.shape[0] <= BAKED
 
         @strategy(words)
         def taking(x: Leaves, c: Leaves, given: Leaves) -> Any:
-            return compute(x, c, given, False)
+            seeds = made.leaves[:-1] if baked else given[:-1]
+            return compute(x, c, (*seeds, given[-1]), False)
 
         return dataclasses.replace(taking, own=made)
 

@@ -1,7 +1,7 @@
-"""Sparse Jacobians and Hessians: detection, coloring, compiling and evaluation, beside asdex, CasADi and SciPy.
+"""Sparse Jacobians and Hessians: detection, coloring, compiling, evaluation, beside asdex, CasADi and SciPy.
 
-``python benchmarks/sparse.py [NAME ...] [--large]`` prints one line per problem, every figure measured in this
-run. asdex is measured where it can be imported (``pip install asdex==0.5.1`` in an environment of its own);
+``python benchmarks/sparse.py [NAME ...] [--large]`` prints one line per problem, every figure measured in
+this run. asdex is measured where it can be imported (``pip install asdex==0.5.1`` in an own environment);
 without it its columns are empty. Times are the least of many.
 """
 
@@ -135,7 +135,7 @@ def once(call: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def polyad_figures(problem: Problem, backend: str, namespace: Any) -> tuple[dict[str, float], Any]:
-    """polyad's figures, and the matrix."""
+    """Figures of polyad, and the matrix."""
 
     def f(x: Any) -> Any:
         return problem.f(namespace, x)
@@ -147,7 +147,7 @@ def polyad_figures(problem: Problem, backend: str, namespace: Any) -> tuple[dict
     known = ad.Sparse(backend, detector=ad.KnownPattern(pattern))
     total, p = once(lambda: prepare(f, problem.x, backend=known))
     settled = ad.Sparse(backend, detector=ad.KnownPattern(pattern), coloring=p.coloring, check=False)
-    build, q = once(lambda: prepare(f, problem.x, backend=settled))
+    build, _ = once(lambda: prepare(f, problem.x, backend=settled))
     out = p(problem.x)
     figures = {
         "nnz": pattern.nnz,
@@ -173,7 +173,7 @@ def recolored(coloring: Any) -> Any:
 
 
 def asdex_figures(problem: Problem) -> tuple[dict[str, float], Any]:
-    """asdex's figures, and the matrix."""
+    """Figures of asdex, and the matrix."""
     import asdex
     import jax
     import jax.numpy as jnp

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 __all__ = ["add", "report"]
 
@@ -42,7 +44,8 @@ def report(options: argparse.Namespace) -> int:
     check_writable(options.plot)
     if options.plot is not None:
         check_plot(options.plot)
-    f = Address(options.function)
+    address = Address(options.function)
+    f = address.find()
     args = tuple(parse_argument(text) for text in options.args)
     check_numbers(options.args, args, options.argnums)
     operator = options.operator or ("hessian" if _is_scalar(f, args) else "jacobian")
@@ -52,7 +55,7 @@ def report(options: argparse.Namespace) -> int:
     pattern, coloring = prepared.pattern, prepared.coloring
     m, n = pattern.shape
     share = f" ({100 * pattern.nnz / (m * n):.3g} %)" if m * n else ""
-    print(f"{operator} of {f.label}: {m} x {n}, {pattern.nnz} entries{share}")
+    print(f"{operator} of {address.label}: {m} x {n}, {pattern.nnz} entries{share}")
     print(pattern.spy())
     if coloring is None:
         print(f"{backend.backend!r} compresses by itself")
@@ -68,10 +71,10 @@ def report(options: argparse.Namespace) -> int:
     return 0
 
 
-def _is_scalar(f: object, args: tuple[object, ...]) -> bool:
+def _is_scalar(f: Callable[..., Any], args: tuple[Any, ...]) -> bool:
     import numpy as np
 
     from polyad.call.inputs.arguments import Static
 
-    value = f(*(a.value if isinstance(a, Static) else a for a in args))  # type: ignore[operator]
+    value = f(*(a.value if isinstance(a, Static) else a for a in args))
     return not isinstance(value, tuple | list | dict) and np.shape(value) == ()

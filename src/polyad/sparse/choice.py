@@ -1,38 +1,55 @@
-"""Which coloring a matrix is compressed by."""
+"""Which coloring a matrix is compressed by: the one that takes the fewest products."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from polyad.combine.mixed import MixedMode
 from polyad.errors import ArgumentError, PatternError
-from polyad.sparse.greedy import color
+from polyad.sparse.coloring.choose import color
 
 if TYPE_CHECKING:
+    from polyad.sparse.coloring.result import Coloring
     from polyad.sparse.pattern import Pattern
     from polyad.systems.base import Backend
 
 __all__ = ["chosen"]
 
+# Columns and rows are compressed together where one side takes so many times the entries of a mean line.
+UNEVEN = 4
 
-def chosen(wanted: Any, pattern: Pattern, backend: Backend, *, second: bool) -> Any:
-    """The coloring that the caller wants, or the one with the fewest products."""
+
+def chosen(wanted: Any, pattern: Pattern, backend: Backend, *, second: bool) -> Coloring:
+    """The coloring that the caller wants, or the one with the fewest products of what the backend has."""
     if hasattr(wanted, "column_colors"):
-        if tuple(wanted.pattern.shape) != tuple(pattern.shape):
-            raise PatternError(
-                f"the coloring is of a pattern of shape {tuple(wanted.pattern.shape)}, the pattern here has "
-                f"shape {tuple(pattern.shape)}"
-            )
-        return wanted
-    if wanted != "auto" and not callable(wanted):
+        return _given(wanted, pattern, second=second)
+    if not callable(wanted) and wanted != "auto":
         raise ArgumentError(
             f"coloring={wanted!r}: pass 'auto', a Coloring, or a callable such as polyad.sparse.color"
         )
     make = color if wanted == "auto" else wanted
     if second:
-        return make(pattern, partition="column", symmetric=True)
-    candidates = []
+        symmetric: Coloring = make(pattern, "column", symmetric=True)
+        return symmetric
+    found: list[Coloring] = []
     if backend.forward:
-        candidates.append(make(pattern, partition="column"))
-    if backend.reverse and (not candidates or candidates[0].ncolors > 1):
-        candidates.append(make(pattern, partition="row"))
-    return min(candidates, key=lambda c: c.ncolors)
+        found.append(make(pattern, "column"))
+    # no coloring of the rows has fewer colors than the fullest column has entries
+    if backend.reverse and (not found or found[0].ncolors > 1):
+        found.append(make(pattern, "row"))
+    best = min(found, key=lambda c: c.ncolors)
+    if len(found) == 2:
+        mean = pattern.nnz / max(1, *pattern.shape)
+        if isinstance(backend.backend, MixedMode) or best.ncolors > UNEVEN * (1 + mean):  # type: ignore[attr-defined]
+            best = min(best, make(pattern, "bidirectional"), key=lambda c: c.ncolors)
+    return best
+
+
+def _given(coloring: Any, pattern: Pattern, *, second: bool) -> Any:
+    if coloring.pattern != pattern:
+        raise PatternError(
+            f"the coloring is of {coloring.pattern!r}, the matrix here has {pattern!r}: color that one"
+        )
+    if second and coloring.row_colors is not None:
+        raise PatternError("a Hessian is compressed by its columns: color with partition='column'")
+    return coloring

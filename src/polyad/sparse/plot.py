@@ -69,8 +69,7 @@ def spy(pattern: Pattern, coloring: Any = None, path: str | os.PathLike[str] | N
             linewidths=0,
         )
     axes.set(xlim=(-0.5, n - 0.5), ylim=(m - 0.5, -0.5), xlabel="input entry", ylabel="output entry")
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(integer=True)
     if m == n:
         axes.set_aspect("equal")
     words = f"{m} x {n}, {pattern.nnz} entries"

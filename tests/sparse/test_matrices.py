@@ -11,7 +11,13 @@ import pytest
 import scipy.sparse
 
 import polyad as ad
-from polyad.errors import ArgumentError, OutMismatchError, PatternError, UnsupportedOperatorError
+from polyad.errors import (
+    ArgumentError,
+    FunctionNotSupportedError,
+    OutMismatchError,
+    PatternError,
+    UnsupportedOperatorError,
+)
 
 EXACT = ["numpy", "numpy:forward", "numpy:reverse", "jax", "jax:reverse", "torch", "autograd", "casadi"]
 # they cost seconds to prepare, or have few digits
@@ -270,3 +276,38 @@ def test_mistakes_in_the_arguments_are_refused() -> None:
         ad.hessian(energy, X, backend=sparse("numpy", UPPER))
     with pytest.raises(ArgumentError, match="library"):
         ad.MixedMode("jax", "torch")
+
+
+@pytest.mark.parametrize(
+    "backend", ["numpy", "numpy:compiled", "jax", "torch", "autograd", "casadi", "finite"]
+)
+def test_the_pattern_is_found_from_the_function(backend: str) -> None:
+    p = ad.prepare_jacobian(chain, X, backend=ad.Sparse(backend))
+    assert p.pattern == ad.sparse.Pattern.from_scipy(UPPER)
+    assert np.allclose(p(X + 0.5).toarray(), chain_jacobian(X + 0.5), atol=1e-6)
+    q = ad.prepare_hessian(energy, X, backend=ad.Sparse(backend))
+    assert q.pattern == ad.sparse.Pattern.from_scipy(TRIDIAGONAL)
+    assert np.allclose(q(X + 0.5).toarray(), energy_hessian(X + 0.5), atol=1e-5)
+
+
+def test_a_function_whose_pattern_cannot_be_found_is_refused_with_the_remedy() -> None:
+    jnp = pytest.importorskip("jax.numpy")
+    with pytest.raises(FunctionNotSupportedError, match="KnownPattern"):
+        ad.jacobian(lambda x: jnp.linalg.solve(jnp.eye(3), x), np.ones(3), backend=ad.Sparse("numpy"))
+
+
+def test_a_plot_has_the_colors(tmp_path: Any) -> None:
+    pytest.importorskip("matplotlib")
+    p = ad.prepare_jacobian(chain, X, backend=ad.Sparse("numpy"))
+    figure = p.plot(tmp_path / "spy.png")
+    assert "2 colors" in figure.axes[0].get_title() and (tmp_path / "spy.png").stat().st_size > 1000
+
+
+def test_the_command_line_reports(capsys: Any, tmp_path: Any, monkeypatch: Any) -> None:
+    from polyad.cli.main import main
+
+    module = tmp_path / "chained.py"
+    module.write_text("import numpy as np\ndef f(x):\n    return x[1:] * x[:-1] ** 2\n")
+    assert main(["sparsity", f"{module}:f", "--args", "np.ones(50)"]) == 0
+    text = capsys.readouterr().out
+    assert "49 x 50, 98 entries" in text and "2 products in place of 49" in text

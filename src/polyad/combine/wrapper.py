@@ -119,6 +119,16 @@ class Wrapper(Backend):
     def vjp(self, problem: Problem) -> Kernel:
         return self._inner.vjp(problem)
 
+    def jacobian_sparsity(
+        self, problem: Problem, *, local: bool = False, dense: bool = False
+    ) -> tuple[Any, Any]:
+        return self._inner.jacobian_sparsity(problem, local=local, dense=dense)
+
+    def hessian_sparsity(
+        self, problem: Problem, *, local: bool = False, dense: bool = False
+    ) -> tuple[Any, Any]:
+        return self._inner.hessian_sparsity(problem, local=local, dense=dense)
+
     def take(self, a: Any, index: Any) -> Any:
         return self._inner.take(a, index)
 

@@ -11,9 +11,10 @@ import numpy as np
 from polyad.arrays.libraries import library, library_of
 from polyad.arrays.types import Array
 from polyad.combine.wrapper import Passing
-from polyad.errors import ArgumentError
+from polyad.errors import ArgumentError, FunctionNotSupportedError, PolyadError
 from polyad.sparse.check import check_product
 from polyad.sparse.choice import chosen
+from polyad.sparse.detection import detector_of
 from polyad.sparse.form import DENSE, SCIPY, SparseForm
 from polyad.sparse.pattern import Pattern
 from polyad.sparse.plan import compression, uncolored
@@ -47,8 +48,8 @@ class Sparse(Passing):
         Who computes the products; ``MixedMode(forward, reverse)`` lets a Jacobian be compressed by columns
         and rows at once.
     detector : "auto" or detector
-        Who finds the pattern: an object with ``jacobian_sparsity(problem)`` and
-        ``hessian_sparsity(problem)``, such as ``KnownPattern(S)``.
+        Who finds the pattern; "auto" finds it from the function. ``KnownPattern(S)`` is one that is known,
+        and ``polyad.sparse`` has others: objects with ``jacobian_sparsity`` and ``hessian_sparsity``.
     coloring : "auto", Coloring or callable
         "auto" takes the coloring with the fewest products; a ``Coloring`` of the pattern is taken as it is,
         and a callable is called as ``polyad.sparse.color`` is.
@@ -65,8 +66,7 @@ class Sparse(Passing):
     Examples
     --------
     >>> import numpy as np, polyad as ad
-    >>> S = ad.KnownPattern(np.eye(4) + np.eye(4, k=1))
-    >>> J = ad.jacobian(lambda x: x + x[[1, 2, 3, 3]] ** 2, np.arange(4.0), backend=ad.Sparse("numpy", S))
+    >>> J = ad.jacobian(lambda x: x + x[[1, 2, 3, 3]] ** 2, np.arange(4.0), backend=ad.Sparse("numpy"))
     >>> J.nnz
     7
     """
@@ -149,10 +149,18 @@ class Sparse(Passing):
         return Kernel(kernel.call, words, own=_Matrix(kernel, form, plan, second))
 
     def _pattern(self, problem: Problem, *, second: bool) -> Pattern:
-        if isinstance(self.detector, str):
-            raise ArgumentError("detector='auto' is not there yet: pass detector=KnownPattern(S)")
-        detect = self.detector.hessian_sparsity if second else self.detector.jacobian_sparsity
-        found: Pattern = detect(problem)
+        detector = detector_of(self.detector, self._inner)
+        detect = detector.hessian_sparsity if second else detector.jacobian_sparsity
+        try:
+            found: Pattern = detect(problem)
+        except PolyadError:
+            raise
+        except Exception as error:
+            raise FunctionNotSupportedError(
+                f"the pattern of {problem.label} could not be found ({type(error).__name__}: {error}): write it "
+                "in NumPy, or pass detector=polyad.KnownPattern(S), or "
+                "detector=polyad.sparse.DenseDetector() if it is small"
+            ) from error
         return found
 
     # -- surroundings -------------------------------------------------------------------------------

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from polyad.combine.mixed import MixedMode
 from polyad.errors import ArgumentError, PatternError
-from polyad.sparse.coloring.choose import color
+from polyad.sparse.greedy import color
 
 if TYPE_CHECKING:
-    from polyad.sparse.coloring.result import Coloring
+    from polyad.sparse.greedy import Greedy as Coloring
     from polyad.sparse.pattern import Pattern
     from polyad.systems.base import Backend
 
 __all__ = ["chosen"]
-
-# Columns and rows are compressed together where one side takes so many times the entries of a mean line.
-UNEVEN = 4
 
 
 def chosen(wanted: Any, pattern: Pattern, backend: Backend, *, second: bool) -> Coloring:
@@ -38,10 +34,6 @@ def chosen(wanted: Any, pattern: Pattern, backend: Backend, *, second: bool) -> 
     if backend.reverse and (not found or found[0].ncolors > 1):
         found.append(make(pattern, "row"))
     best = min(found, key=lambda c: c.ncolors)
-    if len(found) == 2:
-        mean = pattern.nnz / max(1, *pattern.shape)
-        if isinstance(backend.backend, MixedMode) or best.ncolors > UNEVEN * (1 + mean):  # type: ignore[attr-defined]
-            best = min(best, make(pattern, "bidirectional"), key=lambda c: c.ncolors)
     return best
 
 

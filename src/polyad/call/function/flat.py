@@ -60,6 +60,7 @@ class FlatFunction:
         scalar: bool,
     ) -> None:
         self._f = f
+        self._signature = signature
         self._constants = Constants(f, signature)
         if self._constants.guards and ignores_flags(f):
             self._constants.copy()
@@ -155,6 +156,13 @@ class FlatFunction:
         x = tuple([a if a.shape else a[()] for a in x])
         out = self._f(*self._constants.arguments(x, c))
         return tuple(flatten(out[0] if self._has_aux else out)[0])
+
+    def on_engine(self) -> FlatFunction:
+        """The same function for polyad's own engine, whatever arrays it was made for."""
+        from polyad.systems.numpy.backend import NumPy
+
+        options: dict[str, Any] = {"operator": self._operator, "scalar": self._scalar}
+        return FlatFunction(self._f, self._signature, NumPy(), has_aux=self._has_aux, **options)
 
     def relents(self, error: BaseException) -> bool:
         """Whether another run, with constants that the function may write to, gets past an error."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
+from polyad.arrays.libraries import library_of
 from polyad.engine import run
 from polyad.engine.core.values import Tracer
 from polyad.engine.patterns.sets import IndexSets, joined
@@ -17,6 +19,7 @@ __all__ = ["hessian_sets", "jacobian_sets"]
 
 def jacobian_sets(problem: Problem, *, local: bool) -> IndexSets:
     """Of each output entry, which input entries its derivative depends on."""
+    problem = _of_numpy(problem)
     x, c, columns = _entered(problem, local=local)
     with run.under_way():
         y, _ = problem.f(x, c)
@@ -26,11 +29,26 @@ def jacobian_sets(problem: Problem, *, local: bool) -> IndexSets:
 
 def hessian_sets(problem: Problem, *, local: bool) -> IndexSets:
     """Of each entry of the gradient, which input entries it depends on."""
+    problem = _of_numpy(problem)
     x, c, columns = _entered(problem, local=local)
     with run.under_way():
         recorded = run.record(problem.f, x, c)
         one = np.dtype(recorded.y[0].dtype).type(1.0)
         return _rows([run.outcome(leaf) for leaf in recorded.pull((one,))], columns)
+
+
+def _of_numpy(problem: Problem) -> Problem:
+    """The problem on NumPy's arrays, where it is one of another library's."""
+    on_engine = getattr(problem.f, "on_engine", None)
+    if on_engine is None:
+        return problem
+    x, c = (tuple(map(_as_numpy, leaves)) for leaves in (problem.x, problem.c))
+    return dataclasses.replace(problem, f=on_engine(), x=x, c=c)
+
+
+def _as_numpy(leaf: Any) -> Any:
+    owner = library_of(leaf)
+    return leaf if owner is None or owner.boxes or owner.is_traced(leaf) else owner.to_numpy(leaf)
 
 
 def _entered(problem: Problem, *, local: bool) -> tuple[Leaves, Leaves, int]:

@@ -157,8 +157,8 @@ class Sparse(Passing):
             raise
         except Exception as error:
             raise FunctionNotSupportedError(
-                f"the pattern of {problem.label} could not be found ({type(error).__name__}: {error}): write it "
-                "in NumPy, or pass detector=polyad.KnownPattern(S), or "
+                f"the pattern of {problem.label} could not be found ({type(error).__name__}: {error}): "
+                "write it in NumPy, or pass detector=polyad.KnownPattern(S), or "
                 "detector=polyad.sparse.DenseDetector() if it is small"
             ) from error
         return found

@@ -94,6 +94,17 @@ def test_gradient_and_hvp(name, backend):
     assert relative(ravel(hv), curvature) < 1e-7
 
 
+@pytest.mark.parametrize("backend", [ad.NumPy(), ad.NumPy(compile=True), ad.JAX(), ad.CasADi()], ids=repr)
+@pytest.mark.parametrize("name", ["lotka_volterra", "spiral"])
+def test_the_form_with_scan_is_the_same_function(name, backend):
+    loop, scan = built_in(name), built_in(f"{name}_scan")
+    assert float(scan.f(*scan.args)) == pytest.approx(float(loop.f(*loop.args)), rel=1e-13)
+    expected, found = ad.gradient(loop.f, *loop.args), ad.gradient(scan.f, *scan.args, backend=backend)
+    if name == "spiral":
+        expected, found = ravel(expected), ravel(found)
+    assert relative(found, expected) < 1e-12
+
+
 def test_spiral_data_is_the_true_trajectory():
     from scipy.integrate import solve_ivp
 

@@ -2,7 +2,7 @@
 
 ``compare`` runs everything (``comparison``), each backend in a process of its own (``worker``,
 ``transport``), measured by ``timing``, judged by ``agreement`` and ``recommend``. The outcome is a
-``Table`` (``table``, printed by ``layout``, drawn by ``plot``). ``problems`` holds three real
+``Table`` (``table``, printed by ``layout``, drawn by ``plot``). ``problems`` holds real
 functions to try it on.
 """
 

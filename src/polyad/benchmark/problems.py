@@ -1,4 +1,4 @@
-"""Three real problems, on which ``polyad compare`` runs when it is given no function.
+"""Real problems, on which ``polyad compare`` runs when it is given no function.
 
 * ``lotka_volterra``: parameter sensitivities of an ordinary differential equation, in scalar
   arithmetic: four parameters, thousands of tiny operations in a Python loop.
@@ -7,6 +7,9 @@
 * ``gaussian_mixture``: log-likelihood of a mixture of normal distributions with full covariances,
   one large array expression (the GMM problem of Srajer, Kukelova and Fitzgibbon, A benchmark of
   selected algorithmic differentiation tools, Optimization Methods and Software 33, 2018).
+
+The first two come in a second form, ``lotka_volterra_scan`` and ``spiral_scan``, with ``polyad.scan`` for the
+Python loop.
 
 All data is made here, from fixed seeds.
 """
@@ -19,9 +22,19 @@ from typing import Any
 
 import numpy as np
 
+import polyad as ad
 from polyad.arrays.namespace import namespace
 
-__all__ = ["PROBLEMS", "BuiltIn", "built_in", "gaussian_mixture", "lotka_volterra", "spiral"]
+__all__ = [
+    "PROBLEMS",
+    "BuiltIn",
+    "built_in",
+    "gaussian_mixture",
+    "lotka_volterra",
+    "lotka_volterra_scan",
+    "spiral",
+    "spiral_scan",
+]
 
 Array = np.ndarray[Any, Any]
 Parameters = dict[str, Any]
@@ -65,24 +78,44 @@ def lotka_volterra(p: Any) -> Any:
     >>> float(round(lotka_volterra(np.array([1.5, 1.0, 1.0, 3.0])), 9))
     448.776089456
     """
+    step = _lotka_volterra_step(p)
+    carry: Any = (1.0, 1.0, 0.0)
+    for _ in range(100):
+        carry, _ = step(carry, None)
+    return carry[2]
+
+
+def lotka_volterra_scan(p: Any) -> Any:
+    """``lotka_volterra``, the loop as one operation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(round(lotka_volterra_scan(np.array([1.5, 1.0, 1.0, 3.0])), 9))
+    448.776089456
+    """
+    return ad.scan(_lotka_volterra_step(p), (1.0, 1.0, 0.0), length=100)[0][2]
+
+
+def _lotka_volterra_step(p: Any) -> Callable[[Any, Any], Any]:
+    """A step of the Runge-Kutta method: from both populations and their sum so far to the next."""
     alpha, beta, gamma, delta = p[0], p[1], p[2], p[3]
+    h = 0.1
 
     def rate(x: Any, y: Any) -> Any:
         return alpha * x - beta * x * y, gamma * x * y - delta * y
 
-    h = 0.1
-    x: Any = 1.0
-    y: Any = 1.0
-    total: Any = 0.0
-    for _ in range(100):
+    def step(carry: Any, _: Any) -> Any:
+        x, y, total = carry
         k1, l1 = rate(x, y)
         k2, l2 = rate(x + h / 2 * k1, y + h / 2 * l1)
         k3, l3 = rate(x + h / 2 * k2, y + h / 2 * l2)
         k4, l4 = rate(x + h * k3, y + h * l3)
         x = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
         y = y + h / 6 * (l1 + 2 * l2 + 2 * l3 + l4)
-        total = total + x + y
-    return total
+        return (x, y, total + x + y), None
+
+    return step
 
 
 # -- spiral neural ODE --------------------------------------------------------------------------
@@ -120,15 +153,34 @@ def spiral(params: Parameters, u0: Any, data: Any) -> Any:
     return sum(xp.sum((u - data[k]) ** 2) for k, u in enumerate(_trajectory(rate, u0, data.shape[0])))
 
 
+def spiral_scan(params: Parameters, u0: Any, data: Any) -> Any:
+    """``spiral``, the loop as one operation."""
+    xp = namespace(params["w1"])
+
+    def rate(u: Any) -> Any:
+        return params["w2"] @ xp.tanh(params["w1"] @ u**3 + params["b1"]) + params["b2"]
+
+    def step(u: Any, point: Any) -> Any:
+        u = _next(rate, u)
+        return u, xp.sum((u - point) ** 2)
+
+    return xp.sum(ad.scan(step, u0, data)[1])
+
+
 def _trajectory(rate: Callable[[Any], Any], u: Any, points: int) -> Any:
-    h = SPIRAL_STEP
     for _ in range(points):
-        k1 = rate(u)
-        k2 = rate(u + h / 2 * k1)
-        k3 = rate(u + h / 2 * k2)
-        k4 = rate(u + h * k3)
-        u = u + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+        u = _next(rate, u)
         yield u
+
+
+def _next(rate: Callable[[Any], Any], u: Any) -> Any:
+    """A step of the Runge-Kutta method."""
+    h = SPIRAL_STEP
+    k1 = rate(u)
+    k2 = rate(u + h / 2 * k1)
+    k3 = rate(u + h / 2 * k2)
+    k4 = rate(u + h * k3)
+    return u + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
 
 
 def _spiral_args() -> tuple[Parameters, Array, Array]:
@@ -200,7 +252,7 @@ def _mixture_args() -> tuple[Parameters, Array, Array]:
 
 # -- all of them --------------------------------------------------------------------------------
 
-PROBLEMS = ("lotka_volterra", "spiral", "gaussian_mixture")
+PROBLEMS = ("lotka_volterra", "lotka_volterra_scan", "spiral", "spiral_scan", "gaussian_mixture")
 
 
 def built_in(name: str) -> BuiltIn:
@@ -217,12 +269,15 @@ def built_in(name: str) -> BuiltIn:
     >>> problem.args
     (array([1.5, 1. , 1. , 3. ]),)
     """
-    if name == "lotka_volterra":
+    if name.startswith("lotka_volterra") and name in PROBLEMS:
         title = "Lotka-Volterra sensitivities, 4 parameters, 100 Runge-Kutta steps"
-        return BuiltIn(name, title, lotka_volterra, (np.array(LOTKA_VOLTERRA),))
-    if name == "spiral":
+        f = lotka_volterra if name == "lotka_volterra" else lotka_volterra_scan
+        return BuiltIn(name, _in_words(title, name), f, (np.array(LOTKA_VOLTERRA),))
+    if name.startswith("spiral") and name in PROBLEMS:
         title = "spiral neural ODE, 2-50-2 network, 252 parameters"
-        return BuiltIn(name, title, spiral, _spiral_args())
+        return BuiltIn(
+            name, _in_words(title, name), spiral if name == "spiral" else spiral_scan, _spiral_args()
+        )
     if name == "gaussian_mixture":
         title = (
             f"Gaussian mixture log-likelihood, {MIXTURE_POINTS} points in {MIXTURE_SIZE} dimensions, "
@@ -230,3 +285,7 @@ def built_in(name: str) -> BuiltIn:
         )
         return BuiltIn(name, title, gaussian_mixture, _mixture_args())
     raise KeyError(name)
+
+
+def _in_words(title: str, name: str) -> str:
+    return f"{title}, in ad.scan" if name.endswith("_scan") else title

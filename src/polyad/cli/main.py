@@ -25,7 +25,7 @@ __all__ = ["check_plot", "check_writable", "main", "positions"]
 
 FINE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
-# seconds for each backend: a user's function, and each of the three built-in ones
+# seconds for each backend: a user's function, and each of the built-in ones
 LIMIT, BUILT_IN_LIMIT = 60.0, 40.0
 
 ARGS_HELP = (
@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         "compare",
         help="run every backend on a function, check them against each other, recommend one",
         description="Run every installed backend on a function, each in a process of its own, check "
-        "the results against each other, time them, and recommend one. Without a function: on three "
+        "the results against each other, time them, and recommend one. Without a function: on "
         "built-in problems. Exit code 1 if backends disagree.",
     )
     compare.add_argument("function", nargs="?", help=TARGET_HELP)

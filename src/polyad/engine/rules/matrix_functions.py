@@ -19,6 +19,7 @@ from polyad.engine.core.values import Primitive, Value, base, ndim_of, shape_of
 from polyad.engine.interpretations.proxy import Proxy, later
 from polyad.engine.rules.factorizations import as_diagonal, diagonal, gaps, inv, product
 from polyad.engine.rules.products import adjoint, lifted, matmul
+from polyad.engine.rules.rank import with_regular_root
 from polyad.engine.rules.structure import Like, broadcast_to, concatenate, getitem
 
 __all__ = ["eig", "expm", "logm", "solve_triangular", "sqrtm"]
@@ -91,8 +92,11 @@ def _scipy(name: str) -> Callable[[Any], Any]:
     return compute
 
 
-def matrix_function(name: str) -> Primitive:
-    """A function of a square matrix, that of ``scipy.linalg`` on numbers."""
+def matrix_function(name: str, checked: Callable[[Value, Value], Value] = lambda t, y: t) -> Primitive:
+    """A function of a square matrix, that of ``scipy.linalg`` on numbers.
+
+    ``checked(t, y)`` gives a tangent or a cotangent back where a result has a derivative.
+    """
 
     def along(a: Value, t: Value) -> Value:
         """Its derivative at ``a`` along every matrix of ``t``: the block beside that of ``a``."""
@@ -106,15 +110,15 @@ def matrix_function(name: str) -> Primitive:
 
     def pull(y: Value, a: Value) -> Any:
         like = Like(a)
-        return lambda w: fit(along(adjoint(a), w), like)
+        return lambda w: fit(along(adjoint(a), checked(w, y)), like)
 
-    primitive = general(name, _scipy(name), lambda y, tangents, a: along(a, tangents[0]), pull)
+    primitive = general(name, _scipy(name), lambda y, tangents, a: along(a, checked(tangents[0], y)), pull)
     return primitive
 
 
 expm: Primitive = matrix_function("expm")
 logm: Primitive = matrix_function("logm")
-sqrtm: Primitive = matrix_function("sqrtm")
+sqrtm: Primitive = matrix_function("sqrtm", with_regular_root)
 
 # -- linear equations of special form ---------------------------------------------------------------------
 

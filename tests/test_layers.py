@@ -22,7 +22,7 @@ FLOORS = (
     ("solvers",),
     ("benchmark", "testing"),
     ("polyad",),
-    ("linear", "linalg", "special", "extend"),
+    ("linear", "linalg", "special", "stats", "extend"),
     ("operators",),
     ("call",),
     ("sparse",),
@@ -37,6 +37,7 @@ WITHIN = {
     "engine": (
         (".",),
         ("loops",),
+        ("distributions",),
         ("numbers",),
         ("boxes", "programs", "patterns"),
         ("functions",),

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from polyad import errors, linalg, sparse, special
+    from polyad import errors, linalg, sparse, special, stats
     from polyad.arrays.namespace import namespace
     from polyad.call.function.inplace import inplace
     from polyad.call.inputs.arguments import Static
@@ -96,6 +96,7 @@ __all__ = [
     "second_derivative",
     "sparse",
     "special",
+    "stats",
     "stop_gradient",
     "switch",
     "taylor",
@@ -149,7 +150,7 @@ _NAMES = {
     "systems.torch.backend": "Torch",
 }
 _HOMES = {name: f"polyad.{module}" for module, names in _NAMES.items() for name in names.split()}
-_MODULES = frozenset({"errors", "linalg", "sparse", "special"})
+_MODULES = frozenset({"errors", "linalg", "sparse", "special", "stats"})
 
 
 if not TYPE_CHECKING:  # a type checker that saw it would believe that polyad has every name

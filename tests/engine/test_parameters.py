@@ -163,6 +163,37 @@ def test_many_degrees_of_freedom():
         np.testing.assert_allclose(ad.derivative(lambda n: sp.stdtr(n, t), n), slope, rtol=1e-12)  # noqa: B023
 
 
+@pytest.mark.parametrize(
+    ("s", "q"), [(2.6, 1.0), (1.001, 1.0), (3.0, 0.01), (40.0, 0.7), (5.0, 1e4), (1.5, 300.0)]
+)
+def test_zeta_by_its_exponent(s, q):
+    point = np.array([s, q])
+    slope, hessian = ad.gradient(lambda p: sp.zeta(*p), point)[0], ad.hessian(lambda p: sp.zeta(*p), point)
+    with mp.workdps(30):
+        first, second = mp.zeta(mp.mpf(s), mp.mpf(q), 1), mp.zeta(mp.mpf(s), mp.mpf(q), 2)
+        mixed = -mp.zeta(mp.mpf(s) + 1, mp.mpf(q)) - mp.mpf(s) * mp.zeta(mp.mpf(s) + 1, mp.mpf(q), 1)
+    np.testing.assert_allclose(
+        [slope, hessian[0, 0], hessian[1, 0]], np.array([first, second, mixed], float), rtol=1e-13
+    )
+
+
+@pytest.mark.parametrize(
+    ("v", "x"), [(0.7, 1.5), (-0.7, 1.5), (3.0, 1e-5), (50.0, 3.0), (2.5, 90.0), (300.0, 250.0), (1e-3, 30.0)]
+)
+def test_modified_bessel_functions_by_their_order(v, x):
+    for f, scaled in ((sp.kv, False), (sp.kve, True)):
+        point = np.array([v, x])
+        gradient, hessian = ad.gradient(lambda p: f(*p), point), ad.hessian(lambda p: f(*p), point)  # noqa: B023
+
+        def exact(v, x, scaled=scaled):
+            return mp.besselk(v, x) * (mp.exp(x) if scaled else 1)
+
+        for along in directions(2)[:1] + directions(2)[2:]:
+            first, second = derivatives(exact, point, along)
+            np.testing.assert_allclose(gradient @ along, first, rtol=1e-10)
+            assert abs(along @ hessian @ along - second) <= 1e-9 * (along @ np.abs(hessian) @ along)
+
+
 INVERSES = {
     "gammaincinv": (sp.gammaincinv, sp.gammainc, (2.3, 0.3)),
     "gammainccinv": (sp.gammainccinv, sp.gammaincc, (2.3, 1e-9)),
@@ -200,6 +231,9 @@ ALL = {
     "gdtr": (sp.gdtr, (0.7, 1.5, 1.2)),
     "gdtrc": (sp.gdtrc, (0.7, 1.5, 1.2)),
     "gdtria": (sp.gdtria, (0.3, 1.5, 1.2)),
+    "zeta": (sp.zeta, (2.6, 1.3)),
+    "kve": (sp.kve, (0.7, 1.5)),
+    "kv": (sp.kv, (2.7, 1.5)),
 }
 
 

@@ -33,8 +33,8 @@ DERIVED_BY_TABLE = frozenset(
 )
 # and of these at zero; the forms in ``decompositions`` are right there
 DERIVED_WRONG = frozenset({"boxcox", "boxcox1p", "rel_entr", "kl_div"})
-# and of this one the values, at arguments below -1
-VALUES_BY_HOST = frozenset({"hyp2f1"})
+# and of these the values: at arguments below -1 (hyp2f1), or after seven digits where an operand is above 8
+VALUES_BY_HOST = frozenset({"hyp2f1", "beta", "betaln"})
 
 
 # and of this one at negative second arguments: JAX sums from there on and stops too early

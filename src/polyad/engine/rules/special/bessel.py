@@ -1,7 +1,7 @@
 """Rules of ``scipy.special``: Bessel functions and what satisfies an equation like theirs.
 
 Source of the formulas: NIST Digital Library of Mathematical Functions, chapters 9 to 12, 28 and 30.
-Derivatives with respect to the order have no closed form.
+Derivatives with respect to the order have no closed form; ``orders`` has those of ``kv``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from polyad.engine.core.table import map_ufunc, ufunc
 from polyad.engine.core.values import Primitive, Value, is_real
 from polyad.engine.rules.arithmetic import equal, real, where
 from polyad.engine.rules.elementwise import absolute, cos, cosh, exp, imag, sign, sqrt, trunc
+from polyad.engine.rules.special import orders
 from polyad.engine.rules.special.gamma import PI, near_zero, parts, real_only, rgamma
+
+kve_1 = orders.kve_orders[1]
 
 # -- Bessel and Hankel functions (DLMF 10) ----------------------------------------------------------
 
@@ -27,7 +30,11 @@ jn: Primitive = ufunc(sp.jv, None, lambda a, b: (jn(a - 1, b) - jn(a + 1, b)) / 
 yv: Primitive = ufunc(sp.yv, None, lambda a, b: (yv(a - 1, b) - yv(a + 1, b)) / 2)
 yn: Primitive = ufunc(sp.yn, None, lambda a, b: (yv(trunc(a) - 1, b) - yv(trunc(a) + 1, b)) / 2)
 iv: Primitive = ufunc(sp.iv, None, lambda a, b: (iv(a - 1, b) + iv(a + 1, b)) / 2)
-kv: Primitive = ufunc(sp.kv, None, lambda a, b: -(kv(a - 1, b) + kv(a + 1, b)) / 2)
+kv: Primitive = ufunc(
+    sp.kv,
+    lambda a, b: real_only("the slope by its order of kv", b, kve_1(a, b) * exp(-b)),
+    lambda a, b: -(kv(a - 1, b) + kv(a + 1, b)) / 2,
+)
 kn: Primitive = ufunc(sp.kn, None, lambda a, b: (kv(trunc(a) - 1, b) + kv(trunc(a) + 1, b)) / -2)
 i0: Primitive = ufunc(sp.i0, lambda x: i1(x))
 i1: Primitive = ufunc(sp.i1, lambda x: i0(x) - near_zero(x, 1.0, _i1_over, lambda t: i1(t) / t))
@@ -44,7 +51,11 @@ ive: Primitive = ufunc(
     None,
     lambda a, b, y: real_only("ive", b, (ive(a - 1, b) + ive(a + 1, b)) / 2 - sign(b) * y),
 )
-kve: Primitive = ufunc(sp.kve, None, lambda a, b, y: y - (kve(a - 1, b) + kve(a + 1, b)) / 2)
+kve: Primitive = ufunc(
+    sp.kve,
+    lambda a, b: real_only("the slope by its order of kve", b, kve_1(a, b)),
+    lambda a, b, y: y - (kve(a - 1, b) + kve(a + 1, b)) / 2,
+)
 k0e: Primitive = ufunc(sp.k0e, lambda x, y: y - k1e(x))
 k1e: Primitive = ufunc(sp.k1e, lambda x, y: y - (k0e(x) + kve(2.0, x)) / 2)
 jve: Primitive = ufunc(sp.jve, None, lambda a, b: real_only("jve", b, (jve(a - 1, b) - jve(a + 1, b)) / 2))

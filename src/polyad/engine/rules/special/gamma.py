@@ -86,7 +86,12 @@ gammaln: Primitive = ufunc(sp.gammaln, lambda x: digamma(x))
 loggamma: Primitive = ufunc(sp.loggamma, lambda x: digamma(x))
 rgamma: Primitive = ufunc(sp.rgamma, lambda x: _rgamma_slope(x))
 digamma: Primitive = ufunc(sp.psi, lambda x: _trigamma(x), name="digamma")
-zeta: Primitive = ufunc(sp._ufuncs._zeta, None, lambda a, b: -a * zeta(a + 1, b), name="zeta")
+zeta: Primitive = ufunc(
+    sp._ufuncs._zeta,
+    lambda a, b: PRIMITIVES["zeta_1"](a, b),
+    lambda a, b: -a * zeta(a + 1, b),
+    name="zeta",
+)
 beta: Primitive = ufunc(sp.beta, lambda a, b, y: y * _beta_slope(a, b), lambda a, b, y: y * _beta_slope(b, a))
 betaln: Primitive = ufunc(sp.betaln, lambda a, b: _beta_slope(a, b), lambda a, b: _beta_slope(b, a))
 gammainc: Primitive = ufunc(sp.gammainc, lambda a, b: _gammainc_1(a, b), lambda a, b: gamma_density(a, b))

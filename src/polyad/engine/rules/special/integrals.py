@@ -25,7 +25,15 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
-__all__ = ["bell", "beta_moment", "gamma_moment", "student_constant", "student_moment"]
+__all__ = [
+    "bell",
+    "beta_moment",
+    "finished",
+    "gamma_moment",
+    "prepared",
+    "student_constant",
+    "student_moment",
+]
 
 Array = Any
 Weight = Callable[..., Array]
@@ -149,14 +157,14 @@ def gamma_moment(order: int, a: Array, x: Array, upper: bool = False) -> Array:
     array
         NaN outside of ``a > 0``, ``x >= 0``.
     """
-    a, x, shape, dtype = _prepared(a, x)
+    a, x, shape, dtype = prepared(a, x)
     result = np.where((a > 0) & (x >= 0), 0.0, np.nan)
     inside = (a > 0) & (a < np.inf) & (x > 0) & (x < np.inf)
     center = np.exp(sp.psi(np.where(inside, a, 1.0)))
     for tail, which in ((_gamma_left, inside & (x <= center)), (_gamma_right, inside & (x > center))):
         if which.any():
             result[which] = tail(order, a[which], x[which])
-    return _finished(-result if upper else result, shape, dtype)
+    return finished(-result if upper else result, shape, dtype)
 
 
 def _gamma_left(order: int, a: Array, x: Array) -> Array:
@@ -211,7 +219,7 @@ def beta_moment(i: int, j: int, a: Array, b: Array, x: Array, upper: bool = Fals
     array
         NaN outside of ``a > 0``, ``b > 0``, ``0 <= x <= 1``.
     """
-    a, b, x, shape, dtype = _prepared(a, b, x)
+    a, b, x, shape, dtype = prepared(a, b, x)
     valid = (a > 0) & (b > 0) & (x >= 0) & (x <= 1)
     result = np.where(valid, 0.0, np.nan)
     inside = valid & (x > 0) & (x < 1) & (a < np.inf) & (b < np.inf)
@@ -224,7 +232,7 @@ def beta_moment(i: int, j: int, a: Array, b: Array, x: Array, upper: bool = Fals
         if which.any():
             p, q, y = a[which], b[which], x[which]
             result[which] = -_beta_left(j, i, q, p, 1 - y, y) if turned else _beta_left(i, j, p, q, y, 1 - y)
-    return _finished(-result if upper else result, shape, dtype)
+    return finished(-result if upper else result, shape, dtype)
 
 
 def _beta_left(i: int, j: int, a: Array, b: Array, x: Array, rest: Array) -> Array:
@@ -317,7 +325,7 @@ def student_moment(order: int, df: Array, t: Array) -> Array:
     ``z = df / (df + t**2)`` has a beta distribution with parameters ``df / 2`` and ``1 / 2``, and the weights
     are taken at fixed ``t``: so there is no difference of nearly equal numbers when ``df`` is large.
     """
-    df, t, shape, dtype = _prepared(df, t)
+    df, t, shape, dtype = prepared(df, t)
     result = np.where((df > 0) & ~np.isnan(t), 0.0, np.nan)
     inside = (df > 0) & (df < np.inf) & (t != 0) & np.isfinite(t)
     square = t * t
@@ -328,7 +336,7 @@ def student_moment(order: int, df: Array, t: Array) -> Array:
             z, y = n / (n + q), q / (n + q)
             part = _student_tail(order, n, z, y) if outer else -_student_center(order, n, z, y)
             result[which] = np.where(t[which] < 0, 0.5, -0.5) * part
-    return _finished(result, shape, dtype)
+    return finished(result, shape, dtype)
 
 
 def _student_tail(order: int, n: Array, z: Array, y: Array) -> Array:
@@ -354,7 +362,7 @@ def _student_weight(order: int, n: Array, y: Array, log_z: Array, c: Array, slop
 # -- what is common ---------------------------------------------------------------------------------
 
 
-def _prepared(*args: Array) -> tuple[Any, ...]:
+def prepared(*args: Array) -> tuple[Any, ...]:
     """Operands as vectors of one length in double precision, their shape, and the dtype of the result."""
     dtype = np.result_type(*args)
     dtype = dtype if dtype.kind == "f" and dtype.itemsize < 8 else np.dtype(float)
@@ -362,5 +370,6 @@ def _prepared(*args: Array) -> tuple[Any, ...]:
     return *(a.ravel() for a in arrays), arrays[0].shape, dtype
 
 
-def _finished(result: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+def finished(result: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """A vector of results in the shape and dtype that they have outside."""
     return result.reshape(shape).astype(dtype, copy=False)[()]

@@ -251,6 +251,12 @@ def test_every_backend(name):
     np.testing.assert_allclose(gradient, finite, rtol=1e-5)
     compiled = ad.NumPy(compile=True)
     for backend in (*BACKENDS, compiled):
+        if (
+            name == "kv" and backend == "sympy"
+        ):  # SymPy's own function, whose slope by the order it leaves open
+            with pytest.raises(ad.errors.OperationNotSupportedError):
+                ad.gradient(g, point, backend=backend)
+            continue
         np.testing.assert_allclose(ad.gradient(g, point, backend=backend), gradient, rtol=1e-12)
     for backend in ("torch", compiled) if "torch" in BACKENDS else (compiled,):
         np.testing.assert_allclose(ad.hessian(g, point, backend=backend), hessian, rtol=1e-11)

@@ -33,7 +33,7 @@ INSTEAD: dict[str, dict[str, str]] = {
     },
     "scipy.stats": dict.fromkeys(
         "pdf logpdf pmf logpmf cdf logcdf sf logsf".split(),
-        "write the density in NumPy and scipy.special (xlogy, betaln, gammaln), which are followed",
+        "use the same method of polyad.stats, which is followed",
     ),
     "scipy.integrate": {
         "trapezoid": "use np.trapezoid",

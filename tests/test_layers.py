@@ -38,6 +38,7 @@ WITHIN = {
         (".",),
         ("loops",),
         ("distributions",),
+        ("follow",),
         ("numbers",),
         ("boxes", "programs", "patterns"),
         ("functions",),
@@ -48,7 +49,7 @@ WITHIN = {
     "call": ((".",), ("function",), ("inputs",)),
 }
 # What is above the systems enters the engine by these doors only.
-DOORS = {"define", "expand", "lift", "notices", "run", "stop"}
+DOORS = {"define", "expand", "following", "lift", "notices", "run", "stop"}
 ABOVE = ("operators", "call", "combine", "sparse")
 
 FRAMEWORKS = {

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from polyad.call.function.flat import FlatFunction
+    from polyad.call.function.following import Follower
     from polyad.call.inputs.signature import Signature
     from polyad.call.results import Delivery
     from polyad.systems.base import Backend
@@ -32,6 +33,7 @@ class Described(Sparsity, Travels):
     batched: bool
     has_aux: bool
     _flat: FlatFunction
+    _follower: Follower
     _executable: Executable
     _delivery: Delivery
     _others: dict[Any, Any]
@@ -40,7 +42,9 @@ class Described(Sparsity, Travels):
     def strategy(self) -> str:
         """How the derivative is computed, in words."""
         lifted = f", NumPy lifted to {self.backend.lifts_to}" if self._flat.lifted else ""
-        return self._executable.strategy + lifted
+        followed = self._follower.packages
+        through = f", followed through {', '.join(followed)}" if followed else ""
+        return self._executable.strategy + lifted + through
 
     @property
     def expression(self) -> Any:

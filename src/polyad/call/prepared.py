@@ -25,6 +25,7 @@ from polyad.call.degenerate import finished, has_limits
 from polyad.call.described import Described
 from polyad.call.formed import Formed
 from polyad.call.function.flat import FlatFunction, label_of
+from polyad.call.function.following import Follower, checked_follow
 from polyad.call.function.foreign_traces import Guests, any_followed, guests
 from polyad.call.inputs.arguments import Mismatch
 from polyad.call.inputs.seeds import Seeds
@@ -70,6 +71,8 @@ class Prepared(Described):
         Whether the direction has a leading axis.
     once : bool
         Made for a single call: nothing is traced or compiled.
+    follow : bool or tuple of str, optional
+        Whether the function is followed through packages, or through which; None decides.
     """
 
     operator: ClassVar[str]
@@ -106,6 +109,7 @@ class Prepared(Described):
         seed: Any = None,
         batched: bool = False,
         once: bool = False,
+        follow: bool | tuple[str, ...] | None = None,
     ) -> None:
         check_call(self.operator, f, args, on_mismatch)
         self.f = f
@@ -133,6 +137,8 @@ class Prepared(Described):
             operator=self.operator,
             scalar=self.scalar_output,
         )
+        self.follow = checked_follow(follow)
+        self._follower = Follower(follow, self.backend)
         self._flat.inside = self._guests is not None and self._guests.inside
         # of a single call, which comes at once: its leaves, so that it need not look at its arguments again
         self._given: tuple[Leaves, Leaves, tuple[Leaves, ...]] | None = None
@@ -149,13 +155,15 @@ class Prepared(Described):
                 self._make_fast()  # asks for the form of the output, which may take a run of the function
                 break
             except Exception as error:
-                if not self._flat.relents(error):
+                if not (self._flat.relents(error) or self._follows(error, args)):
                     self._raise(error)
+        self._follower.settle(once)
 
     def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
         """Problem, kernel and executable."""
         before, looked = SEEN.count, (LOOKED.so_far(), LOOKED.rules)
         x, c = (self.signature.as_given(args, self._source) if self.once else None) or self._enter(args)
+        self._follower.begin(self._flat, x, c)
         keep_pages(x + c, square=self.gives in ("jacobian", "hessian"))
         self.problem = Problem(self._flat, x, c, self.backend.outputs, label_of(self.f))
         if not self.once or self._is_complex():
@@ -343,9 +351,13 @@ class Prepared(Described):
                 return self._again(args, seed=seed[0] if seed else None, once=True)
         if isinstance(error, Mismatch):
             return self._mismatched(args, seed)
-        if self._flat.relents(error):
+        if self._flat.relents(error) or self._follows(error, args):
             return self
         self._raise(error)
+
+    def _follows(self, error: Exception, args: tuple[Any, ...]) -> bool:
+        """Whether another run gets past an error, followed through packages or farther than before."""
+        return self._follower.again(error, self._flat, lambda: self._enter(args))
 
     def _mismatched(self, args: tuple[Any, ...], seed: tuple[Any, ...]) -> Prepared:
         """Another preparation for these arguments, or the error that says what changed."""
@@ -367,7 +379,9 @@ class Prepared(Described):
 
     def _options(self) -> dict[str, Any]:
         """What it was made with, besides the function and its arguments."""
-        chosen = {"backend": self.backend, "argnums": self.argnums, "has_aux": self.has_aux}
+        chosen: dict[str, Any] = {"backend": self.backend, "argnums": self.argnums, "has_aux": self.has_aux}
+        if self.follow is not None:
+            chosen["follow"] = self.follow
         return {**chosen, "batched": True} if self.batched else chosen
 
     def _plain(self) -> Any:
@@ -377,7 +391,10 @@ class Prepared(Described):
         """Raise the public error for one out of a framework; the user's own errors stay as they are."""
         if isinstance(error, Mismatch):
             raise  # the exception that is being handled
-        explained = translated(error, self.backend, self.f, self._plain)
+        for cause in self._follower.causes(error):
+            explained = translated(cause, self.backend, self.f, self._plain)
+            if explained is not None or isinstance(cause, PolyadError):
+                break
         if explained is None:
-            raise  # with the traceback and the causes it has
-        raise explained from error
+            raise cause  # with the traceback and the causes it has
+        raise explained from cause

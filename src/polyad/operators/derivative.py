@@ -41,6 +41,7 @@ def derivative(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     out: Any = None,
 ) -> Any:
     """Derivative of a function of a scalar.
@@ -70,9 +71,9 @@ def derivative(
     >>> ad.derivative(lambda t: t**3, 2.0, backend="jax")
     np.float64(12.0)
     """
-    return PreparedDerivative(f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True)(
-        *args, out=out
-    )
+    return PreparedDerivative(
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
+    )(*args, out=out)
 
 
 @document
@@ -82,6 +83,7 @@ def value_and_derivative(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     out: Any = None,
 ) -> tuple[Any, Any]:
     """Value and derivative of a function of a scalar.
@@ -109,7 +111,7 @@ def value_and_derivative(
     (8.0, 12.0)
     """
     return PreparedDerivative(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
     ).value_and(*args, out=out)
 
 
@@ -120,6 +122,7 @@ def prepare_derivative(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     on_mismatch: str = "raise",
 ) -> PreparedDerivative:
     """Prepare a derivative for many calls: trace, compile and check once.
@@ -157,5 +160,5 @@ def prepare_derivative(
     15.0
     """
     return PreparedDerivative(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, on_mismatch=on_mismatch
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, on_mismatch=on_mismatch
     )

@@ -20,7 +20,11 @@ argnums : int or tuple of int, default 0
     tuple.
 has_aux : bool, default False
     ``f`` returns ``(output, aux)``; the result becomes ``(result, aux)``, the value
-    ``(output, aux)``."""
+    ``(output, aux)``.
+follow : bool or tuple of str, optional
+    Whether code of packages that loses a derivative is followed: names of modules' functions that
+    would lose it lead to others, as long as the call runs. None does so where it is needed, False
+    never, True from the start, a tuple names the packages."""
 
 ARGS = """\
 *args : scalar, array or tree of them

@@ -39,6 +39,7 @@ def gradient(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     out: Any = None,
 ) -> Any:
     """Gradient of a scalar function.
@@ -68,9 +69,9 @@ def gradient(
     >>> ad.gradient(lambda x: (x**2).sum(), np.array([1.0, 2.0]), backend="jax")
     array([2., 4.])
     """
-    return PreparedGradient(f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True)(
-        *args, out=out
-    )
+    return PreparedGradient(
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
+    )(*args, out=out)
 
 
 @document
@@ -80,6 +81,7 @@ def value_and_gradient(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     out: Any = None,
 ) -> tuple[Any, Any]:
     """Value and gradient of a scalar function, at the cost of the gradient.
@@ -106,9 +108,9 @@ def value_and_gradient(
     >>> float(y), g
     (5.0, array([2., 4.]))
     """
-    return PreparedGradient(f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True).value_and(
-        *args, out=out
-    )
+    return PreparedGradient(
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
+    ).value_and(*args, out=out)
 
 
 @document
@@ -118,6 +120,7 @@ def prepare_gradient(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     on_mismatch: str = "raise",
 ) -> PreparedGradient:
     """Prepare a gradient for many calls: trace, compile and check once.
@@ -154,5 +157,5 @@ def prepare_gradient(
     array([ 6., 12.])
     """
     return PreparedGradient(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, on_mismatch=on_mismatch
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, on_mismatch=on_mismatch
     )

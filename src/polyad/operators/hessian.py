@@ -40,6 +40,7 @@ def hessian(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     out: Any = None,
 ) -> Any:
     """Hessian of a scalar function.
@@ -72,9 +73,9 @@ def hessian(
     array([[ 6.,  0.],
            [ 0., 12.]])
     """
-    return PreparedHessian(f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True)(
-        *args, out=out
-    )
+    return PreparedHessian(
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
+    )(*args, out=out)
 
 
 @document
@@ -84,6 +85,7 @@ def value_gradient_and_hessian(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     out: Any = None,
 ) -> tuple[Any, Any, Any]:
     """Value, gradient and Hessian of a scalar function, in one computation.
@@ -112,9 +114,9 @@ def value_gradient_and_hessian(
     >>> float(y), g
     (2.0, array([3., 3.]))
     """
-    return PreparedHessian(f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True).value_and(
-        *args, out=out
-    )
+    return PreparedHessian(
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
+    ).value_and(*args, out=out)
 
 
 @document
@@ -124,6 +126,7 @@ def prepare_hessian(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     on_mismatch: str = "raise",
 ) -> PreparedHessian:
     """Prepare a Hessian for many calls: trace, compile and check once.
@@ -164,5 +167,5 @@ def prepare_hessian(
            [ 0., 12.]])
     """
     return PreparedHessian(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, on_mismatch=on_mismatch
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, on_mismatch=on_mismatch
     )

@@ -46,6 +46,7 @@ def hvp(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     batched: bool = False,
     out: Any = None,
 ) -> Any:
@@ -82,7 +83,15 @@ def hvp(
     array([ 6., 12.])
     """
     return PreparedHVP(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, seed=v, batched=batched, once=True
+        f,
+        args,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+        seed=v,
+        batched=batched,
+        once=True,
     )(*args, v=v, out=out)
 
 
@@ -94,6 +103,7 @@ def value_gradient_and_hvp(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     batched: bool = False,
     out: Any = None,
 ) -> tuple[Any, Any, Any]:
@@ -129,7 +139,15 @@ def value_gradient_and_hvp(
     (9.0, array([ 3., 12.]), array([ 6., 12.]))
     """
     return PreparedHVP(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, seed=v, batched=batched, once=True
+        f,
+        args,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+        seed=v,
+        batched=batched,
+        once=True,
     ).value_and(*args, v=v, out=out)
 
 
@@ -141,6 +159,7 @@ def gradient_and_hvp(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     batched: bool = False,
     out: Any = None,
 ) -> tuple[Any, Any]:
@@ -171,7 +190,15 @@ def gradient_and_hvp(
     (array([3., 3.]), array([6., 6.]))
     """
     return PreparedHVP(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, seed=v, batched=batched, once=True
+        f,
+        args,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+        seed=v,
+        batched=batched,
+        once=True,
     ).gradient_and(*args, v=v, out=out)
 
 
@@ -183,6 +210,7 @@ def prepare_hvp(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     batched: bool = False,
     on_mismatch: str = "raise",
 ) -> PreparedHVP:
@@ -231,6 +259,7 @@ def prepare_hvp(
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
+        follow=follow,
         on_mismatch=on_mismatch,
         seed=v,
         batched=batched,

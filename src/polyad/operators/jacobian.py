@@ -40,6 +40,7 @@ def jacobian(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     out: Any = None,
 ) -> Any:
     """Jacobian of a function of arrays.
@@ -71,9 +72,9 @@ def jacobian(
     array([[2., 0.],
            [0., 4.]])
     """
-    return PreparedJacobian(f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True)(
-        *args, out=out
-    )
+    return PreparedJacobian(
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
+    )(*args, out=out)
 
 
 @document
@@ -83,6 +84,7 @@ def value_and_jacobian(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     out: Any = None,
 ) -> tuple[Any, Any]:
     """Value and Jacobian, at the cost of the Jacobian.
@@ -109,9 +111,9 @@ def value_and_jacobian(
     >>> y
     array([1., 4.])
     """
-    return PreparedJacobian(f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True).value_and(
-        *args, out=out
-    )
+    return PreparedJacobian(
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
+    ).value_and(*args, out=out)
 
 
 @document
@@ -121,6 +123,7 @@ def prepare_jacobian(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     on_mismatch: str = "raise",
 ) -> PreparedJacobian:
     """Prepare a Jacobian for many calls: trace, compile and check once.
@@ -159,5 +162,5 @@ def prepare_jacobian(
            [0., 8.]])
     """
     return PreparedJacobian(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, on_mismatch=on_mismatch
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, on_mismatch=on_mismatch
     )

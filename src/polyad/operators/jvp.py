@@ -41,6 +41,7 @@ def jvp(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     batched: bool = False,
     out: Any = None,
 ) -> Any:
@@ -75,7 +76,15 @@ def jvp(
     array([2., 4.])
     """
     return PreparedJVP(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, seed=v, batched=batched, once=True
+        f,
+        args,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+        seed=v,
+        batched=batched,
+        once=True,
     )(*args, v=v, out=out)
 
 
@@ -87,6 +96,7 @@ def value_and_jvp(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     batched: bool = False,
     out: Any = None,
 ) -> tuple[Any, Any]:
@@ -117,7 +127,15 @@ def value_and_jvp(
     (array([1., 4.]), array([2., 4.]))
     """
     return PreparedJVP(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, seed=v, batched=batched, once=True
+        f,
+        args,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+        seed=v,
+        batched=batched,
+        once=True,
     ).value_and(*args, v=v, out=out)
 
 
@@ -129,6 +147,7 @@ def prepare_jvp(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     batched: bool = False,
     on_mismatch: str = "raise",
 ) -> PreparedJVP:
@@ -175,6 +194,7 @@ def prepare_jvp(
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
+        follow=follow,
         on_mismatch=on_mismatch,
         seed=v,
         batched=batched,

@@ -166,6 +166,7 @@ def linearize(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
 ) -> tuple[Any, Linearization]:
     """Value of a function, and its Jacobian at the same point as an operator.
 
@@ -195,5 +196,5 @@ def linearize(
     >>> J.jvp(np.array([1.0, 1.0])), J.vjp(np.array([1.0, 0.0]))
     (array([2., 4.]), array([2., 0.]))
     """
-    linear = Linearization(f, args, backend=backend, argnums=argnums, has_aux=has_aux)
+    linear = Linearization(f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow)
     return linear.value, linear

@@ -47,6 +47,7 @@ def second_derivative(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     out: Any = None,
 ) -> Any:
     """Second derivative of a function of a scalar.
@@ -78,9 +79,9 @@ def second_derivative(
     >>> ad.second_derivative(lambda t: t**3, 2.0, backend="jax")
     np.float64(12.0)
     """
-    return PreparedSecondDerivative(f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True)(
-        *args, out=out
-    )
+    return PreparedSecondDerivative(
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
+    )(*args, out=out)
 
 
 @document
@@ -90,6 +91,7 @@ def value_derivative_and_second_derivative(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     out: Any = None,
 ) -> tuple[Any, Any, Any]:
     """Value, derivative and second derivative, in one computation.
@@ -119,7 +121,7 @@ def value_derivative_and_second_derivative(
     [8.0, 12.0, 12.0]
     """
     return PreparedSecondDerivative(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, once=True
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
     ).value_and(*args, out=out)
 
 
@@ -130,6 +132,7 @@ def prepare_second_derivative(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     on_mismatch: str = "raise",
 ) -> PreparedSecondDerivative:
     """Prepare a second derivative for many calls: trace, compile and check once.
@@ -169,5 +172,5 @@ def prepare_second_derivative(
     6.0
     """
     return PreparedSecondDerivative(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, on_mismatch=on_mismatch
+        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, on_mismatch=on_mismatch
     )

@@ -55,6 +55,7 @@ def taylor(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     out: Any = None,
 ) -> Any:
     """Taylor coefficients along a direction: ``f(x + t v) = c[0] + c[1] t + ... + c[order] t**order``.
@@ -101,7 +102,15 @@ def taylor(
     array([1.        , 1.        , 0.5       , 0.16666667, 0.04166667])
     """
     return PreparedTaylor(
-        f, args, order=order, backend=backend, argnums=argnums, has_aux=has_aux, seed=v, once=True
+        f,
+        args,
+        order=order,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+        seed=v,
+        once=True,
     )(*args, v=v, out=out)
 
 
@@ -114,6 +123,7 @@ def prepare_taylor(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     on_mismatch: str = "raise",
 ) -> PreparedTaylor:
     """Prepare Taylor coefficients for many calls: trace, compile and check once.
@@ -164,6 +174,7 @@ def prepare_taylor(
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
+        follow=follow,
         on_mismatch=on_mismatch,
         seed=v,
     )

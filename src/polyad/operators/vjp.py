@@ -41,6 +41,7 @@ def vjp(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     batched: bool = False,
     out: Any = None,
 ) -> Any:
@@ -76,7 +77,15 @@ def vjp(
     array([2., 4.])
     """
     return PreparedVJP(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, seed=w, batched=batched, once=True
+        f,
+        args,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+        seed=w,
+        batched=batched,
+        once=True,
     )(*args, w=w, out=out)
 
 
@@ -88,6 +97,7 @@ def value_and_vjp(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     batched: bool = False,
     out: Any = None,
 ) -> tuple[Any, Any]:
@@ -118,7 +128,15 @@ def value_and_vjp(
     (array([1., 4.]), array([2., 4.]))
     """
     return PreparedVJP(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, seed=w, batched=batched, once=True
+        f,
+        args,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+        seed=w,
+        batched=batched,
+        once=True,
     ).value_and(*args, w=w, out=out)
 
 
@@ -130,6 +148,7 @@ def prepare_vjp(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     batched: bool = False,
     on_mismatch: str = "raise",
 ) -> PreparedVJP:
@@ -176,6 +195,7 @@ def prepare_vjp(
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
+        follow=follow,
         on_mismatch=on_mismatch,
         seed=w,
         batched=batched,

@@ -119,6 +119,18 @@ class FlatFunction:
         self._plain = self.y_structure is LEAF and not self._has_aux
         return y, aux
 
+    def plain(self, x: Leaves, c: Leaves) -> Any:
+        """What the user's function returns of these leaves, none of them lifted."""
+        return self._constants(x, c)
+
+    def follow(self, reach: Any) -> None:
+        """Follow the function through the packages that it reaches (``engine.follow``)."""
+        call: Callable[[Leaves, Leaves], Any] = self._constants
+        if self._lifting is not None:
+            call = self._lifting = self._lifting.forced()
+        self._call = lambda x, c: reach.run(call, x, c)
+        self._plain, self.y_structure, self.aux_structure = False, None, None
+
     @property
     def lifted(self) -> bool:
         """Whether NumPy code is lifted to the framework's arrays."""

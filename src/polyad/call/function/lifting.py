@@ -38,6 +38,7 @@ __all__ = [
 # What a function raises on arrays it was not written for.
 UNFIT = (TypeError, ValueError, AttributeError, RuntimeError, IndexError, NotImplementedError)
 GENERIC = frozenset({"namespace", "array_namespace", "__array_namespace__"})
+CLASSES = frozenset({"float", "Number", "Real"})
 # What some frameworks answer with a plain number, the derivative lost.
 NUMBERS = frozenset({"item"})
 # How frameworks say that a derivative is dropped on purpose.
@@ -92,6 +93,10 @@ class Lifting:
         if self.lifted is None:
             return self._decide(x, c)
         return self._run(x, c, lifted=self.lifted)
+
+    def forced(self) -> Lifting:
+        """The same function, taken for NumPy's."""
+        return Lifting(self._f, self.plain, self._library, True)
 
     def native(self, x: Leaves, c: Leaves) -> Any:
         """What the function returns on the framework's own arrays."""
@@ -162,6 +167,10 @@ class Lifting:
             # writes to constants: it is tried again with some that it may write to
             if is_refused_write(error) or getattr(error, "decisive", False):
                 raise
+            # a framework's array is of no class of numbers, so the function would do something else with it
+            # and plain code of a package would lose some of it without an error
+            if first and ("this is code of " in str(error) or "numbers" in _mentions(self._f, 4, set())):
+                raise
             try:
                 out = self._run(x, c, lifted=not first)
             except UNFIT:
@@ -191,7 +200,7 @@ def _is_for_numpy(f: Any, library: str, leaves: Leaves, plain: bool) -> bool:
     names = set(_mentions(f, 4, set()))
     if _is_named(library, names) or names & GENERIC:
         return False
-    if names & {"numpy", "scipy"} or makes_whole_numbers(f, leaves):
+    if names & {"numpy", "scipy", "numbers"} or makes_whole_numbers(f, leaves):
         return True
     return plain and not any(map(_is_foreign, names)) and speaks_numpy(f)
 
@@ -263,6 +272,8 @@ def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
         if COMPARES in operations and not LOOPS.isdisjoint(operations):
             yield LOOP
         codes.extend(k for k in code.co_consts if isinstance(k, types.CodeType))
+        if "isinstance" in code.co_names and not CLASSES.isdisjoint(code.co_names):
+            yield "numbers"  # of what class a number is, which a framework's arrays of one number are not
         for name in code.co_names:
             if name in GENERIC or name in NUMBERS or name in STOPS or name in UNASKED:
                 yield name

@@ -9,6 +9,7 @@ names, a call in other code by its arguments.
 from __future__ import annotations
 
 import ast
+import dis
 import linecache
 import types
 from typing import Any, NoReturn
@@ -17,6 +18,7 @@ import numpy as np
 
 from polyad.arrays.libraries import library_of_package
 from polyad.engine.core.refusals import refuse
+from polyad.engine.core.following import FOLLOWING
 
 __all__ = [
     "LARGEST",
@@ -95,7 +97,12 @@ def asks_for_itself(frame: types.FrameType) -> bool:
 
 
 def asks_for_numbers(frame: types.FrameType) -> bool:
-    """Whether NumPy's ``roots`` is running, which turns its argument into plain numbers before it works."""
+    """Whether plain numbers may be handed out: where code is followed, whose buffers may be plain still.
+
+    NumPy's ``roots`` is another, which turns its argument into plain numbers before it works.
+    """
+    if FOLLOWING.depth:
+        return True
     return frame.f_code.co_name == "roots" and frame.f_globals.get("__name__") == "numpy.lib._polynomial_impl"
 
 
@@ -143,6 +150,22 @@ def no_plain_array(frame: types.FrameType | None) -> tuple[str, str]:
         "leave x as it is, np.stack([...]) for arrays in a list, np.zeros_like(x) instead of np.zeros(n) "
         "for a buffer, polyad.stop_gradient(x) where dropping it is meant",
     )
+
+
+def handed(value: np.ndarray, dtype: Any, copy: bool | None) -> np.ndarray:
+    """Plain numbers for code that is not followed, which cannot write to the box through them."""
+    array = value.astype(dtype if dtype is not None else value.dtype)
+    if not copy:
+        array.flags.writeable = False
+    return array
+
+
+def spelled(frame: types.FrameType, value: Any) -> float | None:
+    """The number that a text is made of by ``"%g" % x``; None where something else asks for it."""
+    step = next((i for i in dis.get_instructions(frame.f_code) if i.offset == frame.f_lasti), None)
+    if step is None or step.opname != "BINARY_OP" or not step.argrepr.startswith("%"):
+        return None
+    return float(value) if not hasattr(value, "array") else None
 
 
 def _solves(frame: types.FrameType | None) -> bool:

@@ -17,17 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.boxes.asked import (
-    LARGEST,
-    asks_for_entries,
-    asks_for_itself,
-    asks_for_numbers,
-    boxes_of_entries,
-    no_key,
-    no_plain_array,
-    stands_for,
-)
+from polyad.engine.boxes import asked
 from polyad.engine.boxes.boxing import BOXES, unbox, unbox_index
+from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Tracer, Value, base, is_over, shape_of
 from polyad.engine.interpretations.adapter import adapter
@@ -107,7 +99,7 @@ class Box:
 
     def __hash__(self) -> int:
         known = None if self._is_array() else self._known()
-        return hash(known) if known is not None else no_key(self)
+        return hash(known) if known is not None else asked.no_key(self)
 
     def __iter__(self) -> Iterator[Any]:
         if not self._value.shape:
@@ -141,7 +133,7 @@ class Box:
         frame = sys._getframe(1)
         if frame.f_globals.get("__name__", "").startswith("polyad."):
             return type(self)
-        return stands_for(frame, self)
+        return asked.stands_for(frame, self)
 
     # -- where the derivative would be lost -----------------------------------------------------------
 
@@ -150,25 +142,27 @@ class Box:
             return np.array(numbers(self._value), dtype=dtype)
         shape = self._value.shape
         if dtype is not None and np.dtype(dtype) == np.dtype(object):
-            return boxes_of_entries(self)
+            return asked.boxes_of_entries(self)
         frame = sys._getframe(1)
-        if isinstance(self._value, np.ndarray) and asks_for_numbers(frame):
-            return self._value.astype(dtype)
+        if isinstance(self._value, np.ndarray) and asked.asks_for_numbers(frame):
+            return asked.handed(self._value, dtype, copy)
         if not shape and (known := self._known()) is not None:
             return np.array(known, dtype=dtype)
         if dtype is None:
             if not shape:
                 return self._entry()
-            if self.size <= LARGEST and asks_for_entries(frame, copy):
-                return boxes_of_entries(self)
-            if asks_for_itself(frame):
+            if self.size <= asked.LARGEST and asked.asks_for_entries(frame, copy):
+                return asked.boxes_of_entries(self)
+            if asked.asks_for_itself(frame):
                 itself = np.empty((), dtype=object)
                 itself[()] = self
                 return itself
-        raise refuse(*no_plain_array(frame))
+        raise refuse(*asked.no_plain_array(frame))
 
     def _known(self) -> np.ndarray | None:
-        """The numbers, where they count or compare and their library has them."""
+        """The numbers, where they count or compare and their library has them, or where they are plain."""
+        if FOLLOWING.depth and type(self._value) is np.ndarray:
+            return self._value
         value = base(self._value)
         if type(value) is not Proxy or value.dtype.kind not in "iub":
             return None
@@ -184,13 +178,15 @@ class Box:
             )
             error.decisive = True  # the framework's own arrays would give something else
             raise error
-        return boxes_of_entries(self)
+        return asked.boxes_of_entries(self)
 
     def __float__(self) -> float:
         if is_over(self._value):
             return float(numbers(self._value))
         if (known := self._known()) is not None:
             return float(known)
+        if FOLLOWING.depth and (text := asked.spelled(sys._getframe(1), base(self._value))) is not None:
+            return text
         if self.size != 1:
             raise TypeError("only length-1 arrays can be converted to Python scalars")
         raise refuse(

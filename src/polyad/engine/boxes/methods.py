@@ -150,7 +150,8 @@ def _box_item(self: Box, *index: Any) -> Any:
         return self.ravel()[where] if isinstance(where, int) else self[where]
     if self.size != 1:
         raise ValueError("can only convert an array of size 1 to a Python scalar")
-    return Item(self.reshape(-1)[0]._value)
+    entry = self.reshape(-1)[0]
+    return Item(entry._value) if isinstance(entry, Box) else entry.item()  # of a plain array in a box
 
 
 def _box_tolist(self: Box) -> Any:
@@ -207,6 +208,7 @@ _ADDITIONS: dict[str, Any] = {
     "squeeze": lambda self, axis=None: VIEWS[np.squeeze](self, axis),
     "swapaxes": lambda self, a, b: VIEWS[np.swapaxes](self, a, b),
     "view": _view,
+    "device": property(lambda self: "cpu"),
     "conj": _conjugate,
     "conjugate": _conjugate,
     "itemsize": property(lambda self: self.dtype.itemsize),

@@ -115,6 +115,7 @@ def ignored() -> Exception | None:
                 "is not the way that it goes on plain numbers; name polyad.errors.PolyadError in the except "
                 "clause where that is meant"
             )
+            refusal.__context__ = error
             refusal.decisive = True  # a framework's own errors would be caught in the same place
             return refusal
     return None

@@ -184,6 +184,9 @@ def picked(w: Value, places: Sequence[tuple[Any, Value]]) -> Masked:
     def used() -> np.ndarray:
         mask = np.zeros(shape, dtype=bool)
         for index, alive in places:
+            if not shape:
+                mask |= True if alive is None else bool(np.any(alive))
+                continue
             if alive is not None:  # a place that is named twice counts where one of them does
                 found = np.arange(mask.size).reshape(shape)[index]
                 index = np.unravel_index(found[np.broadcast_to(alive, found.shape)], shape)

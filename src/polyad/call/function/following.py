@@ -1,0 +1,153 @@
+"""When a function is followed through the packages that it calls.
+
+It is run as it is first. Where that loses a derivative in the code of a package, it is run once on plain
+numbers to see which modules it reaches, and then again with counterparts in their namespaces
+(``engine.follow``). What was chosen stays for every later call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from polyad.arrays.libraries import library_of, library_of_package
+from polyad.arrays.types import Leaves
+from polyad.arrays.user_code import package_in, steps
+from polyad.errors import ArgumentError, FunctionNotSupportedError, OperationNotSupportedError, PolyadError
+from polyad.systems.base import Backend
+
+if TYPE_CHECKING:
+    from polyad.call.function.flat import FlatFunction
+
+__all__ = ["Follower", "checked_follow"]
+
+# so often it is looked for more code that is reached, when the code that is known is followed
+MOST = 8
+
+
+def checked_follow(follow: Any) -> bool | tuple[str, ...] | None:
+    """The option ``follow``, if it is one."""
+    if follow is None or isinstance(follow, bool):
+        return follow
+    if isinstance(follow, tuple) and follow and all(isinstance(name, str) for name in follow):
+        return follow
+    raise ArgumentError(f"follow is True, False or a tuple of names of packages, not {follow!r}")
+
+
+class Follower:
+    """The choice for one function.
+
+    Parameters
+    ----------
+    follow : bool, tuple of str or None
+        What the caller asks for; None decides.
+    backend : Backend
+        Who differentiates.
+    """
+
+    def __init__(self, follow: bool | tuple[str, ...] | None, backend: Backend) -> None:
+        self._follow = follow
+        self._backend = backend
+        self._reach: Any = None
+        self._tries = 0
+        # what was lost where everything was followed
+        self.first: Exception | None = None
+        self._original: Exception | None = None
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages that are followed."""
+        return () if self._reach is None else self._reach.packages
+
+    @property
+    def forced(self) -> bool:
+        """Whether it is followed from the start."""
+        return self._follow is True or isinstance(self._follow, tuple)
+
+    def begin(self, flat: FlatFunction, x: Leaves, c: Leaves) -> None:
+        """Follow from the start, where that is asked for."""
+        if self.forced and self._reach is None and self._backend.exact:
+            self._start(flat, x, c)
+
+    def again(
+        self, error: Exception, flat: FlatFunction, leaves: Callable[[], tuple[Leaves, Leaves]]
+    ) -> bool:
+        """Whether a run that failed may be made again, followed, or farther than before."""
+        if self._follow is False or not self._is_lost(error) or self._tries > MOST:
+            return False
+        self._tries += 1
+        if self._reach is None:
+            self._original = error
+            if self._follow is None and not self._is_of_package(error):
+                return False
+            return self._start(flat, *leaves())
+        return self._farther(error, flat)
+
+    def _start(self, flat: FlatFunction, x: Leaves, c: Leaves) -> bool:
+        from polyad.engine.following import Route
+
+        reach = Route(self._follow if isinstance(self._follow, tuple) else None)
+        try:
+            reach.recorded(flat.plain, tuple(map(_plain, x)), tuple(map(_plain, c)))
+        except Exception:
+            if not self.forced:
+                return False  # the function has an error of its own, which the first run has shown
+        self._reach, self._seen = reach, len(reach.places)
+        flat.follow(reach)
+        return True
+
+    def _farther(self, error: Exception, flat: FlatFunction) -> bool:
+        """After a failure: follow what was reached for the first time, or leave new arrays plain."""
+        reach = self._reach
+        if not reach.recording:
+            reach.recording = True
+        elif len(reach.places) > self._seen:
+            self._seen = len(reach.places)
+        elif reach.buffers:
+            self.first = error
+            reach.buffers = False
+        else:
+            return False
+        flat.follow(reach)
+        return True
+
+    def causes(self, error: Exception) -> list[Exception]:
+        """What to report where nothing helps: how far it was followed, or why it was."""
+        return [found for found in (self.first, error, self._original) if found is not None][
+            : 3 if self._reach else 1
+        ]
+
+    def settle(self, once: bool) -> None:
+        """Nothing is looked for any more: what was chosen holds."""
+        if self._reach is not None and not once:
+            self._reach.recording = False
+
+    def _is_lost(self, error: Exception) -> bool:
+        """Whether an error may come of a derivative that would be lost."""
+        if isinstance(error, PolyadError):
+            return isinstance(error, OperationNotSupportedError | FunctionNotSupportedError)
+        return True
+
+    def _is_of_package(self, error: BaseException) -> bool:
+        return any(map(self._is_followable, _packages(error))) or "this is code of " in str(error)
+
+    def _is_followable(self, package: str) -> bool:
+        return package not in (*self._backend.requires, "optree") and library_of_package(package) is None
+
+
+def _packages(error: BaseException) -> Iterator[str]:
+    """The packages whose code an error has passed, and those that caused it."""
+    seen: set[int] = set()
+    below: BaseException | None = error
+    while below is not None and id(below) not in seen:
+        seen.add(id(below))
+        for step in steps(below):
+            package = package_in(step.tb_frame.f_code.co_filename)
+            if package is not None:
+                yield package
+        below = below.__cause__ or below.__context__
+
+
+def _plain(leaf: Any) -> Any:
+    owner = library_of(leaf)
+    return leaf if owner is None or owner.plain else owner.to_numpy(leaf)

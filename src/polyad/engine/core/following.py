@@ -1,0 +1,18 @@
+"""Whether the code that runs in this thread is followed through packages (``engine.follow``)."""
+
+from __future__ import annotations
+
+import threading
+
+__all__ = ["FOLLOWING"]
+
+
+class Following(threading.local):
+    """Of this thread: how many followed calls are running, one within the other, and how."""
+
+    depth = 0
+    # whether arrays that are made anew can take active values
+    buffers = True
+
+
+FOLLOWING = Following()

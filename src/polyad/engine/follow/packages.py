@@ -1,0 +1,257 @@
+"""SciPy's functions that make plain arrays of their arguments, and compiled functions with Python code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.core.following import FOLLOWING
+from polyad.engine.follow.conversions import as_box
+from polyad.engine.follow.counterparts import COUNTERPARTS, Counterpart, counterpart, has_box, module_like
+
+__all__ = ["compiled", "fill"]
+
+OURS = {
+    "polyad.linalg": "expm logm sqrtm solve_triangular cho_factor cho_solve block_diag toeplitz",
+    "polyad.special": "logsumexp softmax log_softmax",
+}
+SAME = "det solve eig eigvals eigh eigvalsh svdvals norm pinv lstsq inv"
+
+# of which the parts come before the whole
+MODULES = (
+    "numpy",
+    "math",
+    "cmath",
+    "scipy.linalg",
+    "scipy.special",
+    "scipy.integrate",
+    "scipy.spatial.distance",
+    "scipy.spatial",
+    "scipy",
+    "numexpr",
+)
+_DONE: set[str] = set()
+
+
+def _arrays(args: tuple[Any, ...]) -> list[Any]:
+    return [as_box(a) if isinstance(a, list | tuple) else a for a in args]
+
+
+def fill() -> None:
+    """Enter the counterparts of what is loaded by now, and of the modules that hold them."""
+    for name, enter in (
+        ("scipy.linalg", _linalg),
+        ("scipy.special", _special),
+        ("scipy.integrate", _integrate),
+        ("scipy.spatial.distance", _distance),
+        ("numexpr", _numexpr),
+    ):
+        if name in sys.modules and name not in _DONE:
+            _DONE.add(name)
+            enter(sys.modules[name])
+    for name, module in list(sys.modules.items()):
+        if name.endswith("array_api_compat.common._helpers") and name not in _DONE:
+            _DONE.add(name)
+            _helpers(module)
+    for name in MODULES:
+        if name in sys.modules:
+            module_like(sys.modules[name])
+
+
+class Whole(Counterpart):
+    """Stands for a function that is not followed where its arguments are plain, for it calls no others."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        state = FOLLOWING
+        if not state.depth:
+            return self.original(*args, **kwargs)
+        if has_box(args) or has_box(kwargs.values()):
+            return self.own(*args, **kwargs)
+        depth, state.depth = state.depth, 0
+        try:
+            return self.original(*args, **kwargs)
+        finally:
+            state.depth = depth
+
+
+def _by_polyad(original: Any, module: str, name: str) -> None:
+    @counterpart(original, Whole)
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        for option in ("check_finite", "overwrite_a", "overwrite_b"):
+            kwargs.pop(option, None)
+        return getattr(importlib.import_module(module), name)(*_arrays(args), **kwargs)
+
+
+def _by_numpy(original: Any, own: Any) -> None:
+    @counterpart(original, Whole)
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        for option in ("check_finite", "overwrite_a", "overwrite_b"):
+            kwargs.pop(option, None)
+        return own(*_arrays(args), **kwargs)
+
+
+def _special(module: Any) -> None:
+    for name in OURS["polyad.special"].split():
+        _by_polyad(getattr(module, name), "polyad.special", name)
+
+    @counterpart(module.polygamma)
+    def polygamma(n: Any, x: Any) -> Any:
+        return (-1.0) ** (n + 1) * module.gamma(n + 1.0) * module.zeta(n + 1.0, x) if n else module.digamma(x)
+
+
+def _linalg(module: Any) -> None:
+    for name in OURS["polyad.linalg"].split():
+        _by_polyad(getattr(module, name), "polyad.linalg", name)
+    for name in ("det", "eig", "eigvals", "pinv", "lstsq", "inv", "norm"):
+        _by_numpy(getattr(module, name), getattr(np.linalg, name))
+
+    def solve(
+        a: Any, b: Any, lower: bool = False, assume_a: Any = None, transposed: bool = False, **_: Any
+    ) -> Any:
+        if assume_a in ("sym", "her", "pos", "symmetric", "hermitian", "positive definite"):
+            half = np.tril(a, -1) if lower else np.triu(a, 1)
+            a = half + half.T.conj() + np.diag(np.diag(a))
+        return np.linalg.solve(a.T if transposed else a, b)
+
+    def cholesky(a: Any, lower: bool = False, **_: Any) -> Any:
+        half = np.tril(a, -1) if lower else np.triu(a, 1)
+        root = np.linalg.cholesky(half + np.swapaxes(half, -1, -2).conj() + _diagonal(a))
+        return root if lower else np.swapaxes(root, -1, -2).conj()
+
+    def eigh(
+        a: Any,
+        b: Any = None,
+        lower: bool = True,
+        eigvals_only: bool = False,
+        turbo: Any = None,
+        eigvals: Any = None,
+        type: int = 1,
+        subset_by_index: Any = None,
+        subset_by_value: Any = None,
+        driver: Any = None,
+    ) -> Any:
+        if b is not None or subset_by_index is not None or subset_by_value is not None or eigvals is not None:
+            return module.eigh(a, b, subset_by_index=subset_by_index, subset_by_value=subset_by_value)
+        side: Any = "L" if lower else "U"
+        return np.linalg.eigvalsh(a, side) if eigvals_only else tuple(np.linalg.eigh(a, side))
+
+    def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, **_: Any) -> Any:
+        return (
+            tuple(np.linalg.svd(a, full_matrices=full_matrices))
+            if compute_uv
+            else np.linalg.svd(a, compute_uv=False)
+        )
+
+    _by_numpy(module.solve, solve)
+    _by_numpy(module.cholesky, cholesky)
+    _by_numpy(module.eigh, eigh)
+    _by_numpy(module.eigvalsh, lambda a, b=None, lower=True, **kw: eigh(a, b, lower, True, **kw))
+    _by_numpy(module.svd, svd)
+    _by_numpy(module.svdvals, lambda a: np.linalg.svd(a, compute_uv=False))
+
+
+def _diagonal(a: Any) -> Any:
+    return a * np.eye(a.shape[-1])
+
+
+def _helpers(module: Any) -> None:
+    """What the array API's helpers say of a box: that it is an array like NumPy's."""
+    for name, answer in {
+        "is_numpy_array": True,
+        "is_array_api_obj": True,
+        "is_writeable_array": True,
+        "is_lazy_array": False,
+        "device": "cpu",
+    }.items():
+        if hasattr(module, name):
+            counterpart(getattr(module, name))(lambda *_, answer=answer, **__: answer)
+
+
+def _distance(module: Any) -> None:
+    def differences(a: Any, b: Any) -> Any:
+        return a[:, None, :] - b[None, :, :]
+
+    def by(d: Any, metric: Any, original: Any, args: Any) -> Any:
+        if metric in ("sqeuclidean", module.sqeuclidean):
+            return np.sum(d**2, axis=-1)
+        if metric in ("euclidean", module.euclidean):
+            return np.sqrt(np.sum(d**2, axis=-1))
+        if metric in ("cityblock", module.cityblock):
+            return np.sum(np.abs(d), axis=-1)
+        return original(*args, metric)  # refuses
+
+    def cdist(XA: Any, XB: Any, metric: Any = "euclidean") -> Any:
+        return by(differences(XA, XB), metric, module.cdist, (XA, XB))
+
+    def pdist(X: Any, metric: Any = "euclidean") -> Any:
+        k, n = np.triu_indices(X.shape[0], 1)
+        return by(X[k] - X[n], metric, module.pdist, (X,))
+
+    def squareform(X: Any, force: str = "no", checks: bool = True) -> Any:
+        if X.ndim == 1:
+            n = round((1 + (1 + 8 * X.shape[0]) ** 0.5) / 2)
+            k, m = np.triu_indices(n, 1)
+            places = np.zeros((n, n), dtype=int)
+            places[k, m] = places[m, k] = np.arange(X.shape[0])
+            return X[places] * (1.0 - np.eye(n))
+        return X[np.triu_indices(X.shape[0], 1)]
+
+    for own in (cdist, pdist, squareform):
+        _by_numpy(getattr(module, own.__name__), own)
+
+
+def _integrate(module: Any) -> None:
+    _by_numpy(module.trapezoid, lambda y, x=None, dx=1.0, axis=-1: np.trapezoid(y, x, dx, axis))
+
+
+def _numexpr(module: Any) -> None:
+    names = {n: getattr(np, n) for n in "sin cos tan sinh cosh tanh exp expm1 log log10 log1p sqrt".split()}
+    names.update(
+        arcsin=np.arcsin, arccos=np.arccos, arctan=np.arctan, arctan2=np.arctan2, abs=np.abs, where=np.where
+    )
+    original = module.evaluate
+
+    def evaluate(ex: str, local_dict: Any = None, global_dict: Any = None, **kwargs: Any) -> Any:
+        frame = sys._getframe(1)
+        places = {**frame.f_globals, **frame.f_locals} if local_dict is None else dict(local_dict)
+        code = compile(ex.strip(), "<numexpr>", "eval")
+        used = [places[n] for n in code.co_names if n in places]
+        if FOLLOWING.depth and has_box(used):
+            return eval(
+                code, {"__builtins__": {}}, {**names, **{n: places[n] for n in code.co_names if n in places}}
+            )
+        if local_dict is None and global_dict is None:
+            local_dict, global_dict = frame.f_locals, frame.f_globals
+        return original(ex, local_dict=local_dict, global_dict=global_dict, **kwargs)
+
+    COUNTERPARTS[id(original)] = Evaluation(original, evaluate)
+
+
+class Evaluation(Counterpart):
+    """Stands for numexpr's evaluation, whose operands are named in a string."""
+
+    __slots__ = ()
+
+    @property
+    def __call__(self) -> Any:
+        """The function itself, which looks for names in the frame that calls it."""
+        return self.own
+
+
+def compiled(value: Any) -> Any:
+    """The counterpart of a function that was compiled from Python code; None of anything else."""
+    if getattr(type(value), "__module__", "").partition(".")[0] != "numba":
+        return None
+    python = getattr(value, "py_func", None)
+    if not isinstance(python, types.FunctionType):
+        return None
+    found = COUNTERPARTS.get(id(value))
+    if found is None:
+        found = COUNTERPARTS[id(value)] = Counterpart(value, python)
+    return found

@@ -1,0 +1,79 @@
+"""Python's own functions that lose a derivative, or that code asks what a number is."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.boxes.asked import PYTHON
+from polyad.engine.boxes.boxing import BOXES
+from polyad.engine.core.values import Tracer, base
+from polyad.engine.follow.counterparts import BUILTINS, COUNTERPARTS, Counterpart, counterpart
+from polyad.engine.follow.mathematics import as_number
+from polyad.engine.numbers.python import as_python
+
+__all__: list[str] = []
+
+
+@counterpart(builtins.float)
+def _float(x: Any = 0.0, /) -> Any:
+    if type(x) in BOXES:
+        if x.dtype.kind in "iub":
+            return float(x)
+        return as_python(as_number(x))
+    return float(x)
+
+
+@counterpart(builtins.complex)
+def _complex(real: Any = 0.0, imag: Any = 0.0) -> Any:
+    return as_number(real) + 1j * as_number(imag)
+
+
+def _class_of(box: Any) -> type:
+    """The class that ``isinstance`` is told."""
+    if box._is_array():
+        return np.ndarray
+    kind: type = box.dtype.type
+    return PYTHON.get(kind, kind) if box._is_python else kind
+
+
+@counterpart(builtins.isinstance)
+def _isinstance(item: Any, kinds: Any, /) -> bool:
+    if type(item) not in BOXES:
+        return isinstance(item, kinds)
+    return issubclass(_class_of(item), kinds)
+
+
+@counterpart(builtins.round)
+def _round(x: Any, ndigits: Any = None) -> Any:
+    if type(x) not in BOXES:
+        return round(x, ndigits)
+    known = base(x._value)
+    if x.shape or isinstance(known, Tracer):
+        return np.round(x, ndigits or 0)
+    return round(known.item(), ndigits) if ndigits is not None else round(known.item())
+
+
+def _extreme(original: Any, function: Any) -> None:
+    @counterpart(original)
+    def choose(*args: Any, **kwargs: Any) -> Any:
+        items = args[0] if len(args) == 1 else args
+        numbers = [type(a) in BOXES and isinstance(base(a._value), Tracer) for a in items]
+        if kwargs or not any(numbers):
+            return original(*args, **kwargs)
+        out = items[0]
+        for a in items[1:]:
+            out = function(out, a)
+        return out
+
+
+_extreme(builtins.max, np.maximum)
+_extreme(builtins.min, np.minimum)
+
+for _name in ("float", "complex", "isinstance", "round", "max", "min"):
+    BUILTINS[_name] = COUNTERPARTS[id(getattr(builtins, _name))]
+
+# one of these in a module says nothing of numbers
+assert all(isinstance(a, Counterpart) for a in BUILTINS.values())

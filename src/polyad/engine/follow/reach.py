@@ -1,0 +1,144 @@
+"""What code a function reaches: found by running it, and looking at every function that is entered."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from polyad.arrays.libraries import library_of_package
+from polyad.engine.core.following import FOLLOWING
+from polyad.engine.follow import conversions, mathematics, packages, python  # noqa: F401  (fill the tables)
+from polyad.engine.follow.places import Defaults, Enclosed, Holder, Namespace, entered, left
+
+__all__ = ["Route"]
+
+# one for every namespace that a followed call has been in, since calls share them
+_NAMESPACES: dict[int, Namespace] = {}
+# never entered: libraries of arrays and what belongs to them, polyad, and Python's own
+_OUTSIDE = frozenset({"polyad", "numpy", "llvmlite", "optree", "mpmath"})
+
+# modules of a package's own that stand for NumPy
+_COMPATIBLE = "array_api_compat.numpy"
+
+
+def _is_outside(package: str) -> bool:
+    if package == "__main__":
+        return False
+    known = package in _OUTSIDE or package in sys.stdlib_module_names
+    return known or library_of_package(package) is not None
+
+
+class Route:
+    """The places that the code of a function looks names up in.
+
+    Parameters
+    ----------
+    only : tuple of str, optional
+        The packages that are followed; all by default.
+    """
+
+    def __init__(self, only: tuple[str, ...] | None = None) -> None:
+        self._only = only
+        self.places: tuple[Holder, ...] = ()
+        self._known: set[int] = set()
+        self._kept: list[Any] = []
+        self.packages: tuple[str, ...] = ()
+        self.buffers = True
+        self.recording = False
+
+    def run(self, f: Callable[..., Any], *args: Any) -> Any:
+        """Call a function that is followed."""
+        done: list[Holder] = []
+        state = FOLLOWING
+        depth, buffers = state.depth, state.buffers
+        try:
+            entered(self.places, done)
+            state.depth, state.buffers = depth + 1, self.buffers
+            return self.recorded(f, *args) if self.recording else f(*args)
+        finally:
+            state.depth, state.buffers = depth, buffers
+            left(done)
+
+    def recorded(self, f: Callable[..., Any], *args: Any) -> Any:
+        """Call a function, and add what it reaches to what is known."""
+        globals_: dict[int, Any] = {}
+        codes: dict[int, Any] = {}
+
+        def look(frame: types.FrameType, event: str, _: Any) -> None:
+            if event == "call":
+                code = frame.f_code
+                if id(code) not in codes:
+                    codes[id(code)] = code, frame.f_globals
+                    globals_[id(frame.f_globals)] = frame.f_globals
+
+        before = sys.getprofile()
+        sys.setprofile(look)
+        try:
+            return f(*args)
+        finally:
+            sys.setprofile(before)
+            self._add(globals_.values(), codes.values())
+
+    def _add(self, found: Iterable[dict[str, Any]], codes: Iterable[tuple[types.CodeType, Any]]) -> None:
+        packages.fill()
+        places, names = list(self.places), list(self.packages)
+        todo = list(found)
+        todo += [vars(m) for name, m in list(sys.modules.items()) if name.endswith(_COMPATIBLE)]
+        for space in todo:
+            if id(space) in self._known:
+                continue
+            self._known.add(id(space))
+            name = str(space.get("__name__", ""))
+            package = name.partition(".")[0]
+            if _is_outside(package) or (self._only is not None and not _is_of(name, self._only)):
+                continue
+            place = _NAMESPACES.get(id(space))
+            if place is None:
+                place = _NAMESPACES[id(space)] = Namespace(space)
+            places.append(place)
+            shown = ".".join(name.split(".")[:2]) if package == "scipy" else package
+            if shown not in names:
+                names.append(shown)
+            for value in list(space.values()):  # compiled functions are run as Python code when followed
+                if (found := packages.compiled(value)) is not None:
+                    todo.append(found.own.__globals__)
+        for code, space in codes:
+            if id(code) in self._known:
+                continue
+            self._known.add(id(code))
+            self._kept.append(code)  # so that its identity stays its own
+            if _NAMESPACES.get(id(space)) in places and (code.co_freevars or code.co_argcount):
+                places.extend(self._of_functions(code))
+        self.places, self.packages = tuple(places), tuple(names)
+
+    def _of_functions(self, code: types.CodeType) -> Iterable[Holder]:
+        for f in gc.get_referrers(code):
+            if not isinstance(f, types.FunctionType):
+                continue
+            for cell in f.__closure__ or ():
+                if id(cell) not in self._known and _holds(cell):
+                    self._known.add(id(cell))
+                    self._kept.append(cell)
+                    yield Enclosed(cell)
+            if f.__defaults__ and any(map(_is_replaced, f.__defaults__)):
+                yield Defaults(f)
+
+
+def _is_replaced(value: Any) -> bool:
+    from polyad.engine.follow.counterparts import COUNTERPARTS
+
+    return id(value) in COUNTERPARTS or packages.compiled(value) is not None
+
+
+def _holds(cell: Any) -> bool:
+    try:
+        return _is_replaced(cell.cell_contents)
+    except ValueError:
+        return False
+
+
+def _is_of(name: str, chosen: tuple[str, ...]) -> bool:
+    return any(name == c or name.startswith(c + ".") for c in chosen) or name == "__main__"

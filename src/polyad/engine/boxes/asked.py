@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from polyad.arrays.libraries import library_of_package
-from polyad.engine.core.refusals import refuse
 from polyad.engine.core.following import FOLLOWING
+from polyad.engine.core.refusals import refuse
 
 __all__ = [
     "LARGEST",

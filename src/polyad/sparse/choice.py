@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polyad.errors import ArgumentError, PatternError
-from polyad.sparse.greedy import color
+from polyad.sparse.coloring.choose import color
 
 if TYPE_CHECKING:
-    from polyad.sparse.greedy import Greedy as Coloring
+    from polyad.sparse.coloring.result import Coloring
     from polyad.sparse.pattern import Pattern
     from polyad.systems.base import Backend
 

@@ -1,0 +1,1 @@
+"""Colorings: which columns (or rows) of a sparse matrix share a product."""

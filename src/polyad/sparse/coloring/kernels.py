@@ -1,0 +1,383 @@
+"""The loops of the colorings: plain Python that runs on lists, and on arrays when numba compiles it.
+
+Every function takes its working memory, so that one text serves both. -1 stands for "no color yet", "none".
+
+References
+----------
+.. [1] A. H. Gebremedhin, F. Manne, A. Pothen, *What Color Is Your Jacobian?*, SIAM Review 47 (2005).
+.. [2] A. H. Gebremedhin, A. Tarafdar, F. Manne, A. Pothen, *New acyclic and star coloring algorithms with
+   application to computing Hessians*, SIAM J. Sci. Comput. 29 (2007), algorithms 3.1 and 4.1.
+.. [3] D. Brélaz, *New methods to color the vertices of a graph*, Comm. ACM 22 (1979).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["acyclic", "distance2", "dynamic", "saturation", "star"]
+
+Row = Any  # a list or an array of integers
+
+
+def distance2(
+    ptr: Row,
+    idx: Row,
+    eptr: Row,
+    eidx: Row,
+    order: Row,
+    colors: Row,
+    mark: Row,
+    slot: Row,
+    used: Row,
+    free: Row,
+) -> int:
+    """Greedy coloring of vertices that share no line ([1]_, algorithm 3.1 on the bipartite graph).
+
+    A dense line (``slot`` not -1) keeps the colors it has seen in ``used`` and where the first free one is in
+    ``free``: looking at all its vertices each time would be quadratic.
+    """
+    n = len(colors)
+    count = 0
+    for k in range(len(order)):
+        v = order[k]
+        low = 0
+        for a in range(ptr[v], ptr[v + 1]):
+            e = idx[a]
+            s = slot[e]
+            if s >= 0:
+                if free[s] > low:
+                    low = free[s]
+            else:
+                for b in range(eptr[e], eptr[e + 1]):
+                    c = colors[eidx[b]]
+                    if c >= 0:
+                        mark[c] = v
+        c = low
+        searching = True
+        while searching:
+            while c < count and mark[c] == v:
+                c += 1
+            searching = False
+            if len(free) > 0:
+                for a in range(ptr[v], ptr[v + 1]):
+                    s = slot[idx[a]]
+                    if s >= 0 and used[s * n + c] != 0:
+                        searching = True
+                if searching:
+                    c += 1
+        colors[v] = c
+        if c >= count:
+            count = c + 1
+        if len(free) > 0:
+            for a in range(ptr[v], ptr[v + 1]):
+                s = slot[idx[a]]
+                if s >= 0:
+                    used[s * n + c] = 1
+                    while free[s] < n and used[s * n + free[s]] != 0:
+                        free[s] += 1
+    return count
+
+
+def star(
+    ptr: Row,
+    idx: Row,
+    edge: Row,
+    order: Row,
+    colors: Row,
+    forbidden: Row,
+    first_by: Row,
+    first: Row,
+    first_edge: Row,
+    treated: Row,
+    star_of: Row,
+    hub: Row,
+) -> int:
+    """Greedy star coloring ([2]_, algorithm 4.1): no path on four vertices has two colors."""
+    count = 0
+    stars = 0
+    for k in range(len(order)):
+        v = order[k]
+        for a in range(ptr[v], ptr[v + 1]):
+            w = idx[a]
+            cw = colors[w]
+            if cw < 0:
+                continue
+            forbidden[cw] = v
+            if first_by[cw] == v:
+                q = first[cw]
+                if treated[q] != v:
+                    treated[q] = v
+                    for b in range(ptr[q], ptr[q + 1]):
+                        c = colors[idx[b]]
+                        if c >= 0:
+                            forbidden[c] = v
+                treated[w] = v
+                for b in range(ptr[w], ptr[w + 1]):
+                    c = colors[idx[b]]
+                    if c >= 0:
+                        forbidden[c] = v
+            else:
+                first_by[cw] = v
+                first[cw] = w
+                first_edge[cw] = edge[a]
+                for b in range(ptr[w], ptr[w + 1]):
+                    x = idx[b]
+                    if x != v and colors[x] >= 0 and hub[star_of[edge[b]]] == x:
+                        forbidden[colors[x]] = v
+        c = 0
+        while c < count and forbidden[c] == v:
+            c += 1
+        colors[v] = c
+        if c >= count:
+            count = c + 1
+        for a in range(ptr[v], ptr[v + 1]):
+            w = idx[a]
+            cw = colors[w]
+            if cw < 0:
+                continue
+            found = False
+            for b in range(ptr[w], ptr[w + 1]):
+                x = idx[b]
+                if x != v and colors[x] == c:
+                    hub[star_of[edge[b]]] = w
+                    star_of[edge[a]] = star_of[edge[b]]
+                    found = True
+                    break
+            if not found:
+                if first[cw] != w:
+                    hub[star_of[first_edge[cw]]] = v
+                    star_of[edge[a]] = star_of[first_edge[cw]]
+                else:
+                    hub[stars] = -1
+                    star_of[edge[a]] = stars
+                    stars += 1
+    return count
+
+
+def acyclic(
+    ptr: Row,
+    idx: Row,
+    edge: Row,
+    order: Row,
+    colors: Row,
+    forbidden: Row,
+    first_by: Row,
+    first_edge: Row,
+    parent: Row,
+    visited_by: Row,
+    visited: Row,
+) -> int:
+    """Greedy acyclic coloring ([2]_, algorithm 3.1): every cycle has three colors or more."""
+    count = 0
+    for k in range(len(order)):
+        v = order[k]
+        for a in range(ptr[v], ptr[v + 1]):
+            cw = colors[idx[a]]
+            if cw >= 0:
+                forbidden[cw] = v
+        for a in range(ptr[v], ptr[v + 1]):
+            w = idx[a]
+            if colors[w] < 0:
+                continue
+            for b in range(ptr[w], ptr[w + 1]):
+                x = idx[b]
+                if x == v or colors[x] < 0 or forbidden[colors[x]] == v:
+                    continue
+                r = edge[b]
+                while parent[r] != r:
+                    parent[r] = parent[parent[r]]
+                    r = parent[r]
+                if visited_by[r] != v:
+                    visited_by[r] = v
+                    visited[r] = w
+                elif visited[r] != w:
+                    forbidden[colors[x]] = v
+        c = 0
+        while c < count and forbidden[c] == v:
+            c += 1
+        colors[v] = c
+        if c >= count:
+            count = c + 1
+        for a in range(ptr[v], ptr[v + 1]):
+            w = idx[a]
+            cw = colors[w]
+            if cw < 0:
+                continue
+            r = edge[a]
+            while parent[r] != r:
+                parent[r] = parent[parent[r]]
+                r = parent[r]
+            if first_by[cw] != v:
+                first_by[cw] = v
+                first_edge[cw] = edge[a]
+            else:
+                s = first_edge[cw]
+                while parent[s] != s:
+                    parent[s] = parent[parent[s]]
+                    s = parent[s]
+                if s != r:
+                    parent[r] = s
+                    r = s
+            for b in range(ptr[w], ptr[w + 1]):
+                x = idx[b]
+                if x != v and colors[x] == c:
+                    s = edge[b]
+                    while parent[s] != s:
+                        parent[s] = parent[parent[s]]
+                        s = parent[s]
+                    if s != r:
+                        parent[s] = r
+    return count
+
+
+def dynamic(
+    ptr: Row,
+    idx: Row,
+    eptr: Row,
+    eidx: Row,
+    mode: int,
+    degree: Row,
+    order: Row,
+    mark: Row,
+    key: Row,
+    head: Row,
+    after: Row,
+    before: Row,
+) -> int:
+    """Degrees (mode 0), or an order: smallest last (1), dynamic largest first (2), incidence degree (3)."""
+    n = len(degree)
+    for v in range(n):
+        d = 0
+        mark[v] = v
+        for a in range(ptr[v], ptr[v + 1]):
+            e = idx[a]
+            for b in range(eptr[e], eptr[e + 1]):
+                w = eidx[b]
+                if mark[w] != v:
+                    mark[w] = v
+                    d += 1
+        degree[v] = d
+    if mode == 0:
+        return 0
+    top = 0
+    for k in range(n):
+        v = n - 1 - k
+        key[v] = 0 if mode == 3 else degree[v]
+        top = max(top, key[v])
+        h = head[key[v]]
+        after[v] = h
+        before[v] = -1
+        if h >= 0:
+            before[h] = v
+        head[key[v]] = v
+    for v in range(n):
+        mark[v] = -1
+    level = 0 if mode == 1 else top
+    step = 1 if mode == 3 else -1
+    for k in range(n):
+        if mode == 1:
+            while head[level] < 0:
+                level += 1
+        else:
+            while head[level] < 0:
+                level -= 1
+        v = head[level]
+        head[level] = after[v]
+        if after[v] >= 0:
+            before[after[v]] = -1
+        key[v] = -1
+        order[n - 1 - k if mode == 1 else k] = v
+        for a in range(ptr[v], ptr[v + 1]):
+            e = idx[a]
+            for b in range(eptr[e], eptr[e + 1]):
+                w = eidx[b]
+                if key[w] < 0 or mark[w] == v:
+                    continue
+                mark[w] = v
+                if before[w] >= 0:
+                    after[before[w]] = after[w]
+                else:
+                    head[key[w]] = after[w]
+                if after[w] >= 0:
+                    before[after[w]] = before[w]
+                key[w] += step
+                h = head[key[w]]
+                after[w] = h
+                before[w] = -1
+                if h >= 0:
+                    before[h] = w
+                head[key[w]] = w
+                if (mode == 1 and key[w] < level) or (mode == 3 and key[w] > level):
+                    level = key[w]
+    return 0
+
+
+def saturation(
+    ptr: Row,
+    idx: Row,
+    eptr: Row,
+    eidx: Row,
+    rank: Row,
+    cap: int,
+    colors: Row,
+    seen: Row,
+    key: Row,
+    head: Row,
+    after: Row,
+    before: Row,
+) -> int:
+    """DSATUR ([3]_): next the vertex beside the most colors; -1 if ``cap`` colors do not do.
+
+    Among those with as many the one that came there last is taken, at first the first of ``rank``.
+    """
+    n = len(colors)
+    count = 0
+    for k in range(len(rank)):
+        v = rank[len(rank) - 1 - k]
+        h = head[0]
+        after[v] = h
+        before[v] = -1
+        if h >= 0:
+            before[h] = v
+        head[0] = v
+        key[v] = 0
+    level = 0
+    for _ in range(len(rank)):
+        while head[level] < 0:
+            level -= 1
+        v = head[level]
+        head[level] = after[v]
+        if after[v] >= 0:
+            before[after[v]] = -1
+        key[v] = -1
+        c = 0
+        while c < cap and seen[c * n + v] != 0:
+            c += 1
+        if c == cap:
+            return -1
+        colors[v] = c
+        if c >= count:
+            count = c + 1
+        for a in range(ptr[v], ptr[v + 1]):
+            e = idx[a]
+            for b in range(eptr[e], eptr[e + 1]):
+                w = eidx[b]
+                if key[w] < 0 or seen[c * n + w] != 0:
+                    continue
+                seen[c * n + w] = 1
+                if before[w] >= 0:
+                    after[before[w]] = after[w]
+                else:
+                    head[key[w]] = after[w]
+                if after[w] >= 0:
+                    before[after[w]] = before[w]
+                key[w] += 1
+                h = head[key[w]]
+                after[w] = h
+                before[w] = -1
+                if h >= 0:
+                    before[h] = w
+                head[key[w]] = w
+                if key[w] > level:
+                    level = key[w]
+    return count

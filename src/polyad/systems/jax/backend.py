@@ -191,6 +191,33 @@ class JAX(Backend):
         with precision(is_wide((*problem.x, *problem.c))):
             return self.xp.asarray(a)
 
+    # -- patterns -----------------------------------------------------------------------------
+
+    def jacobian_sparsity(
+        self, problem: Problem, *, local: bool = False, dense: bool = False
+    ) -> tuple[Any, Any]:
+        import jax
+
+        from polyad.systems.jax.sparsity import pattern_of
+
+        def push(x: Leaves, c: Leaves, v: Leaves) -> Leaves:
+            return jax.jvp(lambda x: problem.f(x, c)[0], (x,), (v,))[1]
+
+        return pattern_of(problem, push, problem.x, local=local, dense=dense).csr()
+
+    def hessian_sparsity(
+        self, problem: Problem, *, local: bool = False, dense: bool = False
+    ) -> tuple[Any, Any]:
+        import jax
+
+        from polyad.systems.jax.sparsity import pattern_of
+
+        def push(x: Leaves, c: Leaves, v: Leaves) -> Leaves:
+            gradient = jax.grad(lambda x: problem.f(x, c)[0][0])
+            return jax.jvp(gradient, (x,), (v,))[1]
+
+        return pattern_of(problem, push, problem.x, local=local, dense=dense).csr()
+
     # -- surroundings -------------------------------------------------------------------------
 
     def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:

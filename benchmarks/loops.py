@@ -9,6 +9,7 @@ Everything is the smallest of many repetitions, the two sides taking turns.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,14 +20,16 @@ import polyad as ad
 from polyad.benchmark import built_in
 
 
-def seconds(*functions: Callable[[], Any], repeats: int) -> list[float]:
+def seconds(
+    *functions: Callable[[], Any], repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> list[float]:
     """The smallest time of each, taking turns."""
     best = [np.inf] * len(functions)
     for _ in range(repeats):
         for k, f in enumerate(functions):
-            start = time.perf_counter()
+            start = clock()
             f()
-            best[k] = min(best[k], time.perf_counter() - start)
+            best[k] = min(best[k], clock() - start)
     return best
 
 
@@ -95,16 +98,13 @@ def against_unrolled() -> None:
 
             unrolled, rolled = prepared(loop), prepared(scan)
 
-            def again(scan: Any = scan, prepared: Any = prepared) -> Any:
-                return prepared(scan)
-
-            (plainly,) = seconds(lambda loop=loop: loop.f(*loop.args), repeats=100)
-            (preparing,) = seconds(again, repeats=7)
-            (before,) = seconds(lambda loop=loop, prepared=prepared: prepared(loop), repeats=2)
+            # the processor's time: preparation is long enough for others to come between
+            cpu = time.process_time
+            (plainly,) = seconds(functools.partial(loop.f, *loop.args), repeats=100, clock=cpu)
+            (preparing,) = seconds(functools.partial(prepared, scan), repeats=15, clock=cpu)
+            (before,) = seconds(functools.partial(prepared, loop), repeats=2, clock=cpu)
             calls = seconds(
-                lambda loop=loop, unrolled=unrolled: unrolled(*loop.args),
-                lambda scan=scan, rolled=rolled: rolled(*scan.args),
-                repeats=1500,
+                functools.partial(unrolled, *loop.args), functools.partial(rolled, *scan.args), repeats=1500
             )
             words = f"{name}_scan, {type(backend).__name__}:"
             print(

@@ -11,7 +11,7 @@ from polyad.arrays.libraries import PLAIN, is_leaf, library_of
 from polyad.arrays.library import ArraySpec
 from polyad.arrays.trees import LEAF, flatten
 from polyad.engine.boxes.box import Box, wrap
-from polyad.engine.boxes.boxing import gathered, unbox
+from polyad.engine.boxes.boxing import BOXES, gathered, unbox
 from polyad.engine.boxes.memory import apart
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Tracer
@@ -64,10 +64,10 @@ class Tree:
         polyad.errors.OperationNotSupportedError
             If it is put together in another way.
         """
-        if self.structure is LEAF and type(tree) is ScalarBox:
+        if self.structure is LEAF and _is_simple(tree):
             return [tree]
         if self._flat and type(tree) is tuple and len(tree) == self.structure.count:
-            if all([type(leaf) is ScalarBox or type(leaf) is float for leaf in tree]):
+            if all(map(_is_simple, tree)):
                 return list(tree)
         leaves, structure = flatten(tree)
         if structure != self.structure:
@@ -80,6 +80,12 @@ class Tree:
     def path(self, k: int) -> str:
         """What a leaf is called in messages."""
         return self.structure.paths(self.name)[k]
+
+
+def _is_simple(leaf: Any) -> bool:
+    """Whether it is a box or a number of the commonest kinds, so that nothing has to be looked at."""
+    kind = type(leaf)
+    return kind is float or kind is np.float64 or kind in BOXES
 
 
 def refused(what: str, remedy: str) -> Exception:

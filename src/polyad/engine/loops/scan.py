@@ -48,8 +48,8 @@ def scan(
     """Go through ``xs`` step by step with something that is carried along: ``jax.lax.scan`` in NumPy code.
 
     It is ``for x in xs: carry, y = step(carry, x)``, with the ``y`` of all steps stacked. Backends that run
-    on values do just that. Under JAX it is one ``lax.scan``, traced and compiled once, however many steps
-    there are.
+    on values do just that. Under JAX it is one ``lax.scan``, in compiled programs of NumPy and under CasADi
+    one loop over a body that is recorded once, however many steps there are.
 
     Parameters
     ----------
@@ -66,8 +66,9 @@ def scan(
     reverse : bool
         Begin at the end of ``xs``; ``y`` stands where its ``x`` stands.
     checkpoint : bool or int
-        Reverse mode keeps what the steps computed. With an int it keeps the carry at so many places and
-        computes the steps between them again; True takes the square root of the number of steps.
+        Reverse mode keeps what the steps computed. With an int JAX keeps the carry at so many places and
+        computes the steps between them again; True takes the square root of the number of steps. Other
+        backends give the same result, without saving memory by it.
 
     Returns
     -------

@@ -100,7 +100,7 @@ class Route:
                 place = _NAMESPACES[id(space)] = Namespace(space)
             places.append(place)
             shown = ".".join(name.split(".")[:2]) if package == "scipy" else package
-            if shown not in names:
+            if shown and shown not in names:  # code made by exec may stand in a namespace without a name
                 names.append(shown)
             for value in list(space.values()):  # compiled functions are run as Python code when followed
                 if (found := packages.compiled(value)) is not None:

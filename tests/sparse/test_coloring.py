@@ -273,3 +273,18 @@ def test_refusals():
 def test_it_is_public():
     assert ad.sparse.color(bands(5), order=("natural", "random"), seed=3).ncolors >= 3
     assert "3 colors, the fewest possible" in repr(ad.sparse.color(bands(5)))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax", "torch", "autograd", ad.MixedMode("numpy")], ids=str)
+def test_both_modes_are_taken_where_that_saves_products(backend):
+    def f(x):
+        return np.concatenate([np.reshape(np.sum(x**2), (1,)), x[1:] ** 2 * x[0]])
+
+    pytest.importorskip(backend if isinstance(backend, str) else "numpy")
+    x = np.linspace(1.0, 2.0, 30)
+    jacobian = ad.prepare_jacobian(f, x, backend=ad.Sparse(backend, ad.KnownPattern(dense_of(arrow(30)))))
+    expected = np.diag(2 * x * x[0])
+    expected[:, 0] = x**2
+    expected[0] = 2 * x
+    assert jacobian.ncolors == 3
+    assert np.allclose(jacobian(x).toarray(), expected, rtol=1e-12)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["chosen"]
 
+# with so few products of one kind, products of both kinds are not tried
+ENOUGH = 3
+
 
 def chosen(wanted: Any, pattern: Pattern, backend: Backend, *, second: bool) -> Coloring:
     """The coloring that the caller wants, or the one with the fewest products of what the backend has."""
@@ -33,6 +36,8 @@ def chosen(wanted: Any, pattern: Pattern, backend: Backend, *, second: bool) -> 
     # no coloring of the rows has fewer colors than the fullest column has entries
     if backend.reverse and (not found or found[0].ncolors > 1):
         found.append(make(pattern, "row"))
+    if backend.forward and backend.reverse and min(c.ncolors for c in found) > ENOUGH:
+        found.append(make(pattern, "bidirectional"))
     best = min(found, key=lambda c: c.ncolors)
     return best
 

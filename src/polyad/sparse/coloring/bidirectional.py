@@ -18,6 +18,8 @@ __all__ = ["Bicolored", "bidirectional"]
 
 # a bicoloring is tried where it takes no more than so many steps for each entry
 STEPS = 400.0
+# with so few products nothing more is tried
+ENOUGH = 3
 AUTO = ("smallest_first", "largest_first", "random")
 
 
@@ -48,7 +50,9 @@ def bidirectional(
         rest = _without(pattern, columns, rows)
         for by_columns in (True, False):
             tried.append(_peeled(pattern, rest, columns, rows, by_columns=by_columns, seed=seed))
-        if min(t.count for t in tried) <= 2:
+            if tried[-1].count <= (ENOUGH if len(columns) and len(rows) else 1):
+                return tried
+        if min(t.count for t in tried) <= ENOUGH:
             return tried
         degrees = np.diff(rest.indptr), np.bincount(rest.indices, minlength=n)
         work = sum(float(d @ d.astype(float)) for d in degrees)
@@ -64,11 +68,13 @@ def _peelings(pattern: Pattern) -> list[tuple[Array, Array]]:
     none = np.zeros(0, dtype=np.intp)
     rows = dense_vertices(np.diff(pattern.indptr))
     columns = dense_vertices(np.bincount(pattern.indices, minlength=n))
-    found = [(none, none)] if not len(rows) or not len(columns) else []
+    found = [(none, none)]
     if len(rows) or len(columns):
-        found.append((columns, rows))
-        if len(rows) and len(columns):
-            found += [(none, rows), (columns, none)]
+        # with dense ones of both kinds, neither kind of product does without the other
+        both = len(rows) > 0 and len(columns) > 0
+        found = (
+            [(columns, rows), (none, rows), (columns, none), *found] if both else [*found, (columns, rows)]
+        )
     elif pattern.nnz:
         # a few rows that are merely longer than the others
         sizes = np.sort(np.diff(pattern.indptr))[::-1][: 1 + m // 2]

@@ -67,6 +67,10 @@ class Incidence:
 
     def greedy(self, order: Array) -> tuple[Array, int]:
         """Each vertex in turn gets the first color that no neighbor has."""
+        if self.bound <= 1:  # no two vertices share a line
+            colors = self.array()
+            colors[order] = 0
+            return colors, min(1, len(order))
         slot, dense = self._dense
         colors, mark = self.array(), self.array()
         used = np.zeros(dense * self.count, dtype=np.int8)
@@ -169,6 +173,9 @@ class Adjacency:
     def star(self, order: Array) -> tuple[Array, int]:
         """A greedy star coloring of the vertices in an order."""
         colors = self.array()
+        if not self.edges:
+            colors[order] = 0
+            return colors, min(1, len(order))
         five = [self.array() for _ in range(5)]
         stars = self.array(0, self.edges), self.array(-1, self.edges)
         graph = self.ptr, self.idx, self.edge, frozen(order, np.int32)
@@ -177,6 +184,9 @@ class Adjacency:
     def acyclic(self, order: Array) -> tuple[Array, int]:
         """A greedy acyclic coloring of the vertices in an order."""
         colors = self.array()
+        if not self.edges:
+            colors[order] = 0
+            return colors, min(1, len(order))
         three = [self.array() for _ in range(3)]
         forest = np.arange(self.edges, dtype=np.int32), self.array(-1, self.edges), self.array(-1, self.edges)
         graph = self.ptr, self.idx, self.edge, frozen(order, np.int32)

@@ -29,7 +29,13 @@ def needed(first: Array, alone: Array, second: Array, also: Array, count: int) -
     """
     base = count + 1
     key = (first + 1) * np.int64(base) + second + 1
-    pairs, inverse = np.unique(key, return_inverse=True)
+    if base * base <= max(4 * len(key), 2**16):  # a table is cheaper than sorting
+        pairs = np.flatnonzero(np.bincount(key, minlength=1))
+        number = np.zeros(base * base, dtype=np.int64)
+        number[pairs] = np.arange(len(pairs))
+        inverse = number[key]
+    else:
+        pairs, inverse = np.unique(key, return_inverse=True)
     sufficient = np.bincount(inverse, ~alone, len(pairs)) == 0
     other = np.bincount(inverse, ~also, len(pairs)) == 0
     a, b = pairs // base - 1, pairs % base - 1

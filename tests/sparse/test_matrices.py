@@ -311,3 +311,39 @@ def test_the_command_line_reports(capsys: Any, tmp_path: Any, monkeypatch: Any) 
     assert main(["sparsity", f"{module}:f", "--args", "np.ones(50)"]) == 0
     text = capsys.readouterr().out
     assert "49 x 50, 98 entries" in text and "2 products in place of 49" in text
+
+
+def arrow(x: Any) -> Any:
+    return np.concatenate([np.sum(x**2)[None], x[1:] ** 2 + x[0] * x[1:]])
+
+
+@pytest.mark.parametrize("inner", ["numpy", "jax", "torch"])
+@pytest.mark.parametrize("format", ["csr", "csc"])
+def test_an_arrow_takes_three_products_with_both_modes(inner: str, format: str) -> None:
+    x = np.linspace(0.5, 1.5, 40)
+    for backend in (ad.MixedMode(inner), inner):
+        p = ad.prepare_jacobian(arrow, x + 1, backend=ad.Sparse(backend, format=format))
+        assert p.ncolors <= 3 and p.coloring.row_colors is not None
+        found = p(x)
+        assert np.allclose(found.toarray(), ad.jacobian(arrow, x, backend="numpy"))
+        found.data[...] = 0
+        assert np.allclose(p(x, out=found).toarray(), ad.jacobian(arrow, x, backend="numpy"))
+
+
+@pytest.mark.parametrize("inner", ["numpy", "jax", "torch"])
+@pytest.mark.parametrize("decompression", ["direct", "substitution"])
+def test_colorings_of_the_caller(inner: str, decompression: str) -> None:
+    def make(pattern: Any, partition: str, symmetric: bool = False) -> Any:
+        return ad.sparse.color(pattern, partition, symmetric=symmetric, decompression=decompression)
+
+    x = np.linspace(0.5, 1.5, 12)
+    for coloring in (make, make(ad.hessian_sparsity(energy, x), "column", symmetric=True)):
+        p = ad.prepare_hessian(energy, x + 1, backend=ad.Sparse(inner, coloring=coloring))
+        assert p.ncolors == (2 if decompression == "substitution" else 3)
+        _, g, found = p.value_and(x)
+        assert np.allclose(found.toarray(), energy_hessian(x))
+        assert np.allclose(g, ad.gradient(energy, x))
+    with pytest.raises(PatternError, match="color that one"):
+        ad.hessian(energy, X, backend=ad.Sparse(inner, coloring=p.coloring))
+    with pytest.raises(ArgumentError, match="auto"):
+        ad.hessian(energy, X, backend=ad.Sparse(inner, coloring="greedy"))

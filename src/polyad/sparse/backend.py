@@ -145,7 +145,8 @@ class Sparse(Passing):
             source=library(inner.library),
             decompress=_decompression(plan, coloring),
         )
-        words = f"{kernel.words}; {describe(pattern)}"
+        why = "" if coloring is None else f", {coloring!r}"
+        words = f"{kernel.words}; {describe(pattern)}{why}"
         return Kernel(kernel.call, words, own=_Matrix(kernel, form, plan, second))
 
     def _pattern(self, problem: Problem, *, second: bool) -> Pattern:
@@ -184,7 +185,8 @@ class Sparse(Passing):
         def result(x: Leaves, c: Leaves) -> Leaves:
             return executable.result(x, c, *given)
 
-        strategy = f"{executable.strategy}; {describe(form.pattern)}"
+        why = "" if form.coloring is None else f" ({form.coloring.method})"
+        strategy = f"{executable.strategy}; {describe(form.pattern)}{why}"
         if self.check:
             self._check(result, problem, matrix, prepared=prepared)
         if self.format != DENSE:
@@ -250,7 +252,7 @@ def _decompression(plan: Compression, coloring: Any) -> Callable[[Array], Array]
         return None
 
     def decompress(products: Array) -> Array:
-        found: Array = coloring.decompress(products.reshape(plan.pushes, -1))
+        found: Array = coloring.decompress(products)
         return found
 
     return decompress

@@ -131,7 +131,7 @@ def _kernel(backend: Backend, problem: Problem, plan: Compression, words: str, c
             seeds = made.leaves[:-1] if baked else given[:-1]
             return compute(x, c, (*seeds, given[-1]), False)
 
-        return dataclasses.replace(taking, own=made)
+        return dataclasses.replace(taking, own=Tables(made.leaves[-1:]) if baked else made)
 
     index = backend.table(made.leaves[-1], problem)
 

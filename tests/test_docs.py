@@ -109,8 +109,19 @@ def test_the_code_of_a_page_runs(path: Path, tmp_path: Path, monkeypatch: pytest
 
 WITHOUT_FRAMEWORKS = """
 import sys
-for name in {frameworks!r}:
-    sys.modules[name] = None  # not there, whatever is installed
+
+class Without:  # None in sys.modules would do, if SciPy did not take it for a module
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+    def find_spec(self, name, path=None, target=None):
+        return None if name.partition(".")[0] in {frameworks!r} else self.finder.find_spec(name, path, target)
+
+
+sys.meta_path[:] = map(Without, sys.meta_path)
 sys.path.insert(0, {tests!r})
 import test_docs
 for page in test_docs.GUIDES:

@@ -97,6 +97,8 @@ class Library:
         Whether an array counts what is written to it.
     clamps : bool
         Whether an index that is out of bounds is no error.
+    enters_objects : bool
+        Whether NumPy makes arrays of objects of its arrays without an error, in which derivatives are lost.
     takes_numpy : bool
         Whether its kernels take NumPy arrays as they are.
     carried : bool
@@ -120,6 +122,7 @@ class Library:
     immutable: bool = False
     counts: bool = False
     clamps: bool = False
+    enters_objects: bool = False
     takes_numpy: bool = False
     carried: bool = False
     copies_scratch: bool = False

@@ -35,6 +35,7 @@ class _Value(Prepared):
 
     operator = "value"
     listed = False
+    differentiates = False
     gives = "output"
 
     def _kernel(self, backend: Backend, problem: Problem) -> Kernel:

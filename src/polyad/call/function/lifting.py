@@ -159,7 +159,11 @@ class Lifting:
             inside or self._numbers or _is_for_numpy(self._f, str(self._library), (*x, *c), self._of_numpy)
         )
         # whoever reads entries and says no more means NumPy's: some frameworks take the last for one too far
-        first = first or (library(str(self._library)).clamps and _reads_entries(self._f))
+        own = library(str(self._library))
+        first = first or (own.clamps and _reads_entries(self._f))
+        # what a package does with it is not known, and np.asarray there would lose the derivative
+        blind = own.enters_objects and not speaks_of(self._f, self._library) and _uses_packages(self._f)
+        first = first or blind
         try:
             out = self._run(x, c, lifted=first)
             self.lifted = first
@@ -169,7 +173,9 @@ class Lifting:
                 raise
             # a framework's array is of no class of numbers, so the function would do something else with it
             # and plain code of a package would lose some of it without an error
-            if first and ("this is code of " in str(error) or "numbers" in _mentions(self._f, 4, set())):
+            if blind or (
+                first and ("this is code of " in str(error) or "numbers" in _mentions(self._f, 4, set()))
+            ):
                 raise
             try:
                 out = self._run(x, c, lifted=not first)
@@ -221,6 +227,20 @@ def _reads_entries(f: Any) -> bool:
     if code is None or set(_mentions(f, 4, set())) - {LOOP}:
         return False
     return any("SUBSCR" in each.opname for each in dis.get_instructions(code))
+
+
+def _uses_packages(f: Any) -> bool:
+    """Whether the code of a function speaks of a package that is none of arrays: its modules, or objects."""
+    return any(map(_is_of_others, _mentions(f, 4, set())))
+
+
+def _is_of_others(package: str) -> bool:
+    return (
+        package in sys.modules
+        and package not in ("__main__", "polyad", "optree")
+        and package not in sys.stdlib_module_names
+        and library_of_package(package) is None
+    )
 
 
 def speaks_of(f: Any, library: str | None) -> bool:
@@ -302,3 +322,5 @@ def _packages(value: Any, depth: int, seen: set[int]) -> Iterator[str]:
         owner = library_of_package(package)
         if owner is not None and callable(value):
             yield owner.packages[0]
+        elif owner is None and _is_of_others(package):
+            yield package

@@ -22,6 +22,7 @@ class AutogradLibrary(Host):
     adapter = "polyad.systems.autograd.adapter:AutogradAdapter"
     backends = ("autograd",)  # within a function that the user's own autograd differentiates
     carried = True
+    enters_objects = True
 
     def array_types(self) -> tuple[type, ...]:
         return (sys.modules["autograd"].tracer.Box,)

@@ -26,6 +26,8 @@ from polyad.engine.rules.special.gamma import (
     gamma_density,
     gammaln,
     hyp0f1,
+    inverse_slope,
+    times_power,
     wofz,
 )
 from polyad.engine.rules.special.parameters import (
@@ -107,6 +109,13 @@ def _chi2(a: Value, b: Value) -> Value:
     return gamma_density(a / 2, b / 2) / 2
 
 
+def _gamma_scaled(b: Value, a: Value, c: Value) -> Value:
+    """``gamma_density(b, a * c) * c``, where an infinite density meets ``c = 0`` too."""
+    t, none = a * c, equal(a, 0)
+    whole = times_power(t, b, -t - gammaln(b)) / where(none, 1.0, a)
+    return where(none, gamma_density(b, t) * c, whole)
+
+
 def _chi2_by_df(a: Value, b: Value) -> Value:
     """The derivative of the distribution function by the degrees of freedom."""
     return gammainc_1(a / 2, b / 2) / 2
@@ -115,33 +124,35 @@ def _chi2_by_df(a: Value, b: Value) -> Value:
 chdtr: Primitive = ufunc(sp.chdtr, lambda a, b: _chi2_by_df(a, b), lambda a, b: _chi2(a, b))
 chdtrc: Primitive = ufunc(sp.chdtrc, lambda a, b: -_chi2_by_df(a, b), lambda a, b: -_chi2(a, b))
 chdtri: Primitive = ufunc(
-    sp.chdtri, lambda a, y: -_chi2_by_df(a, y) / _chi2(a, y), lambda a, y: -1 / _chi2(a, y)
+    sp.chdtri,
+    lambda a, y: inverse_slope(_chi2_by_df(a, y), _chi2(a, y), y, equal(y, 0)),
+    lambda a, y: -1 / _chi2(a, y),
 )
 pdtr: Primitive = ufunc(sp.pdtr, None, lambda a, b: -_poisson(a, b))
 pdtrc: Primitive = ufunc(sp.pdtrc, None, lambda a, b: _poisson(a, b))
 pdtri: Primitive = ufunc(sp.pdtri, None, lambda a, y: -1 / _poisson(a, y))
 gdtr: Primitive = ufunc(
     sp.gdtr,
-    lambda a, b, c: gamma_density(b, a * c) * c,
+    lambda a, b, c: _gamma_scaled(b, a, c),
     lambda a, b, c: gammainc_1(b, a * c),
-    lambda a, b, c: gamma_density(b, a * c) * a,
+    lambda a, b, c: _gamma_scaled(b, c, a),
 )
 gdtrc: Primitive = ufunc(
     sp.gdtrc,
-    lambda a, b, c: -gamma_density(b, a * c) * c,
+    lambda a, b, c: -_gamma_scaled(b, a, c),
     lambda a, b, c: -gammainc_1(b, a * c),
-    lambda a, b, c: -gamma_density(b, a * c) * a,
+    lambda a, b, c: -_gamma_scaled(b, c, a),
 )
 gdtria: Primitive = ufunc(
     sp.gdtria,
     lambda b, c, y: 1 / (gamma_density(b, y * c) * c),
-    lambda b, c, y: -gammainc_1(b, y * c) / (gamma_density(b, y * c) * c),
+    lambda b, c, y: inverse_slope(gammainc_1(b, y * c), gamma_density(b, y * c) * c, y, equal(y, 0)),
     lambda c, y: -y / c,
 )
 gdtrix: Primitive = ufunc(
     sp.gdtrix,
     lambda a, y: -y / a,
-    lambda a, b, y: -gammainc_1(b, a * y) / (gamma_density(b, a * y) * a),
+    lambda a, b, y: inverse_slope(gammainc_1(b, a * y), gamma_density(b, a * y) * a, y, equal(y, 0)),
     lambda a, b, y: 1 / (gamma_density(b, a * y) * a),
 )
 

@@ -98,12 +98,12 @@ gammainc: Primitive = ufunc(sp.gammainc, lambda a, b: _gammainc_1(a, b), lambda 
 gammaincc: Primitive = ufunc(sp.gammaincc, lambda a, b: -_gammainc_1(a, b), lambda a, b: -gamma_density(a, b))
 gammaincinv: Primitive = ufunc(
     sp.gammaincinv,
-    lambda a, y: -_gammainc_1(a, y) / gamma_density(a, y),
+    lambda a, y: inverse_slope(_gammainc_1(a, y), gamma_density(a, y), y, equal(y, 0)),
     lambda a, y: 1 / gamma_density(a, y),
 )
 gammainccinv: Primitive = ufunc(
     sp.gammainccinv,
-    lambda a, y: -_gammainc_1(a, y) / gamma_density(a, y),
+    lambda a, y: inverse_slope(_gammainc_1(a, y), gamma_density(a, y), y, equal(y, 0)),
     lambda a, y: -1 / gamma_density(a, y),
 )
 betainc: Primitive = ufunc(
@@ -120,14 +120,14 @@ betaincc: Primitive = ufunc(
 )
 betaincinv: Primitive = ufunc(
     sp.betaincinv,
-    lambda a, b, y: -_betainc_1(0, a, b, y) / beta_density(a, b, y),
-    lambda a, b, y: -_betainc_1(1, a, b, y) / beta_density(a, b, y),
+    lambda a, b, y: _betaincinv_1(0, a, b, y),
+    lambda a, b, y: _betaincinv_1(1, a, b, y),
     lambda a, b, y: 1 / beta_density(a, b, y),
 )
 betainccinv: Primitive = ufunc(
     sp.betainccinv,
-    lambda a, b, y: -_betainc_1(0, a, b, y) / beta_density(a, b, y),
-    lambda a, b, y: -_betainc_1(1, a, b, y) / beta_density(a, b, y),
+    lambda a, b, y: _betaincinv_1(0, a, b, y),
+    lambda a, b, y: _betaincinv_1(1, a, b, y),
     lambda a, b, y: -1 / beta_density(a, b, y),
 )
 poch: Primitive = ufunc(
@@ -148,6 +148,20 @@ def _gammainc_1(a: Value, x: Value) -> Value:
 def _betainc_1(k: int, a: Value, b: Value, x: Value) -> Value:
     """By ``a`` or ``b``; see ``parameters``."""
     return PRIMITIVES[("betainc_1_0", "betainc_0_1")[k]](a, b, x)
+
+
+def _betaincinv_1(k: int, a: Value, b: Value, y: Value) -> Value:
+    edge = PRIMITIVES["logical_or"](equal(y, 0), equal(y, 1))
+    return inverse_slope(_betainc_1(k, a, b, y), beta_density(a, b, y), y, edge)
+
+
+def inverse_slope(slope: Value, density: Value, y: Value, edge: Value) -> Value:
+    """The derivative of a quantile ``y`` by a parameter, from that of the distribution function.
+
+    At an end of the support the quantile is the end, whatever the parameter. The root leaves the next
+    derivative there undefined, which by the probability may be infinite.
+    """
+    return where(edge, PRIMITIVES["sqrt"](where(edge, y * 0.0, 1.0)), -slope / where(edge, 1.0, density))
 
 
 def _rgamma_slope(x: Value) -> Value:
@@ -172,7 +186,7 @@ def _beta_slope(a: Value, b: Value) -> Value:
 
 def gamma_density(a: Value, x: Value) -> Value:
     """The derivative of ``gammainc(a, x)``."""
-    return _times_power(x, a - 1, -x - gammaln(a))
+    return times_power(x, a - 1, -x - gammaln(a))
 
 
 def beta_density(a: Value, b: Value, x: Value) -> Value:
@@ -185,7 +199,7 @@ def beta_density(a: Value, b: Value, x: Value) -> Value:
     return where(edge, at_edge**p * (1 - at_edge) ** q * exp(-betaln(a, b)), outside)
 
 
-def _times_power(x: Value, power: Value, rest: Value) -> Value:
+def times_power(x: Value, power: Value, rest: Value) -> Value:
     """``x**power * exp(rest)`` without overflow; by the power where ``x`` is zero, to every order."""
     zero = equal(x, 0)
     outside = exp(PRIMITIVES["xlogy"](power, where(zero, 1.0, x)) + rest)

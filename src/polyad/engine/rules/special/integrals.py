@@ -217,11 +217,13 @@ def beta_moment(i: int, j: int, a: Array, b: Array, x: Array, upper: bool = Fals
     Returns
     -------
     array
-        NaN outside of ``a > 0``, ``b > 0``, ``0 <= x <= 1``.
+        NaN outside of ``a > 0``, ``b > 0``, ``0 <= x <= 1``; zero where the other parameter is zero.
     """
     a, b, x, shape, dtype = prepared(a, b, x)
     valid = (a > 0) & (b > 0) & (x >= 0) & (x <= 1)
-    result = np.where(valid, 0.0, np.nan)
+    # without its other parameter the function is 0 or 1, whatever this one is
+    constant = ((a == 0) & (b > 0) & (i == 0)) | ((b == 0) & (a > 0) & (j == 0))
+    result = np.where(valid | (constant & (x > 0) & (x < 1)), 0.0, np.nan)
     inside = valid & (x > 0) & (x < 1) & (a < np.inf) & (b < np.inf)
     a_, b_ = np.where(inside, a, 1.0), np.where(inside, b, 1.0)
     if i >= j:

@@ -141,13 +141,28 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 @pytest.mark.parametrize("backend", ["numpy", *AVAILABLE])
 def test_a_function_of_scipy_names_what_to_call_instead(name, backend):
+    """Where it is not followed."""
     f, remedy = REFUSED[name]
     chosen = {"jax": ad.JAX, "torch": ad.Torch, "autograd": ad.Autograd}.get(backend)
+    backend = chosen(lift=True) if chosen else backend
     with pytest.raises(ad.errors.FunctionNotSupportedError) as caught:
-        ad.prepare_jacobian(lambda x: f(x) * 1.0, P, backend=chosen(lift=True) if chosen else backend)
+        ad.prepare_jacobian(lambda x: f(x) * 1.0, P, backend=backend, follow=False)
     assert f"{name} turns x into a plain array" in str(caught.value)
     assert remedy in str(caught.value)
     assert "test_own_namespaces.py" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_a_function_of_scipy_is_followed_or_refused(name, backend):
+    pytest.importorskip(backend)
+    f, _ = REFUSED[name]
+    try:
+        found = ad.jacobian(lambda x: f(x) * 1.0, P, backend=backend)
+    except ad.errors.PolyadError as error:
+        assert name.rpartition(".")[2] in str(error)
+        return
+    np.testing.assert_allclose(found, ad.jacobian(f, P, backend="finite"), rtol=1e-5, atol=1e-7)
 
 
 def test_the_weights_that_the_remedy_for_simpson_names():

@@ -86,8 +86,10 @@ def _values(prepared: Prepared, x: list[Array], c: Leaves, weights: list[Array] 
     constants = tuple([leaf if (a := numbers(leaf)) is None else a for leaf in c])
 
     def at_point(at: list[Array]) -> Leaves:
-        moved = tuple([a.astype(b.dtype, copy=False) for a, b in zip(at, x, strict=True)])
-        return prepared._flat.on_numbers(moved, constants)
+        # copies, because the function may write to what it is given
+        moved = tuple([a.astype(b.dtype) for a, b in zip(at, x, strict=True)])
+        given = tuple([leaf.copy() if isinstance(leaf, np.ndarray) else leaf for leaf in constants])
+        return prepared._flat.on_numbers(moved, given)
 
     def opened(y: Any) -> Any:
         y = np.asarray(y)

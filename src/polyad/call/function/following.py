@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from polyad.arrays.libraries import library_of, library_of_package
 from polyad.arrays.types import Leaves
 from polyad.arrays.user_code import package_in, steps
@@ -149,5 +151,7 @@ def _packages(error: BaseException) -> Iterator[str]:
 
 
 def _plain(leaf: Any) -> Any:
+    """A leaf for a plain run, which may write to it."""
     owner = library_of(leaf)
-    return leaf if owner is None or owner.plain else owner.to_numpy(leaf)
+    a = leaf if owner is None or owner.plain else owner.to_numpy(leaf)
+    return a.copy() if isinstance(a, np.ndarray) else a

@@ -105,17 +105,21 @@ class Route:
             for value in list(space.values()):  # compiled functions are run as Python code when followed
                 if (found := packages.compiled(value)) is not None:
                     todo.append(found.own.__globals__)
+        fresh = []
         for code, space in codes:
             if id(code) in self._known:
                 continue
             self._known.add(id(code))
             self._kept.append(code)  # so that its identity stays its own
             if _NAMESPACES.get(id(space)) in places and (code.co_freevars or code.co_argcount):
-                places.extend(self._of_functions(code))
+                fresh.append(code)
+        places.extend(self._of_functions(fresh))
         self.places, self.packages = tuple(places), tuple(names)
 
-    def _of_functions(self, code: types.CodeType) -> Iterable[Holder]:
-        for f in gc.get_referrers(code):
+    def _of_functions(self, codes: list[types.CodeType]) -> Iterable[Holder]:
+        if not codes:
+            return
+        for f in gc.get_referrers(*codes):  # all at once, because it looks at every object that there is
             if not isinstance(f, types.FunctionType):
                 continue
             for cell in f.__closure__ or ():

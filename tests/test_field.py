@@ -155,7 +155,8 @@ CODE = [sparse, spline, ode, ivp, root, newton, least, area]
 def test_code_of_packages_is_refused_with_a_remedy(f: Any, backend: Any) -> None:
     x = np.array([1.5, 2.0, 3.0])
     expected = ad.gradient(f, x, backend="finite")
-    for _ in range(3):  # where Python raises an error that is pending depends on what ran before
+    # where Python raises an error that is pending depends on what ran before
+    for _ in range(1 if backend == "jax" else 2):
         for way in ways("gradient", f, x, backend=backend):
             try:
                 got = way()

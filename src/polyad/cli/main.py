@@ -135,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--rtol", type=_positive, help="tolerance of the agreement")
     compare.add_argument("--plot", type=Path, metavar="FILE", help="save the run times as violins")
     compare.add_argument("--csv", type=Path, metavar="FILE", help="save the rows")
+    compare.add_argument("--scan", action="store_true", help="without a function: the forms with ad.scan too")
     compare.set_defaults(run=_compare)
 
     backends = commands.add_parser("backends", help="what is registered, installed, and what each can do")
@@ -229,7 +230,7 @@ def _problems(options: argparse.Namespace) -> list[tuple[Any, tuple[Any, ...], s
     if options.function is None:
         if options.args:
             raise ArgumentError("--args without a function: write polyad compare FUNCTION --args ...")
-        problems = [built_in(name) for name in PROBLEMS]
+        problems = [built_in(name) for name in PROBLEMS if options.scan or not name.endswith("_scan")]
         return [(p.f, p.args, p.title, options.operator or p.operators) for p in problems]
     f = Address(options.function)
     args = tuple(parse_argument(text) for text in options.args)

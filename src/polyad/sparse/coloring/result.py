@@ -42,7 +42,7 @@ class Coloring:
     Examples
     --------
     >>> import polyad as ad, scipy.sparse
-    >>> bands = scipy.sparse.diags_array([1, 1, 1], offsets=[-1, 0, 1], shape=(6, 6))
+    >>> bands = scipy.sparse.diags_array([1.0, 1.0, 1.0], offsets=[-1, 0, 1], shape=(6, 6))
     >>> pattern = ad.sparse.Pattern.from_scipy(bands)
     >>> coloring = ad.sparse.color(pattern)
     >>> coloring

@@ -227,7 +227,7 @@ for _name, _member in _ADDITIONS.items():
     setattr(Box, _name, _member)
 
 # What NumPy calls on objects: np.sin of an array of boxes. As attributes of the class, because
-# a __getattr__ was seen to be lost for the rest of a process (an attribute asked for while an exception was set?).
+# a __getattr__ was seen to be lost for the rest of a process, after an error in compiled code it seems.
 for _ufunc in UFUNCS:
     if not hasattr(np.ndarray, _ufunc.__name__):
         setattr(Box, _ufunc.__name__, _elementwise(_ufunc))

@@ -274,20 +274,27 @@ class JAX(Backend):
         def bare(*leaves: Any) -> Any:
             return run(*leaves)[0]
 
-        compiled: list[Call] = [jax.jit(form) for form in (full, result, bare)]
-        if kept:
-            compiled[0] = completed(compiled[0], kept)
-        if wide:
-            compiled = [_scoped(form) for form in compiled]
+        def compiled(form: Call) -> Call:
+            return _scoped(jax.jit(form)) if wide else jax.jit(form)
+
+        whole: Call = jax.jit(full)
+        whole = completed(whole, kept) if kept else whole
+        whole = _scoped(whole) if wide else whole
         single = len(problem.x) == 1 and count == 1 and all(len(s) == 1 for s in seeds)
         # Compile now what a call will use; the form with the value compiles at its first use.
         words = f"{words}, compiled by XLA"
         if not single:
-            compiled[1](*examples)
-            return Executable(compiled[0], compiled[1], words)
-        leaves = jax.tree_util.tree_leaves(examples)
-        exclusive = is_exclusive(closed.jaxpr, compiled[2], leaves)
-        return Executable(compiled[0], compiled[1], words, compiled[2], exclusive)
+            direct = compiled(result)
+            direct(*examples)
+            return Executable(whole, direct, words)
+        shortest = compiled(bare)
+        exclusive = is_exclusive(closed.jaxpr, shortest, jax.tree_util.tree_leaves(examples))
+
+        def one(*args: Leaves) -> Leaves:
+            # the same program: another would be compiled only to put a tuple around its array
+            return (shortest(*[leaf for leaves in args for leaf in leaves]),)
+
+        return Executable(whole, one, words, shortest, exclusive)
 
     def explain(self, error: Exception) -> str | None:
         import jax

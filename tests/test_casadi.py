@@ -606,3 +606,22 @@ def test_a_value_that_depends_on_little_of_a_large_input_is_a_short_program() ->
     assert "SX graph" in p.strategy
     assert np.allclose(p(x, y), ad.gradient(last, x, y), rtol=1e-14)
     assert "MX graph" in ad.prepare_gradient(lambda x: np.sum(np.sin(x)), x, backend="casadi").strategy
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_operations_by_their_numbers_are_casadis_own(kind):
+    import casadi
+
+    from polyad.systems.casadi import direct
+
+    symbol = getattr(casadi, kind).sym
+    for shape in ((1, 1), (3, 1)):
+        a, b, c = symbol("a", *shape), symbol("b", *shape), symbol("c")
+        for name in direct._UNARY:
+            for x in (a, -b, a * c):
+                assert str(direct.direct(name)(x)) == str(getattr(casadi, name)(x)), name
+        numbers = (2.0, 0.5, 0.0, -0.0, 1.0, -1.0, 3.0, np.inf, np.nan)
+        for name in direct._BINARY:
+            pairs = [(a, b), (a, c), (c, b), (a, a)] + [p for v in numbers for p in ((a, v), (v, a))]
+            for x, y in pairs:
+                assert str(direct.direct(name)(x, y)) == str(getattr(casadi, name)(x, y)), (name, x, y)

@@ -19,6 +19,7 @@ import numpy as np
 from polyad.engine.core.names import COMPARISONS, MATH
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES
+from polyad.systems.casadi.direct import direct
 from polyad.systems.casadi.forms import RESULTS, Forms
 from polyad.systems.casadi.loops import CasADiLoops
 from polyad.systems.casadi.numpy_nodes import HOSTED, called_back
@@ -82,11 +83,10 @@ class CasADiAdapter(CasADiLoops, Orders):
     def _elementwise(self, name: str) -> Operation | None:
         import casadi
 
-        for table, dtype in ((UNARY, "float"), (KEEPING, None), (ORDER, "bool"), (BINARY, None)):
+        tables = ((UNARY, "float"), (KEEPING, None), (ORDER, "bool"), (BINARY, None), (FLOATING, "float"))
+        for table, dtype in tables:
             if name in table:
-                return self._applied(getattr(casadi, table[name]), dtype)
-        if name in FLOATING:
-            return self._applied(getattr(casadi, FLOATING[name]), "float")
+                return self._applied(getattr(casadi, table[name]), dtype, direct(table[name]))
         if name in LOGICAL:
             return self._logical(name)
         form = getattr(Forms, name, None)
@@ -94,9 +94,10 @@ class CasADiAdapter(CasADiLoops, Orders):
             return None
         return self._applied(form, RESULTS.get(name))
 
-    def _applied(self, f: Operation, result: str | None) -> Operation:
+    def _applied(self, f: Operation, result: str | None, same: Operation | None = None) -> Operation:
         """A function of columns as one of arrays, with broadcasting."""
         usual = BOOL if result == "bool" else DOUBLE
+        apply = same or f  # the same function, called more quickly
 
         def call(*args: Any) -> Symbolic:
             # double precision of one shape, the most common case: there is nothing to find out
@@ -118,7 +119,7 @@ class CasADiAdapter(CasADiLoops, Orders):
             else:
                 if first is not None and 0 not in first:
                     WORK.note(math.prod(first) if first else 1)
-                    return Symbolic(f(*quick), first, usual)
+                    return Symbolic(apply(*quick), first, usual)
             return general(*args)
 
         def general(*args: Any) -> Symbolic:
@@ -138,7 +139,7 @@ class CasADiAdapter(CasADiLoops, Orders):
                 kind = next(a for a in args if isinstance(a, Symbolic)).kind
                 return Symbolic(kind(0, 1), shape, dtype)
             WORK.note(math.prod(shape))
-            return Symbolic(f(*columns), shape, dtype, weak)
+            return Symbolic(apply(*columns), shape, dtype, weak)
 
         return call
 

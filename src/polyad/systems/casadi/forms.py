@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from polyad.systems.casadi.direct import direct
+
 __all__ = ["RESULTS", "Forms"]
 
 # the name of a form -> the dtype of its result, where that is not the operands'
@@ -37,7 +39,7 @@ class Forms:
         import casadi
 
         if isinstance(b, float) or (isinstance(a, float) and a > 0):
-            return casadi.power(a, b)
+            return direct("power")(a, b)
         # CasADi's partials are 0 * log(0) and 0 / 0 at a base of zero, so that has a branch of its own:
         # small whole exponents multiplied out, larger ones zero, others by half a power of their kind.
         zero, whole = casadi.eq(a, 0.0), casadi.logic_and(casadi.ge(b, 0.0), casadi.eq(casadi.floor(b), b))

@@ -16,6 +16,7 @@ import numpy as np
 __all__ = ["Symbolic", "constant", "positions"]
 
 Shape = tuple[int, ...]
+_DOUBLE = np.dtype(np.float64)
 
 
 class Symbolic:
@@ -33,13 +34,14 @@ class Symbolic:
         Whether it stands for a Python number, which adapts its precision.
     """
 
-    __slots__ = ("dtype", "raw", "shape", "weak")
+    __slots__ = ("_dense", "dtype", "raw", "shape", "weak")
 
     def __init__(self, raw: Any, shape: Shape, dtype: Any, weak: bool = False) -> None:
         self.raw = raw
         self.shape = shape
-        self.dtype = np.dtype(dtype)
+        self.dtype = dtype if dtype is _DOUBLE else np.dtype(dtype)
         self.weak = weak
+        self._dense = False
 
     @property
     def size(self) -> int:
@@ -54,10 +56,12 @@ class Symbolic:
     @property
     def column(self) -> Any:
         """The entries, structural zeros written out."""
-        if not self.raw.is_dense():
-            import casadi
+        if not self._dense:
+            if not self.raw.is_dense():
+                import casadi
 
-            self.raw = casadi.densify(self.raw)
+                self.raw = casadi.densify(self.raw)
+            self._dense = True
         return self.raw
 
     def like(self, column: Any, shape: Shape | None = None, dtype: Any = None) -> Symbolic:

@@ -34,7 +34,7 @@ def number(a: float, kind: Any) -> Any:
     return found
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def direct(name: str) -> Callable[..., Any]:
     """A function of CasADi on expressions of one class and Python numbers."""
     import casadi

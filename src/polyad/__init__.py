@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from polyad.call.inputs.scratch import Cache
     from polyad.combine.from_primitive import FromPrimitive
     from polyad.combine.mixed import MixedMode
-    from polyad.engine.define import define
+    from polyad.engine.define import custom_rule, define
     from polyad.engine.loops.cond import cond, switch
     from polyad.engine.loops.scan import fori_loop, scan
     from polyad.engine.loops.while_loop import while_loop
@@ -67,6 +67,7 @@ __all__ = [
     "Torch",
     "backends",
     "cond",
+    "custom_rule",
     "define",
     "derivative",
     "errors",
@@ -120,7 +121,7 @@ _NAMES = {
     "call.inputs.scratch": "Cache",
     "combine.from_primitive": "FromPrimitive",
     "combine.mixed": "MixedMode",
-    "engine.define": "define",
+    "engine.define": "custom_rule define",
     "engine.loops.cond": "cond switch",
     "engine.loops.scan": "fori_loop scan",
     "engine.loops.while_loop": "while_loop",

@@ -262,7 +262,7 @@ def test_counterparts(backend):
     found = ad.gradient(lambda x: np.sum(bell(x) * np.ones(3)), X, backend=backend)
     np.testing.assert_allclose(found, wanted, rtol=1e-14)
     alone = ad.define(lambda x: np.cumsum(x), vjp=lambda x, w: np.cumsum(w[::-1])[::-1], name="alone")
-    if backend == "autograd":  # takes the engine's rules for what it lacks
+    if backend != "sympy":  # takes the rule
         np.testing.assert_array_equal(ad.gradient(lambda x: np.sum(alone(x)), X, backend=backend), [3, 2, 1])
         return
     words = f"{backend} has no counterpart of alone.*lifts={{'{backend}': g}}"
@@ -302,8 +302,7 @@ def test_a_name_of_another_library_is_not_looked_up():
     det = ad.define(lambda x: x * 7, lambda: 7.0, name="det")
     np.testing.assert_allclose(ad.gradient(lambda x: np.sum(det(x)), X, backend="jax"), [7, 7, 7])
     det = ad.define(lambda x: x * 7, vjp=lambda x, w: 7 * w, name="det")
-    with pytest.raises(FunctionNotSupportedError, match="jax has no counterpart of det"):
-        ad.gradient(lambda x: np.sum(det(x)), X, backend="jax")
+    np.testing.assert_allclose(ad.gradient(lambda x: np.sum(det(x)), X, backend="jax"), [7, 7, 7])
     with pytest.raises(ArgumentError, match="'tensorflow'"):
         ad.define(lambda x: x, lambda: 1.0, lifts={"tensorflow": np.sin})
 

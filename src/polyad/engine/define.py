@@ -16,10 +16,11 @@ import numpy as np
 from polyad.arrays.libraries import library, library_names, library_of
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES, Primitive, Value
+from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.user_primitives import Defined, elementwise, general, is_ufunc
 from polyad.errors import ArgumentError
 
-__all__ = ["define"]
+__all__ = ["custom_rule", "define"]
 
 Rule = Callable[..., Any]
 
@@ -32,10 +33,13 @@ def define(
     jvp: Rule | None = None,
     vjp: Rule | None = None,
     lifts: Mapping[str, Rule] | None = None,
+    like: Any = None,
     name: str | None = None,
     replace: bool = False,
 ) -> Any:
     """Give a function its derivatives, where polyad's engine cannot look inside it or should not.
+
+    ``custom_rule`` is the same as a decorator, for functions of whole arrays.
 
     Parameters
     ----------
@@ -58,8 +62,12 @@ def define(
         Counterparts for other frameworks, whose own derivatives are then taken: ``{"jax": g}`` with ``g``
         on JAX's arrays, likewise ``"torch"`` and ``"autograd"``; for ``"casadi"`` and ``"sympy"``, ``g`` is
         written in NumPy. Without one, JAX, torch, autograd and SymPy compute an elementwise function on
-        the host and take its partial derivatives; CasADi refuses it. Of these only autograd accepts any
-        other function.
+        the host and take its partial derivatives; CasADi refuses it. JAX, torch and autograd compute any
+        other function on the host as well, and take its rules; CasADi does where ``like`` is given.
+    like : array or callable, optional
+        Of a function that is not elementwise: an example of the result, or a function of the arguments
+        that gives one. JAX and CasADi have to know its form before they call the function. Without it JAX
+        lets its arrays run through the function, which must then be written in NumPy.
     name : str, optional
         What errors call it.
     replace : bool
@@ -109,11 +117,78 @@ def define(
         known = _known(f, label, replace=replace) if own else None
         free = _free_name(f, label, own=own)
         primitive = elementwise(f, partials, free, label) if partials else general(f, jvp, vjp, free, label)
-        primitive.label, primitive.lifts = label, dict(lifts or {})
+        primitive.label, primitive.lifts, primitive.like = label, dict(lifts or {}), like
         if own:
             _register(f, primitive, known)
             return f
     return _callable(f, primitive)
+
+
+def custom_rule(
+    f: Rule | None = None,
+    *,
+    jvp: Rule | None = None,
+    vjp: Rule | None = None,
+    like: Any = None,
+    name: str | None = None,
+) -> Any:
+    """A derivative rule that every backend takes: ``define`` as a decorator.
+
+    Parameters
+    ----------
+    f : callable
+        A function of arrays and numbers, with one array or number as its result. It is called with plain
+        arrays, so anything may be in it: compiled code, SciPy, files.
+    jvp : callable, optional
+        ``jvp(*args, v=v)``, the tangent of the result along ``v``, written in NumPy.
+    vjp : callable, optional
+        ``vjp(*args, w=w)``, the cotangents of the arguments, written in NumPy. ``v`` and what this gives are
+        one array for one argument, tuples for several. Of the two rules one suffices: they are linear in
+        ``v`` and ``w``, and the other one is the transpose.
+    like : array or callable, optional
+        An example of the result, or a function of the arguments that gives one: JAX and CasADi have to know
+        its form before they call the function.
+    name : str, optional
+        What errors call it.
+
+    Returns
+    -------
+    callable
+        The function with its rule; without ``f``, a decorator.
+
+    Raises
+    ------
+    polyad.errors.ArgumentError
+        If there is no rule, or one that does not take ``v`` or ``w``.
+    polyad.errors.OperationNotSupportedError
+        When it is called: if a backend cannot have it, or ``f`` takes a value from around itself that is
+        differentiated, which would be lost.
+
+    See Also
+    --------
+    define : The same for elementwise functions, by their partial derivatives.
+    implicit : For the result of a solver, whose rule polyad finds by itself.
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad
+    >>> @ad.custom_rule(jvp=lambda x, v: v / np.cosh(x) ** 2)
+    ... def slow_tanh(x):
+    ...     return np.array([np.tanh(t) for t in x])
+    >>> ad.gradient(lambda x: np.sum(slow_tanh(x)), np.array([0.0, 1.0])).round(6)
+    array([1.      , 0.419974])
+    """
+    if f is None:
+        return functools.partial(custom_rule, jvp=jvp, vjp=vjp, like=like, name=name)
+    if is_ufunc(f):
+        raise ArgumentError(
+            "custom_rule is for functions of arrays: polyad.define(f, lambda x: ...) for ufuncs"
+        )
+    if not callable(f):
+        raise ArgumentError(f"custom_rule takes a function, and f is {f!r}")
+    if jvp is None and vjp is None:
+        raise ArgumentError("custom_rule takes the derivative as jvp=, as vjp=, or both")
+    return define(f, jvp=jvp, vjp=vjp, like=like, name=name)
 
 
 def _callable(f: Rule, primitive: Defined) -> Rule:
@@ -138,12 +213,17 @@ def _callable(f: Rule, primitive: Defined) -> Rule:
         owner = next((found for a in args if (found := library_of(a)) and not found.plain), None)
         if owner is None:
             return f(*args, **params)
-        if owner.name not in primitive.lifts or owner.symbolic:
+        if owner.name in primitive.lifts and not owner.symbolic:
+            return primitive.lifts[owner.name](*args, **params)
+        own = adapter(owner.name) if owner.adapter and primitive.joint is not None else None
+        ruled = None if own is None else own.by_rule(primitive)
+        if ruled is None or own is None:
             raise refuse(
                 f"{owner.name} has no counterpart of {primitive.label}",
                 f"polyad.define(..., lifts={{{owner.name!r}: g}}) gives it one",
             )
-        return primitive.lifts[owner.name](*args, **params)
+        like = next(a for a in args if library_of(a) is owner)
+        return ruled(*[own.constant(a, like) if isinstance(a, np.ndarray) else a for a in args], **params)
 
     return call
 

@@ -31,7 +31,6 @@ from polyad.errors import ArgumentError
 __all__ = ["Defined", "elementwise", "general", "is_ufunc"]
 
 Rule = Callable[..., Any]
-
 _LETTERS = ("a", "b", "c", "d")
 
 
@@ -47,11 +46,13 @@ def _inner(f: Any) -> np.ufunc:
 class Defined(Primitive):
     """A user's primitive; other libraries have it only as far as its definition says."""
 
-    __slots__ = ("label", "lifts", "namesake")
+    __slots__ = ("label", "lifts", "like", "namesake", "source")
 
     label: str
     lifts: dict[str, Rule]
     namesake: Primitive | None
+    like: Any  # an example of the result, or a function of the arguments that gives one
+    source: Rule | None  # the function, if a library's own arrays may run through it for its values
 
     def __call__(self, *args: Value, **params: Any) -> Value:
         from polyad.engine.interpretations.proxy import Proxy
@@ -82,6 +83,9 @@ class Defined(Primitive):
             or from_host(own, found) is not None
         ):
             return top.process(found, args, params)
+        ruled = None if self.joint is None else own.by_rule(self)
+        if ruled is not None:
+            return top._leave(own, ruled(*[top._entered(own, a) for a in args], **params))
         raise refuse(
             f"{library} has no counterpart of {self.label}",
             f"polyad.define(..., lifts={{{library!r}: g}}) gives it one, or use backend='numpy'",
@@ -97,6 +101,11 @@ def _computed(f: Rule, label: str, *, copies: bool) -> Rule:
     def compute(*args: Any, **params: Any) -> Any:
         given = [a.copy() if copies and isinstance(a, np.ndarray) else a for a in args]
         out = f(*given, **params)
+        if hasattr(out, "_value") or (hasattr(out, "dtype") and not isinstance(out, np.ndarray | np.generic)):
+            raise refuse(
+                f"{label} takes a value from around itself that is differentiated, or traced",
+                "pass it as an argument, and give its derivative in the rules",
+            )
         if isinstance(out, tuple | list | dict) or out is None:
             raise refuse(
                 f"{label} returned a {type(out).__name__}",
@@ -133,9 +142,7 @@ def _on_boxes(rule: Rule, args: Sequence[Value], params: Any = None, **direction
 
 def _value(out: Any, shape: tuple[int, ...], what: str, *, broadcast: bool = False) -> Value:
     """What a rule returned as a value of that shape."""
-    from polyad.engine.boxes.box import unbox
-
-    value = unbox(out) if out is not None else None
+    value = _unboxed(out) if out is not None else None
     if value is None or not hasattr(value, "shape"):
         try:
             value = np.asarray(value, dtype=np.result_type(value, 1.0))[()]
@@ -181,7 +188,7 @@ def elementwise(f: Any, partials: Sequence[Rule | None], name: str, label: str) 
 
 def _made(primitive: Defined) -> Defined:
     primitive.home = "user"
-    primitive.namesake = None
+    primitive.namesake = primitive.like = primitive.source = None
     return primitive
 
 
@@ -349,7 +356,15 @@ def general(f: Any, jvp: Rule | None, vjp: Rule | None, name: str, label: str) -
         return pull
 
     compute = _computed(f, label, copies=not is_ufunc(f))
-    return _made(Defined(name, compute, push, (), joint=joint))
+    primitive = _made(Defined(name, compute, push, (), joint=joint))
+    primitive.source = lambda *args, **params: _unboxed(_on_boxes(f, args, params))
+    return primitive
+
+
+def _unboxed(out: Any) -> Value:
+    from polyad.engine.boxes.box import unbox
+
+    return unbox(out)
 
 
 def _takes(rule: Rule, word: str) -> bool:

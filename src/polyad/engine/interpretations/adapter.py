@@ -101,6 +101,13 @@ class Adapter(Looping):
         """Where its functions are, under the names of ``home``: ``"numpy"`` or ``"scipy.special"``."""
         raise NotImplementedError
 
+    def by_rule(self, primitive: Primitive) -> Callable[..., Any] | None:
+        """A function of whole arrays that a user defined, as one of the library's: None if there are none.
+
+        Its values are the user's, its derivatives those of its rules, which run on the library's arrays.
+        """
+        return None
+
     def compute(self, primitive: Primitive) -> Callable[..., Any] | None:
         """The library's own version of a primitive, or None."""
         name = primitive.name

@@ -177,6 +177,9 @@ class AutogradAdapter(Adapter):
             return self.host(primitive) if missing and found is not None else found
         return by_rules(self, primitive) if missing else found
 
+    def by_rule(self, primitive: Primitive) -> Callable[..., Any] | None:
+        return self.compute(primitive)
+
     def host(self, primitive: Primitive) -> Callable[..., Any]:
         """SciPy's function with the partial derivatives of the table."""
         from autograd.extend import defjvp, defvjp

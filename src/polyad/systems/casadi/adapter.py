@@ -18,11 +18,11 @@ import numpy as np
 
 from polyad.engine.core.names import COMPARISONS, MATH
 from polyad.engine.core.refusals import refuse
-from polyad.engine.core.values import PRIMITIVES
+from polyad.engine.core.values import PRIMITIVES, Primitive
 from polyad.systems.casadi.direct import direct
 from polyad.systems.casadi.forms import RESULTS, Forms
 from polyad.systems.casadi.loops import CasADiLoops
-from polyad.systems.casadi.numpy_nodes import HOSTED, called_back
+from polyad.systems.casadi.numpy_nodes import HOSTED, called_back, of_user
 from polyad.systems.casadi.order import Orders
 from polyad.systems.casadi.symbolic import Symbolic, constant
 from polyad.systems.casadi.work import WORK
@@ -79,6 +79,9 @@ class CasADiAdapter(CasADiLoops, Orders):
             found: Operation = own
             return found
         return called_back(PRIMITIVES[name]) if name in HOSTED else self._elementwise(name)
+
+    def by_rule(self, primitive: Primitive) -> Operation:
+        return of_user(primitive)
 
     def _elementwise(self, name: str) -> Operation | None:
         import casadi

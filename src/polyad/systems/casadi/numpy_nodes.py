@@ -9,6 +9,7 @@ what NumPy's costs, some ten microseconds. Where NumPy raises, so does the evalu
 from __future__ import annotations
 
 import math
+import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -21,7 +22,7 @@ from polyad.engine.interpretations.proxy import Proxy
 from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
 from polyad.systems.casadi.symbolic import Symbolic, constant
 
-__all__ = ["HOSTED", "NeedsMatrices", "called_back"]
+__all__ = ["HOSTED", "NeedsMatrices", "called_back", "of_user"]
 
 HOSTED = frozenset(
     (
@@ -41,13 +42,43 @@ class NeedsMatrices(FunctionNotSupportedError):
     """An operation that scalar expressions (SX) should not do; matrix expressions (MX) can."""
 
 
-def called_back(primitive: Primitive) -> Callable[..., Any]:
+def of_user(primitive: Primitive) -> Callable[..., Any]:
+    """A function of whole arrays that a user defined, as one of symbols.
+
+    Its result has the form that ``like`` says, or that comes out where symbols run through the function.
+    """
+    like, source = primitive.like, primitive.source  # type: ignore[attr-defined]
+
+    def form(args: Sequence[Any], params: dict[str, Any]) -> Any:
+        if callable(like):
+            return like(*[np.zeros(a.shape) if isinstance(a, Symbolic) else a for a in args], **params)
+        if like is None and source is not None:
+            try:
+                found = source(
+                    *[Proxy("casadi", a) if isinstance(a, Symbolic) else a for a in args], **params
+                )
+                return np.zeros(found.shape)
+            except FunctionNotSupportedError:
+                pass
+        if like is None:
+            raise refuse(
+                f"CasADi builds a graph, and the form of what {primitive.label} gives is not known",  # type: ignore[attr-defined]
+                "give like=, an example of the result, or use backend='numpy'",
+            )
+        return like
+
+    return lambda *args, **params: called_back(primitive, np.asarray(form(args, params)))(*args, **params)
+
+
+def called_back(primitive: Primitive, like: np.ndarray[Any, Any] | None = None) -> Callable[..., Any]:
     """A primitive as a function of symbols.
 
     Parameters
     ----------
     primitive : Primitive
         One of ``HOSTED``: of real arrays, with parameters that are plain numbers.
+    like : array, optional
+        An example of its result; otherwise it is computed at examples of its operands.
     """
 
     def call(*args: Any, **params: Any) -> Any:
@@ -57,7 +88,7 @@ def called_back(primitive: Primitive) -> Callable[..., Any]:
         if not all(isinstance(p, int | float | np.number) for p in params.values()):
             raise refuse(f"{primitive.name} with options that are arrays", "use backend='numpy'")
         shapes = tuple(a.shape for a in arrays)
-        results = _results(primitive, shapes, params)
+        results = _results(primitive, shapes, params) if like is None else [like * 1.0]
         dtypes = [dtype if r.dtype.kind == "f" else r.dtype for r in results]
         if 0 in map(math.prod, shapes):
             found = [constant(r.astype(d), kind) for r, d in zip(results, dtypes, strict=True)]
@@ -65,7 +96,7 @@ def called_back(primitive: Primitive) -> Callable[..., Any]:
             words = f"{primitive.name} needs matrix expressions: use polyad.CasADi(symbols='MX')"
             raise noted(NeedsMatrices(words))
         else:
-            node = _node(primitive, shapes, params)
+            node = _node(primitive, shapes, params, [r.shape for r in results])
             columns = node.call([a.column for a in arrays])
             found = [
                 Symbolic(column, r.shape, d) for column, r, d in zip(columns, results, dtypes, strict=True)
@@ -94,12 +125,14 @@ def _listed(primitive: Primitive, arrays: Sequence[Any], params: dict[str, Any])
     return [np.asarray(part) for part in (found if primitive.multiple else (found,))]
 
 
-def _node(primitive: Primitive, shapes: Shapes, params: dict[str, Any]) -> Any:
+def _node(
+    primitive: Primitive, shapes: Shapes, params: dict[str, Any], results: list[tuple[int, ...]]
+) -> Any:
     """The function of CasADi that calls NumPy for arrays of these shapes."""
-    key = (primitive.name, shapes, tuple(sorted(params.items())))
+    key = (primitive.name, shapes, tuple(sorted(params.items())), tuple(results))
     with _LOCK:
         if key not in _MADE:
-            _MADE[key] = _class()(primitive, shapes, params)
+            _MADE[key] = _class()(primitive, shapes, params, results)
         return _MADE[key]
 
 
@@ -112,11 +145,12 @@ def _class() -> Any:
         return found
 
     class Node(casadi.Callback):
-        def __init__(self, primitive: Primitive, shapes: Shapes, params: dict[str, Any]) -> None:
+        def __init__(
+            self, primitive: Primitive, shapes: Shapes, params: dict[str, Any], results: list[tuple[int, ...]]
+        ) -> None:
             casadi.Callback.__init__(self)
-            self.primitive, self.shapes, self.params = primitive, shapes, params
-            self.results = [r.shape for r in _results(primitive, shapes, params)]
-            self.construct(primitive.name, {})
+            self.primitive, self.shapes, self.params, self.results = primitive, shapes, params, results
+            self.construct("_".join(re.findall("[0-9A-Za-z]+", f"p {primitive.name}")), {})
 
         def get_n_in(self) -> int:
             return len(self.shapes)

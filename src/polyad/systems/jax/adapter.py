@@ -273,6 +273,11 @@ class JAXAdapter(JAXLoops):
             return jax.lax.cond(which, yes, no)
         return yes() if which else no()
 
+    def by_rule(self, primitive: Primitive) -> Callable[..., Any]:
+        from polyad.systems.jax.rules import by_rule
+
+        return by_rule(self, primitive)
+
     def host(self, primitive: Primitive, value: Callable[..., Any] | None = None) -> Callable[..., Any]:
         """SciPy's function by a callback to the host, with the partial derivatives of the table.
 

@@ -347,6 +347,11 @@ class TorchAdapter(Hosting):
     def is_complex(self, a: Any) -> bool:
         return self.is_own(a) and a.is_complex()
 
+    def by_rule(self, primitive: Primitive) -> Callable[..., Any]:
+        from polyad.systems.torch.user import by_rule
+
+        return by_rule(self, primitive)
+
     def host(self, primitive: Primitive, value: Callable[..., Any] | None = None) -> Callable[..., Any]:
         """SciPy's function as one of torch's, with the partial derivatives of the table.
 

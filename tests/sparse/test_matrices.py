@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from polyad.errors import (
     FunctionNotSupportedError,
     OutMismatchError,
     PatternError,
+    PreparationMismatchError,
     UnsupportedOperatorError,
 )
 
@@ -347,3 +349,161 @@ def test_colorings_of_the_caller(inner: str, decompression: str) -> None:
         ad.hessian(energy, X, backend=ad.Sparse(inner, coloring=p.coloring))
     with pytest.raises(ArgumentError, match="auto"):
         ad.hessian(energy, X, backend=ad.Sparse(inner, coloring="greedy"))
+
+
+def picked(x: Any, index: Any) -> Any:
+    return x[index] ** 2
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax", "torch", "casadi", "finite"])
+def test_whole_numbers_that_make_another_pattern_are_refused(backend: str) -> None:
+    index = np.array([0, 2, 1])
+    p = ad.prepare_jacobian(picked, X, index, backend=ad.Sparse(backend))
+    assert np.allclose(p(X, index.copy()).toarray(), np.diag(2 * X)[index], atol=1e-6)
+    for call in (p, p.value_and):
+        with pytest.raises(PreparationMismatchError, match="whole numbers"):
+            call(X, np.array([0, 1, 2]))
+    index[:] = [0, 1, 2]  # what the caller does to their array does not change what is compared with
+    with pytest.raises(PreparationMismatchError, match="whole numbers"):
+        p(X, index)
+    # with the same pattern they may be others, and then again the first ones
+    q = ad.prepare_jacobian(lambda x, k: k * x**2, X, 2, backend=ad.Sparse(backend))
+    for k in (3, 3, 2):
+        assert np.allclose(q(X, k).diagonal(), 2 * k * X, atol=1e-6)
+
+
+def test_a_known_pattern_is_the_callers_word_for_all_whole_numbers() -> None:
+    p = ad.prepare_jacobian(picked, X, np.array([0, 2, 1]), backend=sparse("numpy", np.ones((3, N))))
+    assert np.allclose(p(X, np.array([5, 5, 0])).toarray(), np.diag(2 * X)[[5, 5, 0]])
+
+
+@pytest.mark.parametrize("backend", ["numpy:reverse", "finite"])
+def test_a_coloring_of_a_mode_that_the_backend_lacks_is_refused(backend: str) -> None:
+    coloring = ad.sparse.color(ad.jacobian_sparsity(arrow, X), "bidirectional")
+    assert coloring.pushes and coloring.pulls
+    with pytest.raises(PatternError, match="mode, which the coloring needs: color with partition="):
+        ad.jacobian(arrow, X, backend=ad.Sparse(backend, coloring=coloring, check=False))
+    symmetric = ad.sparse.color(TRIDIAGONAL, symmetric=True)
+    with pytest.raises(PatternError, match="symmetric=True"):
+        ad.jacobian(chain, X, backend=sparse(backend, TRIDIAGONAL, coloring=symmetric, check=False))
+
+
+@pytest.mark.filterwarnings("ignore::polyad.errors.PrecisionWarning")
+def test_differences_of_second_order_are_taken_entry_by_entry() -> None:
+    p = ad.prepare_hessian(energy, X, backend=ad.Sparse("finite"))
+    assert p.coloring is None and p.ncolors is None
+    with pytest.raises(ArgumentError, match="leave out coloring="):
+        ad.hessian(energy, X, backend=ad.Sparse("finite", coloring=ad.sparse.color))
+    # the noise of the differences of a linear function is not taken for entries
+    for scale in (1.0, 1e8):
+        found = ad.hessian(lambda x, a: a * (np.sum(x) + 3), X, scale, backend=ad.Sparse("finite"))
+        assert found.nnz == 0
+    with pytest.raises(PatternError, match="has no entry in row"):
+        ad.hessian(lambda x: energy(x) + x[0] * x[3], X, backend=sparse("finite", TRIDIAGONAL))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax", "torch", "casadi"])
+@pytest.mark.parametrize("format", ["csr", "csc"])
+def test_a_matrix_is_filled_without_more_memory_than_its_products(backend: str, format: str) -> None:
+    x = np.linspace(0.5, 1.5, 30_000)
+    inner = ad.NumPy(compile=True) if backend == "numpy" else backend  # where the function itself needs none
+    for prepare, f in ((ad.prepare_jacobian, chain), (ad.prepare_hessian, energy)):
+        p = prepare(f, x, backend=ad.Sparse(inner, format=format, check=False))
+        out = p(x)
+        p(x, out=out)
+        tracemalloc.start()
+        try:
+            p(x, out=out)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        products = p.ncolors * 8 * len(x) if backend == "numpy" else out.data.nbytes * (backend == "casadi")
+        assert peak <= products + 2**17  # parts of the index arrays are compared at a time
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax", "casadi"])
+def test_what_was_found_is_kept_in_a_file_and_in_a_pickle(
+    backend: str, tmp_path: Any, monkeypatch: Any
+) -> None:
+    from polyad.sparse.detection import TracingDetector
+
+    for prepare, f in ((ad.prepare_jacobian, arrow), (ad.prepare_hessian, energy)):
+        p = prepare(f, X, backend=ad.Sparse(backend), on_mismatch="reprepare")
+        p.save(tmp_path / "known")
+        packed = pickle.dumps(p)
+        with monkeypatch.context() as patch:
+            patch.setattr(TracingDetector, "jacobian_sparsity", None)
+            patch.setattr(TracingDetector, "hessian_sparsity", None)
+            patch.setattr("polyad.sparse.choice.color", None)
+            q = prepare(f, X, backend=ad.Sparse(backend, ad.KnownPattern.load(tmp_path / "known")))
+            r = pickle.loads(packed)
+            for other in (q, r):
+                assert np.array_equal(other(X + 1).toarray(), p(X + 1).toarray())
+                assert other.pattern == p.pattern and other.ncolors == p.ncolors
+        assert repr(r.backend) == repr(p.backend)
+        assert np.array_equal(r(X[:4]).toarray(), p(X[:4]).toarray())  # of another size it is found anew
+        twice = pickle.loads(pickle.dumps(r))
+        assert np.array_equal(twice(X).toarray(), p(X).toarray())
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Any) -> None:
+    pattern = ad.sparse.Pattern.from_scipy(UPPER)
+    colors = ad.sparse.color(pattern)
+    with pytest.raises(PatternError, match="color that one"):
+        ad.KnownPattern(TRIDIAGONAL, colors)
+    ad.KnownPattern(pattern, colors).save(tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as found:
+        parts = dict(found)
+    parts["columns"] = np.zeros(N, dtype=int)
+    np.savez(tmp_path / "b.npz", **parts)
+    wrong = ad.KnownPattern.load(tmp_path / "b.npz")
+    with pytest.raises(PatternError, match="does not fit the pattern"):
+        ad.jacobian(chain, X, backend=ad.Sparse("numpy", wrong, check=False))
+    np.savez(tmp_path / "c.npz", **{**parts, "columns": np.zeros(2, dtype=int)})
+    with pytest.raises(PatternError, match="as many whole numbers"):
+        ad.KnownPattern.load(tmp_path / "c.npz")
+    with pytest.raises(UnsupportedOperatorError, match="Sparse"):
+        ad.prepare_jacobian(chain, X).save(tmp_path / "d")
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax"])
+def test_second_order_in_every_form(backend: str) -> None:
+    def f(a: Any, x: Any, scale: float) -> Any:
+        return scale * (np.sum(a * x) + np.sum(x[1:] * x[:-1])), {"first": x[0]}
+
+    a, wanted = X[::-1].copy(), np.zeros((2 * N, 2 * N))
+    wanted[:N, N:] = wanted[N:, :N] = np.eye(N)
+    wanted[N:, N:] = np.eye(N, k=1) + np.eye(N, k=-1)
+    p = ad.prepare_hessian(f, a, X, 1.0, argnums=(0, 1), has_aux=True, backend=ad.Sparse(backend))
+    assert p.ncolors <= 4
+    blocks, aux = p(a, X, 2.0)
+    assert blocks[0][0].nnz == 0 and float(aux["first"]) == X[0]
+    assert np.allclose(np.block([[b.toarray() for b in row] for row in blocks]), 2 * wanted)
+    (y, aux), g, blocks = p.value_and(a, X, 3.0, out=blocks)
+    assert np.allclose(np.block([[b.toarray() for b in row] for row in blocks]), 3 * wanted)
+    assert (
+        np.isclose(y, f(a, X, 3.0)[0])
+        and np.allclose(g[0], 3 * X)
+        and np.allclose(g[1][0], 3 * (a[0] + X[1]))
+    )
+    flat = ad.Sparse(backend, flat=True, format="csc")
+    y, g, whole = ad.value_gradient_and_hessian(
+        lambda *args: f(*args, 1.0)[0], a, X, argnums=(0, 1), backend=flat
+    )
+    assert whole.format == "csc" and np.allclose(whole.toarray(), wanted)
+    whole, aux = ad.jacobian(lambda a: (a**2, a), a, has_aux=True, backend=flat)
+    assert np.allclose(whole.diagonal(), 2 * a)
+
+
+def test_more_entries_than_an_int_can_count() -> None:
+    from polyad.systems.contract import Compression
+    from polyad.systems.derive.compressed import tables
+
+    wide = ad.sparse.Pattern.from_coordinates((2, 2**31 + 5), [0, 1, 1], [2**31 + 1, 3, 0])
+    assert wide.indices.dtype == wide.indptr.dtype == np.int64
+    assert wide.indices.tolist() == [2**31 + 1, 0, 3] and wide.shape[1] == 2**31 + 5
+    assert ad.sparse.Pattern.from_scipy(wide.to_scipy()) == wide
+    p = ad.prepare_jacobian(chain, X, backend=ad.Sparse("numpy"))
+    none = np.zeros(0, dtype=int)
+    far = Compression((512, 1), none, none, none, none, 2**23, none, 0, np.array([2**32 - 1]))
+    assert tables(p.problem, far).leaves[-1].tolist() == [2**32 - 1]

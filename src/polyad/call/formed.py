@@ -98,6 +98,16 @@ class Sparsity:
         coloring = self.coloring
         return None if coloring is None else coloring.groups
 
+    def save(self, path: Any) -> None:
+        """Write pattern and colors of a sparse result to a file.
+
+        ``polyad.KnownPattern.load(path)`` is the detector that knows them: with it nothing is searched.
+        """
+        from polyad.sparse.known import KnownPattern
+
+        form = self._sparse()
+        KnownPattern(form.pattern, form.coloring).save(path)
+
     def spy(self) -> str:
         """The pattern as text."""
         return str(self._sparse().pattern.spy())

@@ -25,6 +25,8 @@ from polyad.errors import NotPicklableError
 
 if TYPE_CHECKING:
     from polyad.call.function.foreign_traces import Guests
+    from polyad.systems.base import Backend
+    from polyad.systems.contract import Form
 
 __all__ = ["Travels"]
 
@@ -37,6 +39,8 @@ class Travels:
     operator: ClassVar[str]
     f: Callable[..., Any]
     on_mismatch: str
+    backend: Backend
+    _form: Form | None
     _guests: Guests | None
     _examples: tuple[Any, ...]
     _example_of_seed: Any
@@ -68,6 +72,8 @@ class Travels:
                 "prepare it outside to send or copy it"
             )
         options = {**self._options(), "on_mismatch": self.on_mismatch}
+        if self._form is not None:  # what took long to be found need not be found again
+            options["backend"] = self.backend.kept(self._form)
         if self._example_of_seed is not None:
             options["seed"] = self._example_of_seed
         return type(self), self.f, self._examples, options

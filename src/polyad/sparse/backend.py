@@ -11,13 +11,20 @@ import numpy as np
 from polyad.arrays.libraries import library, library_of
 from polyad.arrays.types import Array
 from polyad.combine.wrapper import Passing
-from polyad.errors import ArgumentError, FunctionNotSupportedError, PolyadError
+from polyad.errors import (
+    ArgumentError,
+    FunctionNotSupportedError,
+    PolyadError,
+    PreparationMismatchError,
+)
 from polyad.sparse.check import check_product
 from polyad.sparse.choice import chosen
 from polyad.sparse.detection import detector_of
 from polyad.sparse.form import DENSE, SCIPY, SparseForm
+from polyad.sparse.known import Kept, KnownPattern
 from polyad.sparse.pattern import Pattern
 from polyad.sparse.plan import compression, uncolored
+from polyad.systems.base import Backend
 from polyad.systems.contract import Compression, Executable, Kernel, Leaves, Problem
 from polyad.systems.derive import compressed
 
@@ -32,6 +39,9 @@ class _Matrix:
     form: SparseForm
     plan: Compression
     second: bool
+    # the whole numbers among the constants that the pattern was found for, and who finds that for others
+    fixed: tuple[Array, ...]
+    detector: Any
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -102,8 +112,7 @@ class Sparse(Passing):
         changed = [
             f"{f.name}={getattr(self, f.name)!r}"
             for f in fields
-            if getattr(self, f.name) is not f.default
-            and not (isinstance(getattr(self, f.name), str) and getattr(self, f.name) == f.default)
+            if repr(getattr(self, f.name)) != repr(f.default)
         ]
         return f"Sparse({', '.join([repr(self._inner), *changed])})"
 
@@ -122,19 +131,29 @@ class Sparse(Passing):
 
     def _matrix(self, problem: Problem, *, second: bool) -> Kernel:
         inner = self._inner
-        pattern = self._pattern(problem, second=second)
+        detector = detector_of(self.detector, inner)
+        pattern = self._pattern(detector, problem, second=second)
+        name = "hessian" if second else "jacobian"
+        own = name in inner.compresses
         coloring = None
-        if inner.colors and self.coloring == "auto":
+        if own and isinstance(self.coloring, str) and self.coloring == "auto":
             plan = uncolored(pattern)
         else:
-            coloring = chosen(self.coloring, pattern, self, second=second)
+            known = getattr(detector, "coloring", None)
+            coloring = chosen(self.coloring, pattern, self, second=second, known=known)
             plan = compression(pattern, coloring)
-        if inner.colors and coloring is not None:
+        make: Any = getattr(type(inner), f"sparse_{name}")
+        if own and coloring is not None:
+            if not inner.exact:
+                raise ArgumentError(
+                    f"{inner!r} approximates, and entry by entry it does so best: leave out coloring="
+                )
             # compressed by products, as the caller wants it, not by the backend itself
-            make = compressed.hessian if second else compressed.jacobian
-            kernel = make(inner, problem, plan)
-        else:
-            kernel = (inner.sparse_hessian if second else inner.sparse_jacobian)(problem, plan)
+            make = getattr(Backend, f"sparse_{name}")
+        if library(inner.library).plain and make is getattr(Backend, f"sparse_{name}"):
+            # the gather costs nothing more outside, where its result is written to where the caller wants it
+            plan = dataclasses.replace(plan, index=None)
+        kernel = make(inner, problem, plan)
         form = SparseForm(
             pattern,
             coloring,
@@ -143,14 +162,26 @@ class Sparse(Passing):
             format=self.format,
             flat=self.flat,
             source=library(inner.library),
-            decompress=_decompression(plan, coloring),
+            decompress=coloring.plan if coloring is not None and plan.index is None else None,
         )
         why = "" if coloring is None else f", {coloring!r}"
         words = f"{kernel.words}; {describe(pattern)}{why}"
-        return Kernel(kernel.call, words, own=_Matrix(kernel, form, plan, second))
+        fixed = () if getattr(detector, "for_all_constants", False) else _copies(self._whole(problem.c))
+        searching = getattr(detector, "searching", detector)
+        return Kernel(kernel.call, words, own=_Matrix(kernel, form, plan, second, fixed, searching))
 
-    def _pattern(self, problem: Problem, *, second: bool) -> Pattern:
-        detector = detector_of(self.detector, self._inner)
+    def _whole(self, c: Leaves) -> tuple[Array, ...]:
+        """The whole numbers among the constants."""
+        source, found = library(self._inner.library), []
+        for leaf in c:
+            mine = library_of(leaf) is source
+            if not (mine and source.is_traced(leaf)):
+                array = np.asarray(source.to_numpy(leaf) if mine else leaf)
+                if array.dtype.kind in "biu":
+                    found.append(array)
+        return tuple(found)
+
+    def _pattern(self, detector: Any, problem: Problem, *, second: bool) -> Pattern:
         detect = detector.hessian_sparsity if second else detector.jacobian_sparsity
         try:
             found: Pattern = detect(problem)
@@ -163,6 +194,11 @@ class Sparse(Passing):
                 "detector=polyad.sparse.DenseDetector() if it is small"
             ) from error
         return found
+
+    def kept(self, form: Any) -> Sparse:
+        known = KnownPattern(form.pattern, form.coloring)
+        detector = self.detector.detector if isinstance(self.detector, Kept) else self.detector
+        return self.replace(detector=Kept(known, detector))
 
     # -- surroundings -------------------------------------------------------------------------------
 
@@ -179,10 +215,16 @@ class Sparse(Passing):
         executable = inner.finish(matrix.kernel, problem, given, prepared=prepared)
         form = matrix.form
 
+        fixed = self._same(matrix, problem)
+
         def full(x: Leaves, c: Leaves) -> Any:
+            if fixed is not None:
+                fixed(c)
             return executable.full(x, c, *given)
 
         def result(x: Leaves, c: Leaves) -> Leaves:
+            if fixed is not None:
+                fixed(c)
             return executable.result(x, c, *given)
 
         why = "" if form.coloring is None else f" ({form.coloring.method})"
@@ -200,6 +242,32 @@ class Sparse(Passing):
             return dense(outcome[0]), *outcome[1:]
 
         return Executable(dense_full, lambda x, c: dense(result(x, c)), strategy)
+
+    def _same(self, matrix: _Matrix, problem: Problem) -> Callable[[Leaves], None] | None:
+        """The check of the whole numbers for which the pattern was found: others must have the same."""
+        if not matrix.fixed:
+            return None
+        known, pattern = [matrix.fixed], matrix.form.pattern
+
+        def check(c: Leaves) -> None:
+            now = self._whole(c)
+            if len(now) == len(known[0]) and all(map(np.array_equal, now, known[0])):
+                return
+            searching = None
+            if len(now) == len(matrix.fixed) and matrix.detector is not None:
+                searching = dataclasses.replace(problem, c=c)
+            if (
+                searching is None
+                or self._pattern(matrix.detector, searching, second=matrix.second) != pattern
+            ):
+                raise PreparationMismatchError(
+                    f"the pattern of {problem.label} was found for the whole numbers among its constant "
+                    "arguments, which say where entries are; for others it is, or may be, another: prepare "
+                    "again, or pass detector=polyad.KnownPattern(S) with a pattern for all of them"
+                )
+            known[0] = _copies(now)
+
+        return check
 
     def _check(
         self, result: Callable[..., Leaves], problem: Problem, matrix: _Matrix, *, prepared: bool
@@ -237,6 +305,10 @@ class Sparse(Passing):
         check_product(pattern, entries, product, eps=eps, exact=inner.exact, transposed=pulls, what=what)
 
 
+def _copies(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+    return tuple(a.copy() for a in arrays)
+
+
 def _transposed(pattern: Pattern, entries: Array) -> tuple[Pattern, Array]:
     import scipy.sparse
 
@@ -244,18 +316,6 @@ def _transposed(pattern: Pattern, entries: Array) -> tuple[Pattern, Array]:
         (np.arange(pattern.nnz), pattern.indices, pattern.indptr), shape=pattern.shape
     ).T.tocsr()
     return pattern.T, entries[numbers.data]
-
-
-def _decompression(plan: Compression, coloring: Any) -> Callable[[Array], Array] | None:
-    """From the products to the entries, where these are not gathered in the kernel."""
-    if plan.index is not None or coloring is None:
-        return None
-
-    def decompress(products: Array) -> Array:
-        found: Array = coloring.decompress(products)
-        return found
-
-    return decompress
 
 
 def describe(pattern: Pattern) -> str:

@@ -18,10 +18,18 @@ __all__ = ["chosen"]
 ENOUGH = 3
 
 
-def chosen(wanted: Any, pattern: Pattern, backend: Backend, *, second: bool) -> Coloring:
-    """The coloring that the caller wants, or the one with the fewest products of what the backend has."""
+def chosen(wanted: Any, pattern: Pattern, backend: Backend, *, second: bool, known: Any = None) -> Coloring:
+    """The coloring that the caller wants, or the one with the fewest products of what the backend has.
+
+    ``known`` came with the pattern and is taken where it fits, if the caller leaves the choice.
+    """
+    if isinstance(wanted, str) and known is not None and not _misfit(known, pattern, backend, second=second):
+        return known
     if hasattr(wanted, "column_colors"):
-        return _given(wanted, pattern, second=second)
+        misfit = _misfit(wanted, pattern, backend, second=second)
+        if misfit:
+            raise PatternError(misfit)
+        return wanted
     if not callable(wanted) and wanted != "auto":
         raise ArgumentError(
             f"coloring={wanted!r}: pass 'auto', a Coloring, or a callable such as polyad.sparse.color"
@@ -42,11 +50,19 @@ def chosen(wanted: Any, pattern: Pattern, backend: Backend, *, second: bool) -> 
     return best
 
 
-def _given(coloring: Any, pattern: Pattern, *, second: bool) -> Any:
+def _misfit(coloring: Any, pattern: Pattern, backend: Backend, *, second: bool) -> str:
+    """Why a coloring cannot be used for a matrix of that pattern; empty where it can."""
     if coloring.pattern != pattern:
-        raise PatternError(
-            f"the coloring is of {coloring.pattern!r}, the matrix here has {pattern!r}: color that one"
-        )
-    if second and coloring.row_colors is not None:
-        raise PatternError("a Hessian is compressed by its columns: color with partition='column'")
-    return coloring
+        return f"the coloring is of {coloring.pattern!r}, the matrix here has {pattern!r}: color that one"
+    if second:
+        rows = coloring.row_colors is not None
+        return "a Hessian is compressed by its columns: color with partition='column'" * rows
+    if coloring.symmetric:
+        return "a Jacobian need not be symmetric as the matrix of this coloring: leave symmetric=True out"
+    for count, has, kind, lacks in (
+        (coloring.pushes, backend.forward, "row", "forward"),
+        (coloring.pulls, backend.reverse, "column", "reverse"),
+    ):
+        if count and not has:
+            return f"{backend!r} has no {lacks} mode, which the coloring needs: color with partition={kind!r}"
+    return ""

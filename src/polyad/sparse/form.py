@@ -11,6 +11,7 @@ from polyad.arrays.libraries import Library
 from polyad.arrays.types import Array, Leaves
 from polyad.errors import ArgumentError, OutMismatchError
 from polyad.sparse.blocks import Block, blocks_of
+from polyad.sparse.decompression import Decompression
 
 if TYPE_CHECKING:
     from polyad.sparse.pattern import Pattern
@@ -57,7 +58,7 @@ class SparseForm:
         format: str,
         flat: bool,
         source: Library,
-        decompress: Callable[[Array], Array] | None = None,
+        decompress: Callable[..., Array] | None = None,
     ) -> None:
         self.pattern, self.coloring, self.format, self.source = pattern, coloring, format, source
         self.decompress = decompress
@@ -65,6 +66,12 @@ class SparseForm:
         self.inputs = problem.inputs
         self.single = flat
         self.blocks = blocks_of(pattern, self.outputs, self.inputs, whole=flat, by_columns=format == "csc")
+        # where each entry stands alone in a product, every block takes its own out of all of them
+        self.gathers: list[Decompression] | None = None
+        if isinstance(decompress, Decompression) and decompress.direct:
+            self.gathers = [
+                Decompression(decompress.size, block.of(decompress.index)) for block in self.blocks
+            ]
         self._makers: list[Callable[[Any], Any]] | None = None
         if format not in (*SCIPY, DENSE) and format not in source.sparse_kinds:
             known = ", ".join(map(repr, (*SCIPY, DENSE, *source.sparse_kinds)))
@@ -80,6 +87,10 @@ class SparseForm:
 
     def made(self, result: Leaves) -> list[Any]:
         """The matrices, each in memory of its own."""
+        if self.gathers is not None and self.format in SCIPY:
+            products = self._numbers(result[0])
+            found = zip(self.blocks, self.gathers, strict=True)
+            return [self._matrix(block, gather(products)) for block, gather in found]
         entries = self.entries(result)
         if self.format in SCIPY:
             data = self._numbers(entries, own=True)
@@ -171,6 +182,14 @@ class SparseForm:
 
     def fill(self, places: Sequence[Any], result: Leaves) -> None:
         """Write the entries into matrices that were checked."""
+        if self.gathers is not None:
+            products = self._numbers(result[0])
+            for place, gather in zip(places, self.gathers, strict=True):
+                if place.data.dtype == products.dtype and place.data.flags.c_contiguous:
+                    gather(products, place.data)
+                else:
+                    place.data[...] = gather(products)
+            return
         data = self._numbers(self.entries(result))
         for place, block in zip(places, self.blocks, strict=True):
             if block.where is None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from polyad.errors import PatternError
+from polyad.sparse.coloring.result import Coloring
+from polyad.sparse.detection import detector_of
 from polyad.sparse.pattern import Pattern
 
 if TYPE_CHECKING:
+    from polyad.systems.base import Backend
     from polyad.systems.contract import Problem
 
-__all__ = ["KnownPattern"]
+__all__ = ["Kept", "KnownPattern"]
 
 
 class KnownPattern:
@@ -24,6 +30,8 @@ class KnownPattern:
         Where the Jacobian (or the Hessian) may have entries, all output entries in a row by all input
         entries in a row. Of a sparse matrix the stored entries count, zeros among them; of an array those
         that are not zero.
+    coloring : Coloring, optional
+        A coloring of it, which is taken where it suits the backend and the caller asks for no other.
 
     Examples
     --------
@@ -33,21 +41,60 @@ class KnownPattern:
     array([2., 4., 6.])
     """
 
-    def __init__(self, pattern: Any) -> None:
+    # whether the pattern holds whatever the whole numbers among the constant arguments are
+    for_all_constants = True
+    # who finds the pattern for others
+    searching = None
+
+    def __init__(self, pattern: Any, coloring: Coloring | None = None) -> None:
         self.pattern = pattern_of(pattern)
+        if coloring is not None and coloring.pattern != self.pattern:
+            raise PatternError(
+                f"the coloring is of {coloring.pattern!r}, the pattern is {self.pattern!r}: color that one"
+            )
+        self.coloring = coloring
 
     def __repr__(self) -> str:
         return f"KnownPattern({self.pattern!r})"
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write pattern and colors to a file of NumPy's format ``npz``."""
+        parts: dict[str, Any] = {
+            "shape": np.array(self.pattern.shape),
+            "indptr": self.pattern.indptr,
+            "indices": self.pattern.indices,
+        }
+        if self.coloring is not None:
+            parts |= self.coloring.parts()
+        with Path(path).open("wb") as file:  # a name is left as it is, to which NumPy would add ".npz"
+            np.savez_compressed(file, **parts)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> KnownPattern:
+        """What ``save``, or ``save`` of a prepared sparse derivative, has written.
+
+        Whole numbers among the constant arguments must stay what they are at preparation, as with a pattern
+        that is found: which entries there are may depend on them.
+        """
+        with np.load(path) as found:
+            m, n = found["shape"].tolist()
+            pattern = Pattern((m, n), found["indptr"], found["indices"])
+            coloring = Coloring.of_parts(pattern, found) if "symmetric" in found else None
+        made = cls(pattern, coloring)
+        made.for_all_constants = False
+        return made
+
+    def fits(self, shape: tuple[int, int]) -> bool:
+        """Whether it is a pattern of matrices of that shape."""
+        return tuple(self.pattern.shape) == shape
+
     def jacobian_sparsity(self, problem: Problem) -> Pattern:
         """The pattern, if it has the shape of the problem's Jacobian."""
-        shape = (sum(s.size for s in problem.outputs), sum(s.size for s in problem.inputs))
-        return self._fitting(problem, "Jacobian", shape)
+        return self._fitting(problem, "Jacobian", _shape(problem, second=False))
 
     def hessian_sparsity(self, problem: Problem) -> Pattern:
         """The pattern, if it has the shape of the problem's Hessian and is symmetric."""
-        count = sum(s.size for s in problem.inputs)
-        found = self._fitting(problem, "Hessian", (count, count))
+        found = self._fitting(problem, "Hessian", _shape(problem, second=True))
         other = found.T
         if not (np.array_equal(found.indptr, other.indptr) and np.array_equal(found.indices, other.indices)):
             raise PatternError(
@@ -57,12 +104,66 @@ class KnownPattern:
         return found
 
     def _fitting(self, problem: Problem, what: str, shape: tuple[int, int]) -> Pattern:
-        if tuple(self.pattern.shape) != shape:
+        if not self.fits(shape):
             raise PatternError(
                 f"the {what} of {problem.label} has shape {shape} (all output entries by all input entries), "
                 f"the known pattern has shape {tuple(self.pattern.shape)}"
             )
         return self.pattern
+
+
+def _shape(problem: Problem, *, second: bool) -> tuple[int, int]:
+    columns = sum(s.size for s in problem.inputs)
+    return (columns if second else sum(s.size for s in problem.outputs)), columns
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """What a preparation found, for another one of the same; a detector for problems of other shapes."""
+
+    known: KnownPattern
+    detector: Any
+    backend: Backend | None = None
+
+    def __repr__(self) -> str:
+        return repr(self.detector)
+
+    @property
+    def coloring(self) -> Coloring | None:
+        """The coloring that was used."""
+        return self.known.coloring
+
+    @property
+    def for_all_constants(self) -> bool:
+        """Whether the pattern holds whatever the whole numbers among the constants are."""
+        return getattr(self.detector, "for_all_constants", False)
+
+    @property
+    def searching(self) -> Any:
+        """Who finds the pattern for other whole numbers."""
+        assert self.backend is not None
+        found = detector_of(self.detector, self.backend)
+        return getattr(found, "searching", found)
+
+    def bound(self, backend: Backend) -> Kept:
+        """The same for a backend."""
+        return dataclasses.replace(self, backend=backend)
+
+    def jacobian_sparsity(self, problem: Problem) -> Pattern:
+        """The pattern of the Jacobian."""
+        if self.known.fits(_shape(problem, second=False)):
+            return self.known.jacobian_sparsity(problem)
+        assert self.backend is not None
+        found: Pattern = detector_of(self.detector, self.backend).jacobian_sparsity(problem)
+        return found
+
+    def hessian_sparsity(self, problem: Problem) -> Pattern:
+        """The pattern of the Hessian."""
+        if self.known.fits(_shape(problem, second=True)):
+            return self.known.hessian_sparsity(problem)
+        assert self.backend is not None
+        found: Pattern = detector_of(self.detector, self.backend).hessian_sparsity(problem)
+        return found
 
 
 def pattern_of(given: Any) -> Pattern:

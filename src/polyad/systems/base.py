@@ -77,8 +77,8 @@ class Backend:
         Whether large constants of a kernel should be arguments of it, as in compiled programs.
     own_forms : frozenset of str
         The operators whose results are not blocks of arrays.
-    colors : bool
-        Whether it compresses sparse matrices by itself, so that no coloring is needed.
+    compresses : frozenset of str
+        The operators whose sparse matrices it computes natively from the pattern, without a coloring.
     native : bool
         Whether it differentiates functions that are written for its framework's own arrays.
     tolerances : tuple of float, optional
@@ -102,7 +102,7 @@ class Backend:
     keeps_boxes: ClassVar[bool] = False
     takes_tables: ClassVar[bool] = False
     own_forms: ClassVar[frozenset[str]] = frozenset()
-    colors: ClassVar[bool] = False
+    compresses: ClassVar[frozenset[str]] = frozenset()
     native: ClassVar[bool] = True
     complex_inputs: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Variant]] = {}
@@ -295,6 +295,10 @@ class Backend:
     def explain(self, error: Exception) -> str | None:
         """The remedy for an error out of the framework, or None if it is the user's own."""
         return None
+
+    def kept(self, form: Any) -> Backend:
+        """The backend with what a preparation found (``Executable.form``), to prepare the same again."""
+        return self
 
     def replace(self, **options: Any) -> Self:
         """A copy with other options."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from polyad.arrays.types import Array
+from polyad.errors import PatternError
 from polyad.sparse.decompression import Decompression, plan
 
 if TYPE_CHECKING:
@@ -125,6 +127,33 @@ class Coloring:
         if pulled is not None:
             products = np.concatenate([np.asarray(products).reshape(-1), np.asarray(pulled).reshape(-1)])
         return self.plan(products, out, work)
+
+    def parts(self) -> dict[str, Any]:
+        """All but the pattern, as arrays for a file."""
+        colors = {"columns": self.column_colors, "rows": self.row_colors}
+        words = {"decompression": self.decompression, "method": self.method}
+        numbers = {"symmetric": self.symmetric, "lower_bound": self.lower_bound}
+        return {k: np.asarray(v) for k, v in (colors | words | numbers).items() if v is not None}
+
+    @classmethod
+    def of_parts(cls, pattern: Pattern, parts: Mapping[str, Any]) -> Coloring:
+        """The coloring of ``parts``; whether it fits the pattern is checked when its plan is made."""
+        colors = {name: parts[name] if name in parts else None for name in ("columns", "rows")}
+        for name, size in (("columns", pattern.shape[1]), ("rows", pattern.shape[0])):
+            found = colors[name]
+            if found is not None and (
+                found.shape != (size,) or found.dtype.kind != "i" or np.any(found < -1)
+            ):
+                raise PatternError(f"the colors of {size} {name} are as many whole numbers from -1 on")
+        return cls(
+            pattern,
+            colors["columns"],
+            colors["rows"],
+            bool(parts["symmetric"]),
+            str(parts["decompression"]),
+            str(parts["method"]),
+            int(parts["lower_bound"]),
+        )
 
     def __repr__(self) -> str:
         m, n = self.pattern.shape

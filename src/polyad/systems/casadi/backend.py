@@ -66,7 +66,7 @@ class CasADi(Backend):
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
     complex_inputs: ClassVar[bool] = False
     keeps_boxes: ClassVar[bool] = True
-    colors: ClassVar[bool] = True
+    compresses: ClassVar[frozenset[str]] = frozenset({"jacobian", "hessian"})
     native: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

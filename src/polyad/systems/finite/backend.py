@@ -110,6 +110,8 @@ class FiniteDifferences(Backend):
     exact: ClassVar[bool] = False
     tolerances: ClassVar[tuple[float, float]] = (1e-7, 1e-4)
     sweeps: ClassVar[bool] = True
+    # second differences are taken entry by entry, each with its own steps
+    compresses: ClassVar[frozenset[str]] = frozenset({"hessian"})
     estimates: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

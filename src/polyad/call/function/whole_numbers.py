@@ -125,10 +125,13 @@ def _within(
                     yield from _within(getattr(member, "fget", member), names, depth, seen, says)
 
 
+# what code says depends on nothing else, and unprepared calls ask each time
+@functools.lru_cache(maxsize=512)
 def _counts(code: types.CodeType) -> bool:
     return not NAMES.isdisjoint(code.co_names) or _compares(code)
 
 
+@functools.lru_cache(maxsize=512)
 def _is_said_otherwise(code: types.CodeType) -> bool:
     if not OTHERWISE.isdisjoint(code.co_names):
         return True

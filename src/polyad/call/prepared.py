@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import functools
 import operator
 import threading
 from collections.abc import Callable
@@ -182,10 +181,10 @@ class Prepared(Described):
         # an example of the direction that was made up here stands for none that is called with
         self._given = (x, c, seeds) if self.once and (seed is not None or not seeds) else None
 
-    @functools.cached_property
-    def _enter(self) -> Callable[[tuple[Any, ...]], tuple[Leaves, Leaves]]:
-        """The check and conversion of the arguments of a call, which a single one may not need."""
-        return self.signature.enter(self._source)
+    def _enter(self, args: tuple[Any, ...]) -> tuple[Leaves, Leaves]:
+        """Check and convert the arguments of a call; made at the first, as a single call may not need it."""
+        entry = self._enter = self.signature.enter(self._source)  # type: ignore[method-assign, assignment]
+        return entry(args)
 
     # -- what a subclass says -------------------------------------------------------------------
 

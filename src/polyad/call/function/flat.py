@@ -14,13 +14,8 @@ from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.arrays.types import Leaves
 from polyad.call.function.constants import Constants
 from polyad.call.function.foreign_traces import array_in, lost
-from polyad.call.function.lifting import (
-    Lifting,
-    asks_for_numbers,
-    drops_derivatives,
-    ignores_flags,
-    speaks_of,
-)
+from polyad.call.function.lifting import Lifting
+from polyad.call.function.mentions import Mentions
 from polyad.call.inputs.signature import Signature
 from polyad.errors import FunctionNotSupportedError, NonScalarOutputError, OutputTypeError
 from polyad.systems.base import Backend
@@ -60,9 +55,10 @@ class FlatFunction:
         scalar: bool,
     ) -> None:
         self._f = f
+        self._mentions = Mentions(f)
         self._signature = signature
         self._constants = Constants(f, signature)
-        if self._constants.guards and ignores_flags(f):
+        if self._constants.guards and self._mentions.ignores_flags:
             self._constants.copy()
         self._caches: tuple[int, ...] = ()
         if signature.plain:
@@ -73,12 +69,12 @@ class FlatFunction:
             self._caches = tuple([k for k, a in enumerate(arguments) if a.cache])
         self._active = signature.active
         # few frameworks can write to their own arrays, and none follows all of it
-        writes = bool(self._caches) and backend.lift is None and not speaks_of(f, backend.lifts_to)
+        writes = bool(self._caches) and backend.lift is None and not self._mentions.library(backend.lifts_to)
         self._lifting: Lifting | None = None
         self._call: Callable[[Leaves, Leaves], Any] = self._constants
         if backend.lifts_to:
             self._lifting = self._call = Lifting(
-                f,
+                self._mentions,
                 self._constants,
                 backend.lifts_to,
                 writes or backend.lift,
@@ -139,7 +135,7 @@ class FlatFunction:
     @property
     def stops(self) -> bool:
         """Whether the user's code drops derivatives by a framework's own means."""
-        return drops_derivatives(self._f)
+        return self._mentions.stops
 
     @property
     def may_look(self) -> bool:
@@ -149,7 +145,7 @@ class FlatFunction:
     @property
     def asks_for_numbers(self) -> bool:
         """Whether the user's code takes plain numbers out of arrays."""
-        return asks_for_numbers(self._f)
+        return self._mentions.numbers
 
     def remote(self, xs: Sequence[Leaves], c: Leaves) -> tuple[Remote, list[tuple[Any, ...]]]:
         """For other processes: the user's function with its constants, and the active arguments.

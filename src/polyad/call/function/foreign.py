@@ -17,7 +17,7 @@ import numpy as np
 
 from polyad.arrays.libraries import libraries, loaded
 from polyad.arrays.user_code import is_users, package_in, steps
-from polyad.call.function.lifting import packages_of
+from polyad.call.function.mentions import packages_of
 from polyad.systems.base import Backend
 from polyad.systems.registry import load, names
 

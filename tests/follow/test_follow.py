@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,22 +11,7 @@ import polyad as ad
 from polyad.engine.follow.places import Namespace
 from polyad.engine.follow.reach import _NAMESPACES
 
-HERE = Path(__file__).parent
 X = np.array([0.3, 1.2, 1.7])
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory):
-    """The package, in a folder of installed ones."""
-    folder = tmp_path_factory.mktemp("lib") / "site-packages" / "wildly"
-    folder.mkdir(parents=True)
-    (folder / "__init__.py").write_text((HERE / "installed.py").read_text())
-    spec = importlib.util.spec_from_file_location("wildly", folder / "__init__.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["wildly"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["wildly"]
 
 
 def differences(f, x, h=1e-5):
@@ -107,7 +89,7 @@ def test_errors_of_the_function_stay_its_own(package):
     with pytest.raises(KeyboardInterrupt):
         ad.gradient(interrupted, X, follow=True)
     assert all(vars(package)[k] is v for k, v in before.items())
-    assert all(not place._put and place._count == 0 for place in _NAMESPACES.values())
+    assert all(not place._put and not place._users for place in _NAMESPACES.values())
 
 
 def test_nesting(package):
@@ -163,7 +145,7 @@ def test_two_threads_differentiate(package):
     for t in threads:
         t.join()
     assert not wrong
-    assert all(not place._put and place._count == 0 for place in _NAMESPACES.values())
+    assert all(not place._put and not place._users for place in _NAMESPACES.values())
 
 
 def test_plain_arguments_give_what_the_original_gives(package):

@@ -33,7 +33,7 @@ class Described(Sparsity, Travels):
     batched: bool
     has_aux: bool
     _flat: FlatFunction
-    _follower: Follower
+    _follower: Follower | None
     _executable: Executable
     _delivery: Delivery
     _others: dict[Any, Any]
@@ -42,7 +42,7 @@ class Described(Sparsity, Travels):
     def strategy(self) -> str:
         """How the derivative is computed, in words."""
         lifted = f", NumPy lifted to {self.backend.lifts_to}" if self._flat.lifted else ""
-        followed = self._follower.packages
+        followed = () if self._follower is None else self._follower.packages
         through = f", followed through {', '.join(followed)}" if followed else ""
         return self._executable.strategy + lifted + through
 

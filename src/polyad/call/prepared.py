@@ -34,11 +34,7 @@ from polyad.call.results import Delivery, check_argument
 from polyad.call.shortest import direct
 from polyad.call.translation import translated
 from polyad.engine.notices import LOOKED, SEEN
-from polyad.errors import (
-    ArgumentError,
-    PolyadError,
-    PreparationMismatchError,
-)
+from polyad.errors import ArgumentError, PolyadError, PreparationMismatchError
 from polyad.systems.base import Backend
 from polyad.systems.contract import Executable, Kernel, Leaves, Problem
 from polyad.systems.operations import Operation, declare
@@ -89,6 +85,9 @@ class Prepared(Described):
     differentiates: ClassVar[bool] = True
     # whether it is one of the operators that backends, benchmarks and scenarios are listed by
     listed: ClassVar[bool] = True
+    # made where something may have to be followed
+    follow: bool | tuple[str, ...] | None = None
+    _follower: Follower | None = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -136,8 +135,9 @@ class Prepared(Described):
             operator=self.operator,
             scalar=self.scalar_output,
         )
-        self.follow = checked_follow(follow)
-        self._follower = Follower(follow, self.backend)
+        if follow is not None:
+            self.follow = checked_follow(follow)
+            self._follower = Follower(follow, self.backend)
         self._flat.inside = self._guests is not None and self._guests.inside
         # of a single call, which comes at once: its leaves, so that it need not look at its arguments again
         self._given: tuple[Leaves, Leaves, tuple[Leaves, ...]] | None = None
@@ -156,16 +156,18 @@ class Prepared(Described):
             except Exception as error:
                 if not (self._flat.relents(error) or self._follows(error, args)):
                     self._raise(error)
-        self._follower.settle(once)
+        if self._follower is not None:
+            self._follower.settle(once)
 
     def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
         """Problem, kernel and executable."""
         before, looked = SEEN.count, (LOOKED.so_far(), LOOKED.rules)
         x, c = (self.signature.as_given(args, self._source) if self.once else None) or self._enter(args)
-        self._follower.begin(self._flat, x, c)
+        if self.follow is not None:
+            self._follower.begin(self._flat, x, c)  # type: ignore[union-attr]
         keep_pages(x + c, square=self.gives in ("jacobian", "hessian"))
         self.problem = Problem(self._flat, x, c, self.backend.outputs, label_of(self.f))
-        if not self.once or self._is_complex():
+        if not self.once or any(spec.is_complex for spec in self.signature.x_specs):
             check_outputs(self)
         self._seeds = self._make_seeds()
         seeds = () if self._seeds is None else (self._example_seed(seed),)
@@ -309,9 +311,6 @@ class Prepared(Described):
 
     # -- checks ---------------------------------------------------------------------------------
 
-    def _is_complex(self) -> bool:
-        return any(spec.is_complex for spec in self.signature.x_specs)
-
     def _make_seeds(self) -> Seeds | None:
         if self.seed_name is None:
             return None
@@ -356,6 +355,7 @@ class Prepared(Described):
 
     def _follows(self, error: Exception, args: tuple[Any, ...]) -> bool:
         """Whether another run gets past an error, followed through packages or farther than before."""
+        self._follower = self._follower or Follower(None, self.backend)
         return self._follower.again(error, self._flat, lambda: self._enter(args))
 
     def _mismatched(self, args: tuple[Any, ...], seed: tuple[Any, ...]) -> Prepared:
@@ -390,7 +390,7 @@ class Prepared(Described):
         """Raise the public error for one out of a framework; the user's own errors stay as they are."""
         if isinstance(error, Mismatch):
             raise  # the exception that is being handled
-        for cause in self._follower.causes(error):
+        for cause in self._follower.causes(error) if self._follower else [error]:
             explained = translated(cause, self.backend, self.f, self._plain)
             if explained is not None or isinstance(cause, PolyadError):
                 break

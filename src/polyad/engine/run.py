@@ -198,8 +198,8 @@ def push(
     rows = [unbox(t) for t in tangents]
     count = rows[0].shape[0]
     PROGRAMS[level] = None
-    ALIVE.add(level)
     try:
+        ALIVE.add(level)
         boxes = tuple([given(Dual(level, enter(leaf), t), leaf) for leaf, t in zip(x, rows, strict=True)])
         outputs, aux = called(f, boxes, *constants)
         values = [outcome(leaf) for leaf in outputs]
@@ -236,8 +236,8 @@ class Recorded:
         self._inputs = [tape.enter(value) for value in values]
         boxes = tuple([given(node, leaf) for node, leaf in zip(self._inputs, x, strict=True)])
         level = tape.level
-        ALIVE.add(level)
         try:
+            ALIVE.add(level)
             outputs, aux = called(f, boxes, *constants)
             self._outputs = [outcome(leaf) for leaf in outputs]
         finally:
@@ -329,8 +329,8 @@ def gradient(f: Function, leaf: np.ndarray, constants: Any) -> Any:
     tape = Tape()
     node = tape.enter(leaf if leaf.shape else leaf[()])
     level = tape.level
-    ALIVE.add(level)
     try:
+        ALIVE.add(level)
         ((out,), _) = called(f, (given(node, leaf),), constants)
         if type(out) is ScalarBox and out._entries is tape:  # a number is known by its place
             place, one = out._index, 1.0

@@ -95,9 +95,10 @@ class Lifting:
             return self._unlifted(out)
         run = _engine()
         level, name = run.new_level(), self._library
-        run.ALIVE.add(level)
-        around, AROUND.library = AROUND.library, name
-        try:
+        around = AROUND.library
+        try:  # Ctrl-C may come between any two calls
+            run.ALIVE.add(level)
+            AROUND.library = name
 
             def enter(leaf: Any) -> Any:
                 if type(leaf) is float:

@@ -76,12 +76,12 @@ class Counterpart:
 class NumberClass(Counterpart):
     """Stands for a class of numbers, which also is the name of a dtype."""
 
-    __slots__ = ()
+    # NumPy asks for one of these, and at length where it finds neither
+    __slots__ = ("__numpy_dtype__", "dtype")
 
-    @property
-    def dtype(self) -> Any:
-        """What NumPy takes it for where it asks for a dtype."""
-        return np.dtype(self.original)
+    def __init__(self, original: Any, own: Callable[..., Any]) -> None:
+        super().__init__(original, own)
+        self.dtype = self.__numpy_dtype__ = np.dtype(original)
 
 
 class Maker(Counterpart):

@@ -9,7 +9,9 @@ from __future__ import annotations
 import dis
 import threading
 import types
+from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
 from polyad.engine.follow.counterparts import BUILTINS, COUNTERPARTS, NumberClass
@@ -22,10 +24,15 @@ _MISSING = object()
 
 
 class Holder:
-    """Somewhere a function can be found by the code of another."""
+    """Somewhere a function can be found by the code of another.
+
+    Whatever ``put`` and ``take`` do may be interrupted at any place, by Ctrl-C, and is then done again.
+    """
 
     def __init__(self) -> None:
-        self._count = 0
+        # the calls that need the counterparts, and whether all of these stand there
+        self._users: set[object] = set()
+        self._standing = False
 
     def put(self) -> None:
         """Put the counterparts there."""
@@ -48,9 +55,10 @@ class Namespace(Holder):
     def __init__(self, names: dict[str, Any]) -> None:
         super().__init__()
         self.names = names
-        self._put: dict[str, tuple[Any, Any]] = {}
+        self._put: tuple[tuple[str, Any, Any], ...] = ()
         self._keys: int = -1
         self._plan: tuple[tuple[str, Any, Any], ...] = ()
+        self._new: dict[str, Any] = {}
 
     def _planned(self) -> tuple[tuple[str, Any, Any], ...]:
         """Names with what stands there and what is put there."""
@@ -67,23 +75,19 @@ class Namespace(Holder):
             if name in used and name not in names and not (isinstance(found, NumberClass) and name in held):
                 plan.append((name, _MISSING, found))
         self._plan, self._keys = tuple(plan), len(names)
+        self._new = {name: new for name, _, new in plan}
         return self._plan
 
     def put(self) -> None:
-        names, put = self.names, self._put
-        for name, old, new in self._planned():
-            put[name] = old, new
-            names[name] = new
+        self._put = self._planned()
+        self.names.update(self._new)  # one call of C: nothing comes between
 
     def take(self) -> None:
-        names, put = self.names, self._put
-        for name, (old, new) in list(put.items()):
-            if names.get(name) is new:
-                if old is _MISSING:
-                    del names[name]
-                else:
-                    names[name] = old
-        put.clear()
+        names = self.names
+        there = [(n, old) for n, old, new in self._put if names.get(n) is new]
+        names.update({n: old for n, old in there if old is not _MISSING})
+        deque(map(names.pop, [n for n, old in there if old is _MISSING], repeat(None)), maxlen=0)
+        self._put = ()
 
 
 class Enclosed(Holder):
@@ -106,9 +110,15 @@ class Enclosed(Holder):
             self._cell.cell_contents = new
 
     def take(self) -> None:
-        if self._old is not _MISSING and self._cell.cell_contents is self._new:
+        if self._old is not _MISSING and self._holds_new():
             self._cell.cell_contents = self._old
         self._old = _MISSING
+
+    def _holds_new(self) -> bool:
+        try:
+            return self._cell.cell_contents is self._new
+        except ValueError:  # emptied in the meantime
+            return False
 
 
 class Defaults(Holder):
@@ -195,20 +205,21 @@ def _compared(code: types.CodeType, classes: list[str]) -> Iterator[str]:
             before = []
 
 
-def entered(places: Iterable[Holder], done: list[Holder]) -> None:
-    """Put counterparts in places where there are none yet; ``done`` has those that are counted."""
+def entered(places: Iterable[Holder], user: object) -> None:
+    """Put counterparts in places where there are none yet, for a call that is known by ``user``."""
     with _LOCK:
         for place in places:
-            done.append(place)
-            place._count += 1
-            if place._count == 1:
+            place._users.add(user)
+            if not place._standing:
                 place.put()
+                place._standing = True
 
 
-def left(places: Iterable[Holder]) -> None:
-    """Take them away from places that nobody needs any more."""
+def left(places: Iterable[Holder], user: object) -> None:
+    """Take them away from places that nobody needs any more; to be called again if it is interrupted."""
     with _LOCK:
         for place in places:
-            place._count -= 1
-            if place._count == 0:
+            place._users.discard(user)
+            if not place._users:
+                place._standing = False
                 place.take()

@@ -51,16 +51,20 @@ class Route:
 
     def run(self, f: Callable[..., Any], *args: Any) -> Any:
         """Call a function that is followed."""
-        done: list[Holder] = []
+        user, places = object(), self.places
         state = FOLLOWING
         depth, buffers = state.depth, state.buffers
         try:
-            entered(self.places, done)
+            entered(places, user)
             state.depth, state.buffers = depth + 1, self.buffers
             return self.recorded(f, *args) if self.recording else f(*args)
         finally:
             state.depth, state.buffers = depth, buffers
-            left(done)
+            try:
+                left(places, user)
+            except BaseException:  # Ctrl-C, which waits
+                left(places, user)
+                raise
 
     def recorded(self, f: Callable[..., Any], *args: Any) -> Any:
         """Call a function, and add what it reaches to what is known."""

@@ -211,8 +211,8 @@ def _reverse(
     def step(*parts: Value) -> list[Value]:
         primals, seeds = list(parts[:inputs]), parts[inputs:]
         tape = Tape()
-        ALIVE.add(tape.level)
         try:
+            ALIVE.add(tape.level)
             nodes = [tape.enter(primals[k]) for k in active]
             for k, entered in zip(active, nodes, strict=True):
                 primals[k] = entered

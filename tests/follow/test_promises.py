@@ -1,0 +1,121 @@
+"""What following promises: nothing else is changed, whatever happens in between."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+
+import numpy as np
+import pytest
+
+import polyad as ad
+from polyad.call.function.foreign_traces import AROUND
+from polyad.engine.core.following import FOLLOWING
+from polyad.engine.core.values import ALIVE
+from polyad.engine.follow.reach import _NAMESPACES
+
+X = np.array([0.3, 1.2, 1.7])
+
+
+class State:
+    """All that a followed call changes for its time."""
+
+    def __init__(self, package):
+        self.package = package
+        self.names = dict(vars(package))
+        self.defaults = package.Model.energy.__defaults__
+        self.cells = [c.cell_contents for c in package.closure.__closure__]
+        self.alive = len(ALIVE)
+
+    def check(self):
+        assert list(vars(self.package)) == list(self.names)
+        assert all(vars(self.package)[k] is v for k, v in self.names.items())
+        assert self.package.Model.energy.__defaults__ is self.defaults
+        found = [c.cell_contents for c in self.package.closure.__closure__]
+        assert all(a is b for a, b in zip(found, self.cells, strict=True))
+        assert not any(place._users or place._put for place in _NAMESPACES.values())
+        assert (FOLLOWING.depth, FOLLOWING.buffers) == (0, True)
+        assert AROUND.library is None
+        assert len(ALIVE) == self.alive
+        assert sys.getprofile() is None
+
+
+def everything(package):
+    return lambda x: package.conversion(x) + package.methods(x) + package.closure(x) + package.buffers(x)
+
+
+def interrupted(call, count, kind):
+    """Run ``call``; Ctrl-C comes at the event of a number. Whether it came."""
+    seen = 0
+
+    def look(frame, event, argument):
+        nonlocal seen
+        if event == kind:
+            seen += 1
+            if seen == count:
+                raise KeyboardInterrupt
+
+    set_ = sys.settrace if kind == "call" else sys.setprofile
+    set_(look)
+    try:
+        call()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        set_(None)
+    return seen >= count
+
+
+# one that comes while a generator is taken down is dropped by Python
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+# Python looks for signals where a function begins and after calls of compiled ones
+@pytest.mark.parametrize("kind", ["call", "c_return"])
+def test_ctrl_c_at_every_place_of_a_call(package, kind):
+    prepared = ad.prepare_gradient(everything(package), X)
+    assert "followed" in repr(prepared)
+    expected = prepared(X)
+    state = State(package)
+    count = step = 1
+    while interrupted(lambda: prepared(X), count, kind):
+        state.check()
+        count += step
+        step = 1 if count < 150 else 7  # the beginning is where counterparts are put
+    assert count > 300
+    assert np.array_equal(prepared(X), expected)
+
+
+def test_ctrl_c_while_it_is_found_out_what_to_follow(package):
+    expected = ad.gradient(everything(package), X)
+    state = State(package)
+    count = 1
+    while interrupted(lambda: ad.gradient(everything(package), X), count, "call"):
+        state.check()
+        count += 1 + count // 10
+    assert np.array_equal(ad.gradient(everything(package), X), expected)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers of signals on this system")
+def test_ctrl_c_at_random_times(package):
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    prepared = ad.prepare_gradient(everything(package), X)
+    expected, state, hits = prepared(X), State(package), 0
+    draw = random.Random(1).uniform
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(200):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, draw(1e-5, 3e-3))
+                for _ in range(20):
+                    prepared(X)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                hits += 1
+                state.check()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert hits > 100
+    assert np.array_equal(prepared(X), expected)

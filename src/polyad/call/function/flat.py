@@ -94,6 +94,7 @@ class FlatFunction:
         self.inside = False
         self.y_structure: Structure | None = None
         self.aux_structure: Structure | None = None
+        self._reach: Any = None
 
     def __call__(self, x: Leaves, c: Leaves) -> tuple[Leaves, Leaves]:
         """Output and aux leaves for active and constant leaves."""
@@ -125,6 +126,7 @@ class FlatFunction:
         if self._lifting is not None:
             call = self._lifting = self._lifting.forced()
         self._call = lambda x, c: reach.run(call, x, c)
+        self._reach = reach
         self._plain, self.y_structure, self.aux_structure = False, None, None
 
     @property
@@ -170,7 +172,10 @@ class FlatFunction:
         from polyad.systems.numpy.backend import NumPy
 
         options: dict[str, Any] = {"operator": self._operator, "scalar": self._scalar}
-        return FlatFunction(self._f, self._signature, NumPy(), has_aux=self._has_aux, **options)
+        made = FlatFunction(self._f, self._signature, NumPy(), has_aux=self._has_aux, **options)
+        if self._reach is not None:
+            made.follow(self._reach)
+        return made
 
     def relents(self, error: BaseException) -> bool:
         """Whether another run, with constants that the function may write to, gets past an error."""

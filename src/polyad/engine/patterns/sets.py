@@ -11,6 +11,7 @@ import itertools
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 from scipy.sparse import _sparsetools as kernels
 
 __all__ = ["IndexSets", "joined"]
@@ -202,6 +203,14 @@ class IndexSets:
         return _marked(IndexSets(indptr, indices, self.columns, full))
 
     # -- the whole ------------------------------------------------------------------------------------
+
+    def transposed(self) -> IndexSets:
+        """A row for each column, of the rows that contain it."""
+        indptr, indices = self.csr()
+        matrix = scipy.sparse.csr_array(
+            (_ones(indices.size), indices, indptr), shape=(self.rows, self.columns)
+        ).tocsc()
+        return _marked(IndexSets(matrix.indptr, matrix.indices, self.rows))
 
     def csr(self) -> tuple[Ints, Ints]:
         """``indptr`` and ``indices`` with the full rows written out."""

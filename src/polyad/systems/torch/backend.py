@@ -32,6 +32,7 @@ from polyad.systems.contract import (
     strategy_of,
 )
 from polyad.systems.derive import linearize
+from polyad.systems.torch import sparsity
 from polyad.systems.torch.finish import as_tensor, compiled, eager, explanation, output_specs
 from polyad.systems.torch.functional import TorchFunc
 from polyad.systems.torch.graph import (
@@ -283,6 +284,24 @@ class Torch(Backend):
             return d2y, graph.y, graph.aux, dy
 
         return self._route("second_derivative", problem, kernel, choice)
+
+    # -- patterns -----------------------------------------------------------------------------
+
+    def jacobian_sparsity(
+        self, problem: Problem, *, local: bool = False, dense: bool = False
+    ) -> tuple[Any, Any]:
+        problem.outputs  # noqa: B018  (under the watch, and says whether it is NumPy code)
+        if getattr(problem.f, "lifted", False):
+            return super().jacobian_sparsity(problem, local=local, dense=dense)
+        return sparsity.jacobian_sets(problem, local=local, dense=dense).csr()
+
+    def hessian_sparsity(
+        self, problem: Problem, *, local: bool = False, dense: bool = False
+    ) -> tuple[Any, Any]:
+        problem.outputs  # noqa: B018  (as above)
+        if getattr(problem.f, "lifted", False):
+            return super().hessian_sparsity(problem, local=local, dense=dense)
+        return sparsity.hessian_sets(problem, local=local, dense=dense).csr()
 
     # -- surroundings -------------------------------------------------------------------------
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib
-import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -22,7 +20,7 @@ from polyad.arrays.libraries import ArraySpec
 from polyad.systems.base import Backend
 from polyad.systems.contract import Kernel, Leaves, Problem, strategy
 from polyad.systems.derive import operators
-from polyad.systems.torch.state import FORWARD_LOCK, STATE, evaluate, transforming
+from polyad.systems.torch.state import FORWARD_LOCK, STATE, evaluate, forward_formulas, transforming
 
 __all__ = ["TorchFunc"]
 
@@ -55,7 +53,8 @@ class TorchFunc(Backend):
         import torch.func
 
         jvp: Any = torch.func.jvp  # torch's own hints leave aux out
-        _warm(self.forward)
+        if self.forward:
+            forward_formulas()
 
         @strategy("forward, torch.func.jvp" if self.forward else "pullback of the pullback")
         def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
@@ -74,7 +73,8 @@ class TorchFunc(Backend):
 
         jvp: Any = torch.func.jvp
         vmap: Any = torch.func.vmap
-        _warm(self.forward)
+        if self.forward:
+            forward_formulas()
         # vmap has no rules for some complex operations, says so in a warning, and loops
         by_one = operators.jvp_batched(self, problem) if any(s.is_complex for s in problem.inputs) else None
 
@@ -146,24 +146,6 @@ class TorchFunc(Backend):
 
 
 @functools.cache
-def _warm(forward: bool) -> None:
-    """Load torch's forward formulas now: torch does it at the first use, in a second, and warns.
-
-    Python does not show them by default. Only where they are errors are they silenced, since the
-    filters belong to all threads.
-    """
-    if not forward:
-        return
-    name = "torch._decomp.decompositions_for_jvp"
-    with FORWARD_LOCK:
-        try:
-            importlib.import_module(name)
-        except DeprecationWarning:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)
-                importlib.import_module(name)
-
-
 def _plain(leaves: Leaves) -> Leaves:
     """Tangents in memory of their own; torch gives missing ones as zeros without memory."""
     return tuple(a.new_zeros(a.shape) if a._is_zerotensor() else a for a in leaves)

@@ -10,7 +10,9 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,7 +20,17 @@ from polyad.arrays.user_code import running_at
 from polyad.errors import FunctionNotSupportedError
 from polyad.systems.contract import Leaves, Problem
 
-__all__ = ["FORWARD_LOCK", "STATE", "depends", "evaluate", "free", "functional", "transforming", "watched"]
+__all__ = [
+    "FORWARD_LOCK",
+    "STATE",
+    "depends",
+    "evaluate",
+    "forward_formulas",
+    "free",
+    "functional",
+    "transforming",
+    "watched",
+]
 
 # Two threads in torch's forward mode give each other wrong numbers without an error.
 FORWARD_LOCK = threading.RLock()
@@ -52,6 +64,22 @@ def transforming() -> bool:
 def functional() -> bool:
     """Whether only ``torch.func`` works here: inside its transforms, and under a tracer."""
     return STATE.tracing or transforming()
+
+
+def forward_formulas() -> None:
+    """Load torch's forward formulas now: torch does it at the first use, in a second, and warns.
+
+    Python does not show them by default. Only where they are errors are they silenced, since the
+    filters belong to all threads.
+    """
+    name = "torch._decomp.decompositions_for_jvp"
+    with FORWARD_LOCK:
+        try:
+            importlib.import_module(name)
+        except DeprecationWarning:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                importlib.import_module(name)
 
 
 def evaluate(problem: Problem, x: Leaves, c: Leaves) -> tuple[Leaves, Leaves]:

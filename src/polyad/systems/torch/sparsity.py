@@ -16,6 +16,7 @@ from polyad.engine.patterns.sets import IndexSets, joined
 from polyad.engine.patterns.supported import Analysis, Supported
 from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
 from polyad.systems.contract import Leaves, Problem
+from polyad.systems.torch import sparsity_windows  # noqa: F401  (fills the table of rules)
 from polyad.systems.torch.sparsity_rules import BLANK, ELEMENTWISE, MOVES, RULES, Context
 from polyad.systems.torch.state import FORWARD_LOCK, STATE, forward_formulas
 
@@ -116,7 +117,7 @@ def pattern_of(problem: Problem, product: Product, seeds: Leaves, *, local: bool
     columns = sum(int(a.numel()) for a in v)
     for decomposed in (False, True):
         graph = _traced(flat, (*given, *v), decomposed=decomposed, local=local)
-        reader = _Reader(Analysis(columns, local=local), dense and decomposed)
+        reader = _GraphReader(Analysis(columns, local=local), dense and decomposed)
         entered: list[Any] = [reader.unknown(a.shape) for a in given]
         start = 0
         for leaf in v:
@@ -192,7 +193,7 @@ def _flat(args: Any) -> Iterator[Any]:
             yield a
 
 
-class _Reader(Reader):
+class _GraphReader(Reader):
     """A graph, read: values are tensors where they are known, else ``Supported``."""
 
     def __init__(self, analysis: Analysis, dense: bool) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.patterns.convolution import convolved, convolved_back, convolved_weights, pooled
 from polyad.engine.patterns.products import contracted
 from polyad.engine.patterns.reading import (
     Reader,
@@ -17,12 +16,11 @@ from polyad.engine.patterns.reading import (
     reaches,
     size_of,
     triangular,
-    windows,
 )
 from polyad.engine.patterns.rules import elementwise
 from polyad.engine.patterns.supported import Supported
 
-__all__ = ["BLANK", "ELEMENTWISE", "MOVES", "RULES", "Context"]
+__all__ = ["BLANK", "ELEMENTWISE", "MOVES", "RULES", "Context", "plain", "rule"]
 
 # results whose values are not those of the operand, and the value that they have
 BLANK = {
@@ -143,10 +141,12 @@ def plain(a: Any) -> Any:
     return a.clone().resolve_conj().resolve_neg().numpy()
 
 
-def _rule(*names: str) -> Callable[[Rule], Rule]:
-    def keep(rule: Rule) -> Rule:
-        RULES.update(dict.fromkeys(names, rule))
-        return rule
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Decorate the rule of operations."""
+
+    def keep(f: Rule) -> Rule:
+        RULES.update(dict.fromkeys(names, f))
+        return f
 
     return keep
 
@@ -157,7 +157,7 @@ RULES: dict[str, Rule] = {}
 # -- sums ---------------------------------------------------------------------------------------------
 
 
-@_rule(
+@rule(
     "sum", "mean", "nansum", "trace", "_softmax_backward_data", "_log_softmax_backward_data", "logcumsumexp"
 )
 def _sum(call: Context) -> Any:
@@ -179,7 +179,7 @@ def _diagonal(call: Context, x: Supported) -> Supported:
     return call.reader.moved(x, np.diagonal, (min(x.shape),))
 
 
-@_rule("cumsum", "cumprod")
+@rule("cumsum", "cumprod")
 def _cumsum(call: Context) -> Any:
     x = call.args[0]
     return call.reader.tangent(call.shape, cumulative(x.sets, x.shape, call.args[1]))
@@ -188,7 +188,7 @@ def _cumsum(call: Context) -> Any:
 # -- choices and joins ----------------------------------------------------------------------------------
 
 
-@_rule("where")
+@rule("where")
 def _where(call: Context) -> Any:
     import torch
 
@@ -204,7 +204,7 @@ def _at_least(a: Any) -> Any:
     return a if type(a) is Supported else plain(a)
 
 
-@_rule("masked_fill")
+@rule("masked_fill")
 def _masked_fill(call: Context) -> Any:
     x, mask, value = call.args
     if type(mask) is Supported or reaches(value):
@@ -212,19 +212,19 @@ def _masked_fill(call: Context) -> Any:
     return call.together([x], lambda p: p[0].masked_fill(mask, 0.0))
 
 
-@_rule("cat", "stack", "hstack", "vstack")
+@rule("cat", "stack", "hstack", "vstack")
 def _cat(call: Context) -> Any:
     arrays, rest = call.args[0], call.args[1:]
     return call.together([_at_least(a) for a in arrays], lambda p: call.run(p, *rest))
 
 
-@_rule("slice_scatter", "select_scatter", "diagonal_scatter", "as_strided_scatter", "block_diag")
+@rule("slice_scatter", "select_scatter", "diagonal_scatter", "as_strided_scatter", "block_diag")
 def _into(call: Context) -> Any:
     x, src, *rest = call.args
     return call.together([_at_least(x), _at_least(src)], lambda p: call.run(*p, *rest))
 
 
-@_rule("copy")
+@rule("copy")
 def _copy(call: Context) -> Any:
     src = call.args[1]
     if not reaches(src):
@@ -233,13 +233,13 @@ def _copy(call: Context) -> Any:
     return call.reader.tangent(call.shape, src.sets.gathered(places))
 
 
-@_rule("view_as_real")
+@rule("view_as_real")
 def _view_as_real(call: Context) -> Any:
     x = call.args[0]
     return call.reader.moved(x, lambda p: np.repeat(p[..., None], 2, axis=-1), call.shape)
 
 
-@_rule("view_as_complex")
+@rule("view_as_complex")
 def _view_as_complex(call: Context) -> Any:
     x = call.args[0]
     small = call.reader.along(x, (-1,), (*x.shape[:-1], 1))
@@ -249,7 +249,7 @@ def _view_as_complex(call: Context) -> Any:
 # -- indices ------------------------------------------------------------------------------------------------
 
 
-@_rule("index", "gather", "index_select", "take")
+@rule("index", "gather", "index_select", "take")
 def _at(call: Context) -> Any:
     """At places that are not known: of everything along the axes that they count."""
     import torch
@@ -280,7 +280,7 @@ def _at(call: Context) -> Any:
     return call.reader.tangent(call.shape, small.sets.gathered(places))
 
 
-@_rule("index_put", "_unsafe_index_put")
+@rule("index_put", "_unsafe_index_put")
 def _index_put(call: Context) -> Any:
     x, indices, values = call.args[:3]
     adds = len(call.args) > 3 and bool(call.args[3])
@@ -305,7 +305,7 @@ def _put(call: Context, x: Any, values: Any, places: Any, *, adds: bool) -> Any:
     return call.reader.added(x, values, places.numpy(), call.shape)
 
 
-@_rule("scatter_add", "scatter", "scatter_reduce")
+@rule("scatter_add", "scatter", "scatter_reduce")
 def _scatter(call: Context) -> Any:
     x, dim, index, src = call.args[:4]
     name, overload = call.target._schema.name, call.target._schema.overload_name
@@ -324,7 +324,7 @@ def _scatter(call: Context) -> Any:
     return _put(call, x, src, places, adds=adds)
 
 
-@_rule("put")
+@rule("put")
 def _put_flat(call: Context) -> Any:
     x, index, src = call.args[:3]
     adds = len(call.args) > 3 and bool(call.args[3])
@@ -333,7 +333,7 @@ def _put_flat(call: Context) -> Any:
     return _put(call, x, src, call.positions((size_of(x.shape),))[index], adds=adds)
 
 
-@_rule("index_add", "index_copy")
+@rule("index_add", "index_copy")
 def _index_add(call: Context) -> Any:
     x, dim, index, src = call.args[:4]
     if type(index) is Supported:
@@ -342,7 +342,7 @@ def _index_add(call: Context) -> Any:
     return _put(call, x, src, places, adds=call.target._schema.name == "aten::index_add")
 
 
-@_rule("embedding")
+@rule("embedding")
 def _embedding(call: Context) -> Any:
     weight, index = call.args[:2]
     if type(index) is Supported:
@@ -362,7 +362,7 @@ def _contracted(call: Context, args: list[Any], letters: str) -> Any:
     return call.reader.tangent(call.shape, contracted(known, inputs.split(","), output, call.shape))
 
 
-@_rule("mm", "bmm", "mv", "dot", "vdot", "linear", "ger", "outer", "matmul")
+@rule("mm", "bmm", "mv", "dot", "vdot", "linear", "ger", "outer", "matmul")
 def _product(call: Context) -> Any:
     name = call.target._schema.name.split("::")[-1]
     letters = {
@@ -377,7 +377,7 @@ def _product(call: Context) -> Any:
     return None if letters is None else _contracted(call, list(call.args[:2]), letters)
 
 
-@_rule("addmm", "addmv", "baddbmm", "addbmm", "addr")
+@rule("addmm", "addmv", "baddbmm", "addbmm", "addr")
 def _added_product(call: Context) -> Any:
     name = call.target._schema.name.split("::")[-1]
     letters = {"addmm": "ij,jk->ik", "addmv": "ij,j->i", "baddbmm": "bij,bjk->bik", "addr": "i,j->ij"}.get(
@@ -391,7 +391,7 @@ def _added_product(call: Context) -> Any:
     return dataclasses.replace(call, args=tuple(parts), kwargs={}).elementwise()
 
 
-@_rule("_cdist_backward")
+@rule("_cdist_backward")
 def _cdist_backward(call: Context) -> Any:
     """A point of the first set from its distances to all of the second."""
     grad = call.args[0]
@@ -400,7 +400,7 @@ def _cdist_backward(call: Context) -> Any:
     return call.reader.along(grad, (-1,), call.shape)
 
 
-@_rule("linalg_matrix_exp", "linalg_inv_ex", "inverse")
+@rule("linalg_matrix_exp", "linalg_inv_ex", "inverse")
 def _of_matrices(call: Context) -> Any:
     """Of all of each matrix."""
     x = call.args[0]
@@ -408,7 +408,7 @@ def _of_matrices(call: Context) -> Any:
     return [found, *(call.reader.unknown(s) for s in call.shapes[1:])] if call.several else found
 
 
-@_rule("linalg_lu_solve", "_linalg_solve_ex", "lu_solve", "cholesky_solve")
+@rule("linalg_lu_solve", "_linalg_solve_ex", "lu_solve", "cholesky_solve")
 def _solve(call: Context) -> Any:
     """Of all of the same column on the right; the matrix is known or not, but no tangent reaches it."""
     name = call.target._schema.name.split("::")[-1]
@@ -427,7 +427,7 @@ def _solve(call: Context) -> Any:
     return [found, *(call.reader.unknown(s) for s in call.shapes[1:])] if call.several else found
 
 
-@_rule("linalg_solve_triangular", "triangular_solve")
+@rule("linalg_solve_triangular", "triangular_solve")
 def _triangular(call: Context) -> Any:
     if call.several or call.target._schema.name != "aten::linalg_solve_triangular":
         return None
@@ -442,104 +442,6 @@ def _triangular(call: Context) -> Any:
     return call.reader.tangent(shape, triangular(b.sets, shape, left=left, lower=not upper))
 
 
-@_rule("_fft_c2c", "_fft_r2c", "_fft_c2r")
+@rule("_fft_c2c", "_fft_r2c", "_fft_c2r")
 def _fft(call: Context) -> Any:
     return call.reader.along(call.args[0], call.args[1], call.shape)
-
-
-# -- windows ------------------------------------------------------------------------------------------------
-
-
-def _many(values: Any, n: int) -> list[int]:
-    found = list(values) if isinstance(values, list | tuple) else [values]
-    return found * n if len(found) == 1 else found
-
-
-@_rule("convolution")
-def _convolution(call: Context) -> Any:
-    x, w, bias, stride, padding, dilation, transposed, _, groups = call.args
-    shape, n = tuple(call.shape), len(call.shape) - 2
-    parts = []
-    if transposed:
-        if reaches(w):
-            parts += call.reader.everything([w], call.shapes)
-        seen = _seen(shape, w.shape, x.shape, stride, padding, dilation)
-        if reaches(x):
-            sets = convolved_back(x.sets, x.shape, seen, shape[1], size_of(shape[2:]), groups, _taps(w))
-            parts.append(call.reader.tangent(shape, sets))
-    else:
-        seen = _seen(x.shape, w.shape, shape, stride, padding, dilation)
-    if reaches(x) and not transposed:
-        found = convolved(x.sets, x.shape, seen, shape[1], groups, _taps(w))
-        parts.append(call.reader.tangent(shape, found))
-    if reaches(w) and not transposed:
-        parts.append(call.reader.tangent(shape, convolved_weights(w.sets, tuple(w.shape), shape)))
-    if reaches(bias):
-        places = np.broadcast_to(np.arange(bias.size).reshape(-1, *(1,) * n), shape)
-        parts.append(call.reader.tangent(shape, bias.sets.gathered(places)))
-    return dataclasses.replace(call, args=tuple(parts), kwargs={}).elementwise()
-
-
-def _taps(w: Any) -> np.ndarray | None:
-    """The places of a kernel where there is any weight."""
-    found: np.ndarray | None = None if type(w) is Supported else np.any(plain(w) != 0, axis=(0, 1))
-    return found
-
-
-def _seen(x: Any, w: Any, out: Any, stride: Any, padding: Any, dilation: Any) -> np.ndarray:
-    n = len(out) - 2
-    return windows(
-        x[2:],
-        w[2:],
-        out[2:],
-        stride=_many(stride, n),
-        before=_many(padding, n),
-        dilation=_many(dilation, n),
-    )
-
-
-@_rule("convolution_backward")
-def _convolution_backward(call: Context) -> Any:
-    grad, x, w, _, stride, padding, dilation, transposed, _, groups, wanted = call.args
-    shapes = call.shapes
-    grids = (grad.shape, x.shape) if transposed else (x.shape, grad.shape)
-    seen = _seen(grids[0], w.shape, grids[1], stride, padding, dilation)
-    found = []
-    back = call.reader.unknown(tuple(x.shape))
-    if wanted[0]:
-        if reaches(w):
-            (back,) = call.reader.everything([grad, w], [tuple(x.shape)])
-        elif reaches(grad):
-            size = size_of(x.shape[2:])
-            if transposed:
-                sets = convolved(grad.sets, grad.shape, seen, x.shape[1], groups, _taps(w))
-            else:
-                sets = convolved_back(grad.sets, grad.shape, seen, x.shape[1], size, groups, _taps(w))
-            back = call.reader.tangent(tuple(x.shape), sets)
-    found.append(back)
-    found += call.reader.everything([grad, x], shapes[1:2])
-    found += call.reader.everything([grad], shapes[2:3])
-    return found
-
-
-@_rule("avg_pool1d", "avg_pool2d", "avg_pool3d", "avg_pool2d_backward", "avg_pool3d_backward")
-def _pool(call: Context) -> Any:
-    back = call.target._schema.name.endswith("backward")
-    x, shape = call.args[0], tuple(call.shape)
-    grid, out = (shape, x.shape) if back else (x.shape, shape)
-    n = int(call.target._schema.name.partition("d")[0][-1])
-    kernel = _many(call.argument("kernel_size"), n)
-    stride = _many(call.argument("stride") or kernel, n)
-    padding = _many(call.argument("padding", 0) or 0, n)
-    seen = windows(grid[-n:], kernel, out[-n:], stride=stride, before=padding, dilation=[1] * n)
-    sets = pooled(x.sets, x.shape[:-n], size_of(grid[-n:]), seen, back=back)
-    return call.reader.tangent(shape, sets)
-
-
-@_rule("max_pool2d_with_indices_backward", "max_pool3d_with_indices_backward")
-@_rule("upsample_nearest1d_backward", "upsample_nearest2d_backward", "upsample_bilinear2d_backward")
-@_rule("upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d", "upsample_linear1d_backward")
-def _planes(call: Context) -> Any:
-    """Of everything in the same channel."""
-    n = int(call.target._schema.name.partition("d")[0][-1])
-    return call.reader.along(call.args[0], range(-n, 0), call.shape)

@@ -10,7 +10,7 @@ import numpy as np
 from polyad.engine.patterns.convolution import convolved, convolved_back, convolved_weights, pooled
 from polyad.engine.patterns.reading import reaches, size_of, windows
 from polyad.engine.patterns.supported import Supported
-from polyad.systems.torch.sparsity_rules import Context, plain, rule
+from polyad.systems.torch.sparsity.rules import Context, plain, rule
 
 __all__: list[str] = []
 

@@ -16,8 +16,7 @@ from polyad.engine.patterns.sets import IndexSets, joined
 from polyad.engine.patterns.supported import Analysis, Supported
 from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
 from polyad.systems.contract import Leaves, Problem
-from polyad.systems.torch import sparsity_windows  # noqa: F401  (fills the table of rules)
-from polyad.systems.torch.sparsity_rules import BLANK, ELEMENTWISE, MOVES, RULES, Context
+from polyad.systems.torch.sparsity.rules import BLANK, ELEMENTWISE, MOVES, RULES, Context
 from polyad.systems.torch.state import FORWARD_LOCK, STATE, forward_formulas
 
 __all__ = ["hessian_sets", "jacobian_sets"]

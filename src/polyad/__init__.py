@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from polyad.call.inputs.scratch import Cache
     from polyad.combine.from_primitive import FromPrimitive
     from polyad.combine.mixed import MixedMode
+    from polyad.combine.second_order import SecondOrder
     from polyad.engine.define import custom_rule, define
     from polyad.engine.loops.cond import cond, switch
     from polyad.engine.loops.scan import fori_loop, scan
@@ -61,6 +62,7 @@ __all__ = [
     "KnownPattern",
     "MixedMode",
     "NumPy",
+    "SecondOrder",
     "Sparse",
     "Static",
     "SymPy",
@@ -121,6 +123,7 @@ _NAMES = {
     "call.inputs.scratch": "Cache",
     "combine.from_primitive": "FromPrimitive",
     "combine.mixed": "MixedMode",
+    "combine.second_order": "SecondOrder",
     "engine.define": "custom_rule define",
     "engine.loops.cond": "cond switch",
     "engine.loops.scan": "fori_loop scan",

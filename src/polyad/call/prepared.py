@@ -130,7 +130,7 @@ class Prepared(Described):
         self._flat = FlatFunction(
             f,
             self.signature,
-            self.backend,
+            self.backend.runner,
             has_aux=has_aux,
             operator=self.operator,
             scalar=self.scalar_output,

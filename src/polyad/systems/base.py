@@ -84,6 +84,10 @@ class Backend:
     tolerances : tuple of float, optional
         Of one that approximates: the relative errors of first and of second order that the conformance
         suite allows.
+    prefers_pullbacks : bool
+        Whether the product with a symmetric matrix costs less as a pullback than as a pushforward.
+    whole : bool
+        Whether its second order is of one piece, no derivative of its derivative.
     """
 
     mode: str | None = dataclasses.field(default=None, kw_only=True)
@@ -107,6 +111,8 @@ class Backend:
     complex_inputs: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Variant]] = {}
     tolerances: ClassVar[tuple[float, float] | None] = None
+    prefers_pullbacks: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.mode is not None and self.mode not in self.supports:
@@ -142,6 +148,11 @@ class Backend:
     def follows(self) -> str | None:
         """The library whose arrays in boxes it differentiates again, inside of its own differentiation."""
         return self.lifts_to
+
+    @property
+    def runner(self) -> Backend:
+        """Who runs the user's function: the backend itself, or the inner one of two."""
+        return self
 
     @property
     def xp(self) -> Any:
@@ -230,6 +241,19 @@ class Backend:
     def table(self, a: Any, problem: Problem) -> Any:
         """A large constant of a kernel as an array of the framework's, where its examples are."""
         return a
+
+    # -- inside of other frameworks -----------------------------------------------------------------
+
+    def portable(self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Kernel:
+        """A kernel as NumPy code, for a framework that differentiates or traces around it.
+
+        What is returned takes and gives leaves as the kernel does, in boxes of the engine or in plain
+        arrays; its words name the mechanism. Without a better one the framework around asks, and this
+        backend computes (``derive.delegated``).
+        """
+        from polyad.systems.derive.delegated import delegated
+
+        return delegated(self, kernel, problem, seeds)
 
     # -- patterns ---------------------------------------------------------------------------------
 

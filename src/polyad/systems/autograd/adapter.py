@@ -151,6 +151,14 @@ class AutogradAdapter(Adapter):
             return x * np.ones((), dtype)  # autograd's astype does not take the real part of the cotangent
         return x.astype(dtype)
 
+    def own_solve(self, a: Any, b: Any) -> Any:
+        # autograd's own rule does not sum over the axes along which an operand was broadcast
+        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        a, b = (
+            v if v.shape[:-2] == batch else self.own_broadcast_to(v, (*batch, *v.shape[-2:])) for v in (a, b)
+        )
+        return self._linalg().solve(a, b)
+
     def own_pinv(self, a: Any, rcond: Any) -> Any:
         plain = self.stop(a)
         if np.any(np.linalg.matrix_rank(plain, rtol=rcond) < min(plain.shape[-2:])):

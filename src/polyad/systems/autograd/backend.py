@@ -72,6 +72,7 @@ class Autograd(Backend):
     requires: ClassVar[tuple[str, ...]] = ("autograd",)
     extra: ClassVar[str] = "autograd"
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
+    prefers_pullbacks: ClassVar[bool] = True
     by_value: ClassVar[bool] = True
 
     @property

@@ -107,6 +107,7 @@ class FiniteDifferences(Backend):
     }
     # a difference of differences would take the noise of the inner for digits
     nestable: ClassVar[bool] = False
+    whole: ClassVar[bool] = True
     exact: ClassVar[bool] = False
     tolerances: ClassVar[tuple[float, float]] = (1e-7, 1e-4)
     sweeps: ClassVar[bool] = True

@@ -77,6 +77,12 @@ class JAXAdapter(JAXLoops):
         """Not where it is JAX's to differentiate: its rule follows the value that stays."""
         return not plain
 
+    def own_delegated(self, x: Any, number: int) -> Any:
+        from polyad.engine.rules.delegated import delegate
+        from polyad.systems.jax.delegated import call
+
+        return call(x, delegate(number))
+
     def own_last_written(self, places: Any, size: int) -> Any:
         numpy = self.main()
         numbers = numpy.arange(places.size)

@@ -191,6 +191,16 @@ class JAX(Backend):
         with precision(is_wide((*problem.x, *problem.c))):
             return self.xp.asarray(a)
 
+    def portable(self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Kernel:
+        from polyad.systems.derive.replay import NotReplayable
+        from polyad.systems.jax.replay import replayed
+
+        try:
+            return replayed(kernel, problem, seeds)
+        except NotReplayable as lacking:
+            asked = super().portable(kernel, problem, seeds)
+            return dataclasses.replace(asked, words=f"{asked.words} (no replay of {lacking})")
+
     # -- patterns -----------------------------------------------------------------------------
 
     def jacobian_sparsity(

@@ -259,8 +259,9 @@ class SymPyAdapter(Adapter):
             plain = dtype.kind != "b"
             objects = [mapped(numeric, a.array) if plain and a.dtype.kind == "b" else a.array for a in arrays]
             result = np.asarray(compute(*objects, **params), dtype=object)
-            # the zeros between scattered entries are Python's
+            # the zeros between scattered entries are Python's, and one without axes comes as an array
             if name == "scatter":
+                result = mapped(lambda e: e[()] if isinstance(e, np.ndarray) else e, result)
                 result = mapped(lambda e: entry(e) if isinstance(e, int) else e, result)
             return Expressions(result, dtype)
 

@@ -74,6 +74,7 @@ class SymPy(Backend):
     requires: ClassVar[tuple[str, ...]] = ("sympy",)
     extra: ClassVar[str] = "sympy"
     nestable: ClassVar[bool] = False
+    whole: ClassVar[bool] = True
     native: ClassVar[bool] = False
     complex_inputs: ClassVar[bool] = False
 
@@ -254,6 +255,11 @@ class SymPy(Backend):
 
     def hvp_batched(self, problem: Problem) -> Kernel:
         return _batched(self.hvp(problem), super().hvp_batched(problem), lambda: problem.inputs)
+
+    def portable(self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Kernel:
+        from polyad.systems.sympy.inside import portable
+
+        return portable(kernel.own) if kernel.own is not None else super().portable(kernel, problem, seeds)
 
     # -- surroundings -------------------------------------------------------------------------
 

@@ -117,6 +117,12 @@ class TorchAdapter(Hosting):
         except RuntimeError:
             return None
 
+    def own_delegated(self, x: Any, number: int) -> Any:
+        from polyad.engine.rules.delegated import delegate
+        from polyad.systems.torch.delegated import call
+
+        return call(x, delegate(number))
+
     def own_rint(self, x: Any) -> Any:
         return x.round()
 

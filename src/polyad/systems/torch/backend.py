@@ -100,6 +100,7 @@ class Torch(Backend):
     requires: ClassVar[tuple[str, ...]] = ("torch",)
     extra: ClassVar[str] = "torch"
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
+    prefers_pullbacks: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Variant]] = {"compiled": Variant({"compile": True}, compared=True)}
     by_value: ClassVar[bool] = True
 

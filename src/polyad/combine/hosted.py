@@ -1,0 +1,92 @@
+"""One backend's derivatives on the arrays that another framework differentiates or traces.
+
+``on_arrays`` runs NumPy code on a framework's arrays; ``converted`` shows a problem to a backend of another
+array library; ``hosted`` makes of a kernel of one backend a function for the other to differentiate.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polyad.arrays.libraries import library, library_of
+from polyad.engine import lift, run
+from polyad.systems.base import Backend
+from polyad.systems.contract import Kernel, Leaves, Problem
+
+__all__ = ["converted", "hosted", "moved", "on_arrays"]
+
+
+def moved(leaves: Leaves, target: str) -> Leaves:
+    """Leaves as arrays of another library; numbers, and what is no array, stay as they are."""
+    found = []
+    into = library(target)
+    for leaf in leaves:
+        owner = library_of(leaf)
+        if owner is None or owner.name == target or isinstance(leaf, float | int | complex):
+            found.append(leaf)
+        else:
+            array = owner.to_numpy(leaf)
+            found.append(into.from_numpy(array) if isinstance(array, np.ndarray) else array)
+    return tuple(found)
+
+
+def converted(problem: Problem, backend: Backend) -> Problem:
+    """The problem for a backend of another array library, whose arrays the function runs on."""
+    for module in backend.requires:  # conversions look for frameworks among what is imported
+        importlib.import_module(module)
+    x, c = moved(problem.x, backend.library), moved(problem.c, backend.library)
+    return Problem(problem.f, x, c, backend.outputs, problem.label)
+
+
+def on_arrays(call: Callable[..., Any], target: str | None) -> Callable[..., Any]:
+    """NumPy code that takes and gives groups of leaves, on arrays of a library (None: as it is)."""
+    if target is None:
+        return call
+    into = library(target)
+
+    def entered(leaf: Any, level: int) -> Any:
+        owner = library_of(leaf)
+        known = owner is not None and owner.name == target and type(leaf) is not float
+        return lift.lift(target, leaf, level) if known else leaf
+
+    def left(leaf: Any) -> Any:
+        value = lift.unlift(leaf)
+        return into.from_numpy(np.array(value)) if isinstance(value, np.ndarray | np.generic) else value
+
+    def lifted(*groups: Leaves) -> Any:
+        level = run.new_level()
+        run.ALIVE.add(level)
+        try:
+            boxes = [tuple([entered(leaf, level) for leaf in leaves]) for leaves in groups]
+            return tuple(tuple(map(left, group)) for group in call(*boxes))
+        finally:
+            run.ALIVE.discard(level)
+
+    return lifted
+
+
+@dataclasses.dataclass(frozen=True)
+class Hosted:
+    """A kernel that a framework around it can differentiate.
+
+    Parameters
+    ----------
+    call : callable
+        ``call(x, c, *seeds)`` on that framework's arrays.
+    words : str
+        By which mechanism.
+    """
+
+    call: Callable[..., Any]
+    words: str
+
+
+def hosted(kernel: Kernel, problem: Problem, inner: Backend, outer: Backend) -> Hosted:
+    """A kernel of the inner backend, made for its own arrays, on those of the outer one."""
+    portable = inner.portable(kernel, problem, ())
+    return Hosted(on_arrays(portable.call, outer.lifts_to), str(portable.words))

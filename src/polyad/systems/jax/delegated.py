@@ -1,0 +1,117 @@
+"""A function that is computed elsewhere as a primitive of JAX, which calls back to the host.
+
+Two primitives: the function, and a linear map at a point that is its pushforward or its pullback. The tangent of
+the first is the second; the second is its own transpose, turned. So all nestings of forward and reverse mode
+work, and ``jit``, ``vmap`` and ``scan`` with them. The host is handed NumPy's arrays as they are, without
+JAX's setting of 64 bits, which another thread may not have.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+__all__ = ["call"]
+
+
+@functools.cache
+def _primitives() -> tuple[Any, Any]:
+    import jax
+    import jax.numpy as jnp
+    from jax.extend.core import Primitive
+    from jax.interpreters import ad, batching, mlir
+
+    function, linear = Primitive("delegated"), Primitive("delegated_linear")
+
+    def of_function(x: Any, *, d: Any) -> Any:
+        return d.value(np.asarray(x))
+
+    def of_linear(x: Any, t: Any, *, d: Any, turned: bool) -> Any:
+        return (d.pulled if turned else d.pushed).value(np.concatenate([np.asarray(x), np.asarray(t)]))
+
+    def length(d: Any, turned: bool = False) -> int:
+        return int(d.sizes[0] if turned else d.sizes[1])
+
+    def shaped(size: int, like: Any) -> Any:
+        return jax.core.ShapedArray((size,), like.dtype)
+
+    def implement(primitive: Any, compute: Any, size: Any) -> None:
+        @primitive.def_impl
+        def _(*args: Any, **params: Any) -> Any:
+            return jax.jit(functools.partial(primitive.bind, **params))(*args)
+
+        @primitive.def_abstract_eval
+        def _(*avals: Any, **params: Any) -> Any:
+            return shaped(size(**params), avals[0])
+
+        def lower(ctx: Any, *args: Any, **params: Any) -> Any:
+            (out,) = ctx.avals_out
+
+            def host(*arrays: Any) -> tuple[Any, ...]:
+                return (np.ascontiguousarray(compute(*arrays, **params), dtype=out.dtype),)
+
+            results, _, _ = mlir.emit_python_callback(
+                ctx,
+                host,
+                None,
+                list(args),
+                ctx.avals_in,
+                ctx.avals_out,
+                has_side_effect=False,
+                returns_token=False,
+            )
+            return results
+
+        mlir.register_lowering(primitive, lower)
+
+        def batch(args: Any, axes: Any, **params: Any) -> Any:
+            count = next(a.shape[k] for a, k in zip(args, axes, strict=True) if k is not None)
+            rows = [
+                jnp.broadcast_to(a, (count, *a.shape)) if k is None else jnp.moveaxis(a, k, 0)
+                for a, k in zip(args, axes, strict=True)
+            ]
+            return jax.lax.map(lambda row: primitive.bind(*row, **params), tuple(rows)), 0
+
+        batching.primitive_batchers[primitive] = batch
+
+    implement(function, of_function, lambda d: length(d))
+    implement(linear, of_linear, lambda d, turned: length(d, turned))
+
+    def along(primals: Any, tangents: Any, *, d: Any) -> Any:
+        (x,), (t,) = primals, tangents
+        y = function.bind(x, d=d)
+        if type(t) is ad.Zero:
+            return y, ad.Zero(jax.core.get_aval(y).to_tangent_aval())
+        return y, linear.bind(x, t, d=d, turned=False)
+
+    ad.primitive_jvps[function] = along
+
+    def linear_along(primals: Any, tangents: Any, *, d: Any, turned: bool) -> Any:
+        (x, t), (dx, dt) = primals, tangents
+        y, total = linear.bind(x, t, d=d, turned=turned), None
+        if type(dt) is not ad.Zero:
+            total = linear.bind(x, dt, d=d, turned=turned)
+        if type(dx) is not ad.Zero:
+            whole = d.pulled if turned else d.pushed
+            moved = linear.bind(
+                jnp.concatenate([x, t]), jnp.concatenate([dx, jnp.zeros_like(t)]), d=whole, turned=False
+            )
+            total = moved if total is None else total + moved
+        return y, ad.Zero(jax.core.get_aval(y).to_tangent_aval()) if total is None else total
+
+    ad.primitive_jvps[linear] = linear_along
+
+    def transpose(w: Any, x: Any, t: Any, *, d: Any, turned: bool) -> Any:
+        if type(w) is ad.Zero:
+            return None, None
+        return None, linear.bind(x, w, d=d, turned=not turned)
+
+    ad.primitive_transposes[linear] = transpose
+    return function, linear
+
+
+def call(x: Any, d: Any) -> Any:
+    """The function ``d`` at a vector of JAX's."""
+    return _primitives()[0].bind(x, d=d)

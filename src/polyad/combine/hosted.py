@@ -15,10 +15,14 @@ import numpy as np
 
 from polyad.arrays.libraries import library, library_of
 from polyad.engine import lift, run
+from polyad.errors import FunctionNotSupportedError
 from polyad.systems.base import Backend
 from polyad.systems.contract import Kernel, Leaves, Problem
+from polyad.systems.derive.delegated import DELEGATED
 
 __all__ = ["converted", "hosted", "moved", "on_arrays"]
+
+NUMBERS = (float, int, bool, complex)
 
 
 def moved(leaves: Leaves, target: str) -> Leaves:
@@ -27,11 +31,12 @@ def moved(leaves: Leaves, target: str) -> Leaves:
     into = library(target)
     for leaf in leaves:
         owner = library_of(leaf)
-        if owner is None or owner.name == target or isinstance(leaf, float | int | complex):
+        if owner is None or owner.name == target or type(leaf) in NUMBERS:
             found.append(leaf)
         else:
             array = owner.to_numpy(leaf)
-            found.append(into.from_numpy(array) if isinstance(array, np.ndarray) else array)
+            plain = isinstance(array, np.ndarray | np.generic)
+            found.append(into.from_numpy(np.asarray(array)) if plain else array)
     return tuple(found)
 
 
@@ -59,13 +64,9 @@ def on_arrays(call: Callable[..., Any], target: str | None) -> Callable[..., Any
         return into.from_numpy(np.array(value)) if isinstance(value, np.ndarray | np.generic) else value
 
     def lifted(*groups: Leaves) -> Any:
-        level = run.new_level()
-        run.ALIVE.add(level)
-        try:
+        with run.under_way() as level:
             boxes = [tuple([entered(leaf, level) for leaf in leaves]) for leaves in groups]
             return tuple(tuple(map(left, group)) for group in call(*boxes))
-        finally:
-            run.ALIVE.discard(level)
 
     return lifted
 
@@ -89,4 +90,10 @@ class Hosted:
 def hosted(kernel: Kernel, problem: Problem, inner: Backend, outer: Backend) -> Hosted:
     """A kernel of the inner backend, made for its own arrays, on those of the outer one."""
     portable = inner.portable(kernel, problem, ())
+    if portable.own is DELEGATED and not outer.calls_out:
+        raise FunctionNotSupportedError(
+            f"{outer!r} over {inner!r}: {outer.name} works on symbols, and cannot ask {inner.name} for "
+            f"derivatives of {problem.label} while it does. SecondOrder({outer.name!r}, 'numpy') works, and "
+            f"so does SecondOrder('numpy', {inner.name!r})"
+        )
     return Hosted(on_arrays(portable.call, outer.lifts_to), str(portable.words))

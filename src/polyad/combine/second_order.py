@@ -1,13 +1,13 @@
-"""``SecondOrder``: second derivatives by two backends, the outer one differentiating what the inner one computes.
+"""``SecondOrder``: second derivatives by two backends, one differentiating what the other computes.
 
 The mechanism of a pair follows from what each backend says of itself, and is chosen at preparation:
 
 * *native*: both are of one framework, which differentiates its own derivatives.
-* what the inner backend's ``portable`` makes of its gradient, for all other pairs: the engine, SymPy and CasADi
-  run on the outer framework's arrays (*direct*), JAX's and torch's graphs are *replayed* on them, and whatever
-  is left is asked for its own derivatives by the outer framework (*delegated*).
-* *differences*, where one of the two is differences: of the other one's gradient, whichever of them is outside,
-  for second derivatives commute.
+* what the inner backend's ``portable`` makes of its gradient, for all other pairs: the engine, SymPy and
+  CasADi run on the outer framework's arrays (*direct*), JAX's and torch's graphs are *replayed* on them,
+  and whatever is left is asked for its own derivatives by the outer framework (*delegated*).
+* *differences*, where one of the two is differences: of the other one's gradient, whichever of them is
+  outside, for second derivatives commute.
 """
 
 from __future__ import annotations
@@ -283,7 +283,7 @@ class SecondOrder(Backend):
 
     def taylor(self, problem: Problem, order: int) -> Kernel:
         raise UnsupportedOperatorError(
-            f"{self!r} gives first and second derivatives: take Taylor coefficients by backend='numpy' or 'jax'"
+            f"{self!r} gives first and second derivatives: take Taylor coefficients by 'numpy' or 'jax'"
         )
 
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Any:
@@ -317,9 +317,7 @@ class SecondOrder(Backend):
         inside = tuple(moved(leaves, runner.library) for leaves in seeds)
         made = runner.finish(ready.kernel, ready.problem, inside, prepared=prepared)
         result = _between(lambda *args: (made.result(*args),), runner, host)
-        return Executable(
-            _between(made.full, runner, host), lambda *args: result(*args)[0], made.strategy
-        )
+        return Executable(_between(made.full, runner, host), lambda *args: result(*args)[0], made.strategy)
 
     def explain(self, error: Exception) -> str | None:
         return self._inner.explain(error) or self._outer.explain(error)

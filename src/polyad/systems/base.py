@@ -88,6 +88,8 @@ class Backend:
         Whether the product with a symmetric matrix costs less as a pullback than as a pushforward.
     whole : bool
         Whether its second order is of one piece, no derivative of its derivative.
+    calls_out : bool
+        Whether what it differentiates may ask another framework for values and derivatives.
     """
 
     mode: str | None = dataclasses.field(default=None, kw_only=True)
@@ -113,6 +115,7 @@ class Backend:
     tolerances: ClassVar[tuple[float, float] | None] = None
     prefers_pullbacks: ClassVar[bool] = False
     whole: ClassVar[bool] = False
+    calls_out: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.mode is not None and self.mode not in self.supports:

@@ -1,8 +1,8 @@
 """A function that somebody else computes and differentiates: one vector in, one vector out.
 
-A ``Delegate`` knows its values on plain arrays and which functions its pushforward and its pullback are, which
-are delegates again, to any order. It is a primitive here, so it stands in every interpretation; a framework has
-a version of its own (``own_delegated`` of its adapter) or calls NumPy for the values.
+A ``Delegate`` knows its values on plain arrays and which functions its pushforward and its pullback are,
+which are delegates again, to any order. It is a primitive here, so it stands in every interpretation; a
+framework has a version of its own (``own_delegated`` of its adapter) or calls NumPy for the values.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -41,6 +42,16 @@ ORDER: dict[str, str] = {name: f.__name__ for name, f in COMPARISONS.items()}
 BINARY: dict[str, str] = {"add": "plus", "subtract": "minus", "multiply": "times"}
 FLOATING: dict[str, str] = {"divide": "rdivide", "copysign": "copysign"}
 LOGICAL = ("logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor")
+
+
+@functools.cache
+def _stopper(size: int) -> Any:
+    """The identity, as a function of CasADi that has no derivative by its argument."""
+    import casadi
+
+    x = casadi.SX.sym("x", size)
+    return casadi.Function("stop", [x], [x], {"never_inline": True, "is_diff_in": [False]})
+
 
 Operation = Callable[..., Any]
 DOUBLE, BOOL = np.dtype(np.float64), np.dtype(bool)
@@ -208,7 +219,7 @@ class CasADiAdapter(CasADiLoops, Orders):
         )
 
     def stop(self, a: Any) -> Any:
-        raise refuse("casadi cannot stop a derivative within its graph", "use backend='numpy' or 'jax'")
+        return a.like(_stopper(a.size)(a.column)) if a.size else a
 
     # -- elementwise with a special form --------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """A kernel inside of another framework that cannot follow it: the other one asks, this backend computes.
 
-The kernel is one function of a vector for the framework around it (``engine.rules.delegated``); its derivatives
-are this backend's own, of any order, each prepared when it is first asked for. Whole numbers among the arguments
-are part of the function: other ones make another.
+The kernel is one function of a vector for the framework around it (``engine.rules.delegated``); its
+derivatives are this backend's own, of any order, each prepared when it is first asked for. Whole numbers
+among the arguments are part of the function: other ones make another.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from polyad.engine.rules.delegated import Delegate
     from polyad.systems.base import Backend
 
-__all__ = ["delegated"]
+__all__ = ["DELEGATED", "delegated"]
 
+# what marks a kernel that calls its own framework
+DELEGATED = object()
 KEPT = 8  # functions of one kernel for other whole numbers
 
 
@@ -41,8 +43,8 @@ def delegated(backend: Backend, kernel: Kernel, problem: Problem, seeds: tuple[L
     for leaf, kinds in (*((a, "fiub") for a in examples), *((a, "f") for a in results)):
         if library_of(leaf) is None or spec_of(leaf).kind not in kinds:
             raise FunctionNotSupportedError(
-                f"{problem.label} has a {type(leaf).__name__} among its arguments or results that is no array of "
-                f"real numbers: {backend!r} cannot hand that to another framework"
+                f"{problem.label} has a {type(leaf).__name__} among its arguments or results, which is no "
+                f"array of real numbers: {backend!r} cannot hand that to another framework"
             )
     real = [spec_of(leaf).kind == "f" for leaf in examples]
     specs, outputs = [spec_of(leaf) for leaf in examples], tuple(map(spec_of, results))
@@ -62,7 +64,11 @@ def delegated(backend: Backend, kernel: Kernel, problem: Problem, seeds: tuple[L
         key = tuple((np.shape(a), np.asarray(a).tobytes()) for a in fixed)
         with lock:
             if key not in made:
-                made[key] = _Level(backend, Problem(_at(kernel, groups, real, fixed), moving, (), lambda _: outputs, problem.label), outputs)
+                made[key] = _Level(
+                    backend,
+                    Problem(_at(kernel, groups, real, fixed), moving, (), lambda _: outputs, problem.label),
+                    outputs,
+                )
                 if len(made) > KEPT:
                     made.popitem(last=False)
             return made[key]
@@ -76,8 +82,8 @@ def delegated(backend: Backend, kernel: Kernel, problem: Problem, seeds: tuple[L
             value = unbox(leaf)
             if isinstance(value, Tracer):
                 raise FunctionNotSupportedError(
-                    f"{problem.label} has whole numbers among its arguments, which have no values while another "
-                    f"framework traces around {backend!r}: make them Static"
+                    f"{problem.label} has whole numbers among its arguments, which have no values while "
+                    f"another framework traces around {backend!r}: make them Static"
                 )
             fixed.append(value)
         here = level(tuple(fixed))
@@ -96,7 +102,7 @@ def delegated(backend: Backend, kernel: Kernel, problem: Problem, seeds: tuple[L
         split = iter(parts)
         return tuple(tuple(next(split) for _ in range(length)) for length in lengths)
 
-    return Kernel(call, f"{strategy_of(kernel)}, delegated")
+    return Kernel(call, f"{strategy_of(kernel)}, delegated", own=DELEGATED)
 
 
 def _at(
@@ -129,12 +135,18 @@ class _Level:
 
         self._backend, self._problem, self._outputs = backend, problem, tuple(outputs)
         self._finished: Any = None
+        self._kept: list[_Level] = []
         self._lock = threading.Lock()
         self.inputs = tuple(map(spec_of, problem.x))
         self.dtype = np.result_type(*(spec.dtype for spec in (*self.inputs, *self._outputs)))
-        sizes = tuple(sum(spec.size for spec in specs) for specs in (self.inputs, self._outputs))
+        sizes = sum(spec.size for spec in self.inputs), sum(spec.size for spec in self._outputs)
         self.delegate: Delegate = Delegate(
-            self._value, sizes, self.dtype, lambda: self._derived(False), lambda: self._derived(True), problem.label
+            self._value,
+            sizes,
+            self.dtype,
+            lambda: self._derived(False),
+            lambda: self._derived(True),
+            problem.label,
         )
 
     def _value(self, vector: Any) -> Any:
@@ -157,8 +169,8 @@ class _Level:
 
         if not self._backend.nestable:
             raise FunctionNotSupportedError(
-                f"{self._backend!r} cannot differentiate its own derivatives, so that another framework has nobody "
-                "to ask: use backend='numpy' inside"
+                f"{self._backend!r} cannot differentiate its own derivatives, so that another framework has "
+                "nobody to ask: use backend='numpy' inside"
             )
         problem, count = self._problem, len(self.inputs)
         product = (operators.pullback if back else operators.pushforward)(self._backend, problem)
@@ -171,5 +183,5 @@ class _Level:
 
         made = Problem(f, (*problem.x, *zeros), (), lambda _: outputs, problem.label)
         level = _Level(self._backend, made, outputs)
-        self._kept = getattr(self, "_kept", []) + [level]  # a delegate does not keep its level
+        self._kept.append(level)  # a delegate does not keep its level
         return level.delegate

@@ -81,6 +81,11 @@ class JAXAdapter(JAXLoops):
         from polyad.engine.rules.delegated import delegate
         from polyad.systems.jax.delegated import call
 
+        if x.dtype.itemsize < delegate(number).dtype.itemsize:
+            raise refuse(
+                f"{delegate(number).label} computes in double precision, inside of JAX in single precision",
+                "pass x in double precision, x.astype(np.float64)",
+            )
         return call(x, delegate(number))
 
     def own_last_written(self, places: Any, size: int) -> Any:

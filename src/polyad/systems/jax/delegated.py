@@ -1,9 +1,9 @@
 """A function that is computed elsewhere as a primitive of JAX, which calls back to the host.
 
-Two primitives: the function, and a linear map at a point that is its pushforward or its pullback. The tangent of
-the first is the second; the second is its own transpose, turned. So all nestings of forward and reverse mode
-work, and ``jit``, ``vmap`` and ``scan`` with them. The host is handed NumPy's arrays as they are, without
-JAX's setting of 64 bits, which another thread may not have.
+Two primitives: the function, and a linear map at a point that is its pushforward or its pullback. The
+tangent of the first is the second; the second is its own transpose, turned. So all nestings of forward and
+reverse mode work, and ``jit``, ``vmap`` and ``scan`` with them. The host is handed NumPy's arrays as they
+are, without JAX's setting of 64 bits, which another thread may not have.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ def _primitives() -> tuple[Any, Any]:
     from jax.interpreters import ad, batching, mlir
 
     function, linear = Primitive("delegated"), Primitive("delegated_linear")
+    zero: Any = ad.Zero
 
     def of_function(x: Any, *, d: Any) -> Any:
         return d.value(np.asarray(x))
@@ -38,13 +39,11 @@ def _primitives() -> tuple[Any, Any]:
         return jax.core.ShapedArray((size,), like.dtype)
 
     def implement(primitive: Any, compute: Any, size: Any) -> None:
-        @primitive.def_impl
-        def _(*args: Any, **params: Any) -> Any:
-            return jax.jit(functools.partial(primitive.bind, **params))(*args)
+        def run(*args: Any, **params: Any) -> Any:
+            return jnp.asarray(np.asarray(compute(*args, **params), dtype=args[0].dtype))
 
-        @primitive.def_abstract_eval
-        def _(*avals: Any, **params: Any) -> Any:
-            return shaped(size(**params), avals[0])
+        primitive.def_impl(run)
+        primitive.def_abstract_eval(lambda *avals, **params: shaped(size(**params), avals[0]))
 
         def lower(ctx: Any, *args: Any, **params: Any) -> Any:
             (out,) = ctx.avals_out
@@ -82,8 +81,8 @@ def _primitives() -> tuple[Any, Any]:
     def along(primals: Any, tangents: Any, *, d: Any) -> Any:
         (x,), (t,) = primals, tangents
         y = function.bind(x, d=d)
-        if type(t) is ad.Zero:
-            return y, ad.Zero(jax.core.get_aval(y).to_tangent_aval())
+        if type(t) is zero:
+            return y, zero(jax.typeof(y).to_tangent_aval())
         return y, linear.bind(x, t, d=d, turned=False)
 
     ad.primitive_jvps[function] = along
@@ -91,20 +90,20 @@ def _primitives() -> tuple[Any, Any]:
     def linear_along(primals: Any, tangents: Any, *, d: Any, turned: bool) -> Any:
         (x, t), (dx, dt) = primals, tangents
         y, total = linear.bind(x, t, d=d, turned=turned), None
-        if type(dt) is not ad.Zero:
+        if type(dt) is not zero:
             total = linear.bind(x, dt, d=d, turned=turned)
-        if type(dx) is not ad.Zero:
+        if type(dx) is not zero:
             whole = d.pulled if turned else d.pushed
             moved = linear.bind(
                 jnp.concatenate([x, t]), jnp.concatenate([dx, jnp.zeros_like(t)]), d=whole, turned=False
             )
             total = moved if total is None else total + moved
-        return y, ad.Zero(jax.core.get_aval(y).to_tangent_aval()) if total is None else total
+        return y, zero(jax.typeof(y).to_tangent_aval()) if total is None else total
 
     ad.primitive_jvps[linear] = linear_along
 
     def transpose(w: Any, x: Any, t: Any, *, d: Any, turned: bool) -> Any:
-        if type(w) is ad.Zero:
+        if type(w) is zero:
             return None, None
         return None, linear.bind(x, w, d=d, turned=not turned)
 

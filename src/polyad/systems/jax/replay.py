@@ -1,8 +1,8 @@
 """A jaxpr as a program of NumPy code, for a framework around JAX that cannot follow its tracers.
 
-Compiled functions, closed calls and checkpoints are read as part of the whole; loops run as Python's; a branch
-and a loop of unknown length ask for the value of what they depend on. A function with a derivative of its own
-(``custom_jvp``) has no counterpart in steps, and neither has what calls back to the host.
+Compiled functions, closed calls and checkpoints are read as part of the whole; loops run as Python's; a
+branch and a loop of unknown length ask for the value of what they depend on. A function with a derivative
+of its own (``custom_jvp``) has no counterpart in steps, and neither has what calls back to the host.
 """
 
 from __future__ import annotations

@@ -75,6 +75,7 @@ class SymPy(Backend):
     extra: ClassVar[str] = "sympy"
     nestable: ClassVar[bool] = False
     whole: ClassVar[bool] = True
+    calls_out: ClassVar[bool] = False
     native: ClassVar[bool] = False
     complex_inputs: ClassVar[bool] = False
 

@@ -1,7 +1,7 @@
-"""SymPy's expressions inside of another framework: the same parts, computed by NumPy's functions on its arrays.
+"""SymPy's expressions inside of another framework: their parts, computed by NumPy's functions.
 
-The compiled code of an expression (``code``) is for numbers: it branches on them and calls ``math``. Here every
-shared part is computed once as well, by functions that know boxes, and a choice is ``np.where``.
+The compiled code of an expression (``code``) is for numbers: it branches on them and calls ``math``. Here
+every shared part is computed once as well, by functions that know boxes, and a choice is ``np.where``.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def _function(kind: str, node: Any, sympy: Any) -> Callable[..., Any]:
     if kind in RELATIONS:
         return RELATIONS[kind]
     if isinstance(node, sympy.And | sympy.Or | sympy.Xor):
-        f = np.logical_and if isinstance(node, sympy.And) else np.logical_or
+        f: Any = np.logical_and if isinstance(node, sympy.And) else np.logical_or
         f = np.logical_xor if isinstance(node, sympy.Xor) else f
         return lambda *tests: functools.reduce(f, tests)
     if isinstance(node, sympy.Not):

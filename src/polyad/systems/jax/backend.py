@@ -192,14 +192,9 @@ class JAX(Backend):
             return self.xp.asarray(a)
 
     def portable(self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Kernel:
-        from polyad.systems.derive.replay import NotReplayable
-        from polyad.systems.jax.replay import replayed
+        from polyad.systems.jax.replay import portable
 
-        try:
-            return replayed(kernel, problem, seeds)
-        except NotReplayable as lacking:
-            asked = super().portable(kernel, problem, seeds)
-            return dataclasses.replace(asked, words=f"{asked.words} (no replay of {lacking})")
+        return portable(self, kernel, problem, seeds)
 
     # -- patterns -----------------------------------------------------------------------------
 
@@ -223,8 +218,7 @@ class JAX(Backend):
         from polyad.systems.jax.sparsity import pattern_of
 
         def push(x: Leaves, c: Leaves, v: Leaves) -> Leaves:
-            gradient = jax.grad(lambda x: problem.f(x, c)[0][0])
-            return jax.jvp(gradient, (x,), (v,))[1]
+            return jax.jvp(jax.grad(lambda x: problem.f(x, c)[0][0]), (x,), (v,))[1]
 
         return pattern_of(problem, push, problem.x, local=local, dense=dense).csr()
 
@@ -394,9 +388,7 @@ def _as_arrays(kernel: Call) -> Call:
 
 def _scoped(call: Call) -> Call:
     """The call within JAX's 64-bit setting, which is local to the thread and to the call."""
-    import jax
-
-    enable_x64 = jax.enable_x64
+    from jax import enable_x64
 
     def scoped(*args: Leaves) -> Any:
         if enable_x64.value:  # entering the context would cost ten times this question

@@ -7,18 +7,23 @@ of its own (``custom_jvp``) has no counterpart in steps, and neither has what ca
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from polyad.systems.contract import Kernel, Leaves, Problem, strategy_of
+from polyad.systems.derive.delegated import delegated
 from polyad.systems.derive.replay import NotReplayable, Program, Recorder
 from polyad.systems.jax.finish import completed, traceable
 from polyad.systems.jax.precision import is_wide, precision
 from polyad.systems.jax.primitives import FLAT, rule_of, stopped
 
-__all__ = ["program_of", "replayed"]
+if TYPE_CHECKING:
+    from polyad.systems.base import Backend
+
+__all__ = ["portable", "program_of", "replayed"]
 
 # what is read as part of the program around it -> where its jaxpr stands
 INLINED = {
@@ -29,6 +34,15 @@ INLINED = {
     "remat2": "jaxpr",
     "checkpoint": "jaxpr",
 }
+
+
+def portable(backend: Backend, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Kernel:
+    """The kernel replayed, or, where it has something without a counterpart, asked for."""
+    try:
+        return replayed(kernel, problem, seeds)
+    except NotReplayable as lacking:
+        asked = delegated(backend, kernel, problem, seeds)
+        return dataclasses.replace(asked, words=f"{asked.words} (no replay of {lacking})")
 
 
 def replayed(kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Kernel:

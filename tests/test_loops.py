@@ -385,6 +385,40 @@ def test_a_loop_that_keeps_little(checkpoint: Any, backend: Any) -> None:
     near(ad.gradient(f, XS, backend=backend), ad.gradient(unrolled, XS, backend="numpy:forward"), backend)
 
 
+def test_jax_computes_again_what_is_quick_to_compute() -> None:
+    """Of arithmetic entry by entry the carry is kept only; of products of matrices everything."""
+    jax = pytest.importorskip("jax")
+    weights = np.array([[0.3, -0.2], [0.5, 0.1]])
+
+    def quick(x: Any) -> Any:
+        def step(c: Any, y: Any) -> Any:
+            for _ in range(9):
+                c = c + 0.1 * np.sin(c) * x[:2] * y
+            return c, None
+
+        return np.sum(ad.scan(step, np.ones(2), x)[0])
+
+    def slow(x: Any) -> Any:
+        def step(c: Any, y: Any) -> Any:
+            for _ in range(9):
+                c = np.tanh(weights @ c) * x[:2] * y
+            return c, None
+
+        return np.sum(ad.scan(step, np.ones(2), x)[0])
+
+    for f, again in ((quick, True), (slow, False)):
+        near(ad.gradient(f, XS, backend="jax"), ad.gradient(f, XS, backend="numpy:forward"), None)
+        v = np.cos(XS)
+        near(ad.hvp(f, XS, v=v, backend="jax"), ad.hvp(f, XS, v=v), None)
+
+        def gradient(x: Any, f: Any = f) -> Any:
+            return ad.gradient(f, x, backend=ad.JAX(jit=False))
+
+        equations = jax.make_jaxpr(gradient)(XS).jaxpr.eqns
+        forward = next(e for e in equations if e.primitive.name == "scan")
+        assert (len(forward.outvars) <= 3) == again  # the carry, and what is kept for the way back
+
+
 def test_as_functions_of_jax() -> None:
     """On JAX's own arrays, in code that is written for these."""
     import jax.numpy as jnp

@@ -40,6 +40,12 @@ PRODUCTS = frozenset({"matmul", "einsum"})
 # whose cotangents are those of the result at other places
 MOVING = frozenset("reshape transpose sum max min astype concatenate stack".split())
 
+# of these the derivatives are finite where the second operand is such a number
+_TAME: dict[str, Callable[[Value], bool]] = {
+    "power": lambda b: type(b) in (int, float) and b >= 0 and b == int(b),
+    "divide": lambda b: type(b) in (int, float) and b != 0,
+}
+
 _serials = itertools.count()
 
 
@@ -86,6 +92,8 @@ def made(primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) 
     without a choice.
     """
     steep, depth = primitive.steep or (primitive.lazy and primitive.home != "numpy"), 0
+    if steep and primitive.name in _TAME and _TAME[primitive.name](args[1]):
+        steep = False
     choices, plain = 0, False
     for a in args:
         before = getattr(a, "made", None)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from polyad.engine.interpretations.scipy_values import Hosting
+from polyad.systems.jax.remat import body_of
 
 __all__ = ["JAXLoops"]
 
@@ -48,6 +49,7 @@ class JAXLoops(Hosting):
             return lax.scan(lambda c, x: body(c, x), carry, xs, length=count, reverse=reverse)
 
         if not segments:
+            body = body_of(body, carry, xs)
             found: tuple[list[Any], list[Any]] = part(list(carry), list(xs), length)
             return found
         # the carry is kept at the beginning of every segment; the rest is computed again

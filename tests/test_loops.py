@@ -416,7 +416,7 @@ def test_jax_computes_again_what_is_quick_to_compute() -> None:
 
         equations = jax.make_jaxpr(gradient)(XS).jaxpr.eqns
         forward = next(e for e in equations if e.primitive.name == "scan")
-        assert (len(forward.outvars) <= 3) == again  # the carry, and what is kept for the way back
+        assert (len(forward.outvars) <= 3) == again  # the carry, and what is kept for the reverse sweep
 
 
 def test_as_functions_of_jax() -> None:

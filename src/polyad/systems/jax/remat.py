@@ -1,4 +1,4 @@
-"""Whether a loop of JAX keeps what its steps computed for the way back, or computes it again.
+"""Whether a loop of JAX keeps what its steps computed for the reverse sweep, or computes it again.
 
 XLA writes every number that is kept to the memory of all steps, one at a time, and reads it again. Where
 a step is arithmetic entry by entry, computing it a second time costs less: a tenth of the time where the
@@ -18,17 +18,18 @@ Body = Callable[[Any, Any], tuple[list[Any], list[Any]]]
 
 # what costs about as much as to keep its result
 _LINEAR = frozenset(
-    "add add_any sub neg concatenate slice squeeze reshape broadcast_in_dim transpose pad rev reduce_sum cumsum "
-    "convert_element_type copy copy_p real imag conj stop_gradient expand_dims split select_n eq ne lt le gt ge "
-    "and or not xor is_finite sign floor ceil round iota clamp reduce_max reduce_min argmax argmin".split()
+    "add add_any sub neg concatenate slice squeeze reshape broadcast_in_dim transpose pad rev reduce_sum "
+    "cumsum convert_element_type copy copy_p real imag conj stop_gradient expand_dims split select_n eq ne "
+    "lt le gt ge and or not xor "
+    "is_finite sign floor ceil round iota clamp reduce_max reduce_min argmax argmin".split()
 )
-# each of these leaves an array for the way back
+# each of these leaves an array for the reverse sweep
 _NONLINEAR = frozenset(
     "mul div integer_pow pow square exp exp2 expm1 log log1p sin cos tan sinh cosh tanh asin acos atan atan2 "
     "asinh acosh atanh logistic sqrt rsqrt cbrt abs max min erf erfc".split()
 )
-# So many times as much would be kept as is carried: for carries of any length, and for long ones. Between, and
-# below, both ways take about the same time (measured, 2 CPUs).
+# So many times as much would be kept as is carried: for carries of any length, and for long ones. Below that
+# both ways take about the same time (measured on 2 CPUs).
 ALWAYS, IF_LONG, LONG = 6.0, 3.0, 2000
 
 
@@ -54,7 +55,7 @@ def body_of(body: Body, carry: Sequence[Any], xs: Sequence[Any]) -> Body:
 
 
 def _kept(jaxpr: Any) -> int | None:
-    """How many entries a step leaves for the way back; None if it should not be computed again."""
+    """How many entries a step leaves for the reverse sweep; None if it should not be computed again."""
     import jax.extend
 
     literal, total = jax.extend.core.Literal, 0

@@ -219,6 +219,33 @@ def test_forward_mode_of_jax_needs_no_limit_and_reverse_mode_says_that_it_does()
         ad.prepare_gradient(newton, 3.0, ad.Static(None), backend="jax:reverse")
 
 
+@pytest.mark.parametrize("max_steps", [None, 200])
+def test_a_derivative_by_the_engine_goes_through_a_loop_of_jax(max_steps: int | None) -> None:
+    """Descent until a gradient is small, in a function whose derivative is taken, to second order."""
+
+    def bottom(a: Any) -> Any:  # of a y^2 / 2 - y: 1 / a
+        def slope(y: Any) -> Any:
+            return ad.derivative(lambda y: 0.5 * a * y**2 - y, y, backend="numpy:forward")
+
+        def step(state: Any) -> Any:
+            y = state[0] - 0.3 * state[1]
+            return y, slope(y)
+
+        start = (0.0, slope(0.0))
+        return ad.while_loop(lambda s: np.abs(s[1]) > 1e-12, step, start, max_steps=max_steps)[0]
+
+    def curvature(a: Any) -> Any:  # two levels of the engine's go through the loop
+        return ad.second_derivative(bottom, a, backend="numpy:forward")
+
+    prepared = ad.prepare_derivative(curvature, 1.2, backend="jax:forward")
+    np.testing.assert_allclose(prepared(1.5), -6 / 1.5**4, rtol=1e-7)
+    if max_steps:
+        with pytest.raises(ad.errors.OperationNotSupportedError, match="numpy:forward"):
+            ad.prepare_derivative(
+                lambda a: ad.derivative(bottom, a, backend="numpy:reverse"), 1.2, backend="jax"
+            )
+
+
 def halved(x: Any, max_steps: int) -> Any:
     """As often as it takes to come to 1 or below."""
     return ad.while_loop(lambda y: y > 1, lambda y: y / 2, x, max_steps=max_steps)

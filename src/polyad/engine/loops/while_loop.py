@@ -12,7 +12,7 @@ from polyad.arrays.library import ArraySpec
 from polyad.engine import run as _engine  # noqa: F401  (fills the table of rules)
 from polyad.engine.boxes.box import Box
 from polyad.engine.loops.leaves import Tree, can_hold, looks, owned, refused, same_form, settled
-from polyad.engine.loops.place import Place, place_of, placed
+from polyad.engine.loops.place import Followed, Place, place_of, placed
 from polyad.errors import ArgumentError, DomainError
 
 __all__ = ["while_loop"]
@@ -113,20 +113,66 @@ def _placed(
     max_steps: int | None,
 ) -> Any:
     """As one operation of a library."""
-    arrays = [place.array(a, spec if spec.weak else None) for a, spec in zip(leaves, given, strict=True)]
-    given = [
-        ArraySpec(s.shape, s.dtype, g.weak)
-        for s, g in zip((looks(place.leaf(a, 0)) for a in arrays), given, strict=True)
-    ]
-    after = carry.open(body(carry.build([owned(a) for a in leaves])))
-    specs = settled(carry, given, list(map(looks, after)))
-    start = place.arrays(leaves, specs)
+    try:
+        return _looped(place, cond, body, carry, leaves, given, max_steps)
+    except Followed:
+        raise refused(
+            f"a loop of {place.own.name} ends on a computed condition, and a derivative in reverse mode by "
+            "polyad's engine goes through it",
+            "use backend='numpy:forward' inside, or backend='numpy' around it",
+        ) from None
+
+
+def _looped(
+    place: Place,
+    cond: Callable[[Any], Any],
+    body: Callable[[Any], Any],
+    carry: Tree,
+    leaves: list[Any],
+    given: list[ArraySpec],
+    max_steps: int | None,
+) -> Any:
+    place.follow(leaves)
+    after = _after(place, body, carry, leaves, given)
+    if not place.levels:  # the types of the library, which may be narrower
+        arrays = [place.array(a, spec if spec.weak else None) for a, spec in zip(leaves, given, strict=True)]
+        given = [
+            ArraySpec(s.shape, s.dtype, g.weak)
+            for s, g in zip((looks(place.leaf(a, 0)) for a in arrays), given, strict=True)
+        ]
+    specs = settled(carry, given, after)
+    start = place.apart(leaves, specs)
     into = placed(carry, specs, place)
-    step = place.on_arrays(lambda boxes: into(body(carry.build(boxes))))
-    holds = place.on_arrays(lambda boxes: [place.array(_single(cond(carry.build(boxes))))])
+    step = place.on_leaves(lambda boxes: into(body(carry.build(boxes))), specs)
+    holds = place.on_leaves(lambda boxes: [place.array(_single(cond(carry.build(boxes))))], specs)
 
     def condition(state: Sequence[Any]) -> Any:
         return holds(state)[0]
 
     final = place.own.while_loop(condition, step, start, max_steps=max_steps)
-    return carry.build(list(map(place.result, final)))
+    return carry.build(place.results(final, specs))
+
+
+def _after(
+    place: Place,
+    body: Callable[[Any], Any],
+    carry: Tree,
+    leaves: list[Any],
+    given: list[ArraySpec],
+) -> list[ArraySpec]:
+    """What a step makes of the carry, found out on arrays without values; Python's numbers stay such."""
+    whole = [k for k, spec in enumerate(given) if not spec.weak]
+    specs = [given[k] for k in whole]
+    found: list[ArraySpec] = []
+
+    def step(boxes: list[Any]) -> list[Any]:
+        full = [owned(a) for a in leaves]
+        for k, box in zip(whole, boxes, strict=True):
+            full[k] = box
+        after = carry.open(body(carry.build(full)))
+        place.follow(after)
+        found[:] = list(map(looks, after))
+        return []
+
+    place.own.shapes(place.on_leaves(step, specs), place.apart([leaves[k] for k in whole], specs))
+    return found

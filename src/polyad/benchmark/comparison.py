@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from polyad import errors
-from polyad.benchmark import transport
+from polyad.benchmark import sparsity, transport
 from polyad.benchmark.address import Address
 from polyad.benchmark.agreement import compare_results, where_not_finite
 from polyad.benchmark.events import Event, Task
@@ -22,6 +22,7 @@ from polyad.benchmark.worker import act, run
 from polyad.call.function.flat import label_of
 from polyad.call.inputs.signature import Signature
 from polyad.errors import ArgumentError
+from polyad.sparse.backend import Sparse
 from polyad.systems.base import Backend
 from polyad.systems.operations import operations
 from polyad.systems.overview import backends as registered
@@ -67,7 +68,8 @@ def compare(
         Hessian-vector product of a scalar function, the Jacobian of any other.
     backends : Backend, str or a sequence of them, optional
         Whom to compare; by default all that are installed, and their variants that may win: compiled
-        ones, and for up to 16 inputs JAX in forward mode.
+        ones, for up to 16 inputs JAX in forward mode, and ``Sparse`` where a Jacobian or Hessian of 32
+        inputs or more takes at most a third of the products when it is compressed.
     argnums, has_aux
         As for the operators.
     v, w : optional
@@ -126,11 +128,16 @@ def compare(
         raise ArgumentError(f"limit={limit!r} and seconds={seconds!r} must be positive")
     wanted = _operators(operators)
     signature = Signature(args, argnums)  # refuses what no backend can differentiate
-    chosen, missing = _backends(backends, sum(math.prod(spec.shape) for spec in signature.x_specs))
+    size = sum(math.prod(spec.shape) for spec in signature.x_specs)
+    chosen, missing = _backends(backends, size)
     function = f.label if isinstance(f, Address) else label_of(f)
     process = Process(function, limit, Progress(progress), "" if isolate else "as asked")
     task = Task(f, args, wanted, None, argnums, has_aux, v, w, seconds)
     task, values, notes = _look(task, process)
+    sparse = _sparse(task, process) if backends is None and size >= sparsity.FEWEST else {}
+    notes.extend(sparse.values())
+    if sparse:
+        chosen = [*chosen, *sparsity.candidates()]
     runs: list[_Run] = []
     given_up: set[str] = set()
     for k, (label, backend) in enumerate(chosen):
@@ -140,9 +147,12 @@ def compare(
             reason = f"not tried, because {plain_name} was stopped; name it as a backend to try it"
             runs.append(_Run(label, True, [Event("failed", operator, reason) for operator in task.operators]))
             continue
-        unasked = backends is None and variant
+        unasked = backends is None and (variant or isinstance(backend, Sparse))
         preparing = PREPARING if unasked else math.inf
-        events, why = process.work(dataclasses.replace(task, backend=backend, preparing=preparing), words)
+        mine = dataclasses.replace(task, backend=backend, preparing=preparing)
+        if isinstance(backend, Sparse) and unasked:
+            mine = dataclasses.replace(mine, operators=tuple(sparse))
+        events, why = process.work(mine, words)
         runs.append(_Run(label, _is_exact(backend), events))
         if why.startswith("stopped"):
             given_up.add(label)
@@ -165,8 +175,10 @@ def compare(
     plain = [event.data[0] for each in runs for event in each.events if event.kind == "primal"]
     times = [t for samples in plain for t in samples]
     primal = float(np.median(times)) if times else None
-    size = _largest(values or ()), _largest([as_numpy(leaf) for leaf in signature.x_leaves])
-    rows = [row for operator in task.operators for row in _rows(function, operator, runs, primal, rtol, size)]
+    large = _largest(values or ()), _largest([as_numpy(leaf) for leaf in signature.x_leaves])
+    rows = [
+        row for operator in task.operators for row in _rows(function, operator, runs, primal, rtol, large)
+    ]
     return Table(rows, [Heading(function, title, primal, tuple(notes))])
 
 
@@ -268,6 +280,16 @@ def first_look(task: Task, process: Process) -> tuple[dict[str, Event], str]:
     return found, why
 
 
+def _sparse(task: Task, process: Process) -> dict[str, str]:
+    """The operators whose results are sparse enough to be compressed, and what that saves."""
+    operators = tuple(name for name in task.operators if name in sparsity.OPERATORS)
+    if not operators:
+        return {}
+    looking = dataclasses.replace(task, operators=operators, pattern=True)
+    events, _ = process.work(looking, f"{process.function}, its pattern")
+    return {event.operator: event.data for event in events if event.kind == "pattern" and event.data}
+
+
 def _operators(operators: str | Sequence[str] | None) -> tuple[str, ...]:
     """The operators that were asked for; none where the output decides."""
     if operators is None:
@@ -315,8 +337,8 @@ def _largest(leaves: Sequence[Any]) -> float:
 
 def _is_exact(backend: Backend | str) -> bool:
     """Whether the backend computes to rounding; approximations say so by ``exact = False``."""
-    found = class_of(backend) if isinstance(backend, str) else type(backend)
-    return found.exact
+    found: Any = class_of(backend) if isinstance(backend, str) else backend
+    return bool(found.exact)
 
 
 def _rows(

@@ -34,6 +34,8 @@ class Task:
         As for ``compare``.
     plain : bool
         Whether the plain function can be run, to be timed.
+    pattern : bool
+        Whether the patterns of the operators are looked for, in place of running them.
     checks : bool
         Whether derivatives are compared with differences, in place of being timed.
     preparing : float
@@ -50,6 +52,7 @@ class Task:
     w: Any = None
     seconds: float = 0.5
     plain: bool = True
+    pattern: bool = False
     checks: bool = False
     preparing: float = math.inf
 
@@ -60,13 +63,15 @@ class Event:
 
     Parameters
     ----------
-    kind : {"phase", "plain", "refused", "primal", "measured", "wrong", "failed", "unsendable", "done"}
-        What happened.
+    kind : str
+        What happened: "phase", "plain", "refused", "primal", "pattern", "measured", "wrong", "failed",
+        "unsendable", "done".
     operator : str
         The operator that it happened to, if any.
     data : object
         The phase, the ``Plain``, name and words of an error that concerns every backend, the samples
-        of the plain function, the ``Measured``, the error of a check, or the reason in words.
+        of the plain function, what a pattern saves, the ``Measured``, the error of a check, or the reason
+        in words.
     details : str
         The traceback, where there is one.
     """

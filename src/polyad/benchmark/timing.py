@@ -34,6 +34,8 @@ Array = np.ndarray[Any, Any]
 
 SAMPLE = 2e-4
 MOST_SAMPLES = 200
+# a sparse matrix of more entries is compared by those of its pattern alone
+DENSE = 2**26
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,6 +132,8 @@ def measure(
     memory = _peak_memory(before)
     if has_aux:
         result = result[0]
+    leaves = flatten(result)[0]
+    matrices = _in_arrays(prepared, leaves)
     return Measured(
         prepared.strategy,
         preparation,
@@ -138,8 +142,19 @@ def measure(
         max(0, preparation_calls - calls),
         calls,
         memory,
-        tuple(as_numpy(leaf) for leaf in flatten(result)[0]),
+        tuple(as_numpy(leaf) for leaf in leaves) if matrices is None else tuple(matrices),
     )
+
+
+def _in_arrays(prepared: Any, leaves: list[Any]) -> list[Array] | None:
+    """The sparse matrices of a result as the arrays that other backends give; None if it has none."""
+    form = prepared._form
+    if form is None:
+        return None
+    if form.pattern.shape[0] * form.pattern.shape[1] > DENSE:
+        return [leaf.data.copy() for leaf in leaves]
+    blocks = zip(leaves, form.blocks, strict=True)
+    return [leaf.toarray().reshape(block.dense_shape) for leaf, block in blocks]
 
 
 def _timed(call: Callable[[], Any], number: int = 1) -> float:

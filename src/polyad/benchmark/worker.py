@@ -51,6 +51,11 @@ clock = time.monotonic
 
 def act(task: Task, report: Report) -> None:
     """Do the task in this process: look at the plain function, or let a backend run."""
+    if task.pattern:
+        from polyad.benchmark.sparsity import find
+
+        find(task, report)
+        return
     (look if task.backend is None else check if task.checks else execute)(task, report)
 
 

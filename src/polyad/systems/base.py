@@ -79,6 +79,8 @@ class Backend:
         The operators whose results are not blocks of arrays.
     compresses : frozenset of str
         The operators whose sparse matrices it computes natively from the pattern, without a coloring.
+    compared_sparse : bool
+        Whether ``polyad.benchmark.compare`` tries ``Sparse`` around it, where that pays.
     native : bool
         Whether it differentiates functions that are written for its framework's own arrays.
     tolerances : tuple of float, optional
@@ -109,6 +111,7 @@ class Backend:
     takes_tables: ClassVar[bool] = False
     own_forms: ClassVar[frozenset[str]] = frozenset()
     compresses: ClassVar[frozenset[str]] = frozenset()
+    compared_sparse: ClassVar[bool] = False
     native: ClassVar[bool] = True
     complex_inputs: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Variant]] = {}

@@ -67,6 +67,7 @@ class CasADi(Backend):
     complex_inputs: ClassVar[bool] = False
     keeps_boxes: ClassVar[bool] = True
     compresses: ClassVar[frozenset[str]] = frozenset({"jacobian", "hessian"})
+    compared_sparse: ClassVar[bool] = True
     native: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -72,6 +72,7 @@ class JAX(Backend):
     extra: ClassVar[str] = "jax"
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
     takes_tables: ClassVar[bool] = True
+    compared_sparse: ClassVar[bool] = True
     # up to about so many inputs one pass with all tangents costs less than a sweep back
     variants: ClassVar[Mapping[str, Variant]] = {
         "forward": Variant({"mode": "forward"}, compared=True, most_inputs=16)

@@ -22,7 +22,7 @@ FLOORS = (
     ("solvers",),
     ("benchmark", "testing"),
     ("polyad",),
-    ("linear", "linalg", "special", "stats", "extend"),
+    ("linear", "linalg", "special", "stats", "integrate", "optimize", "interpolate", "extend"),
     ("operators",),
     ("call",),
     ("sparse",),
@@ -36,6 +36,7 @@ FLOORS = (
 WITHIN = {
     "engine": (
         (".",),
+        ("implicit",),
         ("loops",),
         ("distributions",),
         ("follow",),

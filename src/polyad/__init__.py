@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from polyad import errors, linalg, sparse, special, stats
+    from polyad import errors, integrate, interpolate, linalg, optimize, sparse, special, stats
     from polyad.arrays.namespace import namespace
     from polyad.call.function.inplace import inplace
     from polyad.call.inputs.arguments import Static
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from polyad.combine.mixed import MixedMode
     from polyad.combine.second_order import SecondOrder
     from polyad.engine.define import custom_rule, define
+    from polyad.engine.implicit.functions import fixed_point, implicit
     from polyad.engine.loops.cond import cond, switch
     from polyad.engine.loops.scan import fori_loop, scan
     from polyad.engine.loops.while_loop import while_loop
@@ -73,19 +74,24 @@ __all__ = [
     "define",
     "derivative",
     "errors",
+    "fixed_point",
     "fori_loop",
     "gradient",
     "gradient_and_hvp",
     "hessian",
     "hessian_sparsity",
     "hvp",
+    "implicit",
     "inplace",
+    "integrate",
+    "interpolate",
     "jacobian",
     "jacobian_sparsity",
     "jvp",
     "linalg",
     "linearize",
     "namespace",
+    "optimize",
     "prepare_derivative",
     "prepare_gradient",
     "prepare_hessian",
@@ -125,6 +131,7 @@ _NAMES = {
     "combine.mixed": "MixedMode",
     "combine.second_order": "SecondOrder",
     "engine.define": "custom_rule define",
+    "engine.implicit.functions": "fixed_point implicit",
     "engine.loops.cond": "cond switch",
     "engine.loops.scan": "fori_loop scan",
     "engine.loops.while_loop": "while_loop",
@@ -154,7 +161,9 @@ _NAMES = {
     "systems.torch.backend": "Torch",
 }
 _HOMES = {name: f"polyad.{module}" for module, names in _NAMES.items() for name in names.split()}
-_MODULES = frozenset({"errors", "linalg", "sparse", "special", "stats"})
+_MODULES = frozenset(
+    {"errors", "integrate", "interpolate", "linalg", "optimize", "sparse", "special", "stats"}
+)
 
 
 if not TYPE_CHECKING:  # a type checker that saw it would believe that polyad has every name

@@ -1,7 +1,8 @@
 """What to call instead of functions that read plain arrays only.
 
 SciPy turns whatever it gets into a plain array, which loses what follows it. Most of its functions have a
-counterpart in NumPy that is followed; the others have one in ``polyad.linalg`` or ``polyad.special``.
+counterpart in NumPy that is followed; the others have one in ``polyad.linalg``, ``polyad.special``,
+``polyad.integrate`` or ``polyad.optimize``.
 """
 
 from __future__ import annotations
@@ -35,11 +36,13 @@ INSTEAD: dict[str, dict[str, str]] = {
         "pdf logpdf pmf logpmf cdf logcdf sf logsf".split(),
         "use the same method of polyad.stats, which is followed",
     ),
-    "scipy.integrate": {
-        "trapezoid": "use np.trapezoid",
-        "simpson": "use w @ y with the weights w = scipy.integrate.simpson(np.eye(len(y)), axis=0)",
-        "cumulative_trapezoid": "use np.cumsum((y[1:] + y[:-1]) / 2 * np.diff(x))",
-    },
+    "scipy.integrate": dict.fromkeys(
+        "trapezoid simpson cumulative_trapezoid quad quad_vec".split(), "use polyad.integrate.{}"
+    ),
+    "scipy.optimize": dict.fromkeys(
+        "root brentq newton fixed_point minimize least_squares linear_sum_assignment".split(),
+        "use polyad.optimize.{}",
+    ),
     "scipy.signal": {
         "convolve": "use np.convolve",
         "fftconvolve": "use np.convolve, or a product of np.fft.rfft",

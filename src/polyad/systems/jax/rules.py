@@ -7,6 +7,7 @@ The rules run on JAX's arrays, so that what comes of them is compiled, mapped an
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +23,7 @@ from polyad.engine.interpretations.proxy import Proxy
 __all__ = ["by_rule"]
 
 
+@functools.cache
 def by_rule(own: Adapter, primitive: Primitive) -> Callable[..., Any]:
     """A primitive with a push, one result, as a function of JAX's arrays, NumPy's and numbers.
 

@@ -5,6 +5,7 @@ The rules run on tensors, so that what comes of them can be differentiated again
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from polyad.engine.interpretations.by_table import pulled, pushed, value_of
 __all__ = ["by_rule"]
 
 
+@functools.cache
 def by_rule(own: Adapter, primitive: Primitive) -> Callable[..., Any]:
     """A primitive with rules for both modes and one result, as a function of tensors, arrays and numbers.
 

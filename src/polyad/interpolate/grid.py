@@ -1,4 +1,4 @@
-"""``RegularGridInterpolator``."""
+"""``RegularGridInterpolator``: values on a grid, by weights of its corners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``interp1d``."""
+"""``interp1d``: lines, steps and splines under one name."""
 
 from __future__ import annotations
 

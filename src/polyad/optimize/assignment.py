@@ -1,4 +1,4 @@
-"""``linear_sum_assignment``."""
+"""``linear_sum_assignment``: indices, which have no derivative."""
 
 from __future__ import annotations
 

@@ -67,15 +67,14 @@ class PchipInterpolator(Pieces):
     Notes
     -----
     Where neighbouring slopes change their sign the interpolant is flat, and its derivative by the values
-    there
-    is that from the side on which it is: zero.
+    there is that from the side on which it is: zero.
 
     Examples
     --------
     >>> import numpy as np, polyad as ad
     >>> x = np.array([0.0, 1.0, 2.0])
     >>> ad.gradient(lambda y: ad.interpolate.PchipInterpolator(x, y)(0.5), np.array([0.0, 1.0, 3.0])).round(6)
-    array([ 0.409722,  0.673611, -0.083333])
+    array([ 0.423611,  0.666667, -0.090278])
     """
 
     def __init__(self, x: Any, y: Any, axis: int = 0, extrapolate: Any = None) -> None:

@@ -70,7 +70,7 @@ def implicit(
     ...     return x**3 + a * x - 1
     >>> root = ad.implicit(lambda a: scipy.optimize.brentq(residual, 0, 2, args=(a,)), residual)
     >>> float(ad.derivative(root, 1.0).round(6))
-    -0.284794
+    -0.284693
     """
     if not callable(solve) or not callable(residual):
         raise ArgumentError("implicit takes two functions: solve(*args) and residual(x, *args)")

@@ -25,7 +25,7 @@ from polyad.call.described import Described
 from polyad.call.formed import Formed
 from polyad.call.function.flat import FlatFunction, label_of
 from polyad.call.function.following import Follower, checked_follow
-from polyad.call.function.foreign_traces import Guests, any_followed, guests
+from polyad.call.function.foreign_traces import Guests, admitted, any_followed, guests
 from polyad.call.inputs.arguments import Mismatch
 from polyad.call.inputs.seeds import Seeds
 from polyad.call.inputs.signature import Signature
@@ -119,11 +119,12 @@ class Prepared(Described):
         self._examples, self._example_of_seed = args, seed
         self.signature = Signature(args, argnums)
         self.backend = resolve(backend, self.signature.library.name)
-        self._guests = guests(self.backend, (*args, seed), once=once)
+        self.backend, f, extra = admitted(self.backend, f, args, seed, once=once)
+        self._guests = guests(self.backend, (*args, seed, *extra), once=once)
         if self._guests is not None:
-            self.once = True  # values of one around us have no meaning after its end
+            self.once, self._guests.extra = True, extra  # values around us have no meaning after their end
         if self._guests is not None and self._guests.inside:
-            args, (seed,) = self._guests.enter(args), self._guests.enter((seed,))
+            args, (seed,) = self._guests.arguments(args), self._guests.enter((seed,))
             self.signature = Signature(args, argnums)
         self._source = library(self.backend.library)
         check_input(self)
@@ -265,7 +266,7 @@ class Prepared(Described):
     def _call(self, args: tuple[Any, ...], out: Any, *seed: Any) -> Any:
         """The result alone."""
         if self._guests is not None:
-            args, seed = self._guests.enter(args), self._guests.enter(seed)
+            args, seed = self._guests.arguments(args), self._guests.enter(seed)
         try:
             if out is None:
                 if self._fast is not None:
@@ -290,7 +291,7 @@ class Prepared(Described):
     def _value_and(self, args: tuple[Any, ...], out: Any, *seed: Any, drop: int = 0) -> Any:
         """Value, lower derivative where there is one, and result; ``drop`` leaves out the first."""
         if self._guests is not None:
-            args, seed = self._guests.enter(args), self._guests.enter(seed)
+            args, seed = self._guests.arguments(args), self._guests.enter(seed)
         try:
             x, c, seeds = self._leaves(args, seed)
             delivery = self._delivery

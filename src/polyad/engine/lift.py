@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.libraries import library_of
 from polyad.engine.boxes import methods  # noqa: F401  (fills the table and gives the box its methods)
 from polyad.engine.boxes.box import Box, unbox
 from polyad.engine.boxes.boxing import gathered
 from polyad.engine.core.kinds import zeros_of
 from polyad.engine.core.values import Tracer, base, settled
+from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.rules.structure import astype
 
-__all__ = ["LIFTED", "array_in", "box_of", "lift", "opened", "unlift", "zeros_beside"]
+__all__ = ["LIFTED", "array_in", "box_of", "lift", "numbers_in", "opened", "unlift", "zeros_beside"]
 
 
 class Lifted(threading.local):
@@ -59,6 +61,22 @@ def array_in(box: Any) -> Any:
     """The array of another library at the bottom of a box, or None."""
     value = base(box._value)
     return value.array if type(value) is Proxy else None
+
+
+def numbers_in(leaf: Any) -> np.ndarray | None:
+    """The numbers that a box or another library's array stands for, or None where there are none now."""
+    if isinstance(leaf, Box):
+        value = base(leaf._value)
+        if type(value) is not Proxy:
+            return np.asarray(value)
+        library, array = value.library, value.array
+    else:
+        owner = library_of(leaf)
+        library, array = "" if owner is None else owner.name, leaf
+    try:
+        return adapter(library).values(array)
+    except Exception:  # each library has an error of its own for what is being traced
+        return None
 
 
 def box_of(leaf: Any) -> Box:

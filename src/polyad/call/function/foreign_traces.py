@@ -14,7 +14,7 @@ from __future__ import annotations
 import operator
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,12 @@ from polyad.arrays.libraries import PLAIN, is_followed, library_of
 from polyad.arrays.trees import flatten
 from polyad.call.inputs.arguments import Static
 from polyad.call.inputs.scratch import Cache
+from polyad.combine.guest import Guest, exposed
 from polyad.errors import FunctionNotSupportedError
 from polyad.systems.base import Backend
 from polyad.systems.registry import names
 
-__all__ = ["AROUND", "Guests", "any_followed", "array_in", "guests", "is_box", "lost"]
+__all__ = ["AROUND", "Guests", "admitted", "any_followed", "array_in", "guests", "is_box", "lost"]
 
 
 class Around(threading.local):
@@ -59,6 +60,15 @@ class Guests:
         self.inside = inside
         self._backend = backend
         self._boxes = boxes
+        # what the function captures of the differentiation around it, and takes as arguments here
+        self.extra: tuple[Any, ...] = ()
+        self._count: int | None = None
+
+    def arguments(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """All arguments, as the backend computes with them; those that are whole already stay so."""
+        if self._count is None:
+            self._count = len(args)
+        return self.enter(args if len(args) > self._count else (*args, *self.extra))
 
     def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments as the backend computes with them."""
@@ -109,6 +119,36 @@ def guests(backend: Backend, values: tuple[Any, ...], *, once: bool) -> Guests |
     if boxes or (backend.hosts and (once or followed)):
         return Guests(backend, boxes=boxes, inside=boxes or bool(followed))
     return None
+
+
+def admitted(
+    backend: Backend, f: Callable[..., Any], args: tuple[Any, ...], seed: Any, *, once: bool
+) -> tuple[Backend, Callable[..., Any], tuple[Any, ...]]:
+    """Who differentiates inside of what follows some of these values, and what else the function takes.
+
+    A backend that cannot follow them runs as their guest (``combine.guest``), and what the function captures
+    of them becomes arguments.
+    """
+    if backend.hosts or not backend.exact or backend.own_forms or isinstance(backend, Guest):
+        return backend, f, ()
+    given, extra = f, ()
+    if once:
+        given, extra = exposed(f, len(args))
+    if any(_is_foreign(leaf, backend) for leaf in _leaves((*args, seed, *extra))):
+        return Guest(backend), given, extra
+    return backend, f, ()
+
+
+def _is_foreign(leaf: Any, backend: Backend) -> bool:
+    """Whether something follows a value that the backend cannot follow itself."""
+    owner = library_of(leaf)
+    if owner is None or owner is PLAIN:
+        return False
+    if not owner.boxes:
+        return owner.name != backend.follows and owner.is_traced(leaf)
+    from polyad.engine.lift import opened
+
+    return opened(leaf)[0] not in ("numpy", backend.follows)
 
 
 def any_followed(values: tuple[Any, ...]) -> bool:

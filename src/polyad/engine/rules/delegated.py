@@ -8,8 +8,6 @@ framework has a version of its own (``own_delegated`` of its adapter) or calls N
 from __future__ import annotations
 
 import functools
-import itertools
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +16,7 @@ import numpy as np
 from polyad.engine.core.kinds import general
 from polyad.engine.core.values import PRIMITIVES, Primitive, Value
 
-__all__ = ["Delegate", "delegate", "delegated"]
-
-_NUMBERS = itertools.count(1)
-_KNOWN: weakref.WeakValueDictionary[int, Delegate] = weakref.WeakValueDictionary()
+__all__ = ["Delegate", "delegated"]
 
 
 class Delegate:
@@ -38,7 +33,7 @@ class Delegate:
     push, pull : callable
         Make the delegate of the pushforward, a function of ``[x, v]``, and of the pullback, of ``[x, w]``.
     label : str
-        For messages.
+        What it is, and who computes it, for messages.
     """
 
     def __init__(
@@ -52,8 +47,6 @@ class Delegate:
     ) -> None:
         self.value, self.sizes, self.dtype, self.label = value, sizes, np.dtype(dtype), label
         self._push, self._pull = push, pull
-        self.number = next(_NUMBERS)
-        _KNOWN[self.number] = self
 
     @functools.cached_property
     def pushed(self) -> Delegate:
@@ -66,29 +59,22 @@ class Delegate:
         return self._pull()
 
 
-def delegate(number: int) -> Delegate:
-    """The delegate of that number."""
-    return _KNOWN[number]
-
-
-def _compute(x: Any, number: int) -> Any:
-    return _KNOWN[int(number)].value(np.asarray(x))
+def _compute(x: Any, by: Delegate) -> Any:
+    return by.value(np.asarray(x))
 
 
 def _row(a: Value, b: Value) -> Value:
     return PRIMITIVES["concatenate"](a, b, axis=0)
 
 
-def _push(y: Value, tangents: tuple[Value, ...], x: Value, number: int) -> Value:
+def _push(y: Value, tangents: tuple[Value, ...], x: Value, by: Delegate) -> Value:
     (t,) = tangents
-    other = _KNOWN[int(number)].pushed.number
-    rows = [delegated(_row(x, PRIMITIVES["getitem"](t, index=i)), number=other) for i in range(t.shape[0])]
+    rows = [delegated(_row(x, PRIMITIVES["getitem"](t, index=i)), by=by.pushed) for i in range(t.shape[0])]
     return PRIMITIVES["stack"](*rows, axis=0)
 
 
-def _pull(y: Value, x: Value, number: int) -> Any:
-    other = _KNOWN[int(number)].pulled.number
-    return lambda w: delegated(_row(x, w), number=other)
+def _pull(y: Value, x: Value, by: Delegate) -> Any:
+    return lambda w: delegated(_row(x, w), by=by.pulled)
 
 
 delegated: Primitive = general("delegated", _compute, _push, _pull)

@@ -19,7 +19,7 @@ import numpy as np
 from polyad.engine.core.refusals import noted, refuse
 from polyad.engine.core.values import Primitive
 from polyad.engine.interpretations.proxy import Proxy
-from polyad.engine.rules.delegated import delegate, delegated
+from polyad.engine.rules.delegated import Delegate, delegated
 from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
 from polyad.systems.casadi.symbolic import Symbolic, constant
 
@@ -86,7 +86,7 @@ def called_back(primitive: Primitive, like: np.ndarray[Any, Any] | None = None) 
         kind = next(a for a in args if isinstance(a, Symbolic)).kind
         arrays = [a if isinstance(a, Symbolic) else constant(a, kind) for a in args]
         dtype = np.result_type(*[a.dtype for a in arrays], np.float32)
-        if not all(isinstance(p, int | float | np.number) for p in params.values()):
+        if not all(isinstance(p, int | float | np.number | Delegate) for p in params.values()):
             raise refuse(f"{primitive.name} with options that are arrays", "use backend='numpy'")
         shapes = tuple(a.shape for a in arrays)
         results = _results(primitive, shapes, params) if like is None else [like * 1.0]
@@ -111,7 +111,7 @@ def _results(primitive: Primitive, shapes: Shapes, params: dict[str, Any]) -> li
     """What comes out, by its shapes and dtypes."""
     examples = []
     if primitive is delegated:
-        return [np.zeros(delegate(params["number"]).sizes[1])]
+        return [np.zeros(params["by"].sizes[1])]
     if "strict" in params:  # examples are no points of which anything is to be said
         params = {**params, "strict": False}
     for shape in shapes:

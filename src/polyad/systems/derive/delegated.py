@@ -93,7 +93,7 @@ def delegated(backend: Backend, kernel: Kernel, problem: Problem, seeds: tuple[L
             if floats
         ]
         vector = np.concatenate(rows) if len(rows) > 1 else rows[0]
-        found = wrap(primitive(unbox(vector), number=here.delegate.number))
+        found = wrap(primitive(unbox(vector), by=here.delegate))
         parts, start = [], 0
         for spec in outputs:
             part = np.reshape(found[start : start + spec.size], spec.shape)
@@ -146,7 +146,7 @@ class _Level:
             self.dtype,
             lambda: self._derived(False),
             lambda: self._derived(True),
-            problem.label,
+            f"{problem.label} by {backend!r}",
         )
 
     def _value(self, vector: Any) -> Any:

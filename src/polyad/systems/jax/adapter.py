@@ -77,16 +77,15 @@ class JAXAdapter(JAXLoops):
         """Not where it is JAX's to differentiate: its rule follows the value that stays."""
         return not plain
 
-    def own_delegated(self, x: Any, number: int) -> Any:
-        from polyad.engine.rules.delegated import delegate
+    def own_delegated(self, x: Any, by: Any) -> Any:
         from polyad.systems.jax.delegated import call
 
-        if x.dtype.itemsize < delegate(number).dtype.itemsize:
+        if x.dtype.itemsize < by.dtype.itemsize:
             raise refuse(
-                f"{delegate(number).label} computes in double precision, inside of JAX in single precision",
+                f"{by.label} computes in double precision, inside of JAX in single precision",
                 "pass x in double precision, x.astype(np.float64)",
             )
-        return call(x, delegate(number))
+        return call(x, by)
 
     def own_last_written(self, places: Any, size: int) -> Any:
         numpy = self.main()

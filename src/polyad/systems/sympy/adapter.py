@@ -236,6 +236,12 @@ class SymPyAdapter(Adapter):
     def own_zeros(self, like: Any, shape: tuple[int, ...]) -> Any:
         return self.constant(np.zeros(shape, dtype=like.dtype), like)
 
+    def own_delegated(self, x: Any, by: Any) -> Any:
+        raise refuse(
+            f"SymPy works on symbols, and cannot ask for derivatives of {by.label} while it does",
+            "use backend='numpy' or 'sympy' inside of SymPy, or another backend around",
+        )
+
     def own_astype(self, x: Any, dtype: Any) -> Any:
         wanted = np.dtype(dtype)
         if wanted.kind == "c":

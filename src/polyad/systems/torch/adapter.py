@@ -117,11 +117,10 @@ class TorchAdapter(Hosting):
         except RuntimeError:
             return None
 
-    def own_delegated(self, x: Any, number: int) -> Any:
-        from polyad.engine.rules.delegated import delegate
+    def own_delegated(self, x: Any, by: Any) -> Any:
         from polyad.systems.torch.delegated import call
 
-        return call(x, delegate(number))
+        return call(x, by)
 
     def own_rint(self, x: Any) -> Any:
         return x.round()

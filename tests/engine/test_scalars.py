@@ -203,7 +203,7 @@ def test_the_short_way_is_taken(backend):
     assert set(seen) - {np.float64} == {ScalarBox}  # forward mode evaluates f once without derivatives
     seen.clear()
     ad.derivative(lambda t: seen.append(type(t)) or t * t, 0.5, backend=backend)
-    assert issubclass(seen[-1], ScalarBox)
+    assert any(issubclass(kind, ScalarBox) for kind in seen)
 
 
 # -- infinite and undefined --------------------------------------------------------------------------------
@@ -571,8 +571,16 @@ def test_results_and_what_comes_with_them_are_numbers_of_numpy(backend):
 def inside(look, backend="numpy:reverse"):
     """What a look at the number ``x[0]`` gives inside a differentiation."""
     seen = []
-    ad.gradient(lambda x: seen.append(look(x[0])) or x[0] * x[1], X, backend=backend)
-    return seen[-1]  # forward mode evaluates f once without derivatives
+
+    def f(x):
+        s = x[0]
+        found = look(s)
+        if type(s) is not np.float64:  # of a run without derivatives
+            seen.append(found)
+        return s * x[1]
+
+    ad.gradient(f, X, backend=backend)
+    return seen[-1]
 
 
 @both

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyad.call import formed
+from polyad.call.asks import check_value
 from polyad.call.dependence import check_zeros, has_entry, has_no_zero
 from polyad.call.looks import ENOUGH, check_looks
 from polyad.call.undefined import has_nan, tell_undefined
@@ -82,13 +83,19 @@ def checked(
         if looked() and not prepared.batched:
             check_looks(prepared, x, c, seeds, first)
 
+    asks = form is None and prepared.differentiates and prepared._flat.asks_for_types
+
     def result(x: Leaves, c: Leaves, *seeds: Leaves) -> Leaves:
+        if asks:  # the value is looked at as well
+            return full(x, c, *seeds)[0]
         leaves = executable.result(x, c, *seeds)
         look(x, c, seeds, leaves, None)
         return leaves
 
     def full(x: Leaves, c: Leaves, *seeds: Leaves) -> Any:
         outcome = executable.full(x, c, *seeds)
+        if asks:
+            check_value(prepared, x, c, outcome[1])
         look(x, c, seeds, outcome[0], outcome)
         return outcome
 
@@ -105,7 +112,10 @@ def checked(
     # of an example nothing is to be said by errors; and backends that compile have met theirs already
     outcome = None
     with contextlib.suppress(DegenerateError if prepared.backend.by_value else Exception):
-        outcome = executable.full(x, c, *ones) if lower else (executable.result(x, c, *ones),)
+        whole = lower or asks
+        outcome = executable.full(x, c, *ones) if whole else (executable.result(x, c, *ones),)
     if outcome is not None:
+        if asks:
+            check_value(prepared, x, c, outcome[1])
         look(x, c, ones, outcome[0], outcome if lower else None, example=True)
     return executable

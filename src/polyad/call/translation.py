@@ -13,7 +13,7 @@ from polyad.arrays.libraries import libraries, library_of_package
 from polyad.arrays.user_code import package_in, package_of, raised_at, steps
 from polyad.call.function.flat import label_of
 from polyad.call.function.foreign import written_for
-from polyad.engine.notices import ELSE, instead_of, plain_only, swallowed
+from polyad.engine.notices import ELSE, instead_of, names_boxes, plain_only, swallowed
 from polyad.errors import KEPT, FunctionNotSupportedError, OperationNotSupportedError, PolyadError
 from polyad.systems.base import Backend
 
@@ -48,7 +48,7 @@ def translated(
             return refusal
     remedy = _replaced(error)
     if remedy is None:
-        remedy = backend.explain(error) or _of_kept(error) or _of_objects(error)
+        remedy = backend.explain(error) or _of_kept(error) or _of_objects(error) or _of_boxes(error)
         called = _called_within(error, backend)
         if remedy is not None and called is not None:
             remedy = f"{remedy}; {called} calls this: {ELSE}"
@@ -131,6 +131,16 @@ def _of_objects(error: Exception) -> str | None:
             "writing into a plain array by y.flat[k] = x[0] would drop the derivative: write y[k] = x[0], "
             "with y = np.zeros_like(x) instead of np.zeros(n), or np.stack([...])"
         )
+    return None
+
+
+def _of_boxes(error: Exception) -> str | None:
+    """What to do where compiled code, or a text, wanted one of Python's own numbers."""
+    text = str(error)
+    if isinstance(error, ValueError) and text.startswith("could not convert string to float"):
+        return f"a number that is read from a text has no derivative: {ELSE}"
+    if isinstance(error, TypeError) and names_boxes(text):
+        return f"what the line calls takes Python's own numbers only ({text}): {ELSE}"
     return None
 
 

@@ -3,7 +3,17 @@
 Nothing of the engine is loaded by it but the refusals and the counts.
 """
 
+import re
+import sys
+
 from polyad.engine.core.refusals import ELSE, instead_of, plain_only, swallowed
 from polyad.engine.core.values import LOOKED, SEEN
 
-__all__ = ["ELSE", "LOOKED", "SEEN", "instead_of", "plain_only", "swallowed"]
+__all__ = ["ELSE", "LOOKED", "SEEN", "instead_of", "names_boxes", "plain_only", "swallowed"]
+
+
+def names_boxes(text: str) -> bool:
+    """Whether a message speaks of a stand-in by the name of its class, as compiled code's do."""
+    boxing = sys.modules.get("polyad.engine.boxes.boxing")
+    words = set(re.findall(r"\w+", text))
+    return boxing is not None and any(kind.__name__ in words for kind in boxing.BOXES)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import library_of
-from polyad.engine.boxes.box import Box
+from polyad.engine.boxes.box import Box, as_point
 from polyad.engine.boxes.boxing import gathered, unbox
 from polyad.engine.core.handlers import innermost, is_own_recursion
 from polyad.engine.core.kinds import zeros_of
@@ -35,6 +35,7 @@ from polyad.errors import DegenerateError, OperationNotSupportedError
 __all__ = [
     "TOLD",
     "Recorded",
+    "as_point",
     "as_python",
     "boxed",
     "evaluate",

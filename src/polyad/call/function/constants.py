@@ -53,8 +53,15 @@ class Constants:
         self._arrays = any(hasattr(leaf, "dtype") and not isinstance(leaf, np.generic) for leaf in leaves)
         # which active leaves the caller passed as Python's floats
         self._floats = tuple(k for k, leaf in enumerate(signature.x_leaves) if type(leaf) is float)
+        # and which as arrays without axes, which are no numbers
+        self._points = tuple(
+            k
+            for k, leaf in enumerate(signature.x_leaves)
+            if isinstance(leaf, np.ndarray) and leaf.shape == ()
+        )
         # nothing is to be done for the function but to call it
-        self._simple = not self._arrays and not self._floats and signature.plain
+        self._simple = not (self._arrays or self._floats or self._points) and signature.plain
+        self._all_floats = self._floats
         self._told = False
         self._mode = GUARDED
         # whether one run on copies has shown that nothing is written; where writing is counted only
@@ -74,6 +81,10 @@ class Constants:
         """Whether the function writes to its constants, so that it needs copies."""
         return self._mode != GUARDED
 
+    def ask_again(self) -> None:
+        """Find out again whether it matters that numbers are Python's: the function will run otherwise."""
+        self._floats, self._told = self._all_floats, False
+
     def arguments(self, x: Leaves, c: Leaves) -> tuple[Any, ...]:
         """The arguments of the user's function."""
         x = _python_floats(x, self._floats) if self._floats else x
@@ -83,6 +94,8 @@ class Constants:
         """What the function returns."""
         if self._simple:
             return self._f(*x, *c)
+        if self._points:
+            x = _arrays_of_points(x, self._points)
         if self._floats:
             if not self._told:
                 return self._first(x, c)
@@ -105,7 +118,10 @@ class Constants:
         self._told = True
         given = _python_floats(x, self._floats)
         if all(type(given[k]) is float for k in self._floats):
-            return self(x, c)
+            try:
+                return self(x, c)
+            finally:
+                self._told = False  # nothing of what it does with its stand-ins was seen
         from polyad.engine.run import TOLD
 
         before = TOLD.count
@@ -168,6 +184,12 @@ def _python_floats(x: Leaves, which: tuple[int, ...]) -> Leaves:
     if len(x) == 1:
         return (as_python(x[0]),)
     return tuple([as_python(a) if k in which else a for k, a in enumerate(x)])
+
+
+def _arrays_of_points(x: Leaves, which: tuple[int, ...]) -> Leaves:
+    """The active leaves, with stand-ins of arrays where the caller passed arrays without axes."""
+    as_point = getattr(sys.modules.get("polyad.engine.run"), "as_point", None)
+    return x if as_point is None else tuple([as_point(a) if k in which else a for k, a in enumerate(x)])
 
 
 def _guarded(leaf: Any) -> Any:

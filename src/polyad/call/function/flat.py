@@ -123,6 +123,7 @@ class FlatFunction:
     def follow(self, reach: Any) -> None:
         """Follow the function through the packages that it reaches (``engine.follow``)."""
         call: Callable[[Leaves, Leaves], Any] = self._constants
+        self._constants.ask_again()
         if self._lifting is not None:
             call = self._lifting = self._lifting.forced()
         self._call = lambda x, c: reach.run(call, x, c)
@@ -149,6 +150,13 @@ class FlatFunction:
         """Whether the user's code takes plain numbers out of arrays."""
         return self._mentions.numbers
 
+    @property
+    def asks_for_types(self) -> bool:
+        """Whether the user's code asks of what type things are (``call.asks``)."""
+        if self._lifting is not None and self._lifting.lifted is False and self._lifting.is_named:
+            return False  # it is made for the framework's arrays
+        return self._mentions.types
+
     def remote(self, xs: Sequence[Leaves], c: Leaves) -> tuple[Remote, list[tuple[Any, ...]]]:
         """For other processes: the user's function with its constants, and the active arguments.
 
@@ -163,7 +171,7 @@ class FlatFunction:
 
     def on_numbers(self, x: Leaves, c: Leaves) -> Leaves:
         """The output leaves on plain arrays, by nothing but the user's function."""
-        x = tuple([a if a.shape else a[()] for a in x])
+        x = tuple([_as_example(a, e) for a, e in zip(x, self._signature.x_leaves, strict=True)])
         out = self._f(*self._constants.arguments(x, c))
         return tuple(flatten(out[0] if self._has_aux else out)[0])
 
@@ -269,6 +277,13 @@ class FlatFunction:
             )
         hint = "return y[0] instead of y, or use jacobian" if shapes[0] == (1,) else "use jacobian"
         raise NonScalarOutputError(f"output has shape {shapes[0]}, {self._operator} needs a scalar: {hint}")
+
+
+def _as_example(a: Any, example: Any) -> Any:
+    """Plain numbers as the caller passes them: one of Python's, one of NumPy's, or an array without axes."""
+    if a.shape or isinstance(example, np.ndarray):
+        return a
+    return float(a) if type(example) is float else a[()]
 
 
 def _is_of_objects(leaf: Any) -> bool:

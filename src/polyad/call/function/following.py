@@ -80,7 +80,10 @@ class Follower:
         self._tries += 1
         if self._reach is None:
             self._original = error
-            if self._follow is None and not self._is_of_package(error):
+            asks = getattr(
+                error, "asks", False
+            )  # of what type a number is, which is answered in followed code
+            if self._follow is None and not (asks or self._is_of_package(error)):
                 return False
             return self._start(flat, *leaves())
         return self._farther(error, flat)

@@ -23,6 +23,7 @@ from polyad.call.function.constants import is_refused_write
 from polyad.call.function.foreign_traces import AROUND, lost
 from polyad.call.function.mentions import Mentions
 from polyad.call.function.whole_numbers import makes_whole_numbers, speaks_numpy
+from polyad.errors import OperationNotSupportedError
 
 __all__ = ["Lifting"]
 
@@ -157,11 +158,19 @@ class Lifting:
                 raise
             try:
                 out = self._run(x, c, lifted=not first)
-            except UNFIT:
+            except UNFIT as other:
+                neither = self._of_numpy and not said.library(name)
+                if isinstance(other, OperationNotSupportedError) and neither:
+                    raise  # of code that speaks of no framework, given NumPy's arrays: it says what to write
                 # the error of the form that the function is written for tells what is wrong
                 raise error from error.__cause__  # its cause says what NumPy was doing
             self.lifted = not first
         return out
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the code of the function speaks of the framework, or is written for any."""
+        return self._mentions.library(self._library)
 
     @property
     def may_look(self) -> bool:

@@ -22,7 +22,13 @@ STOPS = frozenset({"detach", "no_grad", "inference_mode", "stop_gradient"})
 # What writes to a read-only array without an error: ``np.add.at``, and flags that are set back.
 UNASKED = frozenset({"at", "setflags", "writeable"})
 TELLING = GENERIC | NUMBERS | STOPS | UNASKED
-# What is said of code that compares and has a loop, and how both look in Python's bytecode.
+# What tells a stand-in from a number, and what is said of code that asks it.
+TYPES = frozenset("type isinstance issubclass hasattr getattr callable iterable".split())
+ASKS = "type?"
+# Who makes a text of a number, from which it may be read again.
+TEXTS = frozenset(("str", "format", "repr"))
+FORMATS = frozenset(code for name, code in dis.opmap.items() if name.startswith("FORMAT_"))
+# What is said of code that compares and has a loop, or makes texts, and how these look in Python's bytecode.
 LOOP = "while"
 COMPARES = dis.opmap["COMPARE_OP"]
 LOOPS = frozenset(code for name, code in dis.opmap.items() if "JUMP_BACKWARD" in name)
@@ -61,7 +67,7 @@ class Mentions:
     @property
     def nothing(self) -> bool:
         """Whether no package is spoken of."""
-        return not self.names - {LOOP}
+        return not self.names - {LOOP, ASKS}
 
     @property
     def numpy(self) -> bool:
@@ -92,6 +98,11 @@ class Mentions:
     def stops(self) -> bool:
         """Whether some of the input is said to count as constant."""
         return not STOPS.isdisjoint(self.names)
+
+    @property
+    def types(self) -> bool:
+        """Whether it is asked of what type things are, or what errors they raise."""
+        return ASKS in self.names
 
     @property
     def ignores_flags(self) -> bool:
@@ -136,6 +147,11 @@ def _said(code: types.CodeType) -> tuple[frozenset[str], tuple[str, ...]]:
         operations = each.co_code[::2]
         if COMPARES in operations and not LOOPS.isdisjoint(operations):
             telling.add(LOOP)
+        if not (TEXTS.isdisjoint(each.co_names) and FORMATS.isdisjoint(operations)):
+            telling.add(LOOP)
+        # a handler of errors, too: plain numbers raise other ones
+        if each.co_exceptiontable or not TYPES.isdisjoint(each.co_names):
+            telling.add(ASKS)
         codes.extend(k for k in each.co_consts if isinstance(k, types.CodeType))
         if "isinstance" in each.co_names and not CLASSES.isdisjoint(each.co_names):
             telling.add("numbers")

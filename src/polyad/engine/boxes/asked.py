@@ -19,6 +19,7 @@ import numpy as np
 from polyad.arrays.libraries import library_of_package
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.refusals import refuse
+from polyad.engine.interpretations.adapter import adapter
 
 __all__ = [
     "LARGEST",
@@ -29,6 +30,7 @@ __all__ = [
     "no_key",
     "no_plain_array",
     "stands_for",
+    "text",
 ]
 
 # An array of more entries than this is not split into a box for each: it would take too long.
@@ -158,6 +160,18 @@ def handed(value: np.ndarray, dtype: Any, copy: bool | None) -> np.ndarray:
     if not copy:
         array.flags.writeable = False
     return array
+
+
+def text(value: Any, spec: str) -> str:
+    """A value as text: that of a number has to be its digits where a form is asked for."""
+    if not hasattr(value, "array"):
+        return format(value, spec) if np.shape(value) == () else str(value)
+    if not spec or value.shape:
+        return str(value.array)
+    known = adapter(value.library).kept(value.array)
+    if known is None:
+        raise refuse("a text was made of a value that is not known yet", "use backend='numpy'")
+    return format(known, spec)
 
 
 def spelled(frame: types.FrameType, value: Any) -> float | None:

@@ -21,7 +21,7 @@ from polyad.engine.boxes import asked
 from polyad.engine.boxes.boxing import BOXES, unbox, unbox_index
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.refusals import refuse
-from polyad.engine.core.values import Tracer, Value, base, is_over, shape_of
+from polyad.engine.core.values import LOOKED, Tracer, Value, base, is_over
 from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.proxy import Proxy, numbers
@@ -29,7 +29,7 @@ from polyad.engine.interpretations.tape import Node
 from polyad.engine.rules.assignment import set_at, without_leading
 from polyad.engine.rules.structure import astype, getitem, is_basic, setitem
 
-__all__ = ["Box", "View", "as_array", "number", "unbox", "wrap"]
+__all__ = ["Box", "View", "as_array", "as_point", "number", "unbox", "wrap"]
 
 # How a number, and an entry of a vector, become boxes, by the type of the value; ``numbers`` fills them.
 NUMBERS: dict[type, Callable[[Any], Any]] = {}
@@ -47,6 +47,10 @@ def number(value: Value) -> Any:
     """As ``wrap``, for what may be a number: those have a box of their own (``numbers``)."""
     make = NUMBERS.get(type(value))
     return wrap(value) if make is None else make(value)
+
+
+# the bits of a number, all of which its text may tell
+DIGITS = 53
 
 
 class Box:
@@ -119,10 +123,8 @@ class Box:
         return f"Box({self._value!r})"
 
     def __format__(self, spec: str) -> str:
-        value = base(self._value)
-        if isinstance(value, Proxy):
-            return str(value.array)
-        return format(value, spec) if shape_of(value) == () else str(value)
+        LOOKED.bits += DIGITS  # a number may be made of the text again
+        return asked.text(base(self._value), spec)
 
     def __str__(self) -> str:
         return self.__format__("")
@@ -230,7 +232,8 @@ class Box:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        if hasattr(np.ndarray, name) or (self._is_python and hasattr(float, name)):
+        number = None if self._is_array() else float if self._is_python else self.dtype.type
+        if hasattr(np.ndarray, name) or hasattr(number, name):
             raise refuse(f"x.{name} of a traced array is not supported", "use a NumPy function instead")
         raise AttributeError(f"'Box' object has no attribute {name!r}")
 
@@ -308,6 +311,11 @@ def as_array(value: Value) -> Any:
     if isinstance(box, Box) and not value.shape:
         box._layout = _POINT
     return box
+
+
+def as_point(leaf: Any) -> Any:
+    """A leaf that was passed as an array without axes: one it is, not a number."""
+    return as_array(leaf._value) if type(leaf) in BOXES and not leaf.shape else leaf
 
 
 def _keeps_array(index: Any) -> bool:

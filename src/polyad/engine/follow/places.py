@@ -179,7 +179,9 @@ def _uses(names: dict[str, Any]) -> tuple[set[str], set[str]]:
     held: set[str] = set()
     for code in _codes(names):
         used.update(code.co_names)
-        classes = [n for n in code.co_names if n in ("float", "complex") or isinstance(names.get(n), type)]
+        classes = [
+            n for n in code.co_names if n in ("float", "complex", "type") or isinstance(names.get(n), type)
+        ]
         if classes:
             held.update(_compared(code, classes))
     return used, held

@@ -39,6 +39,11 @@ def _class_of(box: Any) -> type:
     return PYTHON.get(kind, kind) if box._is_python else kind
 
 
+@counterpart(builtins.type)
+def _type(item: Any, /) -> type:
+    return _class_of(item) if type(item) in BOXES else type(item)
+
+
 @counterpart(builtins.isinstance)
 def _isinstance(item: Any, kinds: Any, /) -> bool:
     if type(item) not in BOXES:
@@ -72,7 +77,7 @@ def _extreme(original: Any, function: Any) -> None:
 _extreme(builtins.max, np.maximum)
 _extreme(builtins.min, np.minimum)
 
-for _name in ("float", "complex", "isinstance", "round", "max", "min"):
+for _name in ("float", "complex", "isinstance", "type", "round", "max", "min"):
     BUILTINS[_name] = COUNTERPARTS[id(getattr(builtins, _name))]
 
 # one of these in a module says nothing of numbers

@@ -7,6 +7,7 @@ as does what is calculated from it and other Python numbers.
 
 from __future__ import annotations
 
+import operator
 import threading
 import types
 from collections.abc import Callable
@@ -15,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.boxes import operators  # noqa: F401  (gives the box its operators)
-from polyad.engine.boxes.box import Box
+from polyad.engine.boxes.box import DIGITS, Box
 from polyad.engine.core.names import COMPARISONS
 from polyad.engine.core.refusals import refuse
-from polyad.engine.core.values import base
+from polyad.engine.core.values import LOOKED, base
 from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.numbers.functions import short_power
@@ -51,6 +52,8 @@ def as_python(leaf: Any) -> Any:
         new._entries, new._index, new._x = leaf._entries, leaf._index, leaf._x
         return new
     if kind is Box and leaf._value.shape == ():
+        if type(leaf._value) is np.float64:
+            return float(leaf._value)
         return PythonBox(leaf._value)
     return leaf
 
@@ -68,9 +71,50 @@ def _is_python(a: Any) -> bool:
     return type(a) in (float, int, bool, complex, PythonScalar, PythonBox)
 
 
+def _known(a: Any) -> Any:
+    """The plain number that one of Python's stands for; None where it is not known."""
+    if type(a) is PythonScalar:
+        return a._x
+    if type(a) is not PythonBox:
+        return a
+    value = base(a._value)
+    value = adapter(value.library).kept(value.array) if type(value) is Proxy else value
+    return None if value is None else complex(value) if value.dtype.kind == "c" else float(value)
+
+
+_AGAIN = {
+    name: getattr(operator, {"__divmod__": "mod"}.get(name, name.strip("_")))
+    for name in ("__truediv__", "__floordiv__", "__mod__", "__pow__")
+}
+_AGAIN |= {f"__r{name[2:]}": (lambda a, b, f=f: f(b, a)) for name, f in _AGAIN.items()}
+_AGAIN["__rpow__"] = lambda a, b: b**a
+
+
+def _check(name: str, self: Any, other: Any) -> None:
+    """Raise what Python raises of these numbers where NumPy goes on: of zero below the line, of overflow."""
+    again = _AGAIN.get(name)
+    if again is None:
+        return
+    a, b = _known(self), _known(other)
+    if a is None or b is None:
+        return
+    try:
+        y = again(a, b)
+    except ArithmeticError:
+        TOLD.count += 1  # which NumPy's numbers do not raise
+        raise
+    if isinstance(y, complex) and not (isinstance(a, complex) or isinstance(b, complex)):
+        raise refuse(
+            "a power of a negative number of Python's with a fraction for its exponent is a complex number",
+            "use np.power, which is not a number there, or take the power of abs(x)",
+        )
+
+
 def _operator(name: str) -> Callable[[Any, Any], Any]:
     def operate(self: Any, other: Any) -> Any:
         mine, result = _plain(self), NotImplemented
+        if name in _AGAIN and _is_python(other):
+            _check(name, self, other)
         found = getattr(type(mine), name, None)
         if found is not None:
             result = found(mine, _plain(other))
@@ -162,6 +206,7 @@ def _whole(f: Callable[[float], Any]) -> Callable[..., Any]:
 
 
 def _format(self: Any, spec: str) -> str:
+    LOOKED.bits += DIGITS
     known = _numbers(self._value)
     if known is None:
         raise _unknown("a text was made of a value that is not known yet", "use backend='numpy'")
@@ -204,6 +249,8 @@ for _kind in _KINDS:
 def _general(self: Any, other: Any, again: Any, primitive: Any) -> Any:
     """An operator where the fast path does not apply, by the general code of NumPy's numbers."""
     name = "__pow__" if again is None else again.__name__
+    if _is_python(other):
+        _check(name, self, other)
     result = getattr(ScalarBox, name)(_plain(self), _plain(other))
     return as_python(result) if _is_python(other) else result
 

@@ -331,6 +331,8 @@ class JAX(Backend):
             )
         if isinstance(error, TypeError) and "custom_vjp" in str(error):
             return "the function has a custom_vjp, which knows no forward mode: use 'jax:reverse'"
+        if isinstance(error, TypeError) and "Tracer" in str(error):
+            return f"a traced array met code for plain numbers ({error}): keep to array operations"
         return None
 
 

@@ -230,7 +230,7 @@ class Box:
         return Box(self._value)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
         number = None if self._is_array() else float if self._is_python else self.dtype.type
         if hasattr(np.ndarray, name) or hasattr(number, name):

@@ -80,9 +80,8 @@ class Follower:
         self._tries += 1
         if self._reach is None:
             self._original = error
-            asks = getattr(
-                error, "asks", False
-            )  # of what type a number is, which is answered in followed code
+            # of what type a number is, which is answered in code that is followed
+            asks = getattr(error, "asks", False)
             if self._follow is None and not (asks or self._is_of_package(error)):
                 return False
             return self._start(flat, *leaves())

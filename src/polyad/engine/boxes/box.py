@@ -232,8 +232,7 @@ class Box:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        number = None if self._is_array() else float if self._is_python else self.dtype.type
-        if hasattr(np.ndarray, name) or hasattr(number, name):
+        if hasattr(np.ndarray, name) or (hasattr(np.float64, name) and not self._is_array()):
             raise refuse(f"x.{name} of a traced array is not supported", "use a NumPy function instead")
         raise AttributeError(f"'Box' object has no attribute {name!r}")
 

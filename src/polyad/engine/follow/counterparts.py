@@ -131,7 +131,12 @@ class FollowedModule(types.ModuleType):
         own = self.__dict__
         own.update(vars(original))
         own["_original"] = original
-        for name, value in vars(original).items():
+        self._fill()
+
+    def _fill(self) -> None:
+        """Put in what has a counterpart by now: parts of a package may be loaded late."""
+        own = self.__dict__
+        for name, value in vars(own["_original"]).items():
             found = COUNTERPARTS.get(id(value))
             if found is not None:
                 own[name] = found
@@ -159,4 +164,6 @@ def module_like(original: types.ModuleType) -> FollowedModule:
     found = COUNTERPARTS.get(id(original))
     if found is None:
         found = COUNTERPARTS[id(original)] = FollowedModule(original)
+    else:
+        found._fill()
     return found

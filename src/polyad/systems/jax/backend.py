@@ -320,7 +320,8 @@ class JAX(Backend):
                 "a Python branch depends on the value of a traced array: use xp.where (xp.maximum and "
                 "xp.minimum for max and min), or backend=polyad.JAX(jit=False)"
             )
-        if isinstance(error, errors.ConcretizationTypeError | errors.TracerIntegerConversionError):
+        asked = isinstance(error, errors.ConcretizationTypeError | errors.TracerIntegerConversionError)
+        if asked or (isinstance(error, TypeError) and "Tracer" in str(error)):
             return "a Python number was asked of a traced array: keep to array operations"
         if isinstance(error, NotImplementedError) and "ifferentiation rule" in str(error):
             return f"JAX has no derivative of this order ({error}): use backend='finite'"
@@ -331,8 +332,6 @@ class JAX(Backend):
             )
         if isinstance(error, TypeError) and "custom_vjp" in str(error):
             return "the function has a custom_vjp, which knows no forward mode: use 'jax:reverse'"
-        if isinstance(error, TypeError) and "Tracer" in str(error):
-            return f"a traced array met code for plain numbers ({error}): keep to array operations"
         return None
 
 

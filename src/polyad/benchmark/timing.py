@@ -133,7 +133,7 @@ def measure(
     if has_aux:
         result = result[0]
     leaves = flatten(result)[0]
-    matrices = _in_arrays(prepared, leaves)
+    matrices = _in_arrays(prepared, list(leaves))
     return Measured(
         prepared.strategy,
         preparation,

@@ -523,7 +523,9 @@ def test_options_are_checked() -> None:
         ({"step": -1.0}, "positive"),
         ({"step": math.nan}, "positive"),
         ({"adaptive": True, "order": 4}, "leave order out"),
-        ({"workers": 4}, "pool.map"),
+        ({"workers": 0}, "number of processes"),
+        ({"workers": True}, "pool.map"),
+        ({"workers": "4"}, "pool.map"),
         ({"mode": "reverse"}, "mode"),
     ):
         with pytest.raises(ArgumentError, match=words):
@@ -633,14 +635,23 @@ def test_a_process_pool_gives_the_same_derivatives() -> None:
             ad.gradient(lambda x: x.sum(), X, backend=FD(workers=pool.map))
 
 
+def test_a_number_of_processes_serves() -> None:
+    p = ad.prepare_gradient(smooth, X, backend=FD(workers=2))
+    for x in (X, X + 1):  # the processes of the first call serve the second
+        assert np.array_equal(p(x), ad.gradient(smooth, x, backend=FD()))
+    with pytest.raises(FunctionNotSupportedError, match="at module level"):
+        ad.gradient(lambda x: x.sum(), X, backend=FD(workers=2))
+
+
 def test_any_map_serves() -> None:
     exact = ad.gradient(smooth, X, backend=FD())
     maps: list[Any] = [map, lambda f, items: [f(item) for item in items]]
     with ThreadPoolExecutor(4) as pool:
         executor: Executor = pool
-        maps += [executor.map, lambda f, items: [executor.submit(f, item) for item in items]]
+        maps += [executor, executor.map, lambda f, items: [executor.submit(f, item) for item in items]]
         for workers in maps:
             assert np.array_equal(ad.gradient(smooth, X, backend=FD(workers=workers)), exact)
+    assert np.array_equal(ad.gradient(smooth, X, backend=FD(workers=1)), exact)
     with pytest.raises(ArgumentError, match="results for 9 evaluations"):
         ad.gradient(smooth, X, backend=FD(workers=lambda f, items: [f(i) for i in list(items)[:-1]]))
 

@@ -507,3 +507,24 @@ def test_more_entries_than_an_int_can_count() -> None:
     none = np.zeros(0, dtype=int)
     far = Compression((512, 1), none, none, none, none, 2**23, none, 0, np.array([2**32 - 1]))
     assert tables(p.problem, far).leaves[-1].tolist() == [2**32 - 1]
+
+
+@pytest.mark.parametrize("scheme", ["central", "forward"])
+def test_the_groups_of_differences_are_handed_to_workers_as_a_list(scheme: str) -> None:
+    handed: list[int] = []
+
+    def workers(f: Any, items: list[Any]) -> Any:
+        assert isinstance(items, list)
+        handed.append(len(items))
+        return map(f, items)
+
+    x = np.linspace(0.5, 1.5, 100)
+    plain = ad.FiniteDifferences(scheme)
+    p, q = (
+        ad.prepare_jacobian(chain, x, backend=ad.Sparse(inner, check=False))
+        for inner in (plain.replace(workers=workers), plain)
+    )
+    handed.clear()
+    found = p(x + 0.1)
+    assert np.array_equal(found.toarray(), q(x + 0.1).toarray())
+    assert len(handed) <= 2 and sum(handed) <= 4 * p.ncolors + 2

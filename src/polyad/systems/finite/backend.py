@@ -23,7 +23,7 @@ from polyad.errors import ArgumentError
 from polyad.systems.base import Backend
 from polyad.systems.contract import Compression, Kernel, Leaves, Problem, Variant
 from polyad.systems.derive.basis import size
-from polyad.systems.finite import grouped, kernels
+from polyad.systems.finite import grouped, kernels, workers
 from polyad.systems.finite.kernels import Run, real_size
 from polyad.systems.finite.lines import Coordinates
 from polyad.systems.finite.sampling import Point, as_numpy, natural
@@ -62,10 +62,11 @@ class FiniteDifferences(Backend):
     adaptive : bool
         Find step and order for each entry by Ridders' extrapolation: 12 to 14 digits of a smooth
         function for 12 to 16 evaluations an entry.
-    workers : callable, optional
-        ``workers(function, items)`` evaluates in parallel, as SciPy's ``workers`` does: the ``map``
-        of a process pool, a thread pool, MPI or Dask. The function must be one that can be sent
-        there, so defined at the top of a module for processes.
+    workers : int, executor or callable, optional
+        Who evaluates in parallel, as SciPy's ``workers`` does: so many processes (-1: one on each core),
+        an executor of ``concurrent.futures``, or ``workers(function, items)``, given a list: the ``map`` of a
+        process pool, a thread pool, MPI or Dask. The function must be one that can be sent there, so
+        defined at the top of a module for processes.
     mode : {None, "forward"}
         There is no other.
 
@@ -97,7 +98,7 @@ class FiniteDifferences(Backend):
     step: float | None = None
     relative: bool = False
     adaptive: bool = False
-    workers: Callable[..., Any] | None = None
+    workers: Any = None
 
     name: ClassVar[str] = "finite"
     supports: ClassVar[frozenset[str]] = frozenset({"forward"})
@@ -128,11 +129,7 @@ class FiniteDifferences(Backend):
             raise ArgumentError("adaptive=True finds the order by itself: leave order out")
         if self.step is not None and not (self.step > 0 and math.isfinite(self.step)):
             raise ArgumentError(f"step is {self.step!r}: pass a positive number, in the units of the input")
-        if self.workers is not None and not callable(self.workers):
-            raise ArgumentError(
-                f"workers is {self.workers!r}: pass what works as map does, for example pool.map of "
-                "pool = multiprocessing.Pool(4)"
-            )
+        workers.check(self.workers)
 
     @property
     def complex_inputs(self) -> bool:  # type: ignore[override]

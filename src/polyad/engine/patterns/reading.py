@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.patterns.rules import reduced, spread
-from polyad.engine.patterns.sets import IndexSets, joined
+from polyad.engine.patterns.sets import IndexSets, assembled
 from polyad.engine.patterns.supported import Analysis, Supported
 from polyad.errors import OperationNotSupportedError
 
@@ -73,30 +73,26 @@ class Reader:
             for s in shapes
         ]
 
-    def moved(self, x: Supported, run: Callable[[np.ndarray], Any], shape: Sequence[int]) -> Supported:
+    def moved(self, x: Supported, run: Callable[[np.ndarray], np.ndarray], shape: Sequence[int]) -> Supported:
         """What an operation that moves entries makes of them: run on positions, counted from one.
 
         What is zero there came from nowhere.
         """
-        places = np.asarray(run(np.arange(1, x.size + 1, dtype=np.int64).reshape(x.shape))).ravel()
         assert x.sets is not None
-        return self.tangent(shape, x.sets.gathered(places - 1))
+        return self.tangent(shape, x.sets.moved(x.shape, run))
+
+    def placed(self, x: Supported, places: Any, shape: Sequence[int]) -> Supported:
+        """What stands at places, counted from one; zero is none."""
+        assert x.sets is not None
+        return self.tangent(shape, x.sets.gathered(np.asarray(places).reshape(-1) - 1))
 
     def together(
-        self, args: Sequence[Any], run: Callable[[list[np.ndarray]], Any], shape: Sequence[int]
+        self, args: Sequence[Any], run: Callable[[list[np.ndarray]], np.ndarray], shape: Sequence[int]
     ) -> Supported:
         """The same of several arrays, numbered through."""
-        rows, numbered, start = [], [], 1
-        for a in args:
-            if reaches(a):
-                rows.append(a.sets)
-                numbered.append(np.arange(start, start + a.size, dtype=np.int64).reshape(a.shape))
-                start += a.size
-            else:
-                numbered.append(np.zeros(np.shape(a), dtype=np.int64))
-        places = np.asarray(run(numbered)).ravel()
-        sets = joined(rows) if len(rows) > 1 else rows[0]
-        return self.tangent(shape, sets.gathered(places - 1))
+        parts = [a.sets if reaches(a) else None for a in args]
+        shapes = [tuple(a.shape) if hasattr(a, "shape") else np.shape(a) for a in args]
+        return self.tangent(shape, assembled(parts, shapes, run))
 
     def added(
         self, x: Any, updates: Any, targets: np.ndarray | None, shape: Sequence[int], replaces: bool = False

@@ -20,7 +20,7 @@ import numpy as np
 from polyad.engine.core.kinds import PARTIALS
 from polyad.engine.core.values import Primitive, keys_of
 from polyad.engine.patterns.products import einsum, matmul
-from polyad.engine.patterns.sets import IndexSets, joined
+from polyad.engine.patterns.sets import IndexSets, assembled, joined
 from polyad.engine.patterns.supported import Analysis, Supported
 
 __all__ = ["rule_of", "sets_of"]
@@ -48,7 +48,7 @@ def spread(sets: IndexSets, shape: tuple[int, ...], to: tuple[int, ...]) -> Inde
     """The sets of an array broadcast to another shape."""
     if shape == to:
         return sets
-    return sets.gathered(np.broadcast_to(np.arange(sets.rows).reshape(shape), to))
+    return sets.moved(shape, lambda a: np.broadcast_to(a, to))
 
 
 def united(found: IndexSets | None, other: IndexSets) -> IndexSets:
@@ -62,6 +62,9 @@ def reduced(sets: IndexSets, shape: tuple[int, ...], axes: tuple[int, ...]) -> I
     groups = int(np.prod(kept))
     if groups == sets.rows:
         return sets
+    found = None if groups == 1 else sets.along(shape, axes)
+    if found is not None:
+        return found
     labels = np.broadcast_to(np.arange(groups).reshape(kept), shape)
     return sets.grouped(labels, groups)
 
@@ -125,7 +128,7 @@ def matrices(
 def moved(analysis: Analysis, args: Sequence[Any], params: dict[str, Any], y: Any, run: Any) -> Any:
     """Of the one entry that stands there when it is run on positions."""
     (x,) = args
-    return x.sets.gathered(run(np.arange(x.size).reshape(x.shape)))
+    return x.sets.moved(x.shape, run)
 
 
 # -- single ones ----------------------------------------------------------------------------------------
@@ -212,21 +215,8 @@ def _stack(analysis: Analysis, args: Sequence[Any], params: dict[str, Any], y: A
 
 
 def _joined(analysis: Analysis, args: Sequence[Any], y: Any, join: Any) -> Any:
-    rows, positions, start = [], [], 0
-    for a in args:
-        shape = np.shape(a) if type(a) is not Supported else a.shape
-        size = int(np.prod(shape))
-        if type(a) is Supported and a.sets is not None:
-            rows.append(a.sets)
-            positions.append(np.arange(start, start + size).reshape(shape))
-            start += size
-        else:
-            positions.append(np.full(shape, -1))
-    sets = joined(rows) if len(rows) > 1 else rows[0]
-    at = join(positions).ravel()
-    if len(rows) == len(args) and (at[1:] > at[:-1]).all():
-        return sets
-    return sets.gathered(at)
+    parts = [a.sets if type(a) is Supported else None for a in args]
+    return assembled(parts, [a.shape if type(a) is Supported else np.shape(a) for a in args], join)
 
 
 # -- indices ------------------------------------------------------------------------------------------------
@@ -238,7 +228,7 @@ def _getitem(analysis: Analysis, args: Sequence[Any], params: dict[str, Any], y:
     if sets is None:
         return None
     if not _varies(index):
-        return sets.gathered(np.arange(x.size).reshape(x.shape)[index])
+        return sets.moved(x.shape, lambda a: a[index])
     axes, plain = _opened(index, x.shape)
     small = reduced(sets, x.shape, axes)
     shape = tuple(1 if k in axes else n for k, n in enumerate(x.shape))
@@ -252,6 +242,14 @@ def _scatter(analysis: Analysis, args: Sequence[Any], params: dict[str, Any], y:
     if _varies(index):
         return _anywhere(w.sets, w.shape, index, shape)
     size = int(np.prod(shape))
+    if _is_basic(index):  # nothing stands twice
+
+        def put(a: np.ndarray) -> np.ndarray:
+            whole = np.zeros(shape, dtype=a.dtype)
+            whole[index] = a
+            return whole
+
+        return w.sets.moved(w.shape, put)
     places = np.arange(size).reshape(shape)[index]
     sources = np.broadcast_to(np.arange(w.size).reshape(w.shape), places.shape)
     return w.sets.mapped(places, sources, size)
@@ -268,6 +266,16 @@ def _setitem(analysis: Analysis, args: Sequence[Any], params: dict[str, Any], y:
         if values is not None:
             found = united(found, _anywhere(values, v.shape, index, shape))
         return found
+    if _is_basic(index):
+
+        def put(parts: list[np.ndarray]) -> np.ndarray:
+            whole = np.array(parts[0])
+            whole[index] = parts[1]
+            return whole
+
+        if old is None and values is None:
+            return None
+        return assembled([old, values], [shape, np.shape(v) if type(v) is not Supported else v.shape], put)
     places = np.zeros(size, dtype=np.int64).reshape(shape)
     places[index] = 1
     untouched = np.where(places.ravel() == 1, -1, np.arange(size))
@@ -279,6 +287,15 @@ def _setitem(analysis: Analysis, args: Sequence[Any], params: dict[str, Any], y:
         return values.gathered(filled)
     both = joined([old, values])
     return both.gathered(np.where(filled.ravel() < 0, untouched, filled.ravel() + old.rows))
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether an index has slices and whole numbers only, so that it means no entry twice."""
+    return all(k is None or k is Ellipsis or type(k) is slice or _is_place(k) for k in keys_of(index))
+
+
+def _is_place(k: Any) -> bool:
+    return isinstance(k, int | np.integer) and not isinstance(k, bool)
 
 
 def _varies(index: Any) -> bool:

@@ -1,24 +1,29 @@
 """Index sets of a whole array at once: of every entry, in flat order, the input positions it depends on.
 
-They stand in compressed rows (``indptr``, ``indices``), and every operation on them is one of a few compiled
-kernels of SciPy's. A row that contains every column is only marked as full, so that a mean of everything
+They stand in a few layers, one column a row in each (``layers``), as long as the rows are alike; else in
+compressed rows (``indptr``, ``indices``), and every operation on these is one of a few compiled kernels of
+SciPy's. A row that contains every column is only marked as full, so that a mean of everything
 which is added to everything does not need the square of the size.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 from scipy.sparse import _sparsetools as kernels
 
-__all__ = ["IndexSets", "joined"]
+from polyad.engine.patterns.layers import Layer, compressed, narrowed, put_together
+
+__all__ = ["IndexSets", "assembled", "joined"]
 
 Ints = np.ndarray
 _TAGS = itertools.count()
 _MOST = np.iinfo(np.int32).max
+_DEEP = 16  # layers beyond which compressed rows take less
 _ANCESTORS = 48  # how many unions back it is remembered that a union has been made
 
 
@@ -33,70 +38,99 @@ class IndexSets:
         How many columns there are.
     full : numpy.ndarray of bool, optional
         Which rows contain every column.
-    width : int, optional
-        How many entries each row has, where that is the same for all.
     """
 
-    __slots__ = ("columns", "full", "indices", "indptr", "origin", "tag", "width")
+    __slots__ = ("_indices", "_indptr", "columns", "full", "layers", "origin", "rows")
 
-    def __init__(
-        self,
-        indptr: Ints,
-        indices: Ints,
-        columns: int,
-        full: np.ndarray | None = None,
-        width: int | None = None,
-    ) -> None:
-        self.indptr, self.indices, self.columns = indptr, indices, columns
+    def __init__(self, indptr: Ints, indices: Ints, columns: int, full: np.ndarray | None = None) -> None:
+        self._indptr: Ints | None = indptr
+        self._indices: Ints | None = indices
+        self.columns = columns
+        self.rows: int = indptr.size - 1
         self.full = full if full is not None and full.any() else None
-        self.width = width
-        self.tag = next(_TAGS)
+        # the same in layers, where it is made of some
+        self.layers: tuple[Layer, ...] | None = None
         # what this is a union of: to unite it with one of them once more changes nothing
-        self.origin: frozenset[int] = frozenset((self.tag,))
+        self.origin: frozenset[int] = frozenset((next(_TAGS),))
+
+    @classmethod
+    def of_layers(cls, layers: Sequence[Layer], rows: int, columns: int) -> IndexSets:
+        """Rows that are given in layers."""
+        made = object.__new__(cls)
+        made._indptr = made._indices = made.full = None
+        made.columns, made.rows = columns, rows
+        made.layers = tuple([a.reshape(-1) if a.flags.c_contiguous else a for a in layers])
+        made.origin = frozenset((next(_TAGS),))
+        return made
 
     @classmethod
     def identity(cls, start: int, count: int, columns: int) -> IndexSets:
         """Row ``k`` is the one column ``start + k``."""
         dtype = _index_type(max(columns, count))
-        return cls(
-            np.arange(count + 1, dtype=dtype),
-            np.arange(start, start + count, dtype=dtype),
-            columns,
-            width=1,
-        )
+        return cls.of_layers([np.arange(start + 1, start + count + 1, dtype=dtype)], count, columns)
 
     @classmethod
     def empty(cls, count: int, columns: int) -> IndexSets:
         """Rows without columns."""
         dtype = _index_type(columns)
-        return cls(np.zeros(count + 1, dtype=dtype), np.zeros(0, dtype=dtype), columns, width=0)
+        return cls(np.zeros(count + 1, dtype=dtype), np.zeros(0, dtype=dtype), columns)
 
     @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return self.indptr.size - 1
+    def indptr(self) -> Ints:
+        """Where each row begins among ``indices``."""
+        if self._indptr is None:
+            self._settle()
+        assert self._indptr is not None
+        return self._indptr
+
+    @property
+    def indices(self) -> Ints:
+        """The columns, row after row."""
+        if self._indices is None:
+            self._settle()
+        assert self._indices is not None
+        return self._indices
+
+    def _settle(self) -> None:
+        assert self.layers is not None
+        depth = len(self.layers)
+        dtype = _index_type(max(depth * self.rows, self.columns))
+        if not depth:
+            self._indptr, self._indices = np.zeros(self.rows + 1, dtype=dtype), np.zeros(0, dtype=dtype)
+        else:
+            self._indptr, self._indices = compressed(self.layers, self.rows, dtype)
 
     @property
     def is_empty(self) -> bool:
         """Whether no row has any column."""
+        if self.layers is not None:
+            return not self.layers or not self.rows
         return self.indices.size == 0 and self.full is None
 
     # -- rows moved about -----------------------------------------------------------------------------
 
     def gathered(self, positions: Ints) -> IndexSets:
         """The rows at positions; a negative one stands for an empty row."""
-        flat = positions.ravel()
-        if flat.size and flat.min() < 0:
+        flat = positions.reshape(-1)
+        negative = bool(flat.size) and bool(flat.min() < 0)
+        if self.layers is not None:
+            found = []
+            for layer in self.layers:
+                line = layer.reshape(-1)
+                if negative:
+                    picked = np.zeros(flat.size, line.dtype)
+                    if line.size:
+                        np.take(line, flat, mode="clip", out=picked)
+                    picked[flat < 0] = 0
+                    if not picked.any():
+                        continue
+                else:
+                    picked = line[flat]
+                found.append(picked)
+            return IndexSets.of_layers(found, flat.size, self.columns)
+        if negative:
             return self._placed(flat)
         full = None if self.full is None else self.full[flat]
-        if self.width is not None:
-            table = self.indices.reshape(self.rows, self.width)
-            picked = self.indices[flat] if self.width == 1 else np.take(table, flat, axis=0).ravel()
-            dtype = _index_type(max(picked.size, self.columns))
-            indptr = np.arange(0, picked.size + 1, self.width, dtype=dtype) if self.width else None
-            if indptr is None:
-                indptr = np.zeros(flat.size + 1, dtype=dtype)
-            return IndexSets(indptr, picked.astype(dtype, copy=False), self.columns, full, self.width)
         lengths = np.diff(self.indptr)[flat]
         total = int(lengths.sum(dtype=np.int64))
         dtype = _index_type(max(total, self.columns, self.rows))
@@ -108,6 +142,17 @@ class IndexSets:
             flat.size, flat.astype(dtype, copy=False), old_ptr, old, _ones(old.size), indices, _scratch(total)
         )
         return IndexSets(indptr, indices, self.columns, full)
+
+    def moved(self, shape: tuple[int, ...], run: Callable[[np.ndarray], np.ndarray]) -> IndexSets:
+        """The rows as ``run`` moves the entries of an array of this shape; what is zero has none."""
+        if self.layers is not None:
+            found = [run(layer.reshape(shape)) for layer in self.layers]
+            rows = found[0].size if found else self._moved(shape, run).size
+            return IndexSets.of_layers(found, rows, self.columns)
+        return self.gathered(self._moved(shape, run) - 1)
+
+    def _moved(self, shape: tuple[int, ...], run: Callable[[np.ndarray], np.ndarray]) -> Ints:
+        return run(np.arange(1, self.rows + 1).reshape(shape))
 
     def _placed(self, flat: Ints) -> IndexSets:
         known = flat >= 0
@@ -133,10 +178,42 @@ class IndexSets:
             return self
         if self.origin <= other.origin or self.is_empty:
             return other
-        made = _united(self, other)
+        made = self._in_layers(other)
+        if made is self:
+            return self
+        made = _united(self, other) if made is None else made
         together = self.origin | other.origin
         made.origin = together | made.origin if len(together) < _ANCESTORS else made.origin
         return made
+
+    def _in_layers(self, other: IndexSets) -> IndexSets | None:
+        """The union in layers, where both are in some and it does not get many."""
+        if self.layers is None or other.layers is None:
+            return None
+        layers = put_together(self.layers, other.layers)
+        if len(layers) == len(self.layers):
+            return self
+        if len(layers) > _DEEP:
+            layers = narrowed(layers, self.rows)
+            if len(layers) > _DEEP // 2:
+                return None
+        return IndexSets.of_layers(layers, self.rows, self.columns)
+
+    def along(self, shape: tuple[int, ...], axes: tuple[int, ...]) -> IndexSets | None:
+        """The union along axes, in layers, where that does not get many."""
+        count = 1
+        for k in axes:
+            count *= shape[k]
+        if self.layers is None or not 0 < count * len(self.layers) <= _DEEP:
+            return None
+        found: list[Layer] = []
+        for layer in self.layers:
+            parts = [layer.reshape(shape)]
+            for k in axes:
+                lead = (slice(None),) * k
+                parts = [a[(*lead, slice(i, i + 1))] for a in parts for i in range(shape[k])]
+            found += parts
+        return IndexSets.of_layers(found, self.rows // count, self.columns)
 
     def grouped(self, labels: Ints, groups: int) -> IndexSets:
         """The union of the rows of each label, for as many labels as there are groups."""
@@ -146,21 +223,18 @@ class IndexSets:
         return self.mapped(labels, np.arange(self.rows), groups)
 
     def _everything(self) -> IndexSets:
-        marked = np.zeros(self.columns, dtype=bool)
-        marked[self.indices] = True
-        found = np.flatnonzero(marked)
+        marked = np.zeros(self.columns + 1, dtype=bool)
+        if self.layers is not None:
+            for layer in self.layers:
+                marked[layer.reshape(-1)] = True
+        else:
+            marked[self.indices + 1] = True
+        found = np.flatnonzero(marked[1:])
+        dtype = _index_type(self.columns)
         if self.full is not None or (found.size == self.columns > 1):
-            return IndexSets(
-                np.zeros(2, dtype=self.indptr.dtype),
-                np.zeros(0, dtype=self.indptr.dtype),
-                self.columns,
-                np.ones(1, dtype=bool),
-                0,
-            )
-        dtype = self.indptr.dtype
-        return IndexSets(
-            np.array([0, found.size], dtype=dtype), found.astype(dtype), self.columns, width=found.size
-        )
+            none = np.zeros(2, dtype=dtype)
+            return IndexSets(none, none[:0], self.columns, np.ones(1, dtype=bool))
+        return IndexSets(np.array([0, found.size], dtype=dtype), found.astype(dtype), self.columns)
 
     def mapped(self, targets: Ints, sources: Ints, rows: int) -> IndexSets:
         """Rows of which row ``targets[k]`` contains this one's row ``sources[k]``, for every k."""
@@ -177,6 +251,18 @@ class IndexSets:
             where = np.full(rows, -1)
             where[targets] = sources
             return self.gathered(where)
+        most_each = int(counts.max())
+        if self.layers is not None and most_each * len(self.layers) <= _DEEP and _is_even(counts, most_each):
+            # the first of each, then the second of each, and so on
+            first = np.cumsum(counts) - counts
+            rank = np.arange(targets.size) - first[targets]
+            layers: tuple[Layer, ...] = ()
+            for k in range(most_each):
+                mine = rank == k
+                where = np.full(rows, -1)
+                where[targets[mine]] = sources[mine]
+                layers += self.gathered(where).layers or ()
+            return IndexSets.of_layers(layers, rows, self.columns)
         lengths = np.diff(self.indptr)
         most = int(lengths[sources].sum(dtype=np.int64))
         dtype = _index_type(max(most, self.columns, targets.size))
@@ -231,7 +317,7 @@ class IndexSets:
         """The same with some rows emptied."""
         lengths = np.diff(self.indptr)
         if not lengths[emptied].any():
-            return IndexSets(self.indptr, self.indices, self.columns, width=self.width)
+            return IndexSets(self.indptr, self.indices, self.columns)
         kept = np.repeat(~emptied, lengths)
         indptr = np.zeros_like(self.indptr)
         np.cumsum(np.where(emptied, 0, lengths), out=indptr[1:])
@@ -240,8 +326,12 @@ class IndexSets:
 
 def joined(parts: list[IndexSets]) -> IndexSets:
     """The rows of all, one after the other."""
-    total = sum(p.indices.size for p in parts)
+    if len(parts) == 1:
+        return parts[0]
     columns = parts[0].columns
+    if _go_together(parts):
+        return assembled(parts, [(p.rows,) for p in parts], np.concatenate)
+    total = sum(p.indices.size for p in parts)
     dtype = _index_type(max(total, columns))
     starts = np.cumsum([0, *(p.indices.size for p in parts)])
     indptr = np.concatenate(
@@ -251,8 +341,52 @@ def joined(parts: list[IndexSets]) -> IndexSets:
     full = None
     if any(p.full is not None for p in parts):
         full = np.concatenate([np.zeros(p.rows, bool) if p.full is None else p.full for p in parts])
-    widths = {p.width for p in parts}
-    return IndexSets(indptr, indices, columns, full, widths.pop() if len(widths) == 1 else None)
+    return IndexSets(indptr, indices, columns, full)
+
+
+def assembled(
+    parts: Sequence[IndexSets | None],
+    shapes: Sequence[tuple[int, ...]],
+    run: Callable[[list[np.ndarray]], np.ndarray],
+) -> IndexSets:
+    """The rows of several arrays as ``run`` moves their entries into one; what is zero has none."""
+    known = [p for p in parts if p is not None]
+    columns = known[0].columns
+    if _go_together(known):
+        dtype = next((p.layers[0].dtype for p in known if p.layers), np.dtype(np.int32))
+        found = []
+        for k in range(max(len(p.layers or ()) for p in known)):
+            found.append(run([_layer(p, s, k, dtype) for p, s in zip(parts, shapes, strict=True)]))
+        rows = found[0].size if found else run([np.zeros(s, dtype) for s in shapes]).size
+        return IndexSets.of_layers(found, rows, columns)
+    numbered, start = [], 1
+    for p, shape in zip(parts, shapes, strict=True):
+        if p is None:
+            numbered.append(np.zeros(shape, dtype=np.int64))
+        else:
+            numbered.append(np.arange(start, start + p.rows).reshape(shape))
+            start += p.rows
+    return joined(known).gathered(run(numbered) - 1)
+
+
+def _layer(part: IndexSets | None, shape: tuple[int, ...], k: int, dtype: Any) -> np.ndarray:
+    layers = None if part is None else part.layers
+    if layers is None or k >= len(layers):
+        return np.broadcast_to(np.zeros((), dtype=dtype), shape)
+    return layers[k].reshape(shape)
+
+
+def _go_together(parts: Sequence[IndexSets]) -> bool:
+    """Whether all are in layers, and do not get much larger with as many as one of them has."""
+    if any(p.layers is None for p in parts):
+        return False
+    depth = max(len(p.layers or ()) for p in parts)
+    return depth * sum(p.rows for p in parts) <= 1024 + 3 * sum(len(p.layers or ()) * p.rows for p in parts)
+
+
+def _is_even(counts: Ints, most: int) -> bool:
+    """Whether as many as the most for all would not be many more than there are."""
+    return bool(most * counts.size <= 1024 + 3 * int(counts.sum()))
 
 
 def _united(a: IndexSets, b: IndexSets) -> IndexSets:
@@ -262,17 +396,10 @@ def _united(a: IndexSets, b: IndexSets) -> IndexSets:
         full = (none if a.full is None else a.full) | (none if b.full is None else b.full)
         if full.all():
             none = np.zeros(a.rows + 1, dtype=a.indptr.dtype)
-            return IndexSets(none, none[:0], a.columns, full, 0)
+            return IndexSets(none, none[:0], a.columns, full)
         a, b = a._without(full), b._without(full)
     most = a.indices.size + b.indices.size
     dtype = _index_type(max(most, a.columns))
-    if a.width == 1 and b.width == 1:
-        low, high = np.minimum(a.indices, b.indices), np.maximum(a.indices, b.indices)
-        if (low != high).all():
-            pairs = np.empty((a.rows, 2), dtype=dtype)
-            pairs[:, 0], pairs[:, 1] = low, high
-            indptr = np.arange(0, 2 * a.rows + 1, 2, dtype=dtype)
-            return _marked(IndexSets(indptr, pairs.ravel(), a.columns, full, 2))
     indptr = np.empty(a.rows + 1, dtype=dtype)
     indices = np.empty(most, dtype=dtype)
     kernels.csr_plus_csr(
@@ -286,13 +413,7 @@ def _united(a: IndexSets, b: IndexSets) -> IndexSets:
         indices,
         _scratch(most),
     )
-    size = int(indptr[-1])
-    width = None
-    if a.width is not None and b.width is not None and a.rows and size % a.rows == 0:
-        width = size // a.rows
-        if not (np.diff(indptr) == width).all():
-            width = None
-    return _marked(IndexSets(indptr, indices[:size], a.columns, full, width))
+    return _marked(IndexSets(indptr, indices[: indptr[-1]], a.columns, full))
 
 
 def _marked(sets: IndexSets) -> IndexSets:

@@ -100,11 +100,8 @@ class Context:
         numbered = torch.arange(1, x.size + 1, dtype=torch.float64).reshape(x.shape)
         found = self.run(numbered, *rest)
         if not self.several:
-            return self.reader.moved(x, lambda _: numbers(found), self.shape)
-        return [
-            self.reader.moved(x, lambda _, part=part: numbers(part), s)  # type: ignore[misc]
-            for part, s in zip(found, self.shapes, strict=True)
-        ]
+            return self.reader.placed(x, numbers(found), self.shape)
+        return [self.reader.placed(x, numbers(part), s) for part, s in zip(found, self.shapes, strict=True)]
 
     def together(self, arrays: list[Any], run: Callable[[list[Any]], Any]) -> Any:
         """Run on the positions of several arrays."""

@@ -172,7 +172,7 @@ def table_of(sets: Any) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_index_sets(seed: int) -> None:
-    from polyad.engine.patterns.sets import joined
+    from polyad.engine.patterns.joining import joined
 
     random = np.random.default_rng(seed + 100)
     m, n = random.integers(1, 9, 2)

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.patterns.joining import assembled
 from polyad.engine.patterns.rules import reduced, spread
-from polyad.engine.patterns.sets import IndexSets, assembled
+from polyad.engine.patterns.sets import IndexSets
 from polyad.engine.patterns.supported import Analysis, Supported
 from polyad.errors import OperationNotSupportedError
 

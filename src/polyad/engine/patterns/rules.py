@@ -19,8 +19,9 @@ import numpy as np
 
 from polyad.engine.core.kinds import PARTIALS
 from polyad.engine.core.values import Primitive, keys_of
+from polyad.engine.patterns.joining import assembled, joined
 from polyad.engine.patterns.products import einsum, matmul
-from polyad.engine.patterns.sets import IndexSets, assembled, joined
+from polyad.engine.patterns.sets import IndexSets
 from polyad.engine.patterns.supported import Analysis, Supported
 
 __all__ = ["rule_of", "sets_of"]

@@ -18,7 +18,7 @@ from scipy.sparse import _sparsetools as kernels
 
 from polyad.engine.patterns.layers import Layer, compressed, narrowed, put_together
 
-__all__ = ["IndexSets", "assembled", "joined"]
+__all__ = ["IndexSets", "index_type"]
 
 Ints = np.ndarray
 _TAGS = itertools.count()
@@ -66,13 +66,13 @@ class IndexSets:
     @classmethod
     def identity(cls, start: int, count: int, columns: int) -> IndexSets:
         """Row ``k`` is the one column ``start + k``."""
-        dtype = _index_type(max(columns, count))
+        dtype = index_type(max(columns, count))
         return cls.of_layers([np.arange(start + 1, start + count + 1, dtype=dtype)], count, columns)
 
     @classmethod
     def empty(cls, count: int, columns: int) -> IndexSets:
         """Rows without columns."""
-        dtype = _index_type(columns)
+        dtype = index_type(columns)
         return cls(np.zeros(count + 1, dtype=dtype), np.zeros(0, dtype=dtype), columns)
 
     @property
@@ -94,7 +94,7 @@ class IndexSets:
     def _settle(self) -> None:
         assert self.layers is not None
         depth = len(self.layers)
-        dtype = _index_type(max(depth * self.rows, self.columns))
+        dtype = index_type(max(depth * self.rows, self.columns))
         if not depth:
             self._indptr, self._indices = np.zeros(self.rows + 1, dtype=dtype), np.zeros(0, dtype=dtype)
         else:
@@ -133,7 +133,7 @@ class IndexSets:
         full = None if self.full is None else self.full[flat]
         lengths = np.diff(self.indptr)[flat]
         total = int(lengths.sum(dtype=np.int64))
-        dtype = _index_type(max(total, self.columns, self.rows))
+        dtype = index_type(max(total, self.columns, self.rows))
         indptr = np.zeros(flat.size + 1, dtype=dtype)
         np.cumsum(lengths, out=indptr[1:])
         indices = np.empty(total, dtype=dtype)
@@ -230,7 +230,7 @@ class IndexSets:
         else:
             marked[self.indices + 1] = True
         found = np.flatnonzero(marked[1:])
-        dtype = _index_type(self.columns)
+        dtype = index_type(self.columns)
         if self.full is not None or (found.size == self.columns > 1):
             none = np.zeros(2, dtype=dtype)
             return IndexSets(none, none[:0], self.columns, np.ones(1, dtype=bool))
@@ -265,7 +265,7 @@ class IndexSets:
             return IndexSets.of_layers(layers, rows, self.columns)
         lengths = np.diff(self.indptr)
         most = int(lengths[sources].sum(dtype=np.int64))
-        dtype = _index_type(max(most, self.columns, targets.size))
+        dtype = index_type(max(most, self.columns, targets.size))
         start = np.zeros(rows + 1, dtype=dtype)
         np.cumsum(counts, out=start[1:])
         old_ptr, old = self._as(dtype)
@@ -304,7 +304,7 @@ class IndexSets:
             return self.indptr, self.indices
         lengths = np.diff(self.indptr).astype(np.int64)
         lengths[self.full] = self.columns
-        dtype = _index_type(max(int(lengths.sum()), self.columns))
+        dtype = index_type(max(int(lengths.sum()), self.columns))
         indptr = np.zeros(self.rows + 1, dtype=dtype)
         np.cumsum(lengths, out=indptr[1:])
         indices = np.empty(int(indptr[-1]), dtype=dtype)
@@ -324,66 +324,6 @@ class IndexSets:
         return IndexSets(indptr, self.indices[kept], self.columns)
 
 
-def joined(parts: list[IndexSets]) -> IndexSets:
-    """The rows of all, one after the other."""
-    if len(parts) == 1:
-        return parts[0]
-    columns = parts[0].columns
-    if _go_together(parts):
-        return assembled(parts, [(p.rows,) for p in parts], np.concatenate)
-    total = sum(p.indices.size for p in parts)
-    dtype = _index_type(max(total, columns))
-    starts = np.cumsum([0, *(p.indices.size for p in parts)])
-    indptr = np.concatenate(
-        [np.zeros(1, dtype), *(p.indptr[1:] + dtype.type(s) for p, s in zip(parts, starts, strict=False))]
-    ).astype(dtype, copy=False)
-    indices = np.concatenate([p.indices for p in parts]).astype(dtype, copy=False)
-    full = None
-    if any(p.full is not None for p in parts):
-        full = np.concatenate([np.zeros(p.rows, bool) if p.full is None else p.full for p in parts])
-    return IndexSets(indptr, indices, columns, full)
-
-
-def assembled(
-    parts: Sequence[IndexSets | None],
-    shapes: Sequence[tuple[int, ...]],
-    run: Callable[[list[np.ndarray]], np.ndarray],
-) -> IndexSets:
-    """The rows of several arrays as ``run`` moves their entries into one; what is zero has none."""
-    known = [p for p in parts if p is not None]
-    columns = known[0].columns
-    if _go_together(known):
-        dtype = next((p.layers[0].dtype for p in known if p.layers), np.dtype(np.int32))
-        found = []
-        for k in range(max(len(p.layers or ()) for p in known)):
-            found.append(run([_layer(p, s, k, dtype) for p, s in zip(parts, shapes, strict=True)]))
-        rows = found[0].size if found else run([np.zeros(s, dtype) for s in shapes]).size
-        return IndexSets.of_layers(found, rows, columns)
-    numbered, start = [], 1
-    for p, shape in zip(parts, shapes, strict=True):
-        if p is None:
-            numbered.append(np.zeros(shape, dtype=np.int64))
-        else:
-            numbered.append(np.arange(start, start + p.rows).reshape(shape))
-            start += p.rows
-    return joined(known).gathered(run(numbered) - 1)
-
-
-def _layer(part: IndexSets | None, shape: tuple[int, ...], k: int, dtype: Any) -> np.ndarray:
-    layers = None if part is None else part.layers
-    if layers is None or k >= len(layers):
-        return np.broadcast_to(np.zeros((), dtype=dtype), shape)
-    return layers[k].reshape(shape)
-
-
-def _go_together(parts: Sequence[IndexSets]) -> bool:
-    """Whether all are in layers, and do not get much larger with as many as one of them has."""
-    if any(p.layers is None for p in parts):
-        return False
-    depth = max(len(p.layers or ()) for p in parts)
-    return depth * sum(p.rows for p in parts) <= 1024 + 3 * sum(len(p.layers or ()) * p.rows for p in parts)
-
-
 def _is_even(counts: Ints, most: int) -> bool:
     """Whether as many as the most for all would not be many more than there are."""
     return bool(most * counts.size <= 1024 + 3 * int(counts.sum()))
@@ -399,7 +339,7 @@ def _united(a: IndexSets, b: IndexSets) -> IndexSets:
             return IndexSets(none, none[:0], a.columns, full)
         a, b = a._without(full), b._without(full)
     most = a.indices.size + b.indices.size
-    dtype = _index_type(max(most, a.columns))
+    dtype = index_type(max(most, a.columns))
     indptr = np.empty(a.rows + 1, dtype=dtype)
     indices = np.empty(most, dtype=dtype)
     kernels.csr_plus_csr(
@@ -429,7 +369,8 @@ def _marked(sets: IndexSets) -> IndexSets:
     )
 
 
-def _index_type(largest: int) -> np.dtype[Any]:
+def index_type(largest: int) -> np.dtype[Any]:
+    """The dtype of indices up to so many."""
     return np.dtype(np.int32 if largest < _MOST else np.int64)
 
 

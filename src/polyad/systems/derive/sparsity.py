@@ -10,7 +10,8 @@ import numpy as np
 from polyad.arrays.libraries import library_of
 from polyad.engine import run
 from polyad.engine.core.values import Tracer
-from polyad.engine.patterns.sets import IndexSets, joined
+from polyad.engine.patterns.joining import joined
+from polyad.engine.patterns.sets import IndexSets
 from polyad.engine.patterns.supported import Analysis, Supported
 from polyad.systems.contract import Leaves, Problem
 

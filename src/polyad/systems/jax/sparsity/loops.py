@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyad.engine.patterns.joining import joined
 from polyad.engine.patterns.reading import reaches, size_of
 from polyad.engine.patterns.rules import elementwise
-from polyad.engine.patterns.sets import IndexSets, joined
+from polyad.engine.patterns.sets import IndexSets
 from polyad.engine.patterns.supported import Analysis, Supported
 from polyad.systems.jax.sparsity.constants import known
 

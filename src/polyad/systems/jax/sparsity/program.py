@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.patterns.joining import joined
 from polyad.engine.patterns.reading import Reader, reaches, size_of
 from polyad.engine.patterns.rules import elementwise
-from polyad.engine.patterns.sets import IndexSets, joined
+from polyad.engine.patterns.sets import IndexSets
 from polyad.engine.patterns.supported import Analysis, Supported
 from polyad.errors import PolyadError
 from polyad.systems.contract import Leaves, Problem

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.patterns.joining import joined
 from polyad.engine.patterns.reading import Reader, reaches, size_of
-from polyad.engine.patterns.sets import IndexSets, joined
+from polyad.engine.patterns.sets import IndexSets
 from polyad.engine.patterns.supported import Analysis, Supported
 from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
 from polyad.systems.contract import Leaves, Problem

@@ -202,42 +202,18 @@ class JAX(Backend):
     def jacobian_sparsity(
         self, problem: Problem, *, local: bool = False, dense: bool = False
     ) -> tuple[Any, Any]:
-        import jax
+        from polyad.systems.jax import sparsity
 
-        from polyad.systems.jax.sparsity import NoForward, pattern_of
-
-        problem.outputs  # noqa: B018  (says whether it is NumPy code)
-        if getattr(problem.f, "lifted", False):
-            return super().jacobian_sparsity(problem, local=local, dense=dense)
-
-        def push(x: Leaves, c: Leaves, v: Leaves) -> Leaves:
-            return jax.jvp(lambda x: problem.f(x, c)[0], (x,), (v,))[1]
-
-        def pull(x: Leaves, c: Leaves, w: Leaves) -> Leaves:
-            return jax.vjp(lambda x: problem.f(x, c)[0], x)[1](w)[0]
-
-        try:
-            return pattern_of(problem, push, problem.x, local=local, dense=dense).csr()
-        except NoForward:
-            seeds = tuple(np.zeros(spec.shape, spec.dtype) for spec in problem.outputs)
-        found = pattern_of(problem, pull, problem.x, local=local, dense=dense, seeds=seeds)
-        return found.transposed().csr()
+        found = sparsity.jacobian_sets(problem, local=local, dense=dense)
+        return super().jacobian_sparsity(problem, local=local) if found is None else found.csr()
 
     def hessian_sparsity(
         self, problem: Problem, *, local: bool = False, dense: bool = False
     ) -> tuple[Any, Any]:
-        import jax
+        from polyad.systems.jax import sparsity
 
-        from polyad.systems.jax.sparsity import pattern_of
-
-        problem.outputs  # noqa: B018  (as above)
-        if getattr(problem.f, "lifted", False):
-            return super().hessian_sparsity(problem, local=local, dense=dense)
-
-        def push(x: Leaves, c: Leaves, v: Leaves) -> Leaves:
-            return jax.jvp(jax.grad(lambda x: problem.f(x, c)[0][0]), (x,), (v,))[1]
-
-        return pattern_of(problem, push, problem.x, local=local, dense=dense).csr()
+        found = sparsity.hessian_sets(problem, local=local, dense=dense)
+        return super().hessian_sparsity(problem, local=local) if found is None else found.csr()
 
     # -- surroundings -------------------------------------------------------------------------
 

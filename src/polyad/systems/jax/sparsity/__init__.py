@@ -1,5 +1,5 @@
-"""Patterns of JAX functions: the program (jaxpr) of the derivative, read on index sets."""
+"""Patterns of JAX functions: their programs (jaxprs), or those of the derivative, read on index sets."""
 
-from polyad.systems.jax.sparsity.program import NoForward, pattern_of
+from polyad.systems.jax.sparsity.routes import hessian_sets, jacobian_sets
 
-__all__ = ["NoForward", "pattern_of"]
+__all__ = ["hessian_sets", "jacobian_sets"]

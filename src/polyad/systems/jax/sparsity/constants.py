@@ -14,7 +14,7 @@ __all__ = ["Later", "known"]
 LARGEST = 1 << 27  # entries of a constant that is still computed
 
 
-class TooLarge(Exception):
+class Unaffordable(Exception):
     """A constant that is not computed."""
 
 
@@ -32,7 +32,7 @@ class Later:
         """The value."""
         if self._value is None:
             if size_of(self.shape) > LARGEST:
-                raise TooLarge
+                raise Unaffordable
             self._value = _computed(self._eqn, [known(a) for a in self._args])[self.place]
             self._args = ()
         return self._value

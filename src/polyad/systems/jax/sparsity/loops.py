@@ -119,7 +119,7 @@ def _settled(
     kinds = ["const"] * len(consts) + ["carry"] * len(carry) + ["x"] * len(xs)
     sizes = [size_of(v.aval.shape) for v in body.jaxpr.invars]
     columns = sum(sizes)
-    step = ProgramReader(Analysis(columns, local=False), reader.dense)
+    step = ProgramReader(Analysis(columns, local=False), reader.dense, primal=reader.primal)
     moving = list(map(reaches, entries))
     while True:
         inside, at = [], 0  # what goes into a step, and which of its sets it brings

@@ -11,18 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.patterns.joining import joined
-from polyad.engine.patterns.reading import Reader, reaches, size_of
+from polyad.engine.patterns.reading import Reader, reaches
 from polyad.engine.patterns.rules import elementwise
-from polyad.engine.patterns.sets import IndexSets
 from polyad.engine.patterns.supported import Analysis, Supported
 from polyad.errors import PolyadError
-from polyad.systems.contract import Leaves, Problem
-from polyad.systems.jax.precision import is_wide, precision
-from polyad.systems.jax.sparsity.constants import Later, TooLarge
+from polyad.systems.jax.sparsity.constants import Later, Unaffordable
+from polyad.systems.jax.sparsity.primal import CONSTANT, CURVED, LINEAR, PRIMAL
 from polyad.systems.jax.sparsity.rules import ELEMENTWISE, RULES
 
-__all__ = ["NoForward", "ProgramReader", "pattern_of"]
+__all__ = ["NoForward", "ProgramReader"]
 
 CALLS = frozenset(
     "jit pjit closed_call core_call remat checkpoint remat2 custom_jvp_call custom_vjp_call "
@@ -34,63 +31,13 @@ class NoForward(PolyadError):
     """A function with a rule for reverse mode only."""
 
 
-def pattern_of(
-    problem: Problem, push: Any, x: Leaves, *, local: bool, dense: bool, seeds: Leaves | None = None
-) -> IndexSets:
-    """The pattern of the linear map ``push(x, c, v)`` in ``v``.
-
-    Parameters
-    ----------
-    problem : Problem
-        The function.
-    push : callable
-        From the active leaves, the constant ones and a tangent to the tuple of tangents of the results.
-    x : tuple
-        The active leaves.
-    local : bool
-        Whether values are those of the example.
-    dense : bool
-        Whether an operation that is not known counts as one of which everything depends on everything.
-    seeds : tuple, optional
-        Examples of ``v``, where it is not like ``x``.
-    """
-    import jax
-
-    with precision(is_wide((*problem.x, *problem.c))):
-        x = tuple(map(jax.numpy.asarray, x))
-        v = x if seeds is None else tuple(map(jax.numpy.asarray, seeds))
-        free = [k for k, leaf in enumerate(problem.c) if _is_float(leaf)]
-
-        def along(x: Leaves, c: Leaves, v: Leaves) -> Any:
-            whole = list(problem.c)
-            for k, leaf in zip(free, c, strict=True):
-                whole[k] = leaf
-            return push(x, tuple(whole), v)
-
-        c = tuple(jax.numpy.asarray(problem.c[k]) for k in free)
-        program = jax.make_jaxpr(along)(x, c, v)
-        columns = sum(int(np.size(leaf)) for leaf in v)
-        reader = ProgramReader(Analysis(columns, local=local), dense)
-        entered: list[Any] = [np.asarray(a) if local else reader.unknown(a.shape) for a in (*x, *c)]
-        start = 0
-        for leaf in v:
-            entered.append(reader.tangent(leaf.shape, IndexSets.identity(start, leaf.size, columns)))
-            start += leaf.size
-        found = reader.run(program.jaxpr, program.consts, entered)
-    parts = [a.rows() if type(a) is Supported else IndexSets.empty(size_of(a.shape), columns) for a in found]
-    return joined(parts)
-
-
-def _is_float(leaf: Any) -> bool:
-    dtype = getattr(leaf, "dtype", None)
-    return isinstance(leaf, float | complex) or str(dtype).startswith(("float", "complex", "bfloat"))
-
-
 class ProgramReader(Reader):
     """A program, read: values are plain where they are known, or ``Later``, else ``Supported``."""
 
-    def __init__(self, analysis: Analysis, dense: bool) -> None:
+    def __init__(self, analysis: Analysis, dense: bool, *, primal: bool = False) -> None:
         super().__init__(analysis, dense, "JAX")
+        # whether the program is that of the function, not of its derivative
+        self.primal = primal
 
     def run(self, jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
         """The results of a program."""
@@ -104,7 +51,7 @@ class ProgramReader(Reader):
             operands = [read(a) for a in eqn.invars]
             try:
                 results = self._result(eqn, operands)
-            except TooLarge:
+            except Unaffordable:
                 results = self.everything(operands, [tuple(v.aval.shape) for v in eqn.outvars])
             known.update(zip(eqn.outvars, results, strict=True))
         return [read(a) for a in jaxpr.outvars]
@@ -112,7 +59,7 @@ class ProgramReader(Reader):
     def _result(self, eqn: Any, args: list[Any]) -> list[Any]:
         name, params = eqn.primitive.name, eqn.params
         shapes = [tuple(v.aval.shape) for v in eqn.outvars]
-        if name in CALLS:
+        if name in CALLS and not (self.primal and name.startswith("custom") and any(map(reaches, args))):
             inner = _inner(params)
             if inner is not None:
                 return self.run(inner.jaxpr, inner.consts, args)
@@ -125,18 +72,28 @@ class ProgramReader(Reader):
             return [self.unknown(s) for s in shapes]
         if name == "custom_lin":
             raise NoForward("the function has a custom_vjp, which knows no forward mode")
-        if name in ELEMENTWISE:
+        if name in ELEMENTWISE or (self.primal and name in CURVED):
+            if self.primal and not _is_float(eqn.outvars[0].aval):
+                return [self.unknown(s) for s in shapes]
             if len(shapes) == len(args) and len(shapes) > 1:
                 return args
             example = np.broadcast_to(np.zeros(()), shapes[0])
             return [self.tangent(shapes[0], elementwise(self.analysis, args, params, example))]
         rule = RULES.get(name)
+        if self.primal:
+            if name in CONSTANT or not any([_is_float(v.aval) for v in eqn.outvars]):
+                return [self.unknown(s) for s in shapes]
+            rule = PRIMAL.get(name) or (rule if name in LINEAR else None)
         found = None if rule is None else rule(self, eqn, args, shapes)
         if found is None:
             if not self.dense:
                 raise self.refused(name)
             return self.everything(args, shapes)
         return found if isinstance(found, list) else [found]
+
+
+def _is_float(aval: Any) -> bool:
+    return aval.dtype.kind in "fcV"
 
 
 def _inner(params: Any) -> Any:

@@ -99,6 +99,8 @@ def _assemble(xp: Any, spec: ArraySpec, parts: list[Any], count: int) -> Any:
         return xp.zeros((count, *spec.shape), dtype=dtype(xp, spec))
     flat = parts[0] if len(parts) == 1 else xp.concat(parts, axis=1)
     if spec.is_complex:
+        # 1j and a real array make a complex one in some libraries only
+        flat = as_dtype(xp, flat, spec.dtype)
         flat = flat[:, : spec.size] + 1j * flat[:, spec.size :]
     return as_dtype(xp, xp.reshape(flat, (count, *spec.shape)), spec.dtype)
 
@@ -269,7 +271,9 @@ def _rows(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any], *, turned:
     stacked = parts[0] if len(parts) == 1 else xp.concat(parts)
     if turned:
         straight, across = stacked[: out.size], stacked[out.size :]
-        stacked = straight if spec.is_complex else straight + 1j * across
+        if not spec.is_complex:
+            straight = as_dtype(xp, straight, out.dtype) + 1j * as_dtype(xp, across, out.dtype)
+        stacked = straight
     stacked = xp.reshape(stacked, shape)
     return as_block(xp, conj(xp, stacked) if spec.is_complex else stacked, out, spec)
 

@@ -1,0 +1,1 @@
+"""TensorFlow under polyad: tensors (``library``), NumPy code on them (``adapter``), derivatives (``backend``)."""

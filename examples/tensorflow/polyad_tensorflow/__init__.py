@@ -1,1 +1,1 @@
-"""TensorFlow under polyad: tensors (``library``), NumPy code on them (``adapter``), derivatives (``backend``)."""
+"""TensorFlow under polyad: tensors (``library``), NumPy code on them (``adapter``), the ``backend``."""

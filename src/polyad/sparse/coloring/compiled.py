@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["THRESHOLD", "run"]
+__all__ = ["THRESHOLD", "ahead", "run"]
 
 # Importing numba takes as long as millions of steps in Python: it is done after this many.
 THRESHOLD = 1_500_000
@@ -33,6 +33,13 @@ def run(kernel: Callable[..., int], work: float, *arguments: Any, compiled: bool
         if isinstance(array, np.ndarray) and array.flags.writeable and array.size:
             array[:] = values
     return found
+
+
+def ahead(work: float) -> None:
+    """Say that so many steps will be taken: where numba pays for them, it is loaded for the first."""
+    global _spent
+    if _spent + work > THRESHOLD:
+        _spent = THRESHOLD + 1
 
 
 def _has_numba() -> bool:

@@ -79,9 +79,16 @@ class Incidence:
         found = run(distance2, self.work, *graph, frozen(order, np.int32), colors, mark, slot, used, free)
         return colors, found
 
-    def degrees(self) -> Array:
-        """How many other vertices each one shares a line with."""
-        return self._dynamic(0)[0]
+    @functools.cached_property
+    def _largest_first(self) -> Array:
+        """The vertices by how many others each one shares a line with."""
+        degree = self._dynamic(0)[0][self.natural]
+        return self.natural[np.argsort(-degree, kind="stable")]
+
+    @functools.cached_property
+    def largest_first(self) -> tuple[Array, int]:
+        """The greedy coloring in that order, which is a measure for others."""
+        return self.greedy(self._largest_first)
 
     def _dynamic(self, mode: int) -> tuple[Array, Array]:
         degree, order = self.array(0), self.array(0)
@@ -96,8 +103,7 @@ class Incidence:
         if name == "random":
             return np.random.default_rng(seed).permutation(self.natural)
         if name == "largest_first":
-            degree = self.degrees()[self.natural]
-            return self.natural[np.argsort(-degree, kind="stable")]
+            return self._largest_first
         order = self._dynamic(MODES[name])[1]
         return order[np.diff(self.ptr)[order] > 0]
 

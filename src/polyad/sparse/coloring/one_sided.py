@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from polyad.arrays.types import Array
+from polyad.sparse.coloring.compiled import ahead
 from polyad.sparse.coloring.graph import Incidence
 from polyad.sparse.coloring.lattice import lattice
 
@@ -55,16 +56,18 @@ def one_sided(graph: Incidence, orders: tuple[str, ...] | Array | None, seed: in
 
 
 def _ordered(graph: Incidence, name: str, seed: int) -> Found:
+    if name == "largest_first":
+        return Found(*graph.largest_first, "largest first order")
     if name != "saturation":
         return Found(*graph.greedy(graph.order(name, seed)), f"{name.replace('_', ' ')} order")
-    cap = graph.greedy(graph.order("largest_first"))[1]
+    cap = graph.largest_first[1]
     found = None
     # it is seldom worse than largest first, so there is little to be reserved beyond that
     while found is None:
         cap += max(4, cap // 4)
         found = graph.saturated(cap)
         if found is None and cap > graph.bound * graph.bound + 4:
-            return Found(*graph.greedy(graph.order("largest_first")), "largest first order")
+            return Found(*graph.largest_first, "largest first order")
     return Found(*found, "saturation (DSATUR)")
 
 
@@ -91,8 +94,12 @@ def _automatic(graph: Incidence, limit: int, seed: int) -> list[Found]:
     # a lattice that was found is far better than what the orders give
     if best.method == "lattice":
         return tried
-    for name, passes in (("largest_first", 2), ("smallest_last", 4), ("saturation", 5)):
-        if affordable(passes):
+    if best.count > limit:
+        ahead(8 * graph.work)
+    for name, passes in (("largest_first", 2), ("saturation", 3), ("smallest_last", 4)):
+        # saturation is seldom beaten where it is better than largest first
+        superfluous = name == "smallest_last" and best.method.startswith("saturation")
+        if not superfluous and affordable(passes):
             tried.append(_ordered(graph, name, seed))
             best = best_of(tried)
     if affordable(1):

@@ -1,8 +1,8 @@
 """The loops of the colorings: plain Python that runs on lists, and on arrays when numba compiles it.
 
 Every function takes its working memory, so that one text serves both. -1 stands for "no color yet", "none".
-Buckets of vertices, the first free color and roots of trees are written out where they are needed: in Python a
-call would take longer than what it does, and the time without numba is bounded by that.
+Buckets of vertices, the first free color and roots of trees are written out where they are needed: in
+Python a call would take longer than what it does, and the time without numba is bounded by that.
 
 References
 ----------

@@ -7,6 +7,7 @@ too, so that the pattern of a gradient is that of a Hessian.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Primitive, keys_of
 from polyad.engine.interpretations.adapter import Adapter
-from polyad.engine.patterns.rules import rule_of, sets_of
+from polyad.engine.patterns.rules import ENTRYWISE, rule_of, sets_of
 from polyad.engine.patterns.supported import Supported
 
 __all__ = ["PatternAdapter"]
@@ -92,6 +93,8 @@ class PatternAdapter(Adapter):
         return np.zeros(shape, dtype=like.dtype)
 
 
+# of a result with more entries than these only one is computed
+FEW = 256
 # the results have as many entries as the values say
 SHAPED = frozenset({"nonzero", "bincount"})
 
@@ -99,6 +102,7 @@ SHAPED = frozenset({"nonzero", "bincount"})
 def _analysed(primitive: Primitive) -> Callable[..., Any]:
     """The primitive on arrays with their patterns, numbers and plain arrays."""
     compute, rule, name = primitive.compute, rule_of(primitive), primitive.name
+    entrywise = rule in ENTRYWISE and not primitive.multiple
 
     def apply(*args: Any, **params: Any) -> Any:
         analysis = None
@@ -131,7 +135,10 @@ def _analysed(primitive: Primitive) -> Callable[..., Any]:
         if name in SHAPED and not analysis.local:
             raise refuse(f"np.{name}, the form of whose result depends on values, has no pattern", REMEDY)
         with np.errstate(all="ignore"):
-            y = compute(*values, **given)
+            if entrywise and not given and not analysis.local:
+                y = _corner(compute, values)
+            else:
+                y = compute(*values, **given)
         if primitive.multiple or isinstance(y, tuple | list):
             parts = [np.asarray(part)[()] for part in y]
             found = rule(analysis, args, params, parts) if active else [None] * len(parts)
@@ -140,6 +147,16 @@ def _analysed(primitive: Primitive) -> Callable[..., Any]:
         return Supported(y, sets_of(rule, analysis, args, params, y) if active else None, analysis)
 
     return apply
+
+
+def _corner(compute: Callable[..., Any], values: list[Any]) -> Any:
+    """An example of the result of which only form and dtype matter: one entry, everywhere."""
+    shapes = [a.shape for a in values if isinstance(a, np.ndarray)]
+    shape = np.broadcast_shapes(*shapes) if shapes else ()
+    if math.prod(shape) <= FEW:
+        return compute(*values)
+    first = [a[(slice(0, 1),) * a.ndim] if isinstance(a, np.ndarray) else a for a in values]
+    return np.broadcast_to(compute(*first), shape)
 
 
 def example_of(index: Any) -> Any:

@@ -24,7 +24,7 @@ from polyad.engine.patterns.products import einsum, matmul
 from polyad.engine.patterns.sets import IndexSets
 from polyad.engine.patterns.supported import Analysis, Supported
 
-__all__ = ["rule_of", "sets_of"]
+__all__ = ["ENTRYWISE", "rule_of", "sets_of"]
 
 Rule = Callable[..., Any]
 
@@ -98,6 +98,10 @@ def _product(analysis: Analysis, args: Sequence[Any], params: dict[str, Any], y:
         if type(other) is not Supported and not np.any(other):
             return None
     return elementwise(analysis, args, params, y)
+
+
+# the rules of what computes each entry from the entries at its place
+ENTRYWISE = (elementwise, _product)
 
 
 def dense(analysis: Analysis, args: Sequence[Any], params: dict[str, Any], y: Any) -> Any:

@@ -82,7 +82,7 @@ def _read(
             return f(x, tuple(whole), *v)
 
         c = tuple(jax.numpy.asarray(problem.c[k]) for k in free)
-        v = () if seeds is None else (tuple(map(jax.numpy.asarray, seeds)),)
+        v: tuple[Leaves, ...] = () if seeds is None else (tuple(map(jax.numpy.asarray, seeds)),)
         program = jax.make_jaxpr(along)(x, c, *v)
         if getattr(problem.f, "lifted", False):
             return None

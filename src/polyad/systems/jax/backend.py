@@ -35,6 +35,7 @@ from polyad.systems.contract import (
 from polyad.systems.derive import operators
 from polyad.systems.jax.finish import completed, is_exclusive, traceable
 from polyad.systems.jax.precision import is_wide, precision
+from polyad.systems.jax.spread import checked, each
 
 __all__ = ["JAX"]
 
@@ -49,11 +50,13 @@ class JAX(Backend):
         Compile prepared kernels; False is for debugging.
     chunk_size : int, optional
         Directions per batch in Jacobians and Hessians; None bounds the memory of a batch.
+    sharding : sequence of devices or jax.sharding.NamedSharding, optional
+        Over which devices the directions of a batch are spread, in Jacobians and Hessians (``jax.devices()``:
+        all). A sharding is one of the first axis. Arrays put on one device by hand must be on all of these.
     mode : {None, "forward", "reverse"}
         Force one mode.
     lift : bool, optional
-        Whether the function is NumPy code to be run on the framework's arrays (True), or is written
-        for these (False); None finds out at preparation.
+        Whether the function is NumPy code (True) or written for JAX (False); None finds out.
 
     Examples
     --------
@@ -65,6 +68,7 @@ class JAX(Backend):
     mode: str | None = None
     jit: bool = True
     chunk_size: int | None = None
+    sharding: Any = None
 
     name: ClassVar[str] = "jax"
     library: ClassVar[str] = "jax"
@@ -77,6 +81,10 @@ class JAX(Backend):
     variants: ClassVar[Mapping[str, Variant]] = {
         "forward": Variant({"mode": "forward"}, compared=True, most_inputs=16)
     }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "sharding", checked(self.sharding))
 
     @property
     def refusals(self) -> Mapping[str, str]:
@@ -118,7 +126,7 @@ class JAX(Backend):
         @strategy("vmap of jax.jvp")
         def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
             y, push, aux = jax.linearize(lambda x: problem.f(x, c), x, has_aux=True)
-            return jax.vmap(push)(v), y, aux
+            return each(push, v, self.sharding), y, aux
 
         return kernel
 
@@ -128,7 +136,7 @@ class JAX(Backend):
         @strategy("vmap of jax.vjp")
         def kernel(x: Leaves, c: Leaves, w: Leaves) -> Any:
             y, pull, aux = jax.vjp(lambda x: problem.f(x, c), x, has_aux=True)
-            return _conj(jax.vmap(pull)(_conj(w))[0]), y, aux
+            return _conj(each(lambda w: pull(w)[0], _conj(w), self.sharding)), y, aux
 
         return kernel
 

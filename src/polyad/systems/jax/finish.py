@@ -45,7 +45,10 @@ def is_exclusive(jaxpr: Any, call: Bare, leaves: list[Any]) -> bool:
     first, second = call(*leaves), call(*leaves)
     if id(jaxpr.outvars[0]) in passed or not hasattr(first, "unsafe_buffer_pointer"):
         return False
-    held = {a.unsafe_buffer_pointer() for a in leaves if hasattr(a, "unsafe_buffer_pointer")}
+    arrays = [first, *(a for a in leaves if hasattr(a, "unsafe_buffer_pointer"))]
+    if any(len(a.sharding.device_set) > 1 for a in arrays):  # in pieces, each of which has a place
+        return False
+    held = {a.unsafe_buffer_pointer() for a in arrays[1:]}
     return first.unsafe_buffer_pointer() != second.unsafe_buffer_pointer() and not (
         {first.unsafe_buffer_pointer(), second.unsafe_buffer_pointer()} & held
     )

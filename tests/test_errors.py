@@ -535,7 +535,7 @@ def f(x):
     return math.sin(x[0])
 
 try:
-    ad.gradient(f, np.ones(2), backend="numpy")
+    ad.gradient(f, np.ones(2), backend="numpy", follow=False)
 except ad.errors.OperationNotSupportedError as error:
     print(error)
 """

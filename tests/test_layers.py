@@ -37,8 +37,8 @@ WITHIN = {
     "engine": (
         (".", "implicit"),
         ("loops",),
-        ("distributions",),
         ("follow",),
+        ("distributions",),
         ("numbers",),
         ("boxes", "programs", "patterns"),
         ("functions",),

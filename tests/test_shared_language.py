@@ -259,10 +259,12 @@ def _written(y, x):
 def test_what_would_drop_the_derivative_is_right_or_refused_with_the_line(name, case):
     f, wanted = DROPPING[case]
     backend = eager(name)
+    if case != "int":  # whatever is lost is followed
+        np.testing.assert_allclose(ad.gradient(f, X, backend=backend), wanted, rtol=1e-14)
     # eager backends follow the function's operations at the first call only
     for call in (
-        lambda: ad.gradient(f, X, backend=backend),
-        lambda: ad.prepare_gradient(f, X, backend=backend)(X),
+        lambda: ad.gradient(f, X, backend=backend, follow=False),
+        lambda: ad.prepare_gradient(f, X, backend=backend, follow=False)(X),
     ):
         try:
             found = call()

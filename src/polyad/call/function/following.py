@@ -1,20 +1,19 @@
 """When a function is followed through the packages that it calls.
 
-It is run as it is first. Where that loses a derivative in the code of a package, it is run once on plain
+It is run as it is first. Where that loses a derivative, it is run once on plain
 numbers to see which modules it reaches, and then again with counterparts in their namespaces
 (``engine.follow``). What was chosen stays for every later call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from polyad.arrays.libraries import library_of, library_of_package
+from polyad.arrays.libraries import library_of
 from polyad.arrays.types import Leaves
-from polyad.arrays.user_code import package_in, steps
 from polyad.errors import ArgumentError, FunctionNotSupportedError, OperationNotSupportedError, PolyadError
 from polyad.systems.base import Backend
 
@@ -66,6 +65,11 @@ class Follower:
         """Whether it is followed from the start."""
         return self._follow is True or isinstance(self._follow, tuple)
 
+    @property
+    def _is_forbidden(self) -> bool:
+        # a backend that is not to lift NumPy code leaves a framework's own code to the framework
+        return self._follow is False or (self._follow is None and self._backend.lift is False)
+
     def begin(self, flat: FlatFunction, x: Leaves, c: Leaves) -> None:
         """Follow from the start, where that is asked for."""
         if self.forced and self._reach is None and self._backend.exact:
@@ -75,15 +79,11 @@ class Follower:
         self, error: Exception, flat: FlatFunction, leaves: Callable[[], tuple[Leaves, Leaves]]
     ) -> bool:
         """Whether a run that failed may be made again, followed, or farther than before."""
-        if self._follow is False or not self._is_lost(error) or self._tries > MOST:
+        if self._is_forbidden or not self._is_lost(error) or self._tries > MOST:
             return False
         self._tries += 1
         if self._reach is None:
             self._original = error
-            # of what type a number is, which is answered in code that is followed
-            asks = getattr(error, "asks", False)
-            if self._follow is None and not (asks or self._is_of_package(error)):
-                return False
             return self._start(flat, *leaves())
         return self._farther(error, flat)
 
@@ -96,6 +96,8 @@ class Follower:
         except Exception:
             if not self.forced:
                 return False  # the function has an error of its own, which the first run has shown
+        if self._original is not None:
+            reach.rewrite(self._original)
         self._reach, self._seen = reach, len(reach.places)
         flat.follow(reach)
         return True
@@ -103,7 +105,9 @@ class Follower:
     def _farther(self, error: Exception, flat: FlatFunction) -> bool:
         """After a failure: follow what was reached for the first time, or leave new arrays plain."""
         reach = self._reach
-        if not reach.recording:
+        if reach.rewrite(error):
+            self._tries -= 1
+        elif not reach.recording:
             reach.recording = True
         elif len(reach.places) > self._seen:
             self._seen = len(reach.places)
@@ -131,25 +135,6 @@ class Follower:
         if isinstance(error, PolyadError):
             return isinstance(error, OperationNotSupportedError | FunctionNotSupportedError)
         return True
-
-    def _is_of_package(self, error: BaseException) -> bool:
-        return any(map(self._is_followable, _packages(error))) or "this is code of " in str(error)
-
-    def _is_followable(self, package: str) -> bool:
-        return package not in (*self._backend.requires, "optree") and library_of_package(package) is None
-
-
-def _packages(error: BaseException) -> Iterator[str]:
-    """The packages whose code an error has passed, and those that caused it."""
-    seen: set[int] = set()
-    below: BaseException | None = error
-    while below is not None and id(below) not in seen:
-        seen.add(id(below))
-        for step in steps(below):
-            package = package_in(step.tb_frame.f_code.co_filename)
-            if package is not None:
-                yield package
-        below = below.__cause__ or below.__context__
 
 
 def _plain(leaf: Any) -> Any:

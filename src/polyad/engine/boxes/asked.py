@@ -22,10 +22,12 @@ from polyad.engine.core.refusals import refuse
 from polyad.engine.interpretations.adapter import adapter
 
 __all__ = [
+    "FEW",
     "LARGEST",
     "asks_for_entries",
     "asks_for_itself",
     "asks_for_numbers",
+    "asks_in_product",
     "boxes_of_entries",
     "no_key",
     "no_plain_array",
@@ -35,6 +37,8 @@ __all__ = [
 
 # An array of more entries than this is not split into a box for each: it would take too long.
 LARGEST = 10_000
+# and of more than this only where nothing else helps
+FEW = 16
 # NumPy's functions that make a new array of what they are given, by the names of their code; the first two
 # are where it turns the arguments of a vectorized function into arrays without saying of what
 MAKERS = (
@@ -89,6 +93,14 @@ def asks_for_entries(frame: types.FrameType, copy: bool | None) -> bool:
     if module.startswith("scipy."):
         return False
     return copy is True or _is_given_list(frame)
+
+
+def asks_in_product(frame: types.FrameType) -> bool:
+    """Whether ``A.dot(x)`` of a plain array asks, which would compute with a box for every entry."""
+    if FOLLOWING.depth:
+        return False  # where it could not be helped otherwise
+    call = _call_at(frame)
+    return call is not None and getattr(call.func, "attr", "") == "dot"
 
 
 def asks_for_itself(frame: types.FrameType) -> bool:

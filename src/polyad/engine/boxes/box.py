@@ -153,6 +153,8 @@ class Box:
         if dtype is None:
             if not shape:
                 return self._entry()
+            if self.size > asked.FEW and asked.asks_in_product(frame):
+                raise refuse("A.dot(x) with a plain array A would lose the derivative", "use A @ x")
             if self.size <= asked.LARGEST and asked.asks_for_entries(frame, copy):
                 return asked.boxes_of_entries(self)
             if asked.asks_for_itself(frame):

@@ -11,7 +11,18 @@ import numpy as np
 from polyad.engine.boxes.boxing import BOXES
 from polyad.engine.core.following import FOLLOWING
 
-__all__ = ["BUILTINS", "COUNTERPARTS", "Counterpart", "Maker", "counterpart", "has_box", "module_like"]
+__all__ = [
+    "BUILTINS",
+    "COUNTERPARTS",
+    "Counterpart",
+    "FollowedModule",
+    "Maker",
+    "NumberClass",
+    "counterpart",
+    "has_box",
+    "module_like",
+    "with_classes",
+]
 
 # by the identity of the original: counterparts, which hold the originals
 COUNTERPARTS: dict[int, Any] = {}
@@ -126,24 +137,27 @@ def counterpart(original: Any, kind: type[Counterpart] = Counterpart) -> Callabl
 class FollowedModule(types.ModuleType):
     """Stands for a module some of whose functions have counterparts."""
 
-    def __init__(self, original: types.ModuleType) -> None:
+    def __init__(self, original: types.ModuleType, classes: bool = True) -> None:
         super().__init__(original.__name__)
         own = self.__dict__
         own.update(vars(original))
-        own["_original"] = original
+        own["_original"], own["_classes"] = original, classes
         self._fill()
 
     def _fill(self) -> None:
         """Put in what has a counterpart by now: parts of a package may be loaded late."""
         own = self.__dict__
         for name, value in vars(own["_original"]).items():
-            found = COUNTERPARTS.get(id(value))
-            if found is not None:
+            found = self._found(value)
+            if found is not value:
                 own[name] = found
 
+    def _found(self, value: Any) -> Any:
+        found = COUNTERPARTS.get(id(value), value)
+        return found if self._classes or not isinstance(found, NumberClass) else value
+
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self._original, name)
-        return COUNTERPARTS.get(id(value), value)
+        return self._found(getattr(self._original, name))
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._original, name, value)
@@ -157,6 +171,17 @@ def _module(name: str) -> Any:
     import importlib
 
     return importlib.import_module(name)
+
+
+_WITH_CLASSES: dict[int, FollowedModule] = {}
+
+
+def with_classes(module: FollowedModule) -> FollowedModule:
+    """The module with classes of numbers as they are, for code that asks for the identity of one."""
+    found = _WITH_CLASSES.get(id(module))
+    if found is None:
+        found = _WITH_CLASSES[id(module)] = FollowedModule(module._original, classes=False)
+    return found
 
 
 def module_like(original: types.ModuleType) -> FollowedModule:

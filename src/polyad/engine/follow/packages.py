@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.boxes.boxing import BOXES
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.follow.conversions import as_box
 from polyad.engine.follow.counterparts import COUNTERPARTS, Counterpart, counterpart, has_box, module_like
@@ -54,9 +55,12 @@ def fill() -> None:
             _DONE.add(name)
             enter(sys.modules[name])
     for name, module in list(sys.modules.items()):
-        if name.endswith("array_api_compat.common._helpers") and name not in _DONE:
-            _DONE.add(name)
-            _helpers(module)
+        for end, enter in _ANYWHERE.items():
+            if name.endswith(end) and name not in _DONE:
+                _DONE.add(name)
+                enter(module)
+        if name.endswith("array_api_extra"):
+            module_like(module)
     for name in MODULES:
         if name in sys.modules:
             module_like(sys.modules[name])
@@ -171,6 +175,46 @@ def _helpers(module: Any) -> None:
     }.items():
         if hasattr(module, name):
             counterpart(getattr(module, name))(lambda *_, answer=answer, **__: answer)
+
+
+def _choosing(module: Any) -> None:
+    """The array API's choice between two functions, which picks the entries for each of them."""
+    original = module.apply_where
+
+    @counterpart(original)
+    def apply_where(
+        cond: Any, args: Any, f1: Any, f2: Any = None, /, *, fill_value: Any = None, xp: Any = None
+    ) -> Any:
+        if type(cond) not in BOXES:
+            return original(cond, args, f1, f2, fill_value=fill_value, xp=xp)
+        args = args if isinstance(args, tuple) else (args,)
+        return np.where(cond, f1(*args), fill_value if f2 is None else f2(*args))
+
+
+def _rotation(module: Any) -> None:
+    """Rotations in compiled code by those that SciPy has for other arrays than NumPy's."""
+    cython, general = module.cython_backend, module.xp_backend
+    for name, original in vars(cython).items():
+        own = getattr(general, name, None)
+        if callable(original) and isinstance(own, types.FunctionType) and not name.startswith("_"):
+            counterpart(original)(_of_arrays(own))
+    registry = module.backend_registry
+    COUNTERPARTS[id(registry)] = {xp: module_like(b) if b is cython else b for xp, b in registry.items()}
+
+
+def _of_arrays(own: Any) -> Any:
+    def apply(*args: Any, **kwargs: Any) -> Any:
+        return own(*_arrays(args), **kwargs)
+
+    return apply
+
+
+# by the end of a module's name, since packages have copies of some
+_ANYWHERE = {
+    "array_api_compat.common._helpers": _helpers,
+    "array_api_extra._lib._funcs": _choosing,
+    "scipy.spatial.transform._rotation": _rotation,
+}
 
 
 def _distance(module: Any) -> None:

@@ -14,13 +14,22 @@ from collections.abc import Iterable, Iterator
 from itertools import repeat
 from typing import Any
 
-from polyad.engine.follow.counterparts import BUILTINS, COUNTERPARTS, NumberClass
+from polyad.engine.follow.counterparts import (
+    BUILTINS,
+    COUNTERPARTS,
+    FollowedModule,
+    NumberClass,
+    with_classes,
+)
 from polyad.engine.follow.packages import compiled
 
-__all__ = ["Defaults", "Enclosed", "Namespace", "entered", "left"]
+__all__ = ["Replaced", "Defaults", "Enclosed", "Namespace", "entered", "left"]
 
 _LOCK = threading.RLock()
 _MISSING = object()
+# classes of numbers that NumPy has, and what stands for one that is looked up in a module
+_CLASSES = ("float64", "float32", "complex128", "double", "single", "float_", "cdouble")
+_OF_NUMPY = ".class"
 
 
 class Holder:
@@ -69,6 +78,8 @@ class Namespace(Holder):
         plan = []
         for name, value in list(names.items()):
             found = COUNTERPARTS.get(id(value)) or compiled(value)
+            if found is not None and _OF_NUMPY in held and type(found) is FollowedModule:
+                found = with_classes(found)
             if found is not None and not (isinstance(found, NumberClass) and name in held):
                 plan.append((name, value, found))
         for name, found in BUILTINS.items():
@@ -142,6 +153,22 @@ class Defaults(Holder):
         self._new = None
 
 
+class Replaced(Holder):
+    """The code of a function."""
+
+    def __init__(self, f: types.FunctionType, new: types.CodeType) -> None:
+        super().__init__()
+        self._f, self._old, self._new = f, f.__code__, new
+
+    def put(self) -> None:
+        if self._f.__code__ is self._old:
+            self._f.__code__ = self._new
+
+    def take(self) -> None:
+        if self._f.__code__ is self._new:
+            self._f.__code__ = self._old
+
+
 def _codes(names: dict[str, Any]) -> Iterator[types.CodeType]:
     """All code that has these names for its globals."""
     seen: set[int] = set()
@@ -180,7 +207,9 @@ def _uses(names: dict[str, Any]) -> tuple[set[str], set[str]]:
     for code in _codes(names):
         used.update(code.co_names)
         classes = [
-            n for n in code.co_names if n in ("float", "complex", "type") or isinstance(names.get(n), type)
+            n
+            for n in code.co_names
+            if n in ("float", "complex", "type", *_CLASSES) or isinstance(names.get(n), type)
         ]
         if classes:
             held.update(_compared(code, classes))
@@ -193,6 +222,8 @@ def _compared(code: types.CodeType, classes: list[str]) -> Iterator[str]:
     for step in dis.get_instructions(code):
         if step.opname == "LOAD_GLOBAL" and step.argval in classes:
             before.append(step.argval)
+        elif step.opname in ("LOAD_ATTR", "LOAD_METHOD") and step.argval in _CLASSES:
+            before.append(_OF_NUMPY)
         elif step.opname in (
             "IS_OP",
             "COMPARE_OP",

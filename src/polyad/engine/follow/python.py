@@ -14,7 +14,7 @@ from polyad.engine.follow.counterparts import BUILTINS, COUNTERPARTS, Counterpar
 from polyad.engine.follow.mathematics import as_number
 from polyad.engine.numbers.python import as_python
 
-__all__: list[str] = []
+__all__ = ["class_of"]
 
 
 @counterpart(builtins.float)
@@ -31,7 +31,7 @@ def _complex(real: Any = 0.0, imag: Any = 0.0) -> Any:
     return as_number(real) + 1j * as_number(imag)
 
 
-def _class_of(box: Any) -> type:
+def class_of(box: Any) -> type:
     """The class that ``isinstance`` is told."""
     if box._is_array():
         return np.ndarray
@@ -48,7 +48,7 @@ def _type(item: Any, /) -> type:
 def _isinstance(item: Any, kinds: Any, /) -> bool:
     if type(item) not in BOXES:
         return isinstance(item, kinds)
-    return issubclass(_class_of(item), kinds)
+    return issubclass(class_of(item), kinds)
 
 
 @counterpart(builtins.round)

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from polyad.arrays.libraries import library_of_package
+from polyad.arrays.user_code import steps
 from polyad.engine.core.following import FOLLOWING
-from polyad.engine.follow import conversions, mathematics, packages, python  # noqa: F401  (fill the tables)
-from polyad.engine.follow.places import Defaults, Enclosed, Holder, Namespace, entered, left
+from polyad.engine.follow import conversions, distributions, mathematics, packages, python  # noqa: F401  (fill the tables)
+from polyad.engine.follow.places import Replaced, Defaults, Enclosed, Holder, Namespace, entered, left
+from polyad.engine.follow.rewriting import loses_silently, rewritten
 
 __all__ = ["Route"]
 
@@ -45,6 +47,9 @@ class Route:
         self.places: tuple[Holder, ...] = ()
         self._known: set[int] = set()
         self._kept: list[Any] = []
+        # code by file, and the files whose code is rewritten
+        self._codes: dict[str, list[types.CodeType]] = {}
+        self._rewritten: set[str] = set()
         self.packages: tuple[str, ...] = ()
         self.buffers = True
         self.recording = False
@@ -103,6 +108,7 @@ class Route:
             if place is None:
                 place = _NAMESPACES[id(space)] = Namespace(space)
             places.append(place)
+            places.extend(distributions.of_scipy(name))
             shown = ".".join(name.split(".")[:2]) if package == "scipy" else package
             if shown and shown not in names:  # code made by exec may stand in a namespace without a name
                 names.append(shown)
@@ -115,10 +121,29 @@ class Route:
                 continue
             self._known.add(id(code))
             self._kept.append(code)  # so that its identity stays its own
-            if _NAMESPACES.get(id(space)) in places and (code.co_freevars or code.co_argcount):
+            if _NAMESPACES.get(id(space)) in places:
+                self._codes.setdefault(code.co_filename, []).append(code)
                 fresh.append(code)
-        places.extend(self._of_functions(fresh))
+        places.extend(self._of_functions([c for c in fresh if c.co_freevars or c.co_argcount]))
         self.places, self.packages = tuple(places), tuple(names)
+        self._rewrite([c for c in fresh if c.co_filename in self._rewritten or loses_silently(c)])
+
+    def rewrite(self, error: BaseException) -> bool:
+        """Rewrite the functions of the file in which a derivative was lost, where that may help."""
+        code = _lost_in(error, self._codes)
+        if code is None or code.co_filename in self._rewritten:
+            return False
+        self._rewritten.add(code.co_filename)
+        return self._rewrite(self._codes[code.co_filename])
+
+    def _rewrite(self, codes: list[types.CodeType]) -> bool:
+        new = {id(c): found for c in codes if (found := rewritten(c)) is not None}
+        if not new:
+            return False
+        functions = [f for f in gc.get_referrers(*codes) if isinstance(f, types.FunctionType)]
+        made = [Replaced(f, new[id(f.__code__)]) for f in functions if id(f.__code__) in new]
+        self.places = (*self.places, *made)
+        return bool(made)
 
     def _of_functions(self, codes: list[types.CodeType]) -> Iterable[Holder]:
         if not codes:
@@ -133,6 +158,20 @@ class Route:
                     yield Enclosed(cell)
             if f.__defaults__ and any(map(_is_replaced, f.__defaults__)):
                 yield Defaults(f)
+
+
+def _lost_in(error: BaseException, codes: dict[str, Any]) -> types.CodeType | None:
+    """The innermost code of a file that is followed which an error has passed."""
+    found = None
+    seen: set[int] = set()
+    below: BaseException | None = error
+    while below is not None and id(below) not in seen:
+        seen.add(id(below))
+        for step in steps(below):
+            if step.tb_frame.f_code.co_filename in codes:
+                found = step.tb_frame.f_code
+        below = below.__cause__ or below.__context__
+    return found
 
 
 def _is_replaced(value: Any) -> bool:

@@ -6,6 +6,7 @@ other code for the time of a followed call.
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.refusals import taken_back
 from polyad.engine.follow.arrays import Helper
 from polyad.engine.follow.counterparts import has_box
-from polyad.engine.follow.places import Replaced, Holder
+from polyad.engine.follow.places import Holder, Replaced
 from polyad.errors import OperationNotSupportedError
 
 __all__ = ["of_scipy"]
@@ -44,6 +45,7 @@ def of_scipy(name: str) -> Iterator[Holder]:
                 yield _replaced(f, method)
 
 
+@functools.cache
 def _replaced(f: types.FunctionType, method: str) -> Replaced:
     original = types.FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, f.__closure__)
     original.__kwdefaults__ = f.__kwdefaults__

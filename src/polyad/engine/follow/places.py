@@ -9,6 +9,7 @@ from __future__ import annotations
 import dis
 import threading
 import types
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import repeat
@@ -23,7 +24,7 @@ from polyad.engine.follow.counterparts import (
 )
 from polyad.engine.follow.packages import compiled
 
-__all__ = ["Replaced", "Defaults", "Enclosed", "Namespace", "entered", "left"]
+__all__ = ["Defaults", "Enclosed", "Namespace", "Replaced", "entered", "left", "shared"]
 
 _LOCK = threading.RLock()
 _MISSING = object()
@@ -236,6 +237,19 @@ def _compared(code: types.CodeType, classes: list[str]) -> Iterator[str]:
             before = []
         elif step.opname.startswith(("STORE", "POP", "RETURN", "CALL", "JUMP")):
             before = []
+
+
+_SHARED: weakref.WeakValueDictionary[tuple[Any, ...], Holder] = weakref.WeakValueDictionary()
+
+
+def shared(kind: type[Holder], of: Any, *more: Any) -> Holder:
+    """The place of a kind in an object: the same for all calls that need it at the same time."""
+    key = (kind, id(of), *map(id, more))
+    with _LOCK:
+        found = _SHARED.get(key)
+        if found is None:
+            found = _SHARED[key] = kind(of, *more)
+        return found
 
 
 def entered(places: Iterable[Holder], user: object) -> None:

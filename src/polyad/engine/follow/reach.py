@@ -12,7 +12,7 @@ from polyad.arrays.libraries import library_of_package
 from polyad.arrays.user_code import steps
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.follow import conversions, distributions, mathematics, packages, python  # noqa: F401  (fill the tables)
-from polyad.engine.follow.places import Replaced, Defaults, Enclosed, Holder, Namespace, entered, left
+from polyad.engine.follow.places import Defaults, Enclosed, Holder, Namespace, Replaced, entered, left, shared
 from polyad.engine.follow.rewriting import loses_silently, rewritten
 
 __all__ = ["Route"]
@@ -141,7 +141,7 @@ class Route:
         if not new:
             return False
         functions = [f for f in gc.get_referrers(*codes) if isinstance(f, types.FunctionType)]
-        made = [Replaced(f, new[id(f.__code__)]) for f in functions if id(f.__code__) in new]
+        made = [shared(Replaced, f, new[id(f.__code__)]) for f in functions if id(f.__code__) in new]
         self.places = (*self.places, *made)
         return bool(made)
 
@@ -155,9 +155,9 @@ class Route:
                 if id(cell) not in self._known and _holds(cell):
                     self._known.add(id(cell))
                     self._kept.append(cell)
-                    yield Enclosed(cell)
+                    yield shared(Enclosed, cell)
             if f.__defaults__ and any(map(_is_replaced, f.__defaults__)):
-                yield Defaults(f)
+                yield shared(Defaults, f)
 
 
 def _lost_in(error: BaseException, codes: dict[str, Any]) -> types.CodeType | None:

@@ -62,7 +62,9 @@ def _of_file(source: str, filename: str) -> dict[types.CodeType, types.CodeType]
         after = compile(Rewriter().visit(tree), filename, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError):
         return {}
-    return {old: new for old, new in _pairs(before, _with_helpers(after)) if old != new}
+    found = {old: new for old, new in _pairs(before, _with_helpers(after)) if old != new}
+    # what another thread has rewritten already stays so
+    return {**found, **{new: new for new in found.values()}}
 
 
 def _pairs(old: types.CodeType, new: types.CodeType) -> Iterator[tuple[types.CodeType, types.CodeType]]:

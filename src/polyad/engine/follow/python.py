@@ -41,7 +41,7 @@ def class_of(box: Any) -> type:
 
 @counterpart(builtins.type)
 def _type(item: Any, /) -> type:
-    return _class_of(item) if type(item) in BOXES else type(item)
+    return class_of(item) if type(item) in BOXES else type(item)
 
 
 @counterpart(builtins.isinstance)

@@ -6,7 +6,8 @@ SciPy's. Derivatives are those by everything that the integrand or right-hand si
 or from around itself.
 """
 
+from polyad.integrate.ivp import odeint, solve_ivp
 from polyad.integrate.quadrature import quad, quad_vec
 from polyad.integrate.samples import cumulative_trapezoid, simpson, trapezoid
 
-__all__ = ["cumulative_trapezoid", "quad", "quad_vec", "simpson", "trapezoid"]
+__all__ = ["cumulative_trapezoid", "odeint", "quad", "quad_vec", "simpson", "solve_ivp", "trapezoid"]

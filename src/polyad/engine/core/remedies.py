@@ -37,7 +37,8 @@ INSTEAD: dict[str, dict[str, str]] = {
         "use the same method of polyad.stats, which is followed",
     ),
     "scipy.integrate": dict.fromkeys(
-        "trapezoid simpson cumulative_trapezoid quad quad_vec".split(), "use polyad.integrate.{}"
+        "trapezoid simpson cumulative_trapezoid quad quad_vec solve_ivp odeint".split(),
+        "use polyad.integrate.{}",
     ),
     "scipy.optimize": dict.fromkeys(
         "root brentq newton fixed_point minimize least_squares linear_sum_assignment".split(),

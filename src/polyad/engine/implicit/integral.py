@@ -53,17 +53,20 @@ class Integral:
         label: str,
         *,
         derived: bool = False,
+        bound: Callable[[Sequence[Any]], Any] | None = None,
     ) -> None:
+        self.bound = bound  # for plain values, the integrand of one plain number, found once
         self.function, self.integrate, self.shape, self.label = function, integrate, shape, label
         self.derived = derived
         self.like = np.zeros(shape)
 
     def computed(self, a: Any, b: Any, *values: Any) -> Any:
         """The integral for plain numbers."""
+        bound = None if self.bound is None else self.bound(values)
 
         def f(t: float) -> Any:
-            found = plain(self.function(np.float64(t), *values), self.label)
-            return np.asarray(found, dtype=float)[()]
+            out = self.function(np.float64(t), *values) if bound is None else bound(t)
+            return np.asarray(plain(out, self.label), dtype=float)[()]
 
         if not (np.ndim(a) == 0 and np.ndim(b) == 0):
             raise ValueError(f"{self.label} takes numbers as limits")
@@ -239,6 +242,10 @@ def integrated(
             raise TypeError(f"only 0-dimensional results: the integrand gave shape {shape_of(found)}")
         return found
 
+    def bound(values: Sequence[Any]) -> Callable[[float], Any]:
+        f, rest = replaced(bundle, inner, [entered(v) for v in values])
+        return lambda t: f(t, *rest)
+
     lower, upper, *values = (settled(unbox(v)) for v in (a, b, *inner))
     lower, upper = (v if isinstance(v, Tracer) else np.float64(v) for v in (lower, upper))
     shape: tuple[int, ...] = ()
@@ -249,5 +256,5 @@ def integrated(
             if len(finite) == 2 and not any(isinstance(v, Tracer) for v in finite):
                 at = np.float64(0.5 * (float(lower) + float(upper)))  # type: ignore[arg-type]
             shape = tuple(shape_of(function(at, *values)))
-    found = INTEGRAL(lower, upper, *values, problem=Integral(function, integrate, shape, label))
+    found = INTEGRAL(lower, upper, *values, problem=Integral(function, integrate, shape, label, bound=bound))
     return wrap(found) if boxed else bare(found) if type(found) is Proxy else found

@@ -63,6 +63,6 @@ def numbers_of(a: Any, label: str) -> Any:
     if found is None:
         raise refuse(
             f"{label} needs numbers, and {value.library} has none yet",
-            "use backend='numpy', or polyad.JAX(jit=False)",
+            "use backend='numpy', 'torch' or 'autograd'",
         )
     return found if found.shape else found[()]

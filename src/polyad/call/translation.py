@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import libraries, library_of_package
-from polyad.arrays.user_code import package_in, package_of, raised_at, steps
+from polyad.arrays.user_code import is_polyads, package_in, package_of, raised_at, steps
 from polyad.call.function.flat import label_of
 from polyad.call.function.foreign import written_for
 from polyad.engine.notices import ELSE, instead_of, names_boxes, plain_only, swallowed
@@ -110,9 +110,14 @@ def _of_kept(error: Exception) -> str | None:
 def _replaced(error: Exception) -> str | None:
     """What to call instead of a function that reads plain arrays only, where the error comes out of one."""
     trace = error.__traceback__ if isinstance(error, TypeError | ValueError) else None
+    by_polyad = False
     while trace is not None:
         found = instead_of(trace.tb_frame)
-        if found is not None:
+        if found is None:
+            by_polyad = is_polyads(trace.tb_frame.f_code.co_filename)
+        elif by_polyad:  # which hands it plain arrays: the error is its own
+            return None
+        else:
             return f"{found[0]} turns x into a plain array, which would drop its derivative: {found[1]}"
         trace = trace.tb_next
     return None

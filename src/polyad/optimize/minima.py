@@ -12,7 +12,7 @@ from polyad.engine.boxes.box import Box
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.implicit.captured import active
 from polyad.engine.implicit.equation import Equation, form_of, plain, plainly, solution
-from polyad.errors import ArgumentError, DegenerateError, DomainError, PolyadError
+from polyad.errors import ArgumentError, DomainError, PolyadError
 from polyad.optimize.roots import as_tuple
 
 __all__ = ["least_squares", "minimize"]
@@ -66,7 +66,7 @@ def _strict(x: Any, slope: Any, bounds: Any, label: str) -> None:
     held = plain(_held(x, np.nan * slope, bounds), label)
     loose = ~np.isnan(held) & (np.abs(slope) <= NO_SLOPE * max(1.0, float(np.max(np.abs(slope)))))
     if loose.any():
-        raise DegenerateError(
+        raise DomainError(
             f"{label}: entry {int(np.argmax(loose))} of the minimum is on a bound and has no slope "
             f"there, so it "
             "moves to one side only and has no derivative: move the bound, or leave it out"
@@ -117,9 +117,8 @@ def minimize(
     Raises
     ------
     polyad.errors.DomainError
-        If SciPy does not converge and the minimum is differentiated; otherwise its result says so.
-    polyad.errors.DegenerateError
-        If a bound is reached and the objective has no slope there.
+        Where the minimum is differentiated: if SciPy does not converge (otherwise its result says so), or a
+        bound is reached and the objective has no slope there.
 
     Examples
     --------
@@ -255,9 +254,8 @@ max_nfev, verbose, args, kwargs
     Raises
     ------
     polyad.errors.DomainError
-        If SciPy does not converge and the solution is differentiated; otherwise its result says so.
-    polyad.errors.DegenerateError
-        If a bound is reached and the cost has no slope there.
+        Where the solution is differentiated: if SciPy does not converge (otherwise its result says so), or a
+        bound is reached and the cost has no slope there.
 
     Examples
     --------

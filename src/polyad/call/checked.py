@@ -111,11 +111,12 @@ def checked(
         ones = (seeds.enter(seeds.structure.unflatten(leaves)),)
     # of an example nothing is to be said by errors; and backends that compile have met theirs already
     outcome = None
+    # the kernel of a sparse matrix with its lower derivative would be compiled for this alone
+    whole = asks or (lower is not None and not (form is not None and prepared.backend.takes_tables))
     with contextlib.suppress(DegenerateError if prepared.backend.by_value else Exception):
-        whole = lower or asks
         outcome = executable.full(x, c, *ones) if whole else (executable.result(x, c, *ones),)
     if outcome is not None:
         if asks:
             check_value(prepared, x, c, outcome[1])
-        look(x, c, ones, outcome[0], outcome if lower else None, example=True)
+        look(x, c, ones, outcome[0], outcome if lower and whole else None, example=True)
     return executable

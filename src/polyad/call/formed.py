@@ -41,7 +41,8 @@ class Formed(Delivery):
 
     def places(self, out: Any, problem: Problem, others: Sequence[Any]) -> Leaves:
         """The matrices of ``out``, after every check that can be made before anything runs."""
-        places = tuple(flatten(out)[0])
+        # a matrix alone is no tree to be looked through, which takes longer than the check
+        places = (out,) if hasattr(out, "tocsr") else tuple(flatten(out)[0])
         self.form.check(places)
         return places
 

@@ -72,9 +72,13 @@ class JAXLibrary(Library):
 
         with jax.ensure_compile_time_eval():  # the maker outlives a trace that goes on around it
             indices = jax.numpy.asarray(np.stack([rows, columns], axis=1))
+            first = (jax.numpy.zeros(len(rows)), indices)
+            form = BCOO(first, shape=shape, indices_sorted=True, unique_indices=True)
+        structure = jax.tree_util.tree_structure(form)
 
         def made(entries: Any) -> Any:
-            return BCOO((entries, indices), shape=shape, indices_sorted=True, unique_indices=True)
+            # as it leaves compiled code: its constructor takes longer than a small Jacobian
+            return jax.tree_util.tree_unflatten(structure, (entries, indices))
 
         return made
 

@@ -247,8 +247,13 @@ def test_constants_of_torch():
     begun.clear()
     prepared = ad.prepare_gradient(f, x, c)
     begun.append(True)
+    close(prepared(x, c), C + 1)  # its code shows that it may write: it has had copies from the start
+    close(c, C)
+    begun.clear()
+    hidden = ad.prepare_gradient(lambda x, c: (x * getattr(c, "add_" if begun else "add")(1.0)).sum(), x, c)
+    begun.append(True)
     with pytest.raises(errors.FunctionNotSupportedError, match="clone"):
-        prepared(x, c)
+        hidden(x, c)
 
 
 @pytest.mark.parametrize("backend", EVERY)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import polyad as ad
-from polyad.errors import ArgumentError, FunctionNotSupportedError, NonScalarOutputError
+from polyad.errors import ArgumentError, FunctionNotSupportedError, NonScalarOutputError, PolyadError
 
 torch = pytest.importorskip("torch")
 
@@ -462,3 +462,48 @@ def test_the_example_of_a_module_fits():
 def test_non_scalar_output_is_refused():
     with pytest.raises(NonScalarOutputError, match="jacobian"):
         ad.gradient(lambda x: x, vector(1.0, 2.0), backend="torch")
+
+
+def test_the_order_of_equal_entries_is_numpys_or_refused_where_torch_has_no_values():
+    x, c = np.array([0.3, -1.0, 0.3, 2.0]), np.arange(4.0)
+    compiled = ad.Torch(compile=True)
+    with pytest.raises(PolyadError, match="kind='stable'"):
+        ad.prepare_gradient(lambda x: np.sum(x[np.argsort(x)] * c), x, backend=compiled)
+    stable = ad.prepare_gradient(lambda x: np.sum(x[np.argsort(x, kind="stable")] * c), x, backend=compiled)
+    np.testing.assert_allclose(stable(x), [1.0, 0.0, 2.0, 3.0])
+
+
+WRITES = {
+    "augmented": lambda c: c.__iadd__(1.0),
+    "method": lambda c: c.add_(1.0),
+    "entries": lambda c: c.__setitem__(slice(None), c + 1.0),
+    "out": lambda c: torch.add(c, 1.0, out=c),
+}
+
+
+@pytest.mark.parametrize("name", ["augmented", "method", "entries", "out", "helper"])
+@pytest.mark.parametrize("form", [np.array, torch.tensor], ids=["numpy", "torch"])
+def test_writing_to_a_constant_that_begins_after_preparation_reaches_a_copy(name, form):
+    now = False
+
+    def f(x, c):
+        if now:
+            if name == "augmented":
+                c += 1.0
+            elif name == "method":
+                c.add_(1.0)
+            elif name == "entries":
+                c[:] = c + 1.0
+            elif name == "out":
+                torch.add(c, 1.0, out=c)
+            else:
+                WRITES["method"](c)
+        return torch.sum(x * c)
+
+    x, c = form([1.0, 2.0]), form([3.0, 4.0])
+    prepared = ad.prepare_gradient(f, x, c, backend="torch")
+    prepared(x, c)
+    now = True
+    for _ in range(2):
+        np.testing.assert_array_equal(np.asarray(prepared(x, c)), [4.0, 5.0])
+        np.testing.assert_array_equal(np.asarray(c), [3.0, 4.0])

@@ -66,6 +66,8 @@ class Constants:
         self._mode = GUARDED
         # whether one run on copies has shown that nothing is written; where writing is counted only
         self._trusted = False
+        # whether the code writes to something, so that it may begin to write to constants at any call
+        self.may_write = True
 
     @property
     def guards(self) -> bool:
@@ -139,7 +141,7 @@ class Constants:
 
     def _counted(self, x: Leaves, c: Leaves, handed: Leaves, before: list[tuple[Any, int]]) -> Any:
         """A run that is watched by the counts of writing that its constants have."""
-        if not self._trusted and self._mode == GUARDED:
+        if self._mode == GUARDED and (self.may_write or not self._trusted):
             handed = tuple([_own(leaf) for leaf in c])
             before = _written(handed)
         out = self._f(*self._build(x, handed))
@@ -149,7 +151,7 @@ class Constants:
         ):
             self._trusted = True
         elif self._mode == GUARDED:
-            if self._trusted:
+            if self._trusted and not self.may_write:
                 raise FunctionNotSupportedError(
                     "the function wrote to a constant argument, which it did not do when it was prepared: "
                     "the array has been changed. Let it write to a copy (c = c.clone()), or pass "

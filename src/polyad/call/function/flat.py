@@ -58,8 +58,10 @@ class FlatFunction:
         self._mentions = Mentions(f)
         self._signature = signature
         self._constants = Constants(f, signature)
-        if self._constants.guards and self._mentions.ignores_flags:
-            self._constants.copy()
+        if self._constants.guards:
+            self._constants.may_write = self._mentions.writes
+            if self._mentions.ignores_flags:
+                self._constants.copy()
         self._caches: tuple[int, ...] = ()
         if signature.plain:
             self._passive = tuple(range(1, signature.count))

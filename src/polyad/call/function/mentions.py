@@ -25,6 +25,10 @@ TELLING = GENERIC | NUMBERS | STOPS | UNASKED
 # What tells a stand-in from a number, and what is said of code that asks it.
 TYPES = frozenset("type isinstance issubclass hasattr getattr callable iterable".split())
 ASKS = "type?"
+# What writes to an array in place: an entry is stored, ``+=``, ``out=``, and methods like torch's ``add_``.
+WRITES = "write"
+STORES = dis.opmap["STORE_SUBSCR"]
+OUT = "out"
 # Who makes a text of a number, from which it may be read again.
 TEXTS = frozenset(("str", "format", "repr"))
 FORMATS = frozenset(code for name, code in dis.opmap.items() if name.startswith("FORMAT_"))
@@ -67,7 +71,7 @@ class Mentions:
     @property
     def nothing(self) -> bool:
         """Whether no package is spoken of."""
-        return not self.names - {LOOP, ASKS}
+        return not self.names - {LOOP, ASKS, WRITES}
 
     @property
     def numpy(self) -> bool:
@@ -108,6 +112,11 @@ class Mentions:
     def ignores_flags(self) -> bool:
         """Whether an array may be written to that says it is read-only."""
         return not UNASKED.isdisjoint(self.names)
+
+    @property
+    def writes(self) -> bool:
+        """Whether something is written to in place, an array maybe."""
+        return WRITES in self.names
 
     def compares_in_loops(self, name: str | None) -> bool:
         """Whether there are loops with comparisons, in code that is not written for the library."""
@@ -155,9 +164,19 @@ def _said(code: types.CodeType) -> tuple[frozenset[str], tuple[str, ...]]:
         codes.extend(k for k in each.co_consts if isinstance(k, types.CodeType))
         if "isinstance" in each.co_names and not CLASSES.isdisjoint(each.co_names):
             telling.add("numbers")
+        keywords = any(type(k) is tuple and OUT in k for k in each.co_consts)
+        if keywords or STORES in operations or any(map(_is_in_place, dis.get_instructions(each))):
+            telling.add(WRITES)
         telling |= TELLING.intersection(each.co_names)
         names.update(dict.fromkeys(each.co_names))
     return frozenset(telling), tuple(names)
+
+
+def _is_in_place(step: dis.Instruction) -> bool:
+    if step.opname == "BINARY_OP":
+        return step.argrepr.endswith("=")
+    name = step.argval if step.opname in ("LOAD_METHOD", "LOAD_ATTR") else ""
+    return isinstance(name, str) and name.endswith("_") and not name.startswith("_")
 
 
 def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:

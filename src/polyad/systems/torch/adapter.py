@@ -66,14 +66,13 @@ class TorchAdapter(Hosting):
         return (torch.linalg, self.main()) if home == "numpy" else (torch.special,)
 
     def adapted(self, f: Callable[..., Any]) -> Callable[..., Any]:
-        import torch
+        tensor = self._tensor_class
 
         def call(*args: Any, **params: Any) -> Any:
-            like = next(a for a in args if isinstance(a, torch.Tensor))
-            return f(
-                *[a if isinstance(a, torch.Tensor) else self._number(a, like) for a in args],
-                **params,
-            )
+            if len(args) == 1:  # which is a tensor: most functions have one operand
+                return f(args[0], **params)
+            like = next(a for a in args if isinstance(a, tensor))
+            return f(*[a if isinstance(a, tensor) else self._number(a, like) for a in args], **params)
 
         return call
 
@@ -176,7 +175,10 @@ class TorchAdapter(Hosting):
         try:
             ties = bool(((a == b) | (a.isnan() & b.isnan())).any())
         except RuntimeError:  # torch traces, or maps over this: it has no values
-            return order
+            raise refuse(
+                "the order that np.argsort gives equal entries, of an array that torch does not know yet,",
+                "use np.argsort(x, kind='stable'), or np.sort",
+            ) from None
         return self._by_numpy(x, lambda a: np.argsort(a, axis=axis, kind=kind)) if ties else order
 
     def own_argpartition(self, x: Any, kth: Any, axis: int) -> Any:

@@ -6,6 +6,7 @@ plain, others are ``Supported``; those that no tangent reaches have no sets.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -188,5 +189,6 @@ def windows(
     return np.where(outside, -1, places)
 
 
+@functools.lru_cache(256)
 def _blank(shape: Shape) -> np.ndarray:
     return np.broadcast_to(np.zeros(()), shape)

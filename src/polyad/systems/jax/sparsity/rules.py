@@ -92,19 +92,20 @@ def _concatenate(reader: ProgramReader, eqn: Any, args: list[Any], shapes: list[
 
 @_rule("pad")
 def _pad(reader: ProgramReader, eqn: Any, args: list[Any], shapes: list[Any]) -> Any:
-    config = eqn.params["padding_config"]
-    inside = []  # where the entries go, and which of them do
-    taken = []
-    for (low, high, step), n, size in zip(config, args[0].shape, shapes[0], strict=True):
-        at = low + np.arange(n) * (step + 1)
-        kept = (at >= 0) & (at < size)
-        inside.append(at[kept])
-        taken.append(np.flatnonzero(kept))
-        assert high is not None
+    inside, taken = [], []  # where the entries go, and which of them do
+    for (low, _, step), n, size in zip(eqn.params["padding_config"], args[0].shape, shapes[0], strict=True):
+        first = max(0, -(low // (step + 1)))
+        last = min(n, -((low - size) // (step + 1)))
+        taken.append(slice(first, max(first, last)))
+        inside.append(slice(low + first * (step + 1), low + last * (step + 1), step + 1))
+        if last <= first:
+            inside[-1] = slice(0, 0)
 
     def put(parts: list[np.ndarray]) -> np.ndarray:
-        whole = np.array(np.broadcast_to(parts[1], shapes[0]))
-        whole[np.ix_(*inside)] = parts[0][np.ix_(*taken)]
+        whole = np.zeros(shapes[0], dtype=parts[0].dtype)
+        if reaches(args[1]):
+            whole[...] = parts[1]
+        whole[tuple(inside)] = parts[0][tuple(taken)]
         return whole
 
     return reader.together(args, put, shapes[0]) if shapes[0] else None

@@ -3,7 +3,7 @@
 ``python benchmarks/sparse_detection.py [--large]`` prints a line per problem of ``benchmarks/sparse.py``: the
 time of a detection from a NumPy function and from a JAX function, as it is called (with tracing), as a ratio
 to the product of the pattern with itself where it is square, and to asdex, where it can be imported (``pip
-install asdex==0.5.1`` in an own environment). Every figure of a line is from the same run, the least of a few.
+install asdex==0.5.1`` in an own environment). Every figure of a line is from the same run, the least of few.
 """
 
 from __future__ import annotations

@@ -90,6 +90,32 @@ def test_branches_are_for_local_patterns() -> None:
     assert np.array_equal(dense(ad.jacobian_sparsity(f, -np.ones(3), local=True)), np.eye(3)[::-1])
 
 
+def written(x: Any) -> Any:
+    x[0] = 0.0
+    return x
+
+
+def test_choices_and_loops_of_polyad() -> None:
+    x, eye = np.ones(4), np.eye(4, dtype=bool)
+
+    def f(x: Any) -> Any:
+        return ad.cond(x[0] > 0, lambda x: x, lambda x: x[::-1], x)
+
+    assert np.array_equal(dense(ad.jacobian_sparsity(f, x)), eye | eye[::-1])
+    assert np.array_equal(dense(ad.jacobian_sparsity(f, x, local=True)), eye)
+    third = dense(ad.jacobian_sparsity(lambda x: ad.cond(x[1] > 0, written, lambda x: x, x), x))
+    assert np.array_equal(third, eye)
+    parts = [lambda x: x[:2], lambda x: x[2:], lambda x: x[1:3]]
+    found = dense(ad.jacobian_sparsity(lambda x: ad.switch((x[0] > 0).astype(int), parts, x), x))
+    assert np.array_equal(found, [[1, 1, 1, 0], [0, 1, 1, 1]])
+    found = dense(ad.jacobian_sparsity(lambda x: ad.scan(lambda c, a: (c * a, c + a), 1.0, x)[1], x))
+    assert np.array_equal(found, np.tri(4))
+    second = ad.hessian_sparsity(
+        lambda x: ad.cond(x[0] > 0, lambda x: x[0] * x[1], lambda x: x[2] * x[3], x), x
+    )
+    assert np.array_equal(dense(second), np.kron(np.eye(2), [[0, 1], [1, 0]]))
+
+
 def test_a_constant_argument_may_be_anything_but_an_index_is_itself() -> None:
     def f(x: Any, a: Any, at: Any) -> Any:
         return a @ x[at]

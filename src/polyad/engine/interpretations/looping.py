@@ -27,6 +27,10 @@ class Looping:
         """Whether a choice can be made by the value of an array now."""
         return True
 
+    def is_either(self, a: Any) -> bool:
+        """Whether no value decides a choice, ever, so that both branches count."""
+        return False
+
     def shapes(self, f: Callable[[Arrays], list[Any]], arrays: Arrays) -> None:
         """Call a function on arrays like these, for what it finds out by itself."""
         raise NotImplementedError

@@ -10,6 +10,10 @@ import numpy as np
 from polyad.arrays.library import ArraySpec
 from polyad.engine import run as _engine  # noqa: F401  (fills the table of rules)
 from polyad.engine.boxes.box import Box
+from polyad.engine.boxes.boxing import unbox
+from polyad.engine.core.values import settled
+from polyad.engine.interpretations.adapter import adapter
+from polyad.engine.interpretations.proxy import Proxy, is_kept
 from polyad.engine.loops.leaves import Tree, looks, refused
 from polyad.engine.loops.place import Followed, Place, place_of
 from polyad.errors import ArgumentError
@@ -50,6 +54,8 @@ def cond(pred: Any, true_fn: Callable[..., Any], false_fn: Callable[..., Any], *
             f"the condition of cond is an array of shape {tuple(pred.shape)}, no truth value",
             "use np.where for a choice in every entry, np.any or np.all for one condition",
         )
+    if _is_either(pred):
+        return _united(pred, true_fn, false_fn, operands)
     place = _place(pred)
     if place is None:
         return true_fn(*operands) if pred else false_fn(*operands)
@@ -89,6 +95,11 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     kind = looks(index).kind if not isinstance(index, int | np.integer) else "i"
     if kind not in "iu":
         raise refused("the index of switch is no whole number", "convert it with .astype(int)")
+    if _is_either(index):
+        *rest, last = functions
+        for k in range(len(rest) - 1, -1, -1):
+            last = _either(index <= k, rest[k], last)
+        return last(*operands)
     place = _place(index)
     if place is None:
         known = int(index)
@@ -97,6 +108,34 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
         return functions[0](*operands)
     names = [f"branches[{k}]" for k in range(len(functions))]
     return _chosen(place, index, functions, operands, names, truth=False)
+
+
+def _is_either(choice: Any) -> bool:
+    """Whether nobody will ever know which one it is, so that the result is what each of them may be."""
+    value = settled(unbox(choice)) if isinstance(choice, Box) else None
+    return type(value) is Proxy and not is_kept(value) and adapter(value.library).is_either(value.array)
+
+
+def _united(
+    pred: Any, first: Callable[..., Any], second: Callable[..., Any], operands: tuple[Any, ...]
+) -> Any:
+    """Both results, entry by entry one of them."""
+    given = Tree(operands, "operands")
+
+    def called(f: Callable[..., Any], name: str) -> Tree:  # each on its own copies, which it may write to
+        return Tree(f(*given.build([np.copy(leaf) for leaf in given.leaves])), name)
+
+    yes, no = called(first, "true_fn"), called(second, "false_fn")
+    if yes.structure != no.structure:
+        raise refused(
+            f"false_fn returns {no.structure!r} and true_fn {yes.structure!r}",
+            "let both return the same structure",
+        )
+    return yes.build([np.where(pred, a, b) for a, b in zip(yes.leaves, no.leaves, strict=True)])
+
+
+def _either(pred: Any, first: Callable[..., Any], second: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *operands: _united(pred, first, second, operands)
 
 
 def _place(choice: Any) -> Place | None:

@@ -64,6 +64,9 @@ class PatternAdapter(Adapter):
             return bool(a.value)
         raise refuse("a branch depends on a value, and a pattern that holds for every input has none", REMEDY)
 
+    def is_either(self, a: Any) -> bool:
+        return not a.analysis.local
+
     def values(self, a: Any) -> np.ndarray:
         if a.analysis.local:
             return np.asarray(a.value)

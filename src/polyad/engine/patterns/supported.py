@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.refusals import refuse
+from polyad.engine.interpretations.example import Example
 from polyad.engine.patterns.sets import IndexSets
 
 __all__ = ["Analysis", "Supported"]
@@ -37,7 +37,7 @@ class Analysis:
         )
 
 
-class Supported:
+class Supported(Example):
     """An array whose values may differ from run to run.
 
     Parameters
@@ -50,22 +50,12 @@ class Supported:
         The run.
     """
 
-    __slots__ = ("analysis", "sets", "value")
+    __slots__ = ("analysis", "sets")
+
+    refusal = ("a value was demanded of an array whose pattern is looked for", "local=True")
 
     def __init__(self, value: Any, sets: IndexSets | None, analysis: Analysis) -> None:
         self.value, self.sets, self.analysis = value, sets, analysis
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes."""
-        shape: tuple[int, ...] = self.value.shape
-        return shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of the entries."""
-        dtype: np.dtype[Any] = self.value.dtype
-        return dtype
 
     @property
     def size(self) -> int:
@@ -75,11 +65,6 @@ class Supported:
     def rows(self) -> IndexSets:
         """The sets, empty ones where there is no derivative."""
         return IndexSets.empty(self.size, self.analysis.columns) if self.sets is None else self.sets
-
-    def _refused(self, *args: Any, **kwargs: Any) -> Any:
-        raise refuse("a value was demanded of an array whose pattern is looked for", "local=True")
-
-    __array__ = __bool__ = __float__ = __int__ = __index__ = _refused
 
     def __repr__(self) -> str:
         return f"supported {self.value!r}"

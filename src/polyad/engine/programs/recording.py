@@ -10,6 +10,7 @@ import numpy as np
 
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import keys_of
+from polyad.engine.interpretations.example import Example
 from polyad.engine.interpretations.tape import same
 
 __all__ = ["LIMIT", "Captured", "Cell", "Constant", "Operation", "Recording", "Variable"]
@@ -75,7 +76,7 @@ class Constant:
         return self.value.dtype
 
 
-class Cell:
+class Cell(Example):
     """An array under recording: an example of its values, and its name.
 
     Parameters
@@ -88,27 +89,12 @@ class Cell:
         Where operations on it are written down; None for a constant.
     """
 
-    __slots__ = ("recording", "source", "value")
+    __slots__ = ("recording", "source")
+
+    refusal = ("a value was demanded of an array under recording", "polyad.NumPy(compile=False)")
 
     def __init__(self, value: Any, source: Variable | Constant, recording: Recording | None) -> None:
         self.value, self.source, self.recording = value, source, recording
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Lengths of the axes."""
-        shape: tuple[int, ...] = self.value.shape
-        return shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of the entries."""
-        dtype: np.dtype[Any] = self.value.dtype
-        return dtype
-
-    def _refused(self, *args: Any, **kwargs: Any) -> Any:
-        raise refuse("a value was demanded of an array under recording", "polyad.NumPy(compile=False)")
-
-    __array__ = __bool__ = __float__ = __int__ = __index__ = _refused
 
     def __repr__(self) -> str:
         return f"recorded {self.value!r}"

@@ -68,7 +68,7 @@ def close(got, wanted, limit=1e-10):
 
 
 # symbols cannot call another framework, so what is asked for derivatives stays outside of them
-REFUSED = {("sympy", inner) for inner in ALL if inner.partition(":")[0] in ("autograd", "casadi", "torch")}
+REFUSED = {("sympy", inner) for inner in ALL if inner.partition(":")[0] in ("autograd", "casadi")}
 
 
 @pytest.mark.parametrize(("outer", "inner"), CELLS)
@@ -137,6 +137,8 @@ def test_the_mechanism_is_said():
                 ("numpy:forward", "jax:reverse"): "its jaxpr replayed",
             }
         )
+    if TORCH:
+        words["numpy:forward", "torch:reverse"] = "its graph replayed"
     if "autograd" in EXACT:
         words["numpy", "autograd"] = "delegated"
     words["finite", "numpy"] = "differences"
@@ -164,6 +166,49 @@ def test_functions_in_the_inner_frameworks_own_language():
                 close(ad.hvp(function, X, v=V, backend=ad.SecondOrder(outer, inner)), hessian(X, 1.0) @ V)
     close(ad.hvp(of_torch, X, v=V, backend=ad.SecondOrder("jax", "torch")), hessian(X, 1.0) @ V)
     close(ad.hvp(of_jax, X, v=V, backend=ad.SecondOrder("torch", "jax")), hessian(X, 1.0) @ V)
+
+
+@pytest.mark.skipif(not TORCH, reason="torch is not installed")
+def test_functions_of_torch_are_replayed_or_asked_for():
+    import torch
+
+    t = torch.tensor(A + A.T + 9 * np.eye(3))
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.LayerNorm(4)).double()
+
+    def network(x):
+        return torch.nn.functional.softplus(net(x)).sum() * torch.logsumexp(x, 0) + torch.softmax(x, 0)[0]
+
+    def algebra(x):
+        m = torch.diag(x) + t
+        return torch.linalg.inv(m)[0, 1] * torch.logdet(m) + torch.sort(x)[0][0] ** 2 * x.cumsum(0).prod()
+
+    def entries(x):
+        taken = torch.gather(x, 0, torch.tensor([0, 2, 2])).pow(2).sum()
+        return taken * x.index_add(0, torch.tensor([0, 0]), x[:2]).pow(2).sum() + x.std()
+
+    def stopped(x):
+        return (x.detach() ** 2 * x**2).sum()
+
+    def hidden(x):
+        with torch.no_grad():
+            y = 2 * x
+        return (y * x**2).sum()
+
+    def branching(x):
+        return (x**3).sum() if x[0] > 0 else (x**2).sum()
+
+    for function, word in (
+        (network, "replayed"),
+        (algebra, "replayed"),
+        (entries, "replayed"),
+        (stopped, "replayed"),
+        (hidden, "delegated"),  # what is computed without a derivative leaves no mark in a graph
+        (branching, "delegated"),
+    ):
+        native = ad.hvp(function, torch.tensor(X), v=torch.tensor(V), backend="torch").numpy()
+        found = ad.prepare_hvp(function, OTHER, backend=ad.SecondOrder("numpy:forward", "torch"))
+        assert word in found.strategy, function.__name__
+        close(found(X, v=V), native)
 
 
 @pytest.mark.skipif(not JAX, reason="JAX is not installed")

@@ -92,7 +92,8 @@ class Guest(Backend):
             given = tuple(
                 converted(dataclasses.replace(inside, x=_examples(s), c=()), inner).x for s in seeds
             )
-            return inner.portable(make(inner, inside), inside, given).call(x, c, *seeds)
+            once = not any(map(_is_symbolic, (*x, *c)))
+            return inner.portable(make(inner, inside), inside, given, once=once).call(x, c, *seeds)
 
         return Kernel(call, f"{inner!r} inside of another framework")
 
@@ -148,6 +149,14 @@ class Guest(Backend):
             f"{self!r} cannot keep a linearization inside of another framework: use jvp or vjp there, or "
             "backend='numpy'"
         )
+
+
+def _is_symbolic(leaf: Any) -> bool:
+    """Whether a leaf is in a box of a framework that cannot ask another one while it computes."""
+    owner = library_of(leaf)
+    array = lift.array_in(leaf) if owner is not None and owner.boxes else None
+    inside = None if array is None else library_of(array)
+    return inside is not None and inside.symbolic
 
 
 def _examples(leaves: Leaves) -> Leaves:

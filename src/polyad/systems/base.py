@@ -250,12 +250,15 @@ class Backend:
 
     # -- inside of other frameworks -----------------------------------------------------------------
 
-    def portable(self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Kernel:
+    def portable(
+        self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, once: bool = False
+    ) -> Kernel:
         """A kernel as NumPy code, for a framework that differentiates or traces around it.
 
         What is returned takes and gives leaves as the kernel does, in boxes of the engine or in plain
         arrays; its words name the mechanism. Without a better one the framework around asks, and this
-        backend computes (``derive.delegated``).
+        backend computes (``derive.delegated``). ``once`` says that it is for a single call, of which a
+        dear trace would not pay.
         """
         from polyad.systems.derive.delegated import delegated
 

@@ -200,7 +200,7 @@ class JAX(Backend):
         with precision(is_wide((*problem.x, *problem.c))):
             return self.xp.asarray(a)
 
-    def portable(self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Kernel:
+    def portable(self, kernel: Kernel, problem: Problem, seeds: Any, *, once: bool = False) -> Kernel:
         from polyad.systems.jax.replay import portable
 
         return portable(self, kernel, problem, seeds)

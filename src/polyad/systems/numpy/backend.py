@@ -173,7 +173,9 @@ class NumPy(Backend):
             "the kept tape for pullbacks, the pullback of its pullback for pushforwards",
         )
 
-    def portable(self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Kernel:
+    def portable(
+        self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, once: bool = False
+    ) -> Kernel:
         # the engine computes with whatever is in its boxes
         return dataclasses.replace(kernel, words=f"{kernel.words}, run on its arrays")
 

@@ -257,7 +257,9 @@ class SymPy(Backend):
     def hvp_batched(self, problem: Problem) -> Kernel:
         return _batched(self.hvp(problem), super().hvp_batched(problem), lambda: problem.inputs)
 
-    def portable(self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Kernel:
+    def portable(
+        self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, once: bool = False
+    ) -> Kernel:
         from polyad.systems.sympy.inside import portable
 
         return portable(kernel.own) if kernel.own is not None else super().portable(kernel, problem, seeds)

@@ -304,6 +304,15 @@ class Torch(Backend):
             return super().hessian_sparsity(problem, local=local, dense=dense)
         return sparsity.hessian_sets(problem, local=local, dense=dense).csr()
 
+    def portable(
+        self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, once: bool = False
+    ) -> Kernel:
+        if once:
+            return super().portable(kernel, problem, seeds)
+        from polyad.systems.torch.replay.graph import portable
+
+        return portable(self, kernel, problem, seeds)
+
     # -- surroundings -------------------------------------------------------------------------
 
     def table(self, a: Any, problem: Problem) -> Any:

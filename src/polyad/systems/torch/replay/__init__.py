@@ -1,0 +1,1 @@
+"""torch's graphs (FX, core ATen) as programs of NumPy code, for frameworks that cannot follow its tensors."""

@@ -507,3 +507,11 @@ def test_writing_to_a_constant_that_begins_after_preparation_reaches_a_copy(name
     for _ in range(2):
         np.testing.assert_array_equal(np.asarray(prepared(x, c)), [4.0, 5.0])
         np.testing.assert_array_equal(np.asarray(c), [3.0, 4.0])
+
+
+def test_a_lift_of_the_users_is_watched_too():
+    """What a user's function of tensors drops within lifted NumPy code is refused, not lost."""
+    lifts = {"torch": lambda x: torch.tensor([t.item() ** 2 for t in x], dtype=torch.float64) + 0 * x}
+    square = ad.define(lambda x: x**2, lambda x: 2 * x, lifts=lifts)
+    with pytest.raises(ad.errors.PolyadError, match=r"t\.item\(\)"):
+        ad.gradient(lambda x: np.sum(square(x)), np.ones(3), backend="torch")

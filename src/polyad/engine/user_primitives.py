@@ -75,7 +75,7 @@ class Defined(Primitive):
         if f is not None and library_named(library).symbolic:
             return unbox(f(*map(wrap, args), **params))
         if f is not None:
-            return top._leave(own, f(*[top._entered(own, a) for a in args], **params))
+            return top._leave(own, own.of_user(f, [top._entered(own, a) for a in args], params, self.label))
         found = self.namesake or self
         if (
             own.compute(found) is not None

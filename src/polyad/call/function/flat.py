@@ -75,6 +75,11 @@ class FlatFunction:
         self._lifting: Lifting | None = None
         self._call: Callable[[Leaves, Leaves], Any] = self._constants
         if backend.lifts_to:
+            label = label_of(f)
+            # None where it needs nothing
+            natively = None
+            if type(backend).natively is not Backend.natively:
+                natively = lambda call, x, c: backend.natively(call, x, c, label)  # noqa: E731
             self._lifting = self._call = Lifting(
                 self._mentions,
                 self._constants,
@@ -82,6 +87,7 @@ class FlatFunction:
                 writes or backend.lift,
                 numbers=any(type(leaf) is float for leaf in signature.x_leaves),
                 plain=all(isinstance(leaf, np.ndarray | np.generic | float) for leaf in signature.x_leaves),
+                natively=natively,
             )
         # None where the output is what the function returns
         self._output = None if type(backend).output is Backend.output else backend.output

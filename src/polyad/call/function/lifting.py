@@ -49,6 +49,8 @@ class Lifting:
         Whether it is given Python's floats, which the framework's arrays of one number do not stand for.
     plain : bool
         Whether what is differentiated comes in NumPy's arrays or in numbers, none of it in a framework's.
+    natively : callable or None
+        Who runs ``apply`` on the framework's own arrays, if that needs anything.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class Lifting:
         *,
         numbers: bool = False,
         plain: bool = False,
+        natively: Callable[[Callable[..., Any], Leaves, Leaves], Any] | None = None,
     ) -> None:
         self._mentions = mentions
         self._numbers = numbers and not mentions.library(library)
         self._of_numpy = plain
         # where nothing else can run it
         self.plain = apply
+        self._natively = natively
         self._library = library
         self.lifted: bool | None = False if library is None else lift
 
@@ -83,7 +87,7 @@ class Lifting:
         """What the function returns on the framework's own arrays."""
         around, AROUND.library = AROUND.library, None
         try:
-            return self.plain(x, c)
+            return self.plain(x, c) if self._natively is None else self._natively(self.plain, x, c)
         finally:
             AROUND.library = around
 

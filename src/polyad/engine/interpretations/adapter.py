@@ -108,6 +108,10 @@ class Adapter(Looping):
         """
         return None
 
+    def of_user(self, f: Callable[..., Any], args: list[Any], params: dict[str, Any], label: str) -> Any:
+        """What a user's own function of the library's arrays gives (``polyad.define(..., lifts=)``)."""
+        return f(*args, **params)
+
     def compute(self, primitive: Primitive) -> Callable[..., Any] | None:
         """The library's own version of a primitive, or None."""
         name = primitive.name

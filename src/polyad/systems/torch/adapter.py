@@ -13,6 +13,7 @@ from polyad.engine.core.values import PRIMITIVES, Primitive, keys_of
 from polyad.engine.interpretations.scipy_values import Hosting
 from polyad.engine.rules.structure import is_basic
 from polyad.systems.torch.indexing import positions
+from polyad.systems.torch.state import guarded
 
 __all__ = ["TorchAdapter"]
 
@@ -331,6 +332,12 @@ class TorchAdapter(Hosting):
         import torch
 
         return torch.frexp(x.detach()).exponent
+
+    def of_user(self, f: Callable[..., Any], args: list[Any], params: dict[str, Any], label: str) -> Any:
+        import torch
+
+        tensors = tuple(a for a in args if isinstance(a, torch.Tensor))
+        return guarded(functools.partial(f, **params), tuple(args), tensors, label)
 
     def is_own(self, a: Any) -> bool:
         return isinstance(a, self._tensor_class)

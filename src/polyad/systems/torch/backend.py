@@ -50,7 +50,7 @@ from polyad.systems.torch.graph import (
 )
 from polyad.systems.torch.linearize import linearized
 from polyad.systems.torch.shortest import bare_gradient, bare_hvp, direct_gradient, direct_hvp
-from polyad.systems.torch.state import STATE, functional
+from polyad.systems.torch.state import STATE, functional, guarded
 
 __all__ = ["Torch"]
 
@@ -330,6 +330,9 @@ class Torch(Backend):
 
     def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
         return output_specs(problem)
+
+    def natively(self, call: Call, x: Leaves, c: Leaves, label: str) -> Any:
+        return guarded(call, (x, c), x, label)
 
     def output(self, leaf: Any) -> Any:
         return leaf if hasattr(leaf, "requires_grad") else as_tensor(leaf)

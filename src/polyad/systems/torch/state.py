@@ -28,6 +28,7 @@ __all__ = [
     "forward_formulas",
     "free",
     "functional",
+    "guarded",
     "transforming",
     "watched",
 ]
@@ -83,16 +84,21 @@ def forward_formulas() -> None:
 
 
 def evaluate(problem: Problem, x: Leaves, c: Leaves) -> tuple[Leaves, Leaves]:
-    """The function of a problem, counted in ``STATE.depth`` and watched where asked for."""
+    """The function of a problem, counted in ``STATE.depth``."""
     state = STATE
     state.depth += 1
     try:
-        if state.watch:
-            with _watch_class()(problem.label, x):
-                return problem.f(x, c)
         return problem.f(x, c)
     finally:
         state.depth -= 1
+
+
+def guarded(call: Callable[..., Any], args: tuple[Any, ...], leaves: Leaves, label: str) -> Any:
+    """Run the user's code on tensors, watched for dropped derivatives of the leaves where asked for."""
+    if not STATE.watch:
+        return call(*args)
+    with _watch_class()(label, leaves):
+        return call(*args)
 
 
 def nodes(result: Any) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from polyad.engine.boxes.box import Box, wrap
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Tracer, settled, shape_of
-from polyad.engine.implicit.captured import active, replaced
+from polyad.engine.implicit.captured import active, replaced, unfollowed
 from polyad.engine.implicit.equation import Equation, bare, entered, plain, plainly, solution
 from polyad.engine.implicit.lifting import numbers_of
 from polyad.engine.implicit.ode import ODE, Flow, solved
@@ -169,13 +169,19 @@ def solve_ivp(
 
     def integrate(f: Function, start: Any, times: Any, dense: bool) -> Any:
         own = options if len(start) == size else {k: v for k, v in options.items() if k not in OWN}
+        # as SciPy would be called, whose last step may end beyond the last time
+        whole = len(start) == size and whole_until is not None and times[-1] == whole_until[0]
+        stop = whole_until[1] if whole and whole_until is not None else times[-1]
         found = scipy.integrate.solve_ivp(
-            f, (times[0], times[-1]), start, method, times[1:], dense_output=dense, **own
+            f, (times[0], stop), start, method, times[1:], dense_output=dense, **own
         )
         return solved(found, "solve_ivp").y, found.sol
 
     problem = _Problem(fun, rest, integrate, "solve_ivp", sensitivities)
     start, end = map(_number, t_span)
+    whole_until: tuple[float, float] | None = None
+    if t_eval is not None and len(t_eval) and not isinstance(end, Tracer):
+        whole_until = float(t_eval[-1]), float(end)
     first = _vector(y0)
     size = shape_of(first)[0]
     moved = isinstance(start, Tracer) or (isinstance(end, Tracer) and t_eval is None)
@@ -200,13 +206,12 @@ def solve_ivp(
     held = active(bundle)
     plain_fun, plain_rest, plain_events = replaced(bundle, held, [numbers_of(v, label) for v in held])
     plain_events = _plain_events(plain_events)
-    found = solved(
-        scipy.integrate.solve_ivp(
+    with unfollowed():
+        found = scipy.integrate.solve_ivp(
             plainly(plain_fun, "solve_ivp"), (lows[0], lows[1]), lows[2], method, t_eval, events=plain_events,
             args=plain_rest or None, **options,
-        ),
-        "solve_ivp",
-    )  # fmt: skip
+        )  # fmt: skip
+    solved(found, "solve_ivp")
     if moved and t_eval is not None:
         raise refuse(
             "solve_ivp with t_eval and an active begin", "leave t_eval out, or shift the time in fun"
@@ -226,13 +231,18 @@ def solve_ivp(
         places = (steps - lows[0]) / (span - lows[0])
         y = wrap(problem.until(first, start, end, places[1:]))
         a, b = wrap(start), wrap(end)
-        found.t = leave(unbox(a + places * (b - a)))
+        found.t = leave(_anchored(a + places * (b - a), steps, label))
     else:
         y = wrap(problem.at(first, np.concatenate([[lows[0]], steps[1:] if steps[0] == lows[0] else steps])))
     if len(steps) and steps[0] == lows[0]:
         y = np.concatenate([np.reshape(wrap(first), (-1, 1)), y], axis=1)
-    found.y = leave(unbox(y))
+    found.y = leave(_anchored(y, found.y, label))
     return found
+
+
+def _anchored(followed: Any, plain: Any, label: str) -> Any:
+    """What is followed, with SciPy's own numbers: it was solved again, to the same tolerance."""
+    return unbox(wrap(unbox(followed)) + (plain - numbers_of(followed, label)))
 
 
 def _result(success: bool) -> Any:
@@ -286,7 +296,7 @@ def _with_events(found: Any, problem: _Problem, first: Any, start: Any, events: 
             continue
         times.append(leave(unbox(np.stack([wrap(r) for r in roots]))))
         rows = [wrap(problem.until(first, start, r, np.ones(1)))[:, 0] for r in roots]
-        states.append(leave(unbox(np.stack(rows))))
+        states.append(leave(_anchored(np.stack(rows), np.asarray(found.y_events[k]), "solve_ivp")))
     found.t_events, found.y_events = times, states
 
 

@@ -7,11 +7,12 @@ operands, and replaced by plain numbers, tangents or tape nodes as the solver or
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,20 @@ from polyad.arrays.libraries import library_of
 from polyad.arrays.user_code import is_users
 from polyad.engine.boxes.box import Box
 from polyad.engine.boxes.boxing import contains_box
+from polyad.engine.core.following import FOLLOWING
 
-__all__ = ["active", "replaced"]
+__all__ = ["active", "replaced", "unfollowed"]
+
+
+@contextlib.contextmanager
+def unfollowed() -> Iterator[None]:
+    """Run code on plain numbers as it is, also where the code around it is followed through packages."""
+    depth, FOLLOWING.depth = FOLLOWING.depth, 0
+    try:
+        yield
+    finally:
+        FOLLOWING.depth = depth
+
 
 LARGEST = 20_000  # objects that are looked at
 

@@ -23,7 +23,7 @@ from polyad.engine.boxes.box import Box, wrap
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Tracer, Value, base, settled, shape_of
-from polyad.engine.implicit.captured import active, replaced
+from polyad.engine.implicit.captured import active, replaced, unfollowed
 from polyad.engine.implicit.linear import Systems, factored, inverse
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.proxy import Proxy
@@ -81,7 +81,8 @@ class Equation:
     def solved(self, *arrays: Any) -> np.ndarray[Any, Any]:
         """The solution for plain numbers."""
         bundle = replaced(self.bundle, self.leaves, arrays)
-        x = np.asarray(plain(self._solve(bundle), self.label))
+        with unfollowed():
+            x = np.asarray(plain(self._solve(bundle), self.label))
         if x.dtype.kind not in "fiu":
             raise refuse(f"{self.label} gave an array of dtype {x.dtype}", "keep to real numbers")
         if not np.isfinite(x).all():

@@ -17,7 +17,7 @@ from polyad.engine.boxes.box import Box, wrap
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Tracer, Value, base, new_level, settled, shape_of
-from polyad.engine.implicit.captured import active, replaced
+from polyad.engine.implicit.captured import active, replaced, unfollowed
 from polyad.engine.implicit.equation import Hosted, bare, entered, plain
 from polyad.engine.interpretations.masked import settled as filled
 from polyad.engine.interpretations.proxy import Proxy
@@ -70,7 +70,8 @@ class Integral:
 
         if not (np.ndim(a) == 0 and np.ndim(b) == 0):
             raise ValueError(f"{self.label} takes numbers as limits")
-        return np.asarray(self.integrate(f, float(a), float(b), self.derived))[()]
+        with unfollowed():
+            return np.asarray(self.integrate(f, float(a), float(b), self.derived))[()]
 
     def like_this(self, function: Integrand, shape: tuple[int, ...]) -> Integral:
         """An integral of derivatives."""

@@ -10,6 +10,7 @@ programs where that is possible.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from polyad.engine import run
 from polyad.engine.boxes.box import wrap
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.values import Tracer, Value, base, new_level, shape_of
+from polyad.engine.implicit.captured import unfollowed
 from polyad.engine.implicit.equation import Hosted, plain
 from polyad.engine.interpretations.masked import settled as filled
 from polyad.engine.interpretations.proxy import Proxy
@@ -76,8 +78,11 @@ class Flow:
         if self.ready is not None and all(map(np.array_equal, self.ready[0], (y0, *values))):
             return self.ready[1]
         y0 = np.asarray(y0, dtype=float)
-        dense = not self.derived and self.how != "forward" and y0.size * (y0.size + _size(values)) > MANY
-        y, between = self.integrate(self.plainly(y0, values), y0, self.times, dense)
+        many = y0.size * (y0.size + _size(values)) > MANY
+        dense = not self.derived and (self.how == "adjoint" or (self.how == "auto" and many))
+        f = self.plainly(y0, values)
+        with unfollowed():
+            y, between = self.integrate(f, y0, self.times, dense)
         self.last = (y, between)
         return y
 
@@ -201,6 +206,21 @@ def _joint(
     return pull
 
 
+def interpolant(sol: Any) -> Callable[[float], Any]:
+    """A dense output of SciPy's at single times, without its checks where a Runge-Kutta method gave it."""
+    parts, ts = sol.interpolants, sol.ts
+    if not all(hasattr(part, "Q") and hasattr(part, "y_old") for part in parts) or ts[-1] < ts[0]:
+        return lambda t: sol(t)
+    powers = np.arange(1.0, parts[0].Q.shape[1] + 1)
+    marks, last = ts[1:-1].tolist(), len(parts) - 1
+
+    def at(t: float) -> Any:
+        part = parts[min(bisect.bisect_left(marks, t), last)]
+        return part.y_old + part.h * (part.Q @ ((t - part.t_old) / part.h) ** powers)
+
+    return at
+
+
 def backward(
     flow: Flow, y: Any, y0: Any, values: Sequence[Any], which: Sequence[int], w: np.ndarray[Any, Any]
 ) -> tuple[Any, ...]:
@@ -211,8 +231,10 @@ def backward(
     sizes = [int(np.prod(shape)) for shape in shapes]
     last = flow.last
     if last is None or last[0] is not y or last[1] is None:
-        last = flow.integrate(flow.plainly(y0, values), y0, times, True)
-    between = last[1]
+        f = flow.plainly(y0, values)
+        with unfollowed():
+            last = flow.integrate(f, y0, times, True)
+    between = interpolant(last[1])
 
     def pulled(t: Value, x: Value, a: Value, *given: Value) -> Value:
         def f(boxes: Sequence[Any]) -> Any:
@@ -232,17 +254,21 @@ def backward(
     def rhs(t: float, z: np.ndarray[Any, Any]) -> Any:
         return run_back(t, between(t), z[:n])
 
+    def down(state: Any, upper: Any, lower: Any) -> Any:
+        with unfollowed():
+            return flow.integrate(rhs, state, np.array([upper, lower]), False)[0][:, -1]
+
     upper = None
     for j in range(len(times) - 1, 0, -1):
         column = w[:, j - 1] / scale
         if not column.any():
             continue
         if upper is not None:
-            state = flow.integrate(rhs, state, np.array([upper, times[j]]), False)[0][:, -1]
+            state = down(state, upper, times[j])
         state[:n] += column
         upper = times[j]
     if upper is not None:
-        state = flow.integrate(rhs, state, np.array([upper, times[0]]), False)[0][:, -1]
+        state = down(state, upper, times[0])
     state = state * scale
     parts = (
         [p.reshape(s)[()] for p, s in zip(np.split(state[n:], np.cumsum(sizes)[:-1]), shapes, strict=True)]

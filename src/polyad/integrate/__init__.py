@@ -6,7 +6,8 @@ SciPy's. Derivatives are those by everything that the integrand or right-hand si
 or from around itself.
 """
 
-from polyad.integrate.ivp import odeint, solve_ivp
+from polyad.integrate.ivp import solve_ivp
+from polyad.integrate.older import odeint
 from polyad.integrate.quadrature import quad, quad_vec
 from polyad.integrate.samples import cumulative_trapezoid, simpson, trapezoid
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 __all__ = ["FOLLOWING"]
 
@@ -13,6 +14,8 @@ class Following(threading.local):
     depth = 0
     # whether arrays that are made anew can take active values
     buffers = True
+    # what the innermost one reaches
+    route: Any = None
 
 
 FOLLOWING = Following()

@@ -6,7 +6,7 @@ Each is the ordinary thing in a thread that follows nothing, and where no box is
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from polyad.engine.boxes.boxing import BOXES
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.follow.conversions import buffer
 from polyad.engine.follow.counterparts import COUNTERPARTS, has_box
+from polyad.engine.follow.places import Helper
 from polyad.engine.follow.python import class_of
 
 __all__ = ["HELPERS", "METHODS"]
@@ -135,12 +136,6 @@ def kind(item: Any) -> type:
 def found(value: Any) -> Any:
     """What a function has imported by itself."""
     return COUNTERPARTS.get(id(value), value) if FOLLOWING.depth else value
-
-
-class Helper(NamedTuple):
-    """Something that rewritten code uses, as one of its constants."""
-
-    use: Any
 
 
 HELPERS = {f.__name__: Helper(f) for f in (method, owned, augmented, kind, found)}

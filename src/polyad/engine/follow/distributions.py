@@ -12,11 +12,8 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.refusals import taken_back
-from polyad.engine.follow.arrays import Helper
-from polyad.engine.follow.counterparts import has_box
-from polyad.engine.follow.places import Holder, Replaced
+from polyad.engine.follow.places import Holder, Replaced, instead
 from polyad.errors import OperationNotSupportedError
 
 __all__ = ["of_scipy"]
@@ -47,26 +44,11 @@ def of_scipy(name: str) -> Iterator[Holder]:
 
 @functools.cache
 def _replaced(f: types.FunctionType, method: str) -> Replaced:
-    original = types.FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, f.__closure__)
-    original.__kwdefaults__ = f.__kwdefaults__
+    def own(self: Any, *args: Any, **kwargs: Any) -> Any:
+        known = _known(self, method)
+        return NotImplemented if known is None else getattr(known, method)(*args, **kwargs)
 
-    def apply(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if FOLLOWING.depth and (has_box(args) or has_box(kwargs.values())):
-            own = _known(self, method)
-            if own is not None:
-                return getattr(own, method)(*args, **kwargs)
-        return original(self, *args, **kwargs)
-
-    code = _template.__code__
-    consts = tuple([Helper(apply) if c == _PLACE else c for c in code.co_consts])
-    return Replaced(f, code.replace(co_consts=consts, co_name=f.__name__, co_filename=f.__code__.co_filename))
-
-
-_PLACE = "\0polyad"
-
-
-def _template(self: Any, *args: Any, **kwargs: Any) -> Any:
-    return "\0polyad".use(self, args, kwargs)  # type: ignore[attr-defined]
+    return instead(f, own)
 
 
 def _known(distribution: Any, method: str) -> Any:

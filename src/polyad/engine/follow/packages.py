@@ -13,6 +13,7 @@ from polyad.engine.boxes.boxing import BOXES
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.follow.conversions import as_box
 from polyad.engine.follow.counterparts import COUNTERPARTS, Counterpart, counterpart, has_box, module_like
+from polyad.engine.follow.solvers import ENTER
 
 __all__ = ["compiled", "fill"]
 
@@ -30,12 +31,14 @@ MODULES = (
     "scipy.linalg",
     "scipy.special",
     "scipy.integrate",
+    "scipy.optimize",
+    "scipy.interpolate",
     "scipy.spatial.distance",
     "scipy.spatial",
     "scipy",
     "numexpr",
 )
-_DONE: set[str] = set()
+_DONE: set[Any] = set()
 
 
 def _arrays(args: tuple[Any, ...]) -> list[Any]:
@@ -50,9 +53,10 @@ def fill() -> None:
         ("scipy.integrate", _integrate),
         ("scipy.spatial.distance", _distance),
         ("numexpr", _numexpr),
+        *ENTER.items(),
     ):
-        if name in sys.modules and name not in _DONE:
-            _DONE.add(name)
+        if name in sys.modules and (name, enter) not in _DONE:
+            _DONE.add((name, enter))
             enter(sys.modules[name])
     for name, module in list(sys.modules.items()):
         for end, enter in _ANYWHERE.items():

@@ -13,18 +13,31 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
+from polyad.engine.core.following import FOLLOWING
 from polyad.engine.follow.counterparts import (
     BUILTINS,
     COUNTERPARTS,
     FollowedModule,
     NumberClass,
+    has_box,
     with_classes,
 )
 from polyad.engine.follow.packages import compiled
 
-__all__ = ["Defaults", "Enclosed", "Namespace", "Replaced", "entered", "left", "shared"]
+__all__ = [
+    "Defaults",
+    "Enclosed",
+    "Helper",
+    "Holder",
+    "Namespace",
+    "Replaced",
+    "entered",
+    "instead",
+    "left",
+    "shared",
+]
 
 _LOCK = threading.RLock()
 _MISSING = object()
@@ -168,6 +181,40 @@ class Replaced(Holder):
     def take(self) -> None:
         if self._f.__code__ is self._new:
             self._f.__code__ = self._old
+
+
+class Helper(NamedTuple):
+    """Something that replaced code uses, as one of its constants."""
+
+    use: Any
+
+
+def instead(f: types.FunctionType, own: Any) -> Replaced:
+    """A method whose code calls another one, where an argument holds a box, unless that is no help.
+
+    The other one says so by ``NotImplemented``.
+    """
+    original = types.FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, f.__closure__)
+    original.__kwdefaults__ = f.__kwdefaults__
+
+    def apply(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if FOLLOWING.depth and (has_box(args) or has_box(kwargs.values())):
+            result = own(self, *args, **kwargs)
+            if result is not NotImplemented:
+                return result
+        return original(self, *args, **kwargs)
+
+    code = _template.__code__
+    consts = tuple([Helper(apply) if c == _PLACE else c for c in code.co_consts])
+    names = {"co_name": f.__name__, "co_filename": f.__code__.co_filename}
+    return Replaced(f, code.replace(co_consts=consts, **names))
+
+
+_PLACE = "\0polyad"
+
+
+def _template(self: Any, *args: Any, **kwargs: Any) -> Any:
+    return "\0polyad".use(self, args, kwargs)  # type: ignore[attr-defined]
 
 
 def _codes(names: dict[str, Any]) -> Iterator[types.CodeType]:

@@ -11,7 +11,9 @@ from typing import Any
 from polyad.arrays.libraries import library_of_package
 from polyad.arrays.user_code import steps
 from polyad.engine.core.following import FOLLOWING
-from polyad.engine.follow import conversions, distributions, mathematics, packages, python  # noqa: F401  (fill the tables)
+from polyad.engine.follow import conversions, mathematics, packages, python  # noqa: F401  (fill the tables)
+from polyad.engine.follow.distributions import of_scipy
+from polyad.engine.follow.interpolations import of_interpolation
 from polyad.engine.follow.places import Defaults, Enclosed, Holder, Namespace, Replaced, entered, left, shared
 from polyad.engine.follow.rewriting import loses_silently, rewritten
 
@@ -58,13 +60,13 @@ class Route:
         """Call a function that is followed."""
         user, places = object(), self.places
         state = FOLLOWING
-        depth, buffers = state.depth, state.buffers
+        depth, buffers, route = state.depth, state.buffers, state.route
         try:
             entered(places, user)
-            state.depth, state.buffers = depth + 1, self.buffers
+            state.depth, state.buffers, state.route = depth + 1, self.buffers, self
             return self.recorded(f, *args) if self.recording else f(*args)
         finally:
-            state.depth, state.buffers = depth, buffers
+            state.depth, state.buffers, state.route = depth, buffers, route
             try:
                 left(places, user)
             except BaseException:  # Ctrl-C, which waits
@@ -108,7 +110,8 @@ class Route:
             if place is None:
                 place = _NAMESPACES[id(space)] = Namespace(space)
             places.append(place)
-            places.extend(distributions.of_scipy(name))
+            places.extend(of_scipy(name))
+            places.extend(of_interpolation(name))
             shown = ".".join(name.split(".")[:2]) if package == "scipy" else package
             if shown and shown not in names:  # code made by exec may stand in a namespace without a name
                 names.append(shown)
@@ -151,8 +154,9 @@ class Route:
         for f in gc.get_referrers(*codes):  # all at once, because it looks at every object that there is
             if not isinstance(f, types.FunctionType):
                 continue
-            for cell in f.__closure__ or ():
-                if id(cell) not in self._known and _holds(cell):
+            for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+                # a method asks for the identity of its class
+                if name != "__class__" and id(cell) not in self._known and _holds(cell):
                     self._known.add(id(cell))
                     self._kept.append(cell)
                     yield shared(Enclosed, cell)

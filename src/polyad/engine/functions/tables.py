@@ -20,7 +20,7 @@ from polyad.engine.functions import (
     statistics,  # noqa: F401  (importing them fills the tables)
     types,  # noqa: F401  (importing them fills the tables)
 )
-from polyad.engine.rules import decompositions  # noqa: F401  (importing them fills the tables)
+from polyad.engine.rules import decompositions, gammas  # noqa: F401  (importing them fills the tables)
 from polyad.engine.rules.special import (
     bessel,  # noqa: F401  (importing them fills the tables)
     distributions,  # noqa: F401  (importing them fills the tables)

@@ -112,10 +112,8 @@ class Prepared(Described):
         check_call(self.operator, f, args, on_mismatch)
         self.f = f
         self.argnums = argnums
-        self.has_aux = has_aux
-        self.once = once
-        self.batched = batched
-        self.on_mismatch = on_mismatch
+        self.has_aux, self.once = has_aux, once
+        self.batched, self.on_mismatch = batched, on_mismatch
         self._examples, self._example_of_seed = args, seed
         self.signature = Signature(args, argnums)
         self.backend = resolve(backend, self.signature.library.name)
@@ -395,6 +393,8 @@ class Prepared(Described):
             explained = translated(cause, self.backend, self.f, self._plain)
             if explained is not None or isinstance(cause, PolyadError):
                 break
+        if explained is None and self._follower:
+            explained = self._follower.explained(cause, self._plain, self.f)
         if explained is None:
             raise cause  # with the traceback and the causes it has
         raise explained from cause

@@ -14,6 +14,8 @@ import numpy as np
 
 from polyad.arrays.libraries import library_of
 from polyad.arrays.types import Leaves
+from polyad.arrays.user_code import raised_at
+from polyad.engine.notices import ELSE
 from polyad.errors import ArgumentError, FunctionNotSupportedError, OperationNotSupportedError, PolyadError
 from polyad.systems.base import Backend
 
@@ -51,6 +53,7 @@ class Follower:
         self._backend = backend
         self._reach: Any = None
         self._tries = 0
+        self._preparing = True  # the values are those that a plain run has
         # what was lost where everything was followed
         self.first: Exception | None = None
         self._original: Exception | None = None
@@ -125,8 +128,25 @@ class Follower:
             : 3 if self._reach else 1
         ]
 
+    def explained(
+        self, error: Exception, plain: Callable[[], Any], f: Callable[..., Any]
+    ) -> PolyadError | None:
+        """The public error for one that a followed function raises of boxes only; None for its own."""
+        if self._reach is None or isinstance(error, PolyadError) or not self._preparing:
+            return None
+        try:
+            plain()
+        except Exception:
+            return None
+        line, name = raised_at(error), getattr(f, "__qualname__", type(f).__name__)
+        return FunctionNotSupportedError(
+            f"{self._backend!r} cannot follow {name}{f' at {line}' if line else ''}: "
+            f"{type(error).__name__}: {error}; {ELSE}"
+        )
+
     def settle(self, once: bool) -> None:
         """Nothing is looked for any more: what was chosen holds."""
+        self._preparing = False
         if self._reach is not None and not once:
             self._reach.recording = False
 

@@ -40,8 +40,10 @@ def class_of(box: Any) -> type:
 
 
 @counterpart(builtins.type)
-def _type(item: Any, /) -> type:
-    return class_of(item) if type(item) in BOXES else type(item)
+def _type(*args: Any, **kwargs: Any) -> type:
+    if len(args) == 1 and type(args[0]) in BOXES:
+        return class_of(args[0])
+    return type(*args, **kwargs)  # type: ignore[no-any-return]
 
 
 @counterpart(builtins.isinstance)

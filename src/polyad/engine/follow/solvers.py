@@ -31,7 +31,7 @@ class Solver(Counterpart):
         return self.original(*args, **kwargs)
 
 
-class Made(Counterpart):
+class Interpolating(Counterpart):
     """Stands for a class of interpolations."""
 
     __slots__ = ()
@@ -69,5 +69,5 @@ def _kept(a: Any) -> Any:
 ENTER: dict[str, Callable[[Any], None]] = {
     "scipy.optimize": _enter("polyad.optimize", OPTIMIZE, Solver),
     "scipy.integrate": _enter("polyad.integrate", INTEGRATE, Solver),
-    "scipy.interpolate": _enter("polyad.interpolate", INTERPOLATE, Made),
+    "scipy.interpolate": _enter("polyad.interpolate", INTERPOLATE, Interpolating),
 }

@@ -96,7 +96,8 @@ def test_an_error_of_boxes_only_is_explained():
             raise LookupError("no array")
         return np.sum(x)
 
-    with pytest.raises(ad.errors.FunctionNotSupportedError, match=r"LookupError.*backend='finite'"):
-        ad.gradient(f, X, follow=True)
+    for follow in (None, True):
+        with pytest.raises(ad.errors.FunctionNotSupportedError, match=r"LookupError.*backend='finite'"):
+            ad.gradient(f, X, follow=follow)
     with pytest.raises(LookupError):
-        ad.gradient(f, X)
+        ad.gradient(f, X, follow=False)

@@ -394,7 +394,7 @@ class Prepared(Described):
             if explained is not None or isinstance(cause, PolyadError):
                 break
         if explained is None and self._follower:
-            explained = self._follower.explained(cause, self._plain, self.f)
+            explained = self._follower.explained(cause, self.f)
         if explained is None:
             raise cause  # with the traceback and the causes it has
         raise explained from cause

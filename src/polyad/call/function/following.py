@@ -53,7 +53,8 @@ class Follower:
         self._backend = backend
         self._reach: Any = None
         self._tries = 0
-        self._preparing = True  # the values are those that a plain run has
+        # whether it has run on plain numbers, and on other values since
+        self._runs, self._preparing = False, True
         # what was lost where everything was followed
         self.first: Exception | None = None
         self._original: Exception | None = None
@@ -96,6 +97,7 @@ class Follower:
         reach = Route(self._follow if isinstance(self._follow, tuple) else None)
         try:
             reach.recorded(flat.plain, tuple(map(_plain, x)), tuple(map(_plain, c)))
+            self._runs = True
         except Exception:
             if not self.forced:
                 return False  # the function has an error of its own, which the first run has shown
@@ -128,15 +130,9 @@ class Follower:
             : 3 if self._reach else 1
         ]
 
-    def explained(
-        self, error: Exception, plain: Callable[[], Any], f: Callable[..., Any]
-    ) -> PolyadError | None:
+    def explained(self, error: Exception, f: Callable[..., Any]) -> PolyadError | None:
         """The public error for one that a followed function raises of boxes only; None for its own."""
-        if self._reach is None or isinstance(error, PolyadError) or not self._preparing:
-            return None
-        try:
-            plain()
-        except Exception:
+        if not self._runs or isinstance(error, PolyadError) or not self._preparing:
             return None
         line, name = raised_at(error), getattr(f, "__qualname__", type(f).__name__)
         return FunctionNotSupportedError(

@@ -11,7 +11,7 @@ import threading
 import types
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -206,8 +206,8 @@ def instead(f: types.FunctionType, own: Any) -> Replaced:
 
     code = _template.__code__
     consts = tuple([Helper(apply) if c == _PLACE else c for c in code.co_consts])
-    names = {"co_name": f.__name__, "co_filename": f.__code__.co_filename}
-    return Replaced(f, code.replace(co_consts=consts, **names))
+    file = f.__code__.co_filename
+    return Replaced(f, code.replace(co_consts=consts, co_name=f.__name__, co_filename=file))
 
 
 _PLACE = "\0polyad"
@@ -289,7 +289,7 @@ def _compared(code: types.CodeType, classes: list[str]) -> Iterator[str]:
 _SHARED: weakref.WeakValueDictionary[tuple[Any, ...], Holder] = weakref.WeakValueDictionary()
 
 
-def shared(kind: type[Holder], of: Any, *more: Any) -> Holder:
+def shared(kind: Callable[..., Holder], of: Any, *more: Any) -> Holder:
     """The place of a kind in an object: the same for all calls that need it at the same time."""
     key = (kind, id(of), *map(id, more))
     with _LOCK:

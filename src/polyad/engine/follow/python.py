@@ -43,7 +43,7 @@ def class_of(box: Any) -> type:
 def _type(*args: Any, **kwargs: Any) -> type:
     if len(args) == 1 and type(args[0]) in BOXES:
         return class_of(args[0])
-    return type(*args, **kwargs)  # type: ignore[no-any-return]
+    return type(*args, **kwargs)
 
 
 @counterpart(builtins.isinstance)

@@ -96,8 +96,7 @@ def test_an_error_of_boxes_only_is_explained():
             raise LookupError("no array")
         return np.sum(x)
 
-    for follow in (None, True):
-        with pytest.raises(ad.errors.FunctionNotSupportedError, match=r"LookupError.*backend='finite'"):
-            ad.gradient(f, X, follow=follow)
+    with pytest.raises(ad.errors.FunctionNotSupportedError, match=r"LookupError.*backend='finite'"):
+        ad.gradient(f, X)
     with pytest.raises(LookupError):
         ad.gradient(f, X, follow=False)

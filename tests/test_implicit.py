@@ -196,3 +196,29 @@ def test_what_is_captured_out_of_sight_is_not_dropped(backend):
     np.testing.assert_allclose(
         ad.gradient(f, np.array([1.0, 0.625])), np.array([-0.5, 1.0]) / 1.75, rtol=1e-12
     )
+
+
+@pytest.mark.parametrize("backend", [*[b for b in VALUES if b != "jax"], "numpy:forward"])
+def test_sparse_systems(backend):
+    dense = np.array([[4.0, 1.0, 0.0], [0.0, 3.0, 0.5], [1.0, 0.0, 2.0]])
+    b = np.array([1.0, 2.0, 3.0])
+    for kind in (scipy.sparse.csr_array, scipy.sparse.csc_array, scipy.sparse.coo_array):
+        a = kind(dense)
+        places = a.tocoo()
+
+        def f(z, a=a):
+            return np.sum(ad.linalg.spsolve(a, b * z[0], data=a.data * z) ** 2 + ad.linalg.spsolve(a, z[:3]))
+
+        def full(z, a=a, places=places):
+            m = np.zeros_like(z[0] * dense)
+            for k, (i, j) in enumerate(zip(places.row, places.col, strict=True)):
+                m[i, j] = a.data[k] * z[k]
+            return np.sum(np.linalg.solve(m, b * z[0]) ** 2 + np.linalg.solve(dense, z[:3]))
+
+        z = np.linspace(0.8, 1.2, a.nnz)
+        np.testing.assert_allclose(ad.gradient(f, z, backend=backend), ad.gradient(full, z), rtol=1e-11)
+        np.testing.assert_allclose(
+            ad.hessian(f, z, backend=backend), ad.hessian(full, z), rtol=1e-10, atol=1e-12
+        )
+    found = ad.value_and_jvp(lambda y: ad.linalg.spsolve(a, y), np.eye(3), v=np.eye(3))
+    np.testing.assert_allclose(found, [np.linalg.inv(dense)] * 2, rtol=1e-12, atol=1e-15)

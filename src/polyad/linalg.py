@@ -20,6 +20,7 @@ __all__ = [
     "expm",
     "logm",
     "solve_triangular",
+    "spsolve",
     "sqrtm",
     "toeplitz",
 ]
@@ -185,3 +186,43 @@ def toeplitz(c: Any, r: Any = None) -> Any:
         The matrix.
     """
     return own.toeplitz(c, r)
+
+
+def spsolve(A: Any, b: Any, permc_spec: Any = None, use_umfpack: bool = True, *, data: Any = None) -> Any:
+    """Solve ``A @ x = b`` for a sparse matrix of SciPy, differentiable in ``b`` and in the stored values.
+
+    Parameters
+    ----------
+    A : sparse matrix or array of SciPy, of shape (n, n)
+        The matrix.
+    b : array of shape (n,) or (n, k)
+        The right-hand side.
+    permc_spec, use_umfpack
+        As ``scipy.sparse.linalg.spsolve`` has them.
+    data : array, optional
+        Other values in the places of ``A.data``, which may be differentiated; ``A`` is then in csr, csc
+        or coo.
+
+    Returns
+    -------
+    array like ``b``
+        The solution.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError, polyad.errors.DomainError
+        If the matrix is singular and the solution is differentiated.
+
+    Examples
+    --------
+    >>> import numpy as np, polyad as ad, scipy.sparse
+    >>> A = scipy.sparse.csr_array(np.array([[2.0, 0.0], [1.0, 4.0]]))
+    >>> ad.jacobian(lambda b: ad.linalg.spsolve(A, b), np.ones(2)) + 0.0
+    array([[ 0.5  ,  0.   ],
+           [-0.125,  0.25 ]])
+    >>> ad.gradient(lambda data: ad.linalg.spsolve(A, np.ones(2), data=data)[1], A.data)
+    array([ 0.0625 , -0.125  , -0.03125])
+    """
+    from polyad.engine.implicit.sparse import spsolve as solve
+
+    return solve(A, b, data, {"permc_spec": permc_spec, "use_umfpack": use_umfpack})

@@ -40,6 +40,7 @@ INSTEAD: dict[str, dict[str, str]] = {
         "trapezoid simpson cumulative_trapezoid quad quad_vec solve_ivp odeint".split(),
         "use polyad.integrate.{}",
     ),
+    "scipy.sparse": {"spsolve": "use polyad.linalg.spsolve"},
     "scipy.optimize": dict.fromkeys(
         "root brentq newton fixed_point minimize least_squares linear_sum_assignment".split(),
         "use polyad.optimize.{}",

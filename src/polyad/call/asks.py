@@ -49,9 +49,10 @@ def check_value(prepared: Prepared, x: Leaves, c: Leaves, value: Leaves) -> None
         leaves = prepared._flat.on_numbers(tuple([a.copy() for a in given]), held)
         return [np.asarray(leaf) for leaf in leaves]
 
+    digits = max([np.finfo(float).eps, *(np.finfo(a.dtype).eps for a in given if a.dtype.kind in "fc")])
     try:
         expected = plain()
-        if _agree(found, expected) or not _agree(plain(), expected):
+        if _agree(found, expected, digits) or not _agree(plain(), expected, digits):
             return  # the same, or never twice the same
     except Exception:  # it is not made for plain numbers
         return
@@ -73,14 +74,15 @@ def _copied(leaf: Any, a: Array) -> Any:
     return a.copy() if a.shape else a[()]
 
 
-def _agree(found: list[Array], expected: list[Array]) -> bool:
+def _agree(found: list[Array], expected: list[Array], digits: float) -> bool:
+    """Whether values agree that were computed of numbers of so many digits."""
     if [a.shape for a in found] != [a.shape for a in expected]:
         return False
     for a, b in zip(found, expected, strict=True):
         if b.dtype.kind not in "fciub":
             raise TypeError(b.dtype)
-        digits = max(np.finfo(k.dtype).eps if k.dtype.kind in "fc" else 0.0 for k in (a, b))
-        near = AGREEMENT * max(digits, np.finfo(float).eps)
+        shown = max(np.finfo(k.dtype).eps if k.dtype.kind in "fc" else 0.0 for k in (a, b))
+        near = AGREEMENT * max(digits, shown)
         size = np.max(abs(b[np.isfinite(b)]), initial=0.0)
         if not np.allclose(a, b, rtol=near, atol=near * size, equal_nan=True):
             return False

@@ -825,3 +825,22 @@ def test_what_is_empty(case: str, name: str) -> None:
     y, slope = ad.value_and_gradient(f, np.zeros(shape), backend=backend_of(name))
     assert slope.shape == shape
     assert y == expected
+
+
+@pytest.mark.filterwarnings("ignore::polyad.errors.NonFiniteWarning")
+@pytest.mark.parametrize("name", ["numpy:forward", "numpy:reverse", "jax", "torch", "autograd", "casadi"])
+def test_least_squares_without_full_rank_have_no_derivative(name):
+    if name in LIFTS:
+        pytest.importorskip(name)
+    b, flat, regular = np.array([1.0, 0.0, 2.0]), np.array([[1.0, 2], [2, 4], [3, 6]]), np.eye(3)[:, :2]
+
+    def f(a):
+        return np.sum(np.linalg.lstsq(a, b, rcond=None)[0] ** 2)
+
+    np.testing.assert_allclose(ad.gradient(f, regular, backend=name), [[-2.0, 0], [0, 0], [4, 0]], atol=1e-12)
+    try:
+        got = ad.gradient(f, flat, backend=name)
+    except OperationNotSupportedError as error:
+        assert "full rank" in str(error) or "rcond" in str(error)
+    else:
+        assert np.isnan(got).any()

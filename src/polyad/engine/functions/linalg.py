@@ -13,11 +13,12 @@ from polyad.engine.core.table import FUNCTIONS, function
 from polyad.engine.core.values import Value, base, is_real, ndim_of, shape_of
 from polyad.engine.functions.reduction import Axis, Rooted, axes_of, max_, min_, root_of, sum_
 from polyad.engine.functions.structure import array_of, cast
-from polyad.engine.interpretations.proxy import Proxy, later
+from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.rules import degenerate, determinant, factorizations, matrix_functions, products
-from polyad.engine.rules.arithmetic import equal, power, real, where
+from polyad.engine.rules.arithmetic import equal, less_equal, multiply, power, real, where
 from polyad.engine.rules.elementwise import absolute, imag, sign
 from polyad.engine.rules.products import swapped
+from polyad.engine.rules.rank import unless
 from polyad.engine.rules.reduction import argmax, argsort
 from polyad.engine.rules.structure import (
     broadcast_to,
@@ -193,12 +194,19 @@ def lstsq(a: Value, b: Value, rcond: Any = None) -> Any:
     rcond = EPS * max(a.shape) if rcond is None else rcond
     s = svdvals(a)
     known, least = base(s), min(a.shape)
+    x = products.matmul(factorizations.pinv(a, rcond=rcond), b)
     if isinstance(known, Proxy):
         rank: Any = _matrix_rank(a)
-        later(lambda known: _full_rank(known, rcond, least), known)
+        # not a number where nobody can look, and no derivative either
+        factor = unless(
+            1.0,
+            known,
+            lambda s: _full_rank(s, rcond, least),
+            lambda s: less_equal(getitem(s, index=-1), multiply(getitem(s, index=0), rcond)),
+        )
+        x = x if type(factor) is float else multiply(x, factor)
     else:
         rank = _full_rank(known, rcond, least)
-    x = products.matmul(factorizations.pinv(a, rcond=rcond), b)
     if a.shape[0] <= a.shape[1]:
         return x, np.zeros(0), rank, s
     squares = sum_(_squared(b - products.matmul(a, x)), 0)

@@ -12,7 +12,7 @@ from polyad.engine.core.values import PRIMITIVES, Value, base, shape_of
 from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.interpretations.proxy import Proxy, later
 
-__all__ = ["of_full_rank", "with_regular_root"]
+__all__ = ["of_full_rank", "unless", "with_regular_root"]
 
 # in units of the precision, the relative size below which an entry of the diagonal counts as zero
 ZERO = 64.0
@@ -20,15 +20,15 @@ ZERO = 64.0
 
 def of_full_rank(r: Value) -> Value:
     """The factor itself, refused where it is singular but for rounding, or NaN where nobody can look."""
-    return _unless(r, base(r), _check, _is_singular)
+    return unless(r, base(r), _check, _is_singular)
 
 
 def with_regular_root(t: Value, y: Value) -> Value:
     """A tangent or cotangent of a square root of a matrix, which has no derivative where it is singular."""
-    return _unless(t, base(y), _check_root, _is_singular_root)
+    return unless(t, base(y), _check_root, _is_singular_root)
 
 
-def _unless(v: Value, of: Value, check: Callable[[Any], None], wrong: Callable[[Value], Value]) -> Value:
+def unless(v: Value, of: Value, check: Callable[[Any], None], wrong: Callable[[Value], Value]) -> Value:
     """A value, refused by a check of another one's numbers, or not a number where that is ``wrong``."""
     if type(of) is not Proxy:
         check(of)

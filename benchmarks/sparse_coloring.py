@@ -1,9 +1,9 @@
 """Colorings beside those of CasADi, SciPy, networkx and asdex: time per nonzero, and colors.
 
 ``python benchmarks/sparse_coloring.py [--large] [--out FILE]`` prints one line per pattern and kind: the
-nanoseconds per nonzero and the colors of each tool, and the ratio of polyad's time to that of the fastest tool
-that has as many colors or fewer. Times are the least of several, the tools in turns. asdex is measured where it
-is installed.
+nanoseconds per nonzero and the colors of each tool, and the ratio of polyad's time to that of the fastest
+tool that has as many colors or fewer. Times are the least of several, the tools in turns. asdex is measured
+where it is installed.
 """
 
 from __future__ import annotations

@@ -39,14 +39,15 @@ def distance2(
     ``free``: looking at all its vertices each time would be quadratic.
     """
     n = len(colors)
+    dense = len(free) > 0
     count = 0
     for k in range(len(order)):
         v = order[k]
         low = 0
         for a in range(ptr[v], ptr[v + 1]):
             e = idx[a]
-            s = slot[e]
-            if s >= 0:
+            if dense and slot[e] >= 0:
+                s = slot[e]
                 if free[s] > low:
                     low = free[s]
             else:
@@ -60,7 +61,7 @@ def distance2(
             while c < count and mark[c] == v:
                 c += 1
             searching = False
-            if len(free) > 0:
+            if dense:
                 for a in range(ptr[v], ptr[v + 1]):
                     s = slot[idx[a]]
                     if s >= 0 and used[s * n + c] != 0:
@@ -70,7 +71,7 @@ def distance2(
         colors[v] = c
         if c >= count:
             count = c + 1
-        if len(free) > 0:
+        if dense:
             for a in range(ptr[v], ptr[v + 1]):
                 s = slot[idx[a]]
                 if s >= 0:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import polyad as ad
 from polyad.errors import ArgumentError, OutMismatchError, PatternError
 from polyad.sparse import Pattern, color
-from polyad.sparse.coloring import compiled, kernels
+from polyad.sparse.coloring import compiled, graph, kernels
 from polyad.sparse.coloring.one_sided import ORDERS
 from polyad.sparse.decompression import plan
 
@@ -222,6 +222,18 @@ def test_compiled_and_not_the_same(monkeypatch):
     fast = all_of()
     assert kernels.star in compiled._ready and kernels.acyclic in compiled._ready
     assert all(np.array_equal(a, b) for a, b in zip(slow, fast, strict=True))
+
+
+def test_colors_as_bits_are_those_of_looking_at_pairs(monkeypatch):
+    patterns = [brusselator(5), least_squares(60), grid(9, NINE), bands(80, 20)]
+    fast = [color(p, order=o).column_colors for p in patterns for o in ("natural", "smallest_last")]
+    monkeypatch.setattr(kernels, "BITS", 9)  # they do not suffice for all: it goes on with the other
+    some = [color(p, order=o).column_colors for p in patterns for o in ("natural", "smallest_last")]
+    monkeypatch.setattr(graph, "BITS", -1)
+    slow = [color(p, order=o).column_colors for p in patterns for o in ("natural", "smallest_last")]
+    assert max(c.max() for c in slow) > 9 and min(c.max() for c in slow) < 9
+    for a, b, c in zip(fast, some, slow, strict=True):
+        assert np.array_equal(a, c) and np.array_equal(b, c)
 
 
 def test_dense_lines_are_not_looked_through():

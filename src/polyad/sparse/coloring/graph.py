@@ -10,7 +10,7 @@ import numpy as np
 
 from polyad.arrays.types import Array
 from polyad.sparse.coloring.compiled import run
-from polyad.sparse.coloring.kernels import acyclic, distance2, dynamic, saturation, star
+from polyad.sparse.coloring.kernels import BITS, acyclic, distance2, dynamic, few, saturation, star
 
 if TYPE_CHECKING:
     from polyad.sparse.pattern import Pattern
@@ -71,6 +71,12 @@ class Incidence:
             colors = self.array()
             colors[order] = 0
             return colors, min(1, len(order))
+        if self.bound <= BITS:
+            colors, taken = self.array(), np.zeros(len(self.sizes), dtype=np.int64)
+            work = 2.0 * len(self.idx)
+            found = run(few, work, self.ptr, self.idx, frozen(order, np.int32), colors, taken)
+            if found >= 0:
+                return colors, found
         slot, dense = self._dense
         colors, mark = self.array(), self.array()
         used = np.zeros(dense * self.count, dtype=np.int8)

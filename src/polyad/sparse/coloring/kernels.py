@@ -16,9 +16,11 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["acyclic", "distance2", "dynamic", "saturation", "star"]
+__all__ = ["BITS", "acyclic", "distance2", "dynamic", "few", "saturation", "star"]
 
 Row = Any  # a list or an array of integers
+# colors that a number of 64 bits with a sign can hold, and one bit less
+BITS = 62
 
 
 def distance2(
@@ -78,6 +80,31 @@ def distance2(
                     used[s * n + c] = 1
                     while free[s] < n and used[s * n + free[s]] != 0:
                         free[s] += 1
+    return count
+
+
+def few(ptr: Row, idx: Row, order: Row, colors: Row, taken: Row) -> int:
+    """As ``distance2`` with the colors of each line as bits of a number; -1 if these do not suffice.
+
+    It looks at each entry twice, where the other looks at each pair of entries of a line.
+    """
+    count = 0
+    for k in range(len(order)):
+        v = order[k]
+        seen = 0
+        for a in range(ptr[v], ptr[v + 1]):
+            seen |= taken[idx[a]]
+        c = 0
+        while (seen >> c) & 1:
+            c += 1
+        if c >= BITS:
+            return -1
+        colors[v] = c
+        if c >= count:
+            count = c + 1
+        bit = 1 << c
+        for a in range(ptr[v], ptr[v + 1]):
+            taken[idx[a]] |= bit
     return count
 
 

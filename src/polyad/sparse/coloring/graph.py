@@ -10,7 +10,8 @@ import numpy as np
 
 from polyad.arrays.types import Array
 from polyad.sparse.coloring.compiled import run
-from polyad.sparse.coloring.kernels import BITS, acyclic, distance2, dynamic, few, saturation, star
+from polyad.sparse.coloring.kernels import BITS, acyclic, distance2, few, star
+from polyad.sparse.coloring.orders import dynamic, saturation
 
 if TYPE_CHECKING:
     from polyad.sparse.pattern import Pattern
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Adjacency", "Incidence", "frozen"]
 
 MODES = {"smallest_last": 1, "dynamic_largest_first": 2, "incidence_degree": 3}
+# steps up to which degrees come from a product of patterns
+PRODUCT = 2e7
 # the memory that DSATUR and dense lines may take, in bytes
 ROOM = 2**28
 
@@ -88,8 +91,21 @@ class Incidence:
     @functools.cached_property
     def _largest_first(self) -> Array:
         """The vertices by how many others each one shares a line with."""
-        degree = self._dynamic(0)[0][self.natural]
+        degree = self._degrees()[self.natural]
         return self.natural[np.argsort(-degree, kind="stable")]
+
+    def _degrees(self) -> Array:
+        """How many others each vertex shares a line with."""
+        if self.work > PRODUCT:
+            return self._dynamic(0)[0]
+        import scipy.sparse
+
+        # a product of patterns by SciPy is quicker than the loop without numba, and takes more memory
+        shape = (self.count, len(self.sizes))
+        one = scipy.sparse.csr_array((np.ones(len(self.idx), bool), self.idx, self.ptr), shape=shape)
+        two = scipy.sparse.csr_array((np.ones(len(self.eidx), bool), self.eidx, self.eptr), shape=shape[::-1])
+        found: Array = np.diff((one @ two).indptr) - (np.diff(self.ptr) > 0)
+        return found
 
     @functools.cached_property
     def largest_first(self) -> tuple[Array, int]:

@@ -280,6 +280,18 @@ def test_whole_numbers_among_the_constants():
         close(product(X, np.array([2, 1]), 2.0, v=V), 12 * X * V * [0, 1, 1], tolerance(outer, inner))
 
 
+@pytest.mark.parametrize("inner", ["numpy:reverse", *["torch"] * TORCH])
+def test_a_sparse_hessian_of_a_pair(inner):
+    def chain(x):
+        return np.sum(x[1:] ** 2 * x[:-1])
+
+    x = np.linspace(0.1, 1.0, 6)
+    dense = np.diag(np.append(0, 2 * x[:-1])) + np.diag(2 * x[1:], 1) + np.diag(2 * x[1:], -1)
+    prepared = ad.prepare_hessian(chain, x + 1, backend=ad.Sparse(ad.SecondOrder("numpy:forward", inner)))
+    close(prepared(x).toarray(), dense)
+    assert prepared.ncolors <= 3
+
+
 def test_what_a_pair_is_not_asked_for():
     pair = ad.SecondOrder("numpy:forward", "numpy:reverse")
     with pytest.raises(UnsupportedOperatorError, match="Taylor"):

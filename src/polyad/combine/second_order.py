@@ -291,6 +291,20 @@ class SecondOrder(Backend):
             f"{self!r} gives second derivatives: linearize with backend={self._inner!r}"
         )
 
+    # -- patterns ---------------------------------------------------------------------------------------
+
+    def jacobian_sparsity(
+        self, problem: Problem, *, local: bool = False, dense: bool = False
+    ) -> tuple[Any, Any]:
+        runner = self._outer if self._swapped else self._inner
+        return runner.jacobian_sparsity(converted(problem, runner), local=local, dense=dense)
+
+    def hessian_sparsity(
+        self, problem: Problem, *, local: bool = False, dense: bool = False
+    ) -> tuple[Any, Any]:
+        runner = self._outer if self._swapped else self._inner
+        return runner.hessian_sparsity(converted(problem, runner), local=local, dense=dense)
+
     # -- surroundings ----------------------------------------------------------------------------------
 
     def outputs(self, problem: Problem) -> Any:

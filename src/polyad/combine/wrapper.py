@@ -108,6 +108,10 @@ class Wrapper(Backend):
         return self._inner.follows
 
     @property
+    def runner(self) -> Backend:
+        return self._inner.runner
+
+    @property
     def xp(self) -> Any:
         return self._inner.xp
 

@@ -16,7 +16,7 @@ from polyad.engine.patterns.joining import assembled
 from polyad.engine.patterns.rules import reduced, spread
 from polyad.engine.patterns.sets import IndexSets
 from polyad.engine.patterns.supported import Analysis, Supported
-from polyad.errors import OperationNotSupportedError
+from polyad.errors import PatternError
 
 __all__ = ["Reader", "cumulative", "labels", "size_of", "triangular", "windows"]
 
@@ -56,9 +56,9 @@ class Reader:
         sets = None if sets is not None and sets.is_empty else sets
         return Supported(_blank(tuple(shape)), sets, self.analysis)
 
-    def refused(self, name: str) -> OperationNotSupportedError:
+    def refused(self, name: str) -> PatternError:
         """The error for an operation that is not known."""
-        return OperationNotSupportedError(
+        return PatternError(
             f"the pattern of {self.source}'s operation {name} is not known: unknown='dense' lets it count as "
             "one of which every result depends on every operand; DenseDetector() finds patterns by numbers"
         )

@@ -11,7 +11,7 @@ from polyad.engine.patterns.joining import joined
 from polyad.engine.patterns.reading import size_of
 from polyad.engine.patterns.sets import IndexSets
 from polyad.engine.patterns.supported import Analysis, Supported
-from polyad.errors import OperationNotSupportedError
+from polyad.errors import PatternError
 from polyad.systems.contract import Leaves, Problem
 from polyad.systems.jax.precision import is_wide, precision
 from polyad.systems.jax.sparsity.program import NoForward, ProgramReader
@@ -56,7 +56,7 @@ def _forward(problem: Problem, f: Function, *, local: bool, dense: bool) -> Inde
     if not local:  # the values at a point are not looked at in the function itself
         try:
             return _read(problem, f, None, local=False, dense=False)
-        except (NoForward, OperationNotSupportedError):
+        except (NoForward, PatternError):
             pass
 
     def push(x: Leaves, c: Leaves, v: Leaves) -> Any:

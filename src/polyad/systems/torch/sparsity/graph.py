@@ -15,7 +15,7 @@ from polyad.engine.patterns.joining import joined
 from polyad.engine.patterns.reading import Reader, reaches, size_of
 from polyad.engine.patterns.sets import IndexSets
 from polyad.engine.patterns.supported import Analysis, Supported
-from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
+from polyad.errors import OperationNotSupportedError, PatternError, PolyadError
 from polyad.systems.contract import Leaves, Problem
 from polyad.systems.torch.sparsity.rules import BLANK, ELEMENTWISE, MOVES, RULES, Context
 from polyad.systems.torch.state import FORWARD_LOCK, STATE, forward_formulas
@@ -48,7 +48,7 @@ def jacobian_sets(problem: Problem, *, local: bool, dense: bool) -> IndexSets:
     try:
         return pattern_of(problem, push, problem.x, local=local, dense=dense)
     except RuntimeError as error:
-        if isinstance(error, OperationNotSupportedError | FunctionNotSupportedError):
+        if isinstance(error, PolyadError):
             raise
         like = tuple(torch.zeros(s.shape, dtype=_dtype(s.dtype)) for s in problem.outputs)
         found = pattern_of(problem, pull, like, local=local, dense=dense)
@@ -75,7 +75,7 @@ def hessian_sets(problem: Problem, *, local: bool, dense: bool) -> IndexSets:
     try:
         return pattern_of(problem, push, problem.x, local=local, dense=dense)
     except RuntimeError as error:
-        if isinstance(error, OperationNotSupportedError | FunctionNotSupportedError):
+        if isinstance(error, PolyadError):
             raise
         return pattern_of(problem, pull, problem.x, local=local, dense=dense)
 
@@ -125,7 +125,7 @@ def pattern_of(problem: Problem, product: Product, seeds: Leaves, *, local: bool
             start += leaf.numel()
         try:
             found = reader.run(graph, entered)
-        except OperationNotSupportedError:
+        except PatternError:
             if decomposed:
                 raise
             continue

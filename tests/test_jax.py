@@ -152,3 +152,29 @@ def test_choices_on_values_that_are_there_are_not_compiled(monkeypatch):
     monkeypatch.setattr(jax.lax, "cond", None)
     assert np.allclose(ad.hvp(special, x, v=np.ones(3), backend="jax"), expected)
     assert np.allclose(ad.hvp(special, -x, v=np.ones(3), backend="jax"), sp.zeta(2, 1 - x))
+
+
+def test_jit_auto_runs_on_values_where_it_cannot_compile():
+    def branching(x):
+        return np.sum(x**2) if x[0] > 0 else np.sum(np.sin(x))
+
+    def loop(x):
+        t = x[0]
+        while t < 1.0:
+            t = t + x[1]
+        return t * x[1]
+
+    x, auto = np.array([0.3, 0.4]), ad.JAX(jit="auto")
+    prepared = ad.prepare_gradient(branching, x, backend=auto)
+    assert "not compiled, as it asks for values" in repr(prepared)
+    np.testing.assert_allclose(prepared(x), 2 * x)
+    np.testing.assert_allclose(prepared(-x), np.cos(x))  # the other branch, by the same preparation
+    np.testing.assert_allclose(ad.prepare_gradient(loop, x, backend=auto)(x), [0.4, 1.1 + 0.4 * 2])
+    np.testing.assert_allclose(ad.prepare_hessian(branching, x, backend=auto)(x), 2 * np.eye(2))
+    assert "compiled by XLA" in repr(ad.prepare_gradient(lambda x: np.sum(x**2), x, backend=auto))
+    with pytest.raises(ad.errors.FunctionNotSupportedError, match="jit='auto'"):
+        ad.prepare_gradient(branching, x, backend="jax")
+    with pytest.raises(ad.errors.PolyadError):  # what no values help
+        ad.prepare_gradient(lambda x: np.frombuffer(x.tobytes())[0], x, backend=auto)
+    with pytest.raises(ad.errors.ArgumentError, match="jit is True, False or 'auto'"):
+        ad.JAX(jit="always")

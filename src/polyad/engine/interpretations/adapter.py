@@ -38,8 +38,8 @@ OPERATORS: dict[str, Callable[..., Any]] = {
 
 # what to do where a branch depends on a traced value (``Adapter.branch``)
 BRANCH = (
-    "use np.where (np.maximum and np.minimum for max and min), or a backend that runs the function on "
-    "values: 'numpy'"
+    "use np.where (np.maximum and np.minimum for max and min), polyad.cond, or a backend that runs the "
+    "function on values: 'numpy'"
 )
 BITS = frozenset("bitwise_and bitwise_or bitwise_xor invert left_shift right_shift gcd lcm".split())
 _LONG = np.dtype(np.int64)

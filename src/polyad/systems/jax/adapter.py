@@ -16,6 +16,7 @@ from polyad.engine.core.values import PRIMITIVES, Primitive, keys_of
 from polyad.engine.interpretations import scipy_values
 from polyad.engine.interpretations.adapter import BRANCH
 from polyad.engine.interpretations.proxy import Proxy
+from polyad.systems.jax.finish import WAY_OUT
 from polyad.systems.jax.loops import JAXLoops
 
 __all__ = ["JAXAdapter"]
@@ -51,7 +52,7 @@ class JAXAdapter(JAXLoops):
     raises = False
     stops = True
     traps = True
-    branch = f"{BRANCH}, or backend=polyad.JAX(jit=False)"
+    branch = f"{BRANCH}, or backend={WAY_OUT}"
 
     def main(self) -> Any:
         import jax.numpy

@@ -12,14 +12,13 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from polyad.arrays.libraries import ArraySpec
-from polyad.errors import OperationNotSupportedError
+from polyad.errors import ArgumentError, OperationNotSupportedError
 from polyad.systems.base import Backend
 from polyad.systems.contract import (
     Call,
@@ -33,7 +32,7 @@ from polyad.systems.contract import (
     strategy_of,
 )
 from polyad.systems.derive import operators
-from polyad.systems.jax.finish import completed, is_exclusive, traceable
+from polyad.systems.jax.finish import STRAYS, WAY_OUT, completed, eagerly, is_exclusive, traceable, widened
 from polyad.systems.jax.precision import is_wide, precision
 from polyad.systems.jax.spread import checked, each
 
@@ -46,8 +45,10 @@ class JAX(Backend):
 
     Parameters
     ----------
-    jit : bool
-        Compile prepared kernels; False is for debugging.
+    jit : bool or "auto"
+        Compile prepared kernels. False runs the operations one by one, for code that branches on
+        values, and for debugging; "auto" does so where the function cannot be compiled, which is found
+        out at preparation, and shown.
     chunk_size : int, optional
         Directions per batch in Jacobians and Hessians; None bounds the memory of a batch.
     sharding : sequence of devices or jax.sharding.NamedSharding, optional
@@ -66,7 +67,7 @@ class JAX(Backend):
     """
 
     mode: str | None = None
-    jit: bool = True
+    jit: bool | str = True
     chunk_size: int | None = None
     sharding: Any = None
 
@@ -84,13 +85,15 @@ class JAX(Backend):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not (isinstance(self.jit, bool) or self.jit == "auto"):
+            raise ArgumentError(f"jit is True, False or 'auto', not {self.jit!r}")
         object.__setattr__(self, "sharding", checked(self.sharding))
 
     @property
     def refusals(self) -> Mapping[str, str]:
-        if not self.jit:
+        if self.jit is not True:
             return {}
-        return {"branch": "compiled code cannot branch on values: use xp.where, or JAX(jit=False)"}
+        return {"branch": f"compiled code cannot branch on values: use xp.where, or {WAY_OUT}"}
 
     @property
     def xp(self) -> Any:
@@ -257,14 +260,19 @@ class JAX(Backend):
         words = strategy_of(kernel)
         kept: dict[int, Any] = {}
         if prepared and self.jit:
-            with precision(wide):
-                closed, shape = jax.make_jaxpr(traceable(kernel, kept), return_shape=True)(*examples)
+            try:
+                with precision(wide):
+                    closed, shape = jax.make_jaxpr(traceable(kernel, kept), return_shape=True)(*examples)
+            except (jax.errors.ConcretizationTypeError, OperationNotSupportedError):
+                if self.jit != "auto":
+                    raise
+                found = eagerly(kernel, problem, wide, f"{words}, not compiled, as it asks for values")
+                found.full(*examples)  # tells now whether that goes
+                return found
             # what a trace around this one follows is no constant of a program, and no example to run one on
             prepared = not any(isinstance(a, jax.core.Tracer) for a in (*closed.consts, *given))
         if not (prepared and self.jit):
-            eager: Call = _without_values(_as_arrays(kernel), problem)
-            eager = _scoped(eager) if wide else eager
-            return Executable(eager, lambda *a: eager(*a)[0], f"{words}, not compiled")
+            return eagerly(kernel, problem, wide, f"{words}, not compiled")
         tree = jax.tree_util.tree_structure(shape)
         count = len(shape[0])
         run = jax.extend.core.jaxpr_as_fun(closed)
@@ -280,11 +288,11 @@ class JAX(Backend):
             return run(*leaves)[0]
 
         def compiled(form: Call) -> Call:
-            return _scoped(jax.jit(form)) if wide else jax.jit(form)
+            return widened(jax.jit(form)) if wide else jax.jit(form)
 
         whole: Call = jax.jit(full)
         whole = completed(whole, kept) if kept else whole
-        whole = _scoped(whole) if wide else whole
+        whole = widened(whole) if wide else whole
         single = len(problem.x) == 1 and count == 1 and all(len(s) == 1 for s in seeds)
         # Compile now what a call will use; the form with the value compiles at its first use.
         words = f"{words}, compiled by XLA"
@@ -318,7 +326,7 @@ class JAX(Backend):
         if isinstance(error, errors.TracerBoolConversionError):
             return (
                 "a Python branch depends on the value of a traced array: use xp.where (xp.maximum and "
-                "xp.minimum for max and min), or backend=polyad.JAX(jit=False)"
+                f"xp.minimum for max and min), or backend={WAY_OUT}"
             )
         if isinstance(error, TypeError) and "tracer" in f"{type(error).__name__} {error}".lower():
             return "a Python number was asked of a traced array: keep to array operations"
@@ -334,67 +342,7 @@ class JAX(Backend):
         return None
 
 
-class _Strays(threading.local):
-    """How many outputs of functions were no arrays of JAX, in this thread."""
-
-    count = 0
-
-
-STRAYS = _Strays()
-
-
-def _without_values(kernel: Call, problem: Problem) -> Call:
-    """The kernel, and where numbers came out of arrays a run of the function on arrays without values.
-
-    ``x.item()`` of an array that JAX differentiates gives its value, and the derivative is lost in
-    silence; of one without values it raises. The function's code asks for it, or compiled code that it
-    calls does: then what the function returns is no array of JAX.
-    """
-    import jax
-
-    asks = getattr(problem.f, "asks_for_numbers", False)
-
-    def checked(x: Leaves, c: Leaves, *seeds: Leaves) -> Any:
-        before = STRAYS.count
-        outcome = None if asks else kernel(x, c, *seeds)
-        if asks or STRAYS.count > before:
-            try:
-                jax.eval_shape(lambda x: problem.f(x, c)[0], x)
-            except Exception as error:
-                # a branch on a value loses nothing that would be in the result
-                if asks or not {type(error), type(error.__cause__)} & {jax.errors.TracerBoolConversionError}:
-                    raise
-        return kernel(x, c, *seeds) if asks else outcome
-
-    return checked
-
-
 def _conj(leaves: Leaves) -> Leaves:
     import jax.numpy as jnp
 
     return tuple(jnp.conj(a) if jnp.iscomplexobj(a) else a for a in leaves)
-
-
-def _as_arrays(kernel: Call) -> Call:
-    """The kernel on JAX's own arrays, as compiled code has them; Python numbers stay."""
-    import jax.numpy as jnp
-
-    def run(*args: Leaves) -> Any:
-        return kernel(
-            *(tuple(jnp.asarray(a) if isinstance(a, np.ndarray) else a for a in leaves) for leaves in args)
-        )
-
-    return run
-
-
-def _scoped(call: Call) -> Call:
-    """The call within JAX's 64-bit setting, which is local to the thread and to the call."""
-    from jax import enable_x64
-
-    def scoped(*args: Leaves) -> Any:
-        if enable_x64.value:  # entering the context would cost ten times this question
-            return call(*args)
-        with enable_x64(True):
-            return call(*args)
-
-    return scoped

@@ -1,13 +1,19 @@
-"""Around the kernels of JAX that are traced and compiled."""
+"""Around the kernels of JAX, those that are traced and compiled and those that run operation by operation."""
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
-from polyad.arrays.libraries import is_leaf
-from polyad.systems.contract import Bare, Call, Leaves
+import numpy as np
 
-__all__ = ["completed", "is_exclusive", "traceable"]
+from polyad.arrays.libraries import is_leaf
+from polyad.systems.contract import Bare, Call, Executable, Leaves, Problem
+
+__all__ = ["STRAYS", "WAY_OUT", "completed", "eagerly", "is_exclusive", "traceable", "widened"]
+
+# for code that branches on values
+WAY_OUT = "polyad.JAX(jit=False), or polyad.JAX(jit='auto'), which compiles what can be compiled"
 
 
 def traceable(kernel: Call, kept: dict[int, Any]) -> Call:
@@ -52,3 +58,70 @@ def is_exclusive(jaxpr: Any, call: Bare, leaves: list[Any]) -> bool:
     return first.unsafe_buffer_pointer() != second.unsafe_buffer_pointer() and not (
         {first.unsafe_buffer_pointer(), second.unsafe_buffer_pointer()} & held
     )
+
+
+class _Strays(threading.local):
+    """How many outputs of functions were no arrays of JAX, in this thread."""
+
+    count = 0
+
+
+STRAYS = _Strays()
+
+
+def _without_values(kernel: Call, problem: Problem) -> Call:
+    """The kernel, and where numbers came out of arrays a run of the function on arrays without values.
+
+    ``x.item()`` of an array that JAX differentiates gives its value, and the derivative is lost in
+    silence; of one without values it raises. The function's code asks for it, or compiled code that it
+    calls does: then what the function returns is no array of JAX.
+    """
+    import jax
+
+    asks = getattr(problem.f, "asks_for_numbers", False)
+
+    def checked(x: Leaves, c: Leaves, *seeds: Leaves) -> Any:
+        before = STRAYS.count
+        outcome = None if asks else kernel(x, c, *seeds)
+        if asks or STRAYS.count > before:
+            try:
+                jax.eval_shape(lambda x: problem.f(x, c)[0], x)
+            except Exception as error:
+                # a branch on a value loses nothing that would be in the result
+                if asks or not {type(error), type(error.__cause__)} & {jax.errors.TracerBoolConversionError}:
+                    raise
+        return kernel(x, c, *seeds) if asks else outcome
+
+    return checked
+
+
+def _as_arrays(kernel: Call) -> Call:
+    """The kernel on JAX's own arrays, as compiled code has them; Python numbers stay."""
+    import jax.numpy as jnp
+
+    def run(*args: Leaves) -> Any:
+        return kernel(
+            *(tuple(jnp.asarray(a) if isinstance(a, np.ndarray) else a for a in leaves) for leaves in args)
+        )
+
+    return run
+
+
+def widened(call: Call) -> Call:
+    """The call within JAX's 64-bit setting, which is local to the thread and to the call."""
+    from jax import enable_x64
+
+    def scoped(*args: Leaves) -> Any:
+        if enable_x64.value:  # entering the context would cost ten times this question
+            return call(*args)
+        with enable_x64(True):
+            return call(*args)
+
+    return scoped
+
+
+def eagerly(kernel: Call, problem: Problem, wide: bool, words: str) -> Executable:
+    """The kernel without compilation."""
+    run = _without_values(_as_arrays(kernel), problem)
+    run = widened(run) if wide else run
+    return Executable(run, lambda *a: run(*a)[0], words)

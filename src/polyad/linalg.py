@@ -210,7 +210,7 @@ def spsolve(A: Any, b: Any, permc_spec: Any = None, use_umfpack: bool = True, *,
 
     Raises
     ------
-    numpy.linalg.LinAlgError, polyad.errors.DomainError
+    polyad.errors.DomainError
         If the matrix is singular and the solution is differentiated.
 
     Examples

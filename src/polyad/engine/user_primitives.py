@@ -76,6 +76,9 @@ class Defined(Primitive):
             return unbox(f(*map(wrap, args), **params))
         if f is not None:
             return top._leave(own, own.of_user(f, [top._entered(own, a) for a in args], params, self.label))
+        ruled = None if self.joint is None else own.by_rule(self)
+        if ruled is not None:
+            return top._leave(own, ruled(*[top._entered(own, a) for a in args], **params))
         found = self.namesake or self
         if (
             own.compute(found) is not None
@@ -83,9 +86,6 @@ class Defined(Primitive):
             or from_host(own, found) is not None
         ):
             return top.process(found, args, params)
-        ruled = None if self.joint is None else own.by_rule(self)
-        if ruled is not None:
-            return top._leave(own, ruled(*[top._entered(own, a) for a in args], **params))
         raise refuse(
             f"{library} has no counterpart of {self.label}",
             f"polyad.define(..., lifts={{{library!r}: g}}) gives it one, or use backend='numpy'",

@@ -57,9 +57,8 @@ def implicit(
     Raises
     ------
     polyad.errors.DomainError
-        When it is called: if the solution is not finite, or the residual is not zero there.
-    numpy.linalg.LinAlgError
-        If the derivative of the residual is singular, so that the solution has no derivative.
+        When it is called: if the solution is not finite, the residual is not zero there, or its derivative is
+        singular, so that the solution has no derivative.
     polyad.errors.OperationNotSupportedError
         If something that is differentiated would be lost, or the backend has no numbers (CasADi, SymPy).
 

@@ -45,13 +45,13 @@ class Dense(Systems):
         self._single = a[0, 0] if a.shape == (1, 1) else None
         if self._single is not None:
             if self._single == 0:
-                raise np.linalg.LinAlgError(SINGULAR)
+                raise DomainError(SINGULAR)
             return
         self._factors = scipy.linalg.lu_factor(a, check_finite=False)
         size = np.abs(a).sum(axis=0).max(initial=0.0)
         rcond, _ = scipy.linalg.lapack.dgecon(self._factors[0], size) if a.size else (1.0, 0)
         if not rcond > 4 * np.finfo(float).eps:
-            raise np.linalg.LinAlgError(SINGULAR)
+            raise DomainError(SINGULAR)
 
     def solve(self, rows: np.ndarray[Any, Any], *, turned: bool) -> np.ndarray[Any, Any]:
         if self._single is not None:
@@ -69,7 +69,7 @@ class Sparse(Systems):
         try:
             self._factors = scipy.sparse.linalg.splu(scipy.sparse.csc_matrix(a))
         except RuntimeError as error:
-            raise np.linalg.LinAlgError(SINGULAR) from error
+            raise DomainError(SINGULAR) from error
 
     def solve(self, rows: np.ndarray[Any, Any], *, turned: bool) -> np.ndarray[Any, Any]:
         found = self._factors.solve(np.ascontiguousarray(rows.T, dtype=float), trans="T" if turned else "N")

@@ -178,3 +178,41 @@ def test_jit_auto_runs_on_values_where_it_cannot_compile():
         ad.prepare_gradient(lambda x: np.frombuffer(x.tobytes())[0], x, backend=auto)
     with pytest.raises(ad.errors.ArgumentError, match="jit is True, False or 'auto'"):
         ad.JAX(jit="always")
+
+
+SHIFTED = {
+    "all": lambda x: np.max(x) + np.log(np.sum(np.exp(x - np.max(x)))),
+    "first": lambda x: (lambda t: t + np.log(np.sum(np.exp(x - t), axis=0)))(np.max(x, axis=0)),
+    "kept": lambda x: (lambda t: t + np.log(np.sum(np.exp(x - t), axis=1, keepdims=True)))(
+        np.max(x, axis=1, keepdims=True)
+    ),
+    "squeezed": lambda x: (lambda t: np.log(np.sum(np.exp(x - t), axis=1)) + t[:, 0])(
+        np.max(x, axis=1, keepdims=True)
+    ),
+    "spread": lambda x: (lambda t: t + np.log(np.sum(np.exp(x - t[:, None]), axis=-1)))(np.max(x, axis=1)),
+    # these are no logarithms of sums of exponentials
+    "across": lambda x: (lambda t: t + np.log(np.sum(np.exp(x - t), axis=1)))(np.max(x, axis=0)),
+    "reversed": lambda x: (lambda t: t[::-1] + np.log(np.sum(np.exp(x - t), axis=0)))(np.max(x, axis=0)),
+    "of another": lambda x: (lambda t: t + np.log(np.sum(np.exp(2 * x - t), axis=0)))(np.max(x, axis=0)),
+    "halved": lambda x: (lambda t: t + np.log(np.sum(np.exp(x - t / 2), axis=0)))(np.max(x, axis=0)),
+}
+
+
+@pytest.mark.parametrize("name", SHIFTED)
+def test_what_a_sum_of_exponentials_is_shifted_by_has_no_derivative(name):
+    x = np.array([[0.3, 2.0, 1.1], [2.5, 0.1, -0.4], [0.7, 0.9, 1.9]])
+    w = np.array([1.0, -2.0, 0.7])
+
+    def f(x):
+        return np.sum(np.reshape(SHIFTED[name](x), -1) * w)
+
+    expected = ad.gradient(f, x, backend="numpy:forward")
+    prepared = ad.prepare_gradient(f, x[::-1].copy(), backend="jax")
+    np.testing.assert_allclose(prepared(x), expected, rtol=1e-12, atol=1e-14)
+    v = np.cos(np.arange(9.0)).reshape(3, 3)
+    second = ad.hvp(f, x, v=v, backend="numpy:forward")
+    np.testing.assert_allclose(ad.hvp(f, x, v=v, backend="jax"), second, rtol=1e-10, atol=1e-13)
+    with jax.enable_x64(True):
+        program = jax.jit(lambda x: ad.gradient(f, x, backend=ad.JAX(jit=False))).lower(x).compile().as_text()
+    shifts = name not in ("across", "reversed", "of another", "halved")
+    assert ("compare" in program) != shifts  # which of the entries is the largest is not asked

@@ -62,6 +62,8 @@ class Adapter(Looping):
     stops = False
     # whether a branch that was not taken spoils derivatives, as zero times infinity (``gates``)
     traps = False
+    # whether what nobody uses, or what is there already, costs nothing where it compiles
+    drops = False
     # what to raise where one of its arrays meets one of another library; None for the usual error
     mixed: type[Exception] | None = None
     # whether it has every type that NumPy's numbers have, extended precision too

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.kinds import summed
+from polyad.engine.core.shifts import SHIFTS, Shift
 from polyad.engine.core.values import CHOICES, PRIMITIVES, Primitive, Tracer, Value, keys_of, shape_of
 
 __all__ = ["FOLLOWED", "Made", "gated", "made"]
@@ -69,7 +70,7 @@ LEDGER = Ledger()
 class Made:
     """How a value was made."""
 
-    __slots__ = ("args", "choices", "depth", "params", "primitive", "serial", "steep")
+    __slots__ = ("args", "choices", "depth", "params", "primitive", "serial", "shift", "steep")
 
     def __init__(
         self,
@@ -78,8 +79,10 @@ class Made:
         params: Any,
         counts: tuple[int, int],
         steep: bool,
+        shift: Shift | None = None,
     ) -> None:
         self.primitive, self.args, self.params = primitive, args, params
+        self.shift = shift
         self.depth, self.choices = counts
         self.steep = steep
         self.serial = next(_serials)
@@ -110,13 +113,14 @@ def made(primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) 
                 steep = not np.isfinite(a).all()
     if primitive.name == "where":
         choices += 1
-    if not (steep or choices) or depth > DEPTH or choices > NESTED:
+    shift = SHIFTS[primitive.name](args, params) if primitive.name in SHIFTS else None
+    if not (steep or choices or shift) or depth > DEPTH or choices > NESTED:
         return None
     if plain:  # it may be made again when these have been written to
         args = tuple([a.copy() if isinstance(a, np.ndarray) else a for a in args])
     if "index" in params:
         params = {**params, "index": _fixed(params["index"])}
-    return Made(primitive, args, params, (depth, choices), steep)
+    return Made(primitive, args, params, (depth, choices), steep, shift)
 
 
 def _fixed(index: Any) -> Any:

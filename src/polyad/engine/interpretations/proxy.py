@@ -15,6 +15,7 @@ import numpy as np
 
 from polyad.engine.core.kinds import DECOMPOSITIONS, hosted
 from polyad.engine.core.refusals import refuse
+from polyad.engine.core.shifts import unshifted
 from polyad.engine.core.values import ALIVE, PRIMITIVES, Binary, Primitive, Tracer, Value, base
 from polyad.engine.interpretations.adapter import Adapter, adapter
 from polyad.engine.interpretations.gates import FOLLOWED, Made, gated, made
@@ -120,8 +121,10 @@ class Proxy(Tracer):
                         several = type(result) is tuple
                         return tuple([self._leave(own, a) for a in result]) if several else result
                     value = Proxy(library, result, self.run)
-                    if remembers and (past or primitive.steep):
-                        value.made = made(primitive, args, params)
+                    if remembers and (past or primitive.steep or primitive.name == "max"):
+                        value.made = how = made(primitive, args, params)
+                        if how is not None and how.shift is not None and how.shift.step == "added":
+                            value = self._unshifted(own, value)
                     if params and primitive.name == "getitem" and type(params["index"]) is int:
                         value.entry = (self.array, params["index"])
                     return value
@@ -129,6 +132,16 @@ class Proxy(Tracer):
         if primitive.name == "getitem" and type(result) is Proxy and type(params["index"]) is int:
             result.entry = (self.array, params["index"])
         return result
+
+    def _unshifted(self, own: Adapter, value: Proxy) -> Proxy:
+        """A logarithm of a sum of exponentials without its derivative by what they are shifted by."""
+        how = value.made
+        if not own.drops or own.has_values(value.array):
+            return value
+        assert how is not None and how.shift is not None
+        value = unshifted(how.shift, lambda v: self._leave(own, own.stop(v.array)))
+        value.made = how
+        return value
 
     def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
         own = adapter(self.library)

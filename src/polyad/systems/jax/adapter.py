@@ -52,6 +52,7 @@ class JAXAdapter(JAXLoops):
     raises = False
     stops = True
     traps = True
+    drops = True
     branch = f"{BRANCH}, or backend={WAY_OUT}"
 
     def main(self) -> Any:

@@ -582,3 +582,45 @@ def test_a_pole_within_a_compiled_loop() -> None:
         found, expected = prepared(x), ad.gradient(f, x)
     np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
     np.testing.assert_allclose(found[[0, 2, 4]], expected[[0, 2, 4]])
+
+
+# -- associative_scan ---------------------------------------------------------------------------------
+
+
+def chained(a: Any, b: Any) -> Any:
+    """Of ``c -> a c + x``, one after the other."""
+    return a[0] * b[0], b[0] * a[1] + b[1]
+
+
+@every
+def test_partial_results_in_few_steps(backend: Any) -> None:
+    def f(x: Any, a: Any) -> Any:
+        return ad.associative_scan(chained, (a * np.ones(N), x))[1]
+
+    near(ad.jacobian(f, XS, A, backend=backend), powers(A), backend)
+    prepared = ad.prepare_gradient(lambda a: np.sum(f(XS, a)), 0.3, backend=backend)
+    near(prepared(A), ad.gradient(lambda a: np.sum(recursion(XS, a)), A), backend)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 8, 13])
+def test_partial_results_of_products_that_do_not_commute(n: int) -> None:
+    matrices = np.random.default_rng(n).normal(size=(n, 2, 2))
+    expected = matrices.copy()
+    for k in range(1, n):
+        expected[k] = expected[k - 1] @ matrices[k]
+    near(ad.associative_scan(np.matmul, matrices), expected, None)
+    expected = matrices.copy()
+    for k in range(n - 2, -1, -1):
+        expected[k] = expected[k + 1] @ matrices[k]
+    near(ad.associative_scan(np.matmul, matrices, reverse=True), expected, None)
+
+
+def test_partial_results_of_arrays_of_jax_and_what_is_refused() -> None:
+    import jax.numpy as jnp
+
+    found = ad.associative_scan(jnp.add, jnp.arange(5.0), reverse=True)
+    near(np.asarray(found), np.array([10.0, 10.0, 9.0, 7.0, 4.0]), None)
+    with pytest.raises(ad.errors.ArgumentError, match=r"elems\[1\] \(3,\)"):
+        ad.associative_scan(chained, (np.ones(4), np.ones(3)))
+    with pytest.raises(ad.errors.OperationNotSupportedError, match="changes its shape in fn"):
+        ad.associative_scan(lambda a, b: np.sum(a + b, axis=0, keepdims=True), np.ones(5))

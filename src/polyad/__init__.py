@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from polyad.combine.second_order import SecondOrder
     from polyad.engine.define import custom_rule, define
     from polyad.engine.implicit.functions import fixed_point, implicit
+    from polyad.engine.loops.associative import associative_scan
     from polyad.engine.loops.cond import cond, switch
     from polyad.engine.loops.scan import fori_loop, scan
     from polyad.engine.loops.while_loop import while_loop
@@ -68,6 +69,7 @@ __all__ = [
     "Static",
     "SymPy",
     "Torch",
+    "associative_scan",
     "backends",
     "cond",
     "custom_rule",
@@ -132,6 +134,7 @@ _NAMES = {
     "combine.second_order": "SecondOrder",
     "engine.define": "custom_rule define",
     "engine.implicit.functions": "fixed_point implicit",
+    "engine.loops.associative": "associative_scan",
     "engine.loops.cond": "cond switch",
     "engine.loops.scan": "fori_loop scan",
     "engine.loops.while_loop": "while_loop",

@@ -18,7 +18,6 @@ import numpy as np
 from polyad.arrays.libraries import is_followed, library_of
 from polyad.arrays.trees import flatten
 from polyad.combine.hosted import converted
-from polyad.engine import lift
 from polyad.errors import UnsupportedOperatorError
 from polyad.systems.base import Backend
 from polyad.systems.contract import Kernel, Leaves, Problem
@@ -153,6 +152,8 @@ class Guest(Backend):
 
 def _is_symbolic(leaf: Any) -> bool:
     """Whether a leaf is in a box of a framework that cannot ask another one while it computes."""
+    from polyad.engine import lift
+
     owner = library_of(leaf)
     array = lift.array_in(leaf) if owner is not None and owner.boxes else None
     inside = None if array is None else library_of(array)
@@ -168,6 +169,8 @@ def _example(leaf: Any) -> Any:
     owner = library_of(leaf)
     if owner is None or not (owner.boxes or owner.is_traced(leaf)):
         return leaf
+    from polyad.engine import lift
+
     found = lift.numbers_in(leaf)
     shape, dtype = tuple(leaf.shape), np.dtype(leaf.dtype)
     if found is None:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import library, library_of
-from polyad.engine import lift, run
 from polyad.errors import FunctionNotSupportedError
 from polyad.systems.base import Backend
 from polyad.systems.contract import Kernel, Leaves, Problem
@@ -52,6 +51,8 @@ def on_arrays(call: Callable[..., Any], target: str | None) -> Callable[..., Any
     """NumPy code that takes and gives groups of leaves, on arrays of a library (None: as it is)."""
     if target is None:
         return call
+    from polyad.engine import lift, run  # not needed before a framework is
+
     into = library(target)
 
     def entered(leaf: Any, level: int) -> Any:

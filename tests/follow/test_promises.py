@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import importlib
 import random
 import signal
 import sys
@@ -11,8 +13,11 @@ import pytest
 
 import polyad as ad
 from polyad.call.function.foreign_traces import AROUND
+from polyad.engine.boxes.box import Box
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.values import ALIVE
+from polyad.engine.follow import packages
+from polyad.engine.follow.counterparts import COUNTERPARTS, Counterpart
 from polyad.engine.follow.reach import _NAMESPACES
 
 X = np.array([0.3, 1.2, 1.7])
@@ -119,3 +124,93 @@ def test_ctrl_c_at_random_times(package):
         signal.signal(signal.SIGALRM, before)
     assert hits > 100
     assert np.array_equal(prepared(X), expected)
+
+
+# -- plain arguments -----------------------------------------------------------------------------------------
+
+DRAWN = np.random.default_rng(3)
+MATRIX = DRAWN.standard_normal((3, 3)) @ np.diag([1.0, 2.0, 3.0])
+GIVEN = [
+    (),
+    (0.7,),
+    (-0.7,),
+    (3,),
+    (2.5, 1.5),
+    (7, 2),
+    ("0.5",),
+    ("x",),
+    (np.float32(0.3),),
+    (1.0 + 2.0j,),
+    ([0.5, 1.5, 2.5],),
+    ([1, 2], float),
+    ((2, 3),),
+    ([0.5, 1.5], [2.5, 3.5]),
+    (np.array([0.5, -1.5, 2.0]),),
+    (np.array([1, 2, 3]), 4),
+    (np.arange(6.0).reshape(2, 3)[:, ::2],),
+    (np.asfortranarray(MATRIX),),
+    (MATRIX @ MATRIX.T,),
+    (MATRIX, MATRIX[0]),
+    ((MATRIX, True), MATRIX[0]),
+    (MATRIX.astype(np.float32), np.float64),
+    (np.array([np.nan, np.inf]),),
+    (np.array([], dtype=float),),
+    (None,),
+    (2, np.array([0.5, 3.0])),
+    (0.5, (int, float)),
+]
+MODULES = "numpy math cmath builtins scipy.linalg scipy.special scipy.integrate scipy.spatial.distance"
+
+
+def everywhere():
+    """All counterparts of what these tests can load."""
+    for name in MODULES.split():
+        importlib.import_module(name)
+    packages.fill()
+    found = [c for c in COUNTERPARTS.values() if isinstance(c, Counterpart)]
+    # SciPy's compiled rotations read beyond the end of arrays of another shape
+    return [c for c in found if type(c.original).__name__ != "cython_function_or_method"]
+
+
+def outcome(f, args, kwargs):
+    try:
+        return True, f(*copy.deepcopy(args), **kwargs)  # some write to what they are given
+    except Exception as error:
+        return False, type(error)
+
+
+def bits(a):
+    """What is to be the same, to the last bit."""
+    if isinstance(a, Box):
+        a = a._value
+    if isinstance(a, np.ndarray) and a.dtype.kind == "O":
+        return np.ndarray, a.dtype, a.shape, a.strides, [bits(v) for v in a.ravel()]
+    if isinstance(a, np.ndarray):
+        return np.ndarray, a.dtype, a.shape, a.strides, a.tobytes()
+    if isinstance(a, np.generic | float | complex):
+        return type(a), np.array(a).tobytes()
+    if isinstance(a, tuple | list):
+        return type(a), [bits(v) for v in a]
+    return type(a), a
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_plain_arguments_give_what_the_original_gives_to_the_last_bit():
+    found = 0
+    for c in everywhere():
+        content = slice(0, 4 if c.original in (np.empty, np.empty_like) else None)
+        for args in GIVEN:
+            for kwargs in ({}, {"dtype": np.float32}, {"copy": True}):
+                worked, value = outcome(c.original, args, kwargs)
+                expected = bits(value)
+                for depth in (0, 1):  # of a thread that follows nothing, and of one that follows
+                    before, FOLLOWING.depth = FOLLOWING.depth, depth
+                    try:
+                        got = outcome(c, args, kwargs)
+                    finally:
+                        FOLLOWING.depth = before
+                    message = f"{c!r} of {args}, {kwargs}"
+                    assert got[0] is worked, message
+                    assert bits(got[1])[content] == expected[content], message
+                found += worked
+    assert found > 1000

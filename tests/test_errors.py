@@ -516,11 +516,13 @@ def test_compiled_solvers_that_are_handed_a_traced_number(
         "linprog": lambda a: optimize.linprog([a, 1.0], A_ub=[[1.0, 1.0]], b_ub=[1.0]).fun,
     }
     with pytest.raises(errors.FunctionNotSupportedError) as caught:
-        ad.derivative(solvers[name], 2.0, backend=backend)
+        ad.derivative(solvers[name], 2.0, backend=backend, follow=False)
     assert "test_errors.py" in str(caught.value)
     if name != "linprog":
         assert "finite" in str(caught.value) or backend in ("casadi", "sympy")
         assert abs(ad.derivative(solvers[name], 2.0, backend="finite") - 2 ** (-2 / 3) / 3) < 1e-4
+    if name == "brentq" and backend not in ("casadi", "sympy"):  # polyad's serves where it is followed
+        assert abs(ad.derivative(solvers[name], 2.0, backend=backend) - 2 ** (-2 / 3) / 3) < 1e-10
     capfd.readouterr()  # minpack prints the traceback that it has swallowed
 
 

@@ -114,6 +114,9 @@ class PreparationMismatchError(PolyadError, ValueError):
 class FunctionNotSupportedError(PolyadError, TypeError):
     """The framework cannot follow the function: the message says where and what to use instead."""
 
+    # whether the derivative may be lost in code that can be followed
+    lost = True
+
 
 class DependenceError(FunctionNotSupportedError):
     """A derivative is zero because the function only looks at its input: by branches, tables, counters."""

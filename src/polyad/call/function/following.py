@@ -16,7 +16,7 @@ from polyad.arrays.libraries import library_of
 from polyad.arrays.types import Leaves
 from polyad.arrays.user_code import raised_at
 from polyad.engine.notices import ELSE
-from polyad.errors import ArgumentError, FunctionNotSupportedError, OperationNotSupportedError, PolyadError
+from polyad.errors import ArgumentError, FunctionNotSupportedError, PolyadError
 from polyad.systems.base import Backend
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Follower:
     def _is_lost(self, error: Exception) -> bool:
         """Whether an error may come of a derivative that would be lost."""
         if isinstance(error, PolyadError):
-            return isinstance(error, OperationNotSupportedError | FunctionNotSupportedError)
+            return isinstance(error, FunctionNotSupportedError) and error.lost
         return True
 
 

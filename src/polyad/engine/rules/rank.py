@@ -28,7 +28,7 @@ def with_regular_root(t: Value, y: Value) -> Value:
     return unless(t, base(y), _check_root, _is_singular_root)
 
 
-def unless(v: Value, of: Value, check: Callable[[Any], None], wrong: Callable[[Value], Value]) -> Value:
+def unless(v: Value, of: Value, check: Callable[[Any], object], wrong: Callable[[Value], Value]) -> Value:
     """A value, refused by a check of another one's numbers, or not a number where that is ``wrong``."""
     if type(of) is not Proxy:
         check(of)

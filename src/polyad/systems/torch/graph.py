@@ -95,6 +95,8 @@ def pull(
 class NotTwice(FunctionNotSupportedError):
     """A backward pass that cannot be differentiated."""
 
+    lost = False
+
 
 def check_twice(g: Leaves, w: Leaves) -> None:
     """Refuse cotangents that should depend on their seed and do not.

@@ -40,7 +40,8 @@ def scalar_cube(t):
 def test_a_ufunc_made_of_a_python_function(table, backend):
     cube = np.frompyfunc(scalar_cube, 1, 1)
     with pytest.raises(FunctionNotSupportedError):  # math.pow would drop the derivative
-        ad.gradient(lambda x: np.sum(cube(x)), X)
+        ad.gradient(lambda x: np.sum(cube(x)), X, follow=False)
+    np.testing.assert_allclose(ad.gradient(lambda x: np.sum(cube(x)), X), 3 * X**2, rtol=1e-14)
     assert ad.define(cube, lambda x: 3 * x**2) is cube
 
     def f(x):

@@ -26,6 +26,7 @@ from polyad.engine.core.values import (
 )
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import settled
+from polyad.engine.user_rules import on_boxes, ruled, unboxed, value_of_rule
 from polyad.errors import ArgumentError
 
 __all__ = ["Defined", "elementwise", "general", "is_ufunc"]
@@ -119,48 +120,6 @@ def _computed(f: Rule, label: str, *, copies: bool) -> Rule:
     return compute
 
 
-def _read_only(a: Value) -> Value:
-    if type(a) is not np.ndarray:
-        return a
-    view = a.view()
-    view.flags.writeable = False
-    return view
-
-
-def _on_boxes(rule: Rule, args: Sequence[Value], params: Any = None, **directions: Any) -> Any:
-    """A rule in NumPy on values: on boxes if any is traced, on plain arrays otherwise."""
-    from polyad.engine.boxes.box import wrap
-
-    flat = [v for many in directions.values() for v in (many if type(many) is tuple else (many,))]
-    enter = wrap if any(isinstance(v, Tracer) for v in (*args, *flat)) else _read_only
-    named = {
-        key: tuple(map(enter, many)) if type(many) is tuple else enter(many)
-        for key, many in directions.items()
-    }
-    return rule(*map(enter, args), **named, **(params or {}))
-
-
-def _value(out: Any, shape: tuple[int, ...], what: str, *, broadcast: bool = False) -> Value:
-    """What a rule returned as a value of that shape."""
-    value = _unboxed(out) if out is not None else None
-    if value is None or not hasattr(value, "shape"):
-        try:
-            value = np.asarray(value, dtype=np.result_type(value, 1.0))[()]
-        except TypeError:
-            raise refuse(f"{what} is {out!r}", "return an array or a number") from None
-    have = shape_of(value)
-    if have == shape or (broadcast and _broadcasts(have, shape)):
-        return value
-    raise refuse(f"{what} has shape {have}", f"it must have shape {shape}")
-
-
-def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
-    try:
-        return np.broadcast_shapes(shape, to) == to
-    except ValueError:
-        return False
-
-
 # -- elementwise functions ----------------------------------------------------------------------------------
 
 
@@ -236,7 +195,7 @@ def _partial(d: Rule, names: tuple[str, ...], table: tuple[str, ...], what: str)
 
     def rule(*values: Value) -> Value:
         shape = np.broadcast_shapes(*map(shape_of, values))
-        return _value(_on_boxes(d, values), shape, what, broadcast=True)
+        return value_of_rule(ruled(d, values), shape, what, broadcast=True)
 
     kind = inspect.Parameter.POSITIONAL_ONLY
     rule.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -263,8 +222,8 @@ def general(f: Any, jvp: Rule | None, vjp: Rule | None, name: str, label: str) -
         """The tangent of the result."""
         if jvp is None:
             return _transposed_vjp(args, v, shape, params)
-        out = _on_boxes(jvp, args, params, v=v if len(args) > 1 else v[0])
-        return _value(out, shape, f"the jvp of {label}")
+        out = ruled(jvp, args, params, v=v if len(args) > 1 else v[0])
+        return value_of_rule(out, shape, f"the jvp of {label}")
 
     def back(args: Sequence[Value], w: Value, params: Any) -> tuple[Value, ...]:
         """The cotangent of every argument, None where there is none."""
@@ -281,7 +240,7 @@ def general(f: Any, jvp: Rule | None, vjp: Rule | None, name: str, label: str) -
             )
         if vjp is None:
             return _transposed_jvp(args, w, params)
-        return _cotangents(_on_boxes(vjp, args, params, w=w), args)
+        return _cotangents(ruled(vjp, args, params, w=w), args)
 
     def _cotangents(out: Any, args: Sequence[Value]) -> tuple[Value, ...]:
         parts = (out,) if len(args) == 1 and not isinstance(out, tuple | list) else out
@@ -293,7 +252,8 @@ def general(f: Any, jvp: Rule | None, vjp: Rule | None, name: str, label: str) -
             )
         what = f"a cotangent from the vjp of {label}"
         return tuple(
-            None if g is None else _value(g, shape_of(a), what) for g, a in zip(parts, args, strict=True)
+            None if g is None else value_of_rule(g, shape_of(a), what)
+            for g, a in zip(parts, args, strict=True)
         )
 
     def _transposed_vjp(args: Sequence[Value], v: Any, shape: tuple[int, ...], params: Any) -> Value:
@@ -304,7 +264,7 @@ def general(f: Any, jvp: Rule | None, vjp: Rule | None, name: str, label: str) -
 
         def pullback(boxes: tuple[Any, ...]) -> Any:
             assert vjp is not None
-            parts = _cotangents(_on_boxes(vjp, args, params, w=run.enter(boxes[0])), args)
+            parts = _cotangents(ruled(vjp, args, params, w=run.enter(boxes[0])), args)
             return tuple(_given(parts[k]) for k in active), ()
 
         recorded = run.record(pullback, (run.leave(_zeros(args, shape)),))
@@ -357,14 +317,8 @@ def general(f: Any, jvp: Rule | None, vjp: Rule | None, name: str, label: str) -
 
     compute = _computed(f, label, copies=not is_ufunc(f))
     primitive = _made(Defined(name, compute, push, (), joint=joint))
-    primitive.source = lambda *args, **params: _unboxed(_on_boxes(f, args, params))
+    primitive.source = lambda *args, **params: unboxed(on_boxes(f, args, params))
     return primitive
-
-
-def _unboxed(out: Any) -> Value:
-    from polyad.engine.boxes.box import unbox
-
-    return unbox(out)
 
 
 def _takes(rule: Rule, word: str) -> bool:

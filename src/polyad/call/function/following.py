@@ -150,7 +150,7 @@ class Follower:
         """Whether an error may come of a derivative that would be lost."""
         if isinstance(error, PolyadError):
             return isinstance(error, FunctionNotSupportedError) and error.lost
-        return True
+        return not hasattr(error, "of_rule")
 
 
 def _plain(leaf: Any) -> Any:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from polyad.engine.loops.scan import fori_loop, scan
     from polyad.engine.loops.while_loop import while_loop
     from polyad.engine.stop import stop_gradient
+    from polyad.linear.gauss_newton import gauss_newton_operator
+    from polyad.linear.hessian import hessian_operator
+    from polyad.linear.jacobian import jacobian_operator
     from polyad.operators.derivative import derivative, prepare_derivative, value_and_derivative
     from polyad.operators.gradient import gradient, prepare_gradient, value_and_gradient
     from polyad.operators.hessian import hessian, prepare_hessian, value_gradient_and_hessian
@@ -78,9 +81,11 @@ __all__ = [
     "errors",
     "fixed_point",
     "fori_loop",
+    "gauss_newton_operator",
     "gradient",
     "gradient_and_hvp",
     "hessian",
+    "hessian_operator",
     "hessian_sparsity",
     "hvp",
     "implicit",
@@ -88,6 +93,7 @@ __all__ = [
     "integrate",
     "interpolate",
     "jacobian",
+    "jacobian_operator",
     "jacobian_sparsity",
     "jvp",
     "linalg",
@@ -139,6 +145,9 @@ _NAMES = {
     "engine.loops.scan": "fori_loop scan",
     "engine.loops.while_loop": "while_loop",
     "engine.stop": "stop_gradient",
+    "linear.gauss_newton": "gauss_newton_operator",
+    "linear.hessian": "hessian_operator",
+    "linear.jacobian": "jacobian_operator",
     "operators.derivative": "derivative prepare_derivative value_and_derivative",
     "operators.gradient": "gradient prepare_gradient value_and_gradient",
     "operators.hessian": "hessian prepare_hessian value_gradient_and_hessian",

@@ -20,7 +20,7 @@ from polyad.operators.docs import document
 from polyad.systems.base import Backend
 from polyad.systems.contract import Kernel, Leaves, Linearized, Problem
 
-__all__ = ["Linearization", "linearize"]
+__all__ = ["Linearization", "kept", "linearize"]
 
 
 class Linearization(Prepared):
@@ -40,7 +40,7 @@ class Linearization(Prepared):
 
     def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
         # the caller may write to their arrays before asking for a product
-        self._examples = tuple(map(_kept, args))
+        self._examples = tuple(map(kept, args))
         before = SEEN.count
         super()._prepare(self._examples, seed)
         problem = self.problem
@@ -147,12 +147,12 @@ class Linearization(Prepared):
         return self._linear.strategy
 
 
-def _kept(argument: Any) -> Any:
+def kept(argument: Any) -> Any:
     """An argument in memory of its own."""
     if isinstance(argument, Static):
         return argument
     if isinstance(argument, Cache):
-        return Cache(_kept(argument.array))
+        return Cache(kept(argument.array))
     leaves, structure = flatten(argument)
     return structure.unflatten(
         [leaf if (owner := library_of(leaf)) is None else owner.own(leaf) for leaf in leaves]

@@ -148,3 +148,24 @@ def test_wide_arrays_do_not_become_numbers_first(monkeypatch):
     for _ in range(20):
         expected, y = expected * (1 + 0.001 * np.cos(y)), y + 0.001 * np.sin(y)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax", "torch", "autograd", "casadi", "sympy", "finite"])
+def test_a_batch_may_have_another_number_of_directions_than_the_example(backend: str) -> None:
+    if backend not in ("numpy", "finite"):
+        pytest.importorskip(backend)
+    f = lambda x: np.stack([x[0] * x[1], np.sin(x[2]), x[1] ** 2, x[0] + 3.0 * x[2]])  # noqa: E731
+    g = lambda x: np.sum(x**3) + x[0] * x[1] * x[2]  # noqa: E731
+    a, b, c = x = np.array([0.3, -0.7, 1.1])
+    J = np.array([[b, a, 0], [0, 0, np.cos(c)], [0, 2 * b, 0], [1, 0, 3]])
+    H = np.diag(6 * x) + np.array([[0, c, b], [c, 0, a], [b, a, 0]])
+    for prepare, h, name, n, expected in (
+        (ad.prepare_jvp, f, "v", 3, J.T),
+        (ad.prepare_vjp, f, "w", 4, J),
+        (ad.prepare_hvp, g, "v", 3, H),
+    ):
+        p = prepare(h, x, **{name: np.eye(n)[:2]}, batched=True, backend=backend)
+        for k in (n, 1, 2):
+            for found in (p(x, **{name: np.eye(n)[:k]}), p.value_and(x, **{name: np.eye(n)[:k]})[-1]):
+                assert found.shape == expected[:k].shape
+                np.testing.assert_allclose(found, expected[:k], rtol=1e-5, atol=1e-5)

@@ -24,7 +24,7 @@ class HessianOperator(LazyOperator):
     def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], **options: Any) -> None:
         super().__init__(f, args, options)
         self._single = PreparedHVP(f, self._args, **options)
-        self._batched: dict[int, PreparedHVP] = {}
+        self._batched: PreparedHVP | None = None
         self._sparse: Any = None
         n = size(self._x_shape)
         self.shape, self.dtype = (n, n), np.dtype(self._spec.dtype)
@@ -58,12 +58,11 @@ class HessianOperator(LazyOperator):
     def _apply(self, v: Any, *, adjoint: bool, batched: bool) -> Any:
         v, n = shaped(v, self._x_shape, batched=batched), self.shape[0]
         if not batched:
-            return self._single(*self._args, v=v).reshape((n,))
-        k = v.shape[0]  # a program is compiled for one number of directions
-        if k not in self._batched:
+            return shaped(self._single(*self._args, v=v), (n,), batched=False)
+        if self._batched is None:
             options = {**self._options, "backend": self.backend}
-            self._batched[k] = PreparedHVP(self._f, self._args, seed=v, batched=True, **options)
-        return self._batched[k](*self._args, v=v).reshape((k, n))
+            self._batched = PreparedHVP(self._f, self._args, seed=v, batched=True, **options)
+        return shaped(self._batched(*self._args, v=v), (n,), batched=True)
 
     def _jacobian(self) -> Any:
         if self._sparse is None:

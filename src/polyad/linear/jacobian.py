@@ -36,7 +36,7 @@ class JacobianOperator(LazyOperator):
         self._y = y
         self.shape = size(self._y_shape), size(self._x_shape)
         self.dtype = np.dtype(np.result_type(self._spec.dtype, spec.dtype))
-        self._prepared: dict[tuple[str, int], Any] = {}
+        self._prepared: dict[tuple[str, bool], Any] = {}
         self._sparse: Any = None
 
     @property
@@ -94,18 +94,16 @@ class JacobianOperator(LazyOperator):
             found = product(v, batched=batched)
         else:
             found = self._called(v, "w" if adjoint else "v", batched)
-        return found.reshape((found.shape[0], size(out)) if batched else (size(out),))
+        return shaped(found, (size(out),), batched=batched)
 
     def _called(self, v: Any, name: str, batched: bool) -> Any:
         """A product by a prepared operator, which is made at the first."""
-        # a program is compiled for one number of directions
-        key = name, v.shape[0] if batched else 0
-        prepared = self._prepared.get(key)
+        prepared = self._prepared.get((name, batched))
         if prepared is None:
             kind = PreparedJVP if name == "v" else PreparedVJP
             options = {**self._options, "backend": self.backend}
             prepared = kind(self._f, self._args, seed=v, batched=batched, **options)
-            self._prepared[key] = prepared
+            self._prepared[name, batched] = prepared
         return prepared(*self._args, **{name: v})
 
     def _jacobian(self) -> Any:

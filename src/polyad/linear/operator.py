@@ -315,8 +315,9 @@ def size(shape: tuple[int, ...]) -> int:
 
 
 def shaped(v: Any, shape: tuple[int, ...], *, batched: bool) -> Any:
-    """A flat direction, or rows of them, in the shape that the function knows."""
-    return v.reshape((v.shape[0], *shape) if batched else shape)
+    """An array, or rows of them, in another shape: of the function's argument or output, or flat."""
+    target = (v.shape[0], *shape) if batched else shape
+    return v if tuple(v.shape) == target else v.reshape(target)  # which is an operation of its own in JAX
 
 
 def only_leaf(value: Any, name: str) -> Any:

@@ -32,7 +32,16 @@ from polyad.systems.contract import (
     strategy_of,
 )
 from polyad.systems.derive import operators
-from polyad.systems.jax.finish import STRAYS, WAY_OUT, completed, eagerly, is_exclusive, traceable, widened
+from polyad.systems.jax.finish import (
+    STRAYS,
+    WAY_OUT,
+    as_traced,
+    completed,
+    eagerly,
+    is_exclusive,
+    traceable,
+    widened,
+)
 from polyad.systems.jax.precision import is_wide, precision
 from polyad.systems.jax.spread import checked, each
 
@@ -252,7 +261,6 @@ class JAX(Backend):
         self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
     ) -> Executable:
         import jax
-        import jax.extend
 
         examples = (problem.x, problem.c, *seeds)
         given = [leaf for leaves in examples for leaf in leaves]
@@ -275,7 +283,7 @@ class JAX(Backend):
             return eagerly(kernel, problem, wide, f"{words}, not compiled")
         tree = jax.tree_util.tree_structure(shape)
         count = len(shape[0])
-        run = jax.extend.core.jaxpr_as_fun(closed)
+        run = as_traced(closed, traceable(kernel, kept), jax.tree_util.tree_structure(examples))
 
         def full(*args: Leaves) -> Any:
             return jax.tree_util.tree_unflatten(tree, run(*jax.tree_util.tree_leaves(args)))

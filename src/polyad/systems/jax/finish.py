@@ -10,7 +10,7 @@ import numpy as np
 from polyad.arrays.libraries import is_leaf
 from polyad.systems.contract import Bare, Call, Executable, Leaves, Problem
 
-__all__ = ["STRAYS", "WAY_OUT", "completed", "eagerly", "is_exclusive", "traceable", "widened"]
+__all__ = ["STRAYS", "WAY_OUT", "as_traced", "completed", "eagerly", "is_exclusive", "traceable", "widened"]
 
 # for code that branches on values
 WAY_OUT = "polyad.JAX(jit=False), or polyad.JAX(jit='auto'), which compiles what can be compiled"
@@ -24,6 +24,26 @@ def traceable(kernel: Call, kept: dict[int, Any]) -> Call:
         aux = outcome[2]
         kept.update((k, leaf) for k, leaf in enumerate(aux) if not is_leaf(leaf))
         return (*outcome[:2], tuple(leaf for leaf in aux if is_leaf(leaf)), *outcome[3:])
+
+    return run
+
+
+def as_traced(closed: Any, kernel: Call, structure: Any) -> Bare:
+    """A traced kernel on the leaves of its arguments, to be compiled.
+
+    A jaxpr holds the shapes that it was traced with and does not look at those it gets. Those of arguments
+    are checked before; of directions there may be another number, for which the kernel is traced again.
+    """
+    import jax
+    import jax.extend
+
+    replay = jax.extend.core.jaxpr_as_fun(closed)
+    shapes = [tuple(aval.shape) for aval in closed.in_avals]
+
+    def run(*leaves: Any) -> Any:
+        if [np.shape(leaf) for leaf in leaves] == shapes:
+            return replay(*leaves)
+        return jax.tree_util.tree_leaves(kernel(*jax.tree_util.tree_unflatten(structure, leaves)))
 
     return run
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from polyad.linear.hessian import hessian_operator
     from polyad.linear.jacobian import jacobian_operator
     from polyad.operators.derivative import derivative, prepare_derivative, value_and_derivative
+    from polyad.operators.differentiate_with import differentiate_with
     from polyad.operators.gradient import gradient, prepare_gradient, value_and_gradient
     from polyad.operators.hessian import hessian, prepare_hessian, value_gradient_and_hessian
     from polyad.operators.hessian_sparsity import hessian_sparsity
@@ -78,6 +79,7 @@ __all__ = [
     "custom_rule",
     "define",
     "derivative",
+    "differentiate_with",
     "errors",
     "fixed_point",
     "fori_loop",
@@ -149,6 +151,7 @@ _NAMES = {
     "linear.hessian": "hessian_operator",
     "linear.jacobian": "jacobian_operator",
     "operators.derivative": "derivative prepare_derivative value_and_derivative",
+    "operators.differentiate_with": "differentiate_with",
     "operators.gradient": "gradient prepare_gradient value_and_gradient",
     "operators.hessian": "hessian prepare_hessian value_gradient_and_hessian",
     "operators.hessian_sparsity": "hessian_sparsity",

@@ -91,6 +91,8 @@ class Library:
         Whether only polyad itself makes its arrays, so that nobody needs to name it.
     symbolic : bool
         Whether its arrays are met in boxes only, so that functions for them are written in NumPy.
+    stages : bool
+        Whether what it computes with plain numbers while it traces is part of that trace.
     immutable : bool
         Whether nobody can write to an array.
     counts : bool
@@ -119,6 +121,7 @@ class Library:
     boxes: bool = False
     hidden: bool = False
     symbolic: bool = False
+    stages: bool = False
     immutable: bool = False
     counts: bool = False
     clamps: bool = False

@@ -161,7 +161,14 @@ class _Level:
             leaves.append(source.from_numpy(part))
             start += spec.size
         flat = [np.ravel(source.to_numpy(leaf)) for leaf in self._finished(tuple(leaves), ())]
-        return np.concatenate(flat).astype(self.dtype, copy=False)
+        row = np.concatenate(flat).astype(self.dtype, copy=False)
+        if row.size != self.delegate.sizes[1]:
+            raise FunctionNotSupportedError(
+                f"the result of {self._problem.label} has {row.size} entries, and at the example had "
+                f"{self.delegate.sizes[1]}: another framework has to know its form before it asks "
+                f"{self._backend!r}, so let it depend on shapes only"
+            )
+        return row
 
     def _derived(self, back: bool) -> Delegate:
         """The pushforward, or the pullback, as a function of the point and the direction."""

@@ -25,6 +25,7 @@ class JAXLibrary(Library):
     backends = ("jax",)
     immutable = True
     clamps = True
+    stages = True
     sparse_kinds = ("bcoo",)
     takes_numpy = True  # compiled functions take it faster than any conversion would make it JAX's
 

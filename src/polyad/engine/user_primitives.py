@@ -103,10 +103,12 @@ def _computed(f: Rule, label: str, *, copies: bool) -> Rule:
         given = [a.copy() if copies and isinstance(a, np.ndarray) else a for a in args]
         out = f(*given, **params)
         if hasattr(out, "_value") or (hasattr(out, "dtype") and not isinstance(out, np.ndarray | np.generic)):
-            raise refuse(
+            error = refuse(
                 f"{label} takes a value from around itself that is differentiated, or traced",
                 "pass it as an argument, and give its derivative in the rules",
             )
+            error.lost = False  # following the function would not change that
+            raise error
         if isinstance(out, tuple | list | dict) or out is None:
             raise refuse(
                 f"{label} returned a {type(out).__name__}",

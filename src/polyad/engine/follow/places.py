@@ -244,8 +244,11 @@ def _codes(names: dict[str, Any]) -> Iterator[types.CodeType]:
             todo.append(value.__func__)
         elif isinstance(value, property):
             todo.extend((value.fget, value.fset))
-        elif hasattr(value, "py_func"):
-            todo.append(value.py_func)
+        else:
+            try:
+                todo.append(value.py_func)
+            except Exception:  # some objects answer a name that they lack with an error of their own
+                continue
 
 
 def _uses(names: dict[str, Any]) -> tuple[set[str], set[str]]:

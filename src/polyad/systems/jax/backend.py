@@ -336,6 +336,8 @@ class JAX(Backend):
                 "a Python branch depends on the value of a traced array: use xp.where (xp.maximum and "
                 f"xp.minimum for max and min), or backend={WAY_OUT}"
             )
+        if isinstance(error, errors.UnexpectedTracerError):
+            return None  # the library says what to do with a leak
         if isinstance(error, TypeError) and "tracer" in f"{type(error).__name__} {error}".lower():
             return "a Python number was asked of a traced array: keep to array operations"
         if isinstance(error, NotImplementedError) and "ifferentiation rule" in str(error):

@@ -14,25 +14,30 @@ X = np.array([3.0, 1.0, 2.0])
 
 # -- functions that write --------------------------------------------------------------------------
 
+# what is written, and the rows of the Jacobian that the written entries take
 PLAIN = {
-    "put": lambda y, x: np.put(y, [0], x[:1]),
-    "put_along_axis": lambda y, x: np.put_along_axis(y, np.array([0]), x[:1], 0),
-    "place": lambda y, x: np.place(y, [True, False, True], x),
-    "putmask": lambda y, x: np.putmask(y, [True, False, True], x),
-    "fill_diagonal": lambda y, x: np.fill_diagonal(np.outer(y, y), x),
-    "copyto": lambda y, x: np.copyto(y, x),
+    "put": (lambda y, x: np.put(y, [0], x[:1]), [0, None, None]),
+    "put_along_axis": (lambda y, x: np.put_along_axis(y, np.array([0]), x[:1], 0), [0, None, None]),
+    "place": (lambda y, x: np.place(y, [True, False, True], x), [0, None, 1]),
+    "putmask": (lambda y, x: np.putmask(y, [True, False, True], x), [0, None, 2]),
+    "fill_diagonal": (lambda y, x: np.fill_diagonal(np.outer(y, y), x), [None] * 3),
+    "copyto": (lambda y, x: np.copyto(y, x), [0, 1, 2]),
 }
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_writing_into_a_plain_array_is_refused(name):
+def test_writing_into_a_plain_array_is_followed_or_refused(name):
+    write, entries = PLAIN[name]
+
     def f(x):
         y = np.zeros(3)
-        PLAIN[name](y, x)
+        write(y, x)
         return y
 
+    expected = [np.eye(X.size)[k] if k is not None else np.zeros(X.size) for k in entries]
+    np.testing.assert_array_equal(ad.jacobian(f, X, backend="numpy"), expected)
     with pytest.raises(FunctionNotSupportedError, match=r"drop (its|the) derivative.*np\.zeros_like"):
-        ad.jacobian(f, X, backend="numpy")
+        ad.jacobian(f, X, backend="numpy", follow=False)
 
 
 def test_methods_that_write():

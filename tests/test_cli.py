@@ -87,8 +87,7 @@ def hangs(x):
     threading.Event().wait()
 
 def asks_first(x):
-    if type(x) is not np.ndarray:
-        raise TypeError("never with boxes")
+    memoryview(x)  # never of a box
     return (x**2).sum()
 """
 
@@ -341,7 +340,8 @@ def test_check(here, capsys):
     assert check("wrong_backwards") == 1
     assert "autograd: WRONG\n" in capsys.readouterr().out
     assert check("asks_first") == 1
-    assert capsys.readouterr().out.endswith("\nautograd: no result: TypeError: never with boxes\n")
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("autograd: no result: ") and "memoryview" in last
     assert check("text") == 2
     assert capsys.readouterr().err.startswith("polyad: text: the function returned a str")
     with pytest.raises(SystemExit):

@@ -267,9 +267,24 @@ def test_compositions_at_edges(name):
             np.testing.assert_allclose(found, f(*operands), rtol=4e-15, atol=2e-16, err_msg=str(operands))
 
 
+GAMMAS = {
+    "gamma": mp.gamma,
+    "gammaln": lambda x: mp.log(abs(mp.gamma(x))),
+    "digamma": mp.digamma,
+}
+
+
+@pytest.mark.parametrize("name", GAMMAS)
+def test_the_gamma_function_and_its_logarithm(name):
+    for x in (1e-8, 1e-3, 0.3, 0.5, 1.0, 1.4616, 1.5, 2.0, 3.7, 9.5, 50.3, 170.2, -0.3, -1.5, -3.3):
+        with np.errstate(all="ignore"):
+            found = DECOMPOSITIONS[name](np.float64(x))
+        np.testing.assert_allclose(found, float(GAMMAS[name](mp.mpf(x))), rtol=1e-13, atol=1e-15)
+
+
 def test_every_composition_is_tested():
     polynomials = {name for name in DECOMPOSITIONS if name.startswith("eval_")}
-    assert {*EDGES, "radian"} == DECOMPOSITIONS.keys() - polynomials
+    assert {*EDGES, *GAMMAS, "radian"} == DECOMPOSITIONS.keys() - polynomials
     for name in polynomials:
         rest = {"eval_jacobi": (0.5, 1.5), "eval_genlaguerre": (0.5,), "eval_gegenbauer": (0.7,)}.get(
             name, ()

@@ -191,6 +191,8 @@ def bits(a):
         return type(a), np.array(a).tobytes()
     if isinstance(a, tuple | list):
         return type(a), [bits(v) for v in a]
+    if hasattr(a, "x") and hasattr(a, "c"):  # a spline: its nodes and coefficients
+        return type(a), bits(a.x), bits(a.c)
     return type(a), a
 
 

@@ -159,6 +159,11 @@ class FlatFunction:
         return self._mentions.numbers
 
     @property
+    def is_native(self) -> bool:
+        """Whether the user's function is one for the framework's arrays, to which boxes are nothing."""
+        return self._lifting is not None and self._lifting.is_native
+
+    @property
     def asks_for_types(self) -> bool:
         """Whether the user's code asks of what type things are (``call.asks``)."""
         if self._lifting is not None and self._lifting.lifted is False and self._lifting.is_named:

@@ -85,6 +85,8 @@ class Follower:
         """Whether a run that failed may be made again, followed, or farther than before."""
         if self._is_forbidden or not self._is_lost(error) or self._tries > MOST:
             return False
+        if flat.is_native and not self.forced:
+            return False
         self._tries += 1
         if self._reach is None:
             self._original = error

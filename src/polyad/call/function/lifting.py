@@ -177,6 +177,12 @@ class Lifting:
         return self._mentions.library(self._library)
 
     @property
+    def is_native(self) -> bool:
+        """Whether the function is an object of the framework, or speaks of it and not of NumPy."""
+        said = self._mentions
+        return said.is_object_of(self._library) or (self.is_named and not said.numpy)
+
+    @property
     def may_look(self) -> bool:
         """Whether code that runs natively, and speaks of no framework, may branch on values in loops."""
         return self.lifted is False and self._mentions.compares_in_loops(self._library)

@@ -68,6 +68,10 @@ class Mentions:
         """Whether the code speaks of an array library, or is written for any."""
         return _is_named(name, self.names) or not GENERIC.isdisjoint(self.names)
 
+    def is_object_of(self, name: str | None) -> bool:
+        """Whether the function is an object of an array library's: of ``jax.custom_vjp``, say."""
+        return _is_named(name, frozenset(packages_of(self.f)))
+
     @property
     def nothing(self) -> bool:
         """Whether no package is spoken of."""

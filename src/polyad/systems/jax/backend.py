@@ -338,8 +338,6 @@ class JAX(Backend):
             )
         if isinstance(error, errors.UnexpectedTracerError):
             return None  # the library says what to do with a leak
-        if isinstance(error, TypeError) and "tracer" in f"{type(error).__name__} {error}".lower():
-            return "a Python number was asked of a traced array: keep to array operations"
         if isinstance(error, NotImplementedError) and "ifferentiation rule" in str(error):
             return f"JAX has no derivative of this order ({error}): use backend='finite'"
         if isinstance(error, ValueError) and "lax.while_loop" in str(error):
@@ -349,6 +347,8 @@ class JAX(Backend):
             )
         if isinstance(error, TypeError) and "custom_vjp" in str(error):
             return "the function has a custom_vjp, which knows no forward mode: use 'jax:reverse'"
+        if isinstance(error, TypeError) and "tracer" in f"{type(error).__name__} {error}".lower():
+            return "a Python number was asked of a traced array: keep to array operations"
         return None
 
 

@@ -82,7 +82,10 @@ class Route:
             if event == "call":
                 code = frame.f_code
                 if id(code) not in codes:
-                    codes[id(code)] = code, frame.f_globals
+                    held = (code.co_freevars or code.co_argcount) and any(
+                        map(_is_replaced, frame.f_locals.values())
+                    )
+                    codes[id(code)] = code, frame.f_globals, bool(held)
                     globals_[id(frame.f_globals)] = frame.f_globals
 
         before = sys.getprofile()
@@ -93,7 +96,9 @@ class Route:
             sys.setprofile(before)
             self._add(globals_.values(), codes.values())
 
-    def _add(self, found: Iterable[dict[str, Any]], codes: Iterable[tuple[types.CodeType, Any]]) -> None:
+    def _add(
+        self, found: Iterable[dict[str, Any]], codes: Iterable[tuple[types.CodeType, Any, bool]]
+    ) -> None:
         packages.fill()
         places, names = list(self.places), list(self.packages)
         todo = list(found)
@@ -118,8 +123,8 @@ class Route:
             for value in list(space.values()):  # compiled functions are run as Python code when followed
                 if (found := packages.compiled(value)) is not None:
                     todo.append(found.own.__globals__)
-        fresh = []
-        for code, space in codes:
+        fresh, holding = [], []
+        for code, space, held in codes:
             if id(code) in self._known:
                 continue
             self._known.add(id(code))
@@ -127,7 +132,9 @@ class Route:
             if _NAMESPACES.get(id(space)) in places:
                 self._codes.setdefault(code.co_filename, []).append(code)
                 fresh.append(code)
-        places.extend(self._of_functions([c for c in fresh if c.co_freevars or c.co_argcount]))
+                if held:
+                    holding.append(code)
+        places.extend(self._of_functions(holding))
         self.places, self.packages = tuple(places), tuple(names)
         self._rewrite([c for c in fresh if c.co_filename in self._rewritten or loses_silently(c)])
 
@@ -151,7 +158,8 @@ class Route:
     def _of_functions(self, codes: list[types.CodeType]) -> Iterable[Holder]:
         if not codes:
             return
-        for f in gc.get_referrers(*codes):  # all at once, because it looks at every object that there is
+        # it looks at every object that there is: all at once, and only where such a variable was seen
+        for f in gc.get_referrers(*codes):
             if not isinstance(f, types.FunctionType):
                 continue
             for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):

@@ -142,7 +142,9 @@ def jacobian_operator(
     keep : bool, default True
         Whether the function is linearized at the point (``polyad.linearize``): one run there, which all
         products share, and another run with each ``update``. False prepares the products at their first use,
-        a compiled program under JAX: every product evaluates the function, and ``update`` costs nothing.
+        a compiled program under JAX: every product evaluates the function, and ``update`` costs nothing. JAX
+        traces the function again where it is linearized, which takes milliseconds: there False suits a loop
+        of updates.
 
     Returns
     -------

@@ -176,7 +176,8 @@ def test_a_number_found_by_looking_beside_a_derivative(case: str, backend: Any) 
         lambda: ad.value_gradient_and_hessian(f, x, backend=backend),
         lambda: ad.hvp(f, x, v=x, backend=backend),
     ]
-    for call in calls:
+    # JAX compiles each operation of each call, for seconds
+    for call in calls[: 2 if backend == "jax" else None]:
         with pytest.raises(FunctionNotSupportedError, match=MISSED):
             call()
 

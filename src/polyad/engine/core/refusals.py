@@ -53,7 +53,7 @@ def refuse(operation: str, remedy: str, frame: Any = None) -> OperationNotSuppor
     called = _called(sys._getframe(1) if frame is None else frame)
     if called:
         name, remedy = called
-        if "finite" not in remedy:
+        if "backend=" not in remedy:
             remedy += ", or backend='finite'"
         operation = f"{name} turns x into a plain array, which would drop its derivative"
     elif (package := _asking(sys._getframe(1) if frame is None else frame)) is not None:

@@ -7,6 +7,7 @@ numbers to see which modules it reaches, and then again with counterparts in the
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from polyad.arrays.libraries import library_of
 from polyad.arrays.types import Leaves
-from polyad.arrays.user_code import raised_at
+from polyad.arrays.user_code import raised_at, steps
 from polyad.engine.notices import ELSE
 from polyad.errors import ArgumentError, FunctionNotSupportedError, PolyadError
 from polyad.systems.base import Backend
@@ -136,6 +137,8 @@ class Follower:
         """The public error for one that a followed function raises of boxes only; None for its own."""
         if not self._runs or isinstance(error, PolyadError) or not self._preparing:
             return None
+        if not _passes(error, f):
+            return None  # a fault of polyad's, or of a framework's
         line, name = raised_at(error), getattr(f, "__qualname__", type(f).__name__)
         return FunctionNotSupportedError(
             f"{self._backend!r} cannot follow {name}{f' at {line}' if line else ''}: "
@@ -153,6 +156,16 @@ class Follower:
         if isinstance(error, PolyadError):
             return isinstance(error, FunctionNotSupportedError) and error.lost
         return not hasattr(error, "of_rule")
+
+
+def _passes(error: Exception, f: Callable[..., Any]) -> bool:
+    """Whether an error was raised while a function ran, as far as its code is known."""
+    f = inspect.unwrap(f)
+    code = getattr(getattr(f, "__func__", f), "__code__", None)
+    if code is None:
+        return True
+    ran = [step.tb_frame.f_code for step in steps(error)]  # code that is rewritten is another object
+    return any(c.co_filename == code.co_filename and c.co_name == code.co_name for c in ran)
 
 
 def _plain(leaf: Any) -> Any:

@@ -194,7 +194,9 @@ def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
         return
     seen.add(id(f))
     telling, names = _said(f.__code__)
-    yield from telling
+    # polyad's own loops and questions are none of the caller's
+    own = (f.__module__ or "").partition(".")[0] == "polyad"
+    yield from telling - {LOOP, ASKS} if own else telling
     for name in names:
         yield from _packages(f.__globals__.get(name), depth, seen)
     for cell in f.__closure__ or ():

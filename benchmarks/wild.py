@@ -8,6 +8,7 @@ A job of its own: no test needs the packages, and CI does not run it. Each packa
 each function under each backend: prepared at one point, called there and at a second one, and compared with
 central differences extrapolated by Ridders' method (Numerical Recipes, section 5.7). An outcome is "right",
 "refused" (an error of polyad's), "unclear" (another error), "hang" (over 60 s) or "WRONG".
+The functions are those of ``wild_cases.py``, or of another file of its form: ``--cases FILE``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import datetime
 import importlib.metadata
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -30,9 +32,11 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from wild_cases import CASES, PACKAGES
 
 HERE = Path(__file__).resolve().parent
+# name of a function -> its package, its builder; and the packages to install (``chosen``)
+CASES: dict[str, tuple[str, Callable[[], tuple[Callable[..., Any], list[float]]]]] = {}
+PACKAGES: list[str] = []
 BACKENDS = ["numpy", "compile", "jax", "jax_nojit", "torch", "autograd", "casadi", "sympy"]
 TITLES = {"numpy": "`NumPy()`", "compile": "compiled", "jax": "JAX", "jax_nojit": "JAX, `jit=False`"}
 TITLES.update(torch="torch", autograd="autograd", casadi="CasADi", sympy="SymPy")
@@ -129,13 +133,20 @@ def measured(name: str, backends: list[str]) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def run(out: Path, packages: list[str], backends: list[str]) -> None:
+def chosen(path: Path) -> None:
+    """Take the functions and packages of a file."""
+    space = runpy.run_path(str(path))
+    CASES.update(space["CASES"])
+    PACKAGES.extend(space["PACKAGES"])
+
+
+def run(out: Path, packages: list[str], backends: list[str], cases: Path) -> None:
     """One process for each package."""
     for package in dict.fromkeys(p for p, _ in CASES.values()):
         if not packages or package in packages:
             start = time.perf_counter()
             command = [sys.executable, "-W", "ignore", __file__, "_package", str(out), package]
-            subprocess.run([*command, "--backends", *backends], check=False)
+            subprocess.run([*command, "--cases", str(cases), "--backends", *backends], check=False)
             print(package, f"{time.perf_counter() - start:.0f} s", flush=True)
 
 
@@ -208,11 +219,13 @@ def main() -> None:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--backends", nargs="+", default=BACKENDS)
     parser.add_argument("--page", type=Path, help="the page whose table is replaced")
+    parser.add_argument("--cases", type=Path, default=HERE / "wild_cases.py", help="the file of functions")
     given = parser.parse_args()
+    chosen(given.cases)
     if given.command == "install":
         install(given.path)
     elif given.command == "run":
-        run(given.path, given.names, given.backends)
+        run(given.path, given.names, given.backends, given.cases)
     elif given.command == "_package":
         run_package(given.path, given.names[0], given.backends)
     else:

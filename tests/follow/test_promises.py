@@ -191,8 +191,10 @@ def bits(a):
         return type(a), np.array(a).tobytes()
     if isinstance(a, tuple | list):
         return type(a), [bits(v) for v in a]
-    if hasattr(a, "x") and hasattr(a, "c"):  # a spline: its nodes and coefficients
-        return type(a), bits(a.x), bits(a.c)
+    if type(a).__module__.startswith("scipy.interpolate"):  # its nodes, values and coefficients
+        names = [name for name in ("x", "y", "c", "k") if hasattr(a, name)]
+        assert names or hasattr(a, "values"), a
+        return type(a), [bits(getattr(a, name)) for name in (*names, "values") if hasattr(a, name)]
     return type(a), a
 
 

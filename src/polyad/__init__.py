@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from polyad import errors, integrate, interpolate, linalg, optimize, sparse, special, stats
+    from polyad import errors, integrate, interpolate, linalg, optimize, solvers, sparse, special, stats
     from polyad.arrays.namespace import namespace
     from polyad.call.function.inplace import inplace
     from polyad.call.inputs.arguments import Static
@@ -113,6 +113,7 @@ __all__ = [
     "prepare_vjp",
     "scan",
     "second_derivative",
+    "solvers",
     "sparse",
     "special",
     "stats",
@@ -177,7 +178,7 @@ _NAMES = {
 }
 _HOMES = {name: f"polyad.{module}" for module, names in _NAMES.items() for name in names.split()}
 _MODULES = frozenset(
-    {"errors", "integrate", "interpolate", "linalg", "optimize", "sparse", "special", "stats"}
+    {"errors", "integrate", "interpolate", "linalg", "optimize", "solvers", "sparse", "special", "stats"}
 )
 
 

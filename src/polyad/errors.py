@@ -8,6 +8,7 @@ and the remedy.
 from __future__ import annotations
 
 import pickle
+from typing import TypeVar
 
 __all__ = [
     "ArgumentError",
@@ -46,6 +47,25 @@ KEPT = (
     "is finished: keep polyad.stop_gradient(x) instead of x, return it with has_aux=True, or make anew the "
     "object that keeps it"
 )
+
+
+# What may be tried after an error of the function: a run on the arrays of the framework (or of polyad, where
+# it was on those), and one with the names replaced by which a derivative is lost.
+ON_OTHER_ARRAYS = "on other arrays"
+FOLLOWED = "followed"
+
+_E = TypeVar("_E", bound=BaseException)
+
+
+def rule_out(error: _E, way: str) -> _E:
+    """Mark an error: running the function in this way would not be right, though it may give a number."""
+    error.ruled_out = (*getattr(error, "ruled_out", ()), way)  # type: ignore[attr-defined]
+    return error
+
+
+def is_ruled_out(error: BaseException, way: str) -> bool:
+    """Whether an error says that running the function in this way would not be right."""
+    return way in getattr(error, "ruled_out", ())
 
 
 def how_to_install(extra: str) -> str:
@@ -114,9 +134,6 @@ class PreparationMismatchError(PolyadError, ValueError):
 class FunctionNotSupportedError(PolyadError, TypeError):
     """The framework cannot follow the function: the message says where and what to use instead."""
 
-    # whether the derivative may be lost in code that can be followed
-    lost = True
-
 
 class DependenceError(FunctionNotSupportedError):
     """A derivative is zero because the function only looks at its input: by branches, tables, counters."""
@@ -128,9 +145,6 @@ class NotPicklableError(PolyadError, pickle.PicklingError):
 
 class OperationNotSupportedError(FunctionNotSupportedError):
     """polyad's engine cannot follow an operation; the message names it, its line and the remedy."""
-
-    # whether no other way of running the function could be right, though it might give a number
-    decisive = False
 
 
 class DegenerateError(OperationNotSupportedError):

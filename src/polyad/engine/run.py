@@ -30,7 +30,7 @@ from polyad.engine.numbers.python import TOLD, as_python
 from polyad.engine.numbers.tangents import PROGRAMS
 from polyad.engine.rules.degenerate import contracted
 from polyad.engine.rules.structure import broadcast_to, getitem, reshape
-from polyad.errors import DegenerateError, OperationNotSupportedError
+from polyad.errors import ON_OTHER_ARRAYS, DegenerateError, OperationNotSupportedError, rule_out
 
 __all__ = [
     "TOLD",
@@ -133,8 +133,8 @@ def called(f: Function, boxes: tuple[Any, ...], *constants: Any) -> tuple[Sequen
                 "loop over x.ravel(), or over np.ndindex(x.shape)",
                 innermost(error),
             )
-            refusal.decisive = True  # it gives numbers where a framework only evaluates, and then fails
-            raise refusal from None
+            # it gives numbers where a framework only evaluates, and then fails
+            raise rule_out(refusal, ON_OTHER_ARRAYS) from None
         if str(error).startswith("descriptor '") and "'numpy.ndarray'" in str(error):
             called = str(error).split("'")[1]
             raise refuse(

@@ -27,7 +27,7 @@ from polyad.engine.core.values import (
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import settled
 from polyad.engine.user_rules import on_boxes, ruled, unboxed, value_of_rule
-from polyad.errors import ArgumentError
+from polyad.errors import FOLLOWED, ArgumentError, rule_out
 
 __all__ = ["Defined", "elementwise", "general", "is_ufunc"]
 
@@ -107,8 +107,7 @@ def _computed(f: Rule, label: str, *, copies: bool) -> Rule:
                 f"{label} takes a value from around itself that is differentiated, or traced",
                 "pass it as an argument, and give its derivative in the rules",
             )
-            error.lost = False  # following the function would not change that
-            raise error
+            raise rule_out(error, FOLLOWED)
         if isinstance(out, tuple | list | dict) or out is None:
             raise refuse(
                 f"{label} returned a {type(out).__name__}",

@@ -9,6 +9,7 @@ import numpy as np
 
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Tracer, Value, shape_of
+from polyad.errors import FOLLOWED, PolyadError, rule_out
 
 Rule = Callable[..., Any]
 
@@ -41,7 +42,8 @@ def ruled(rule: Rule, args: Sequence[Value], params: Any = None, **directions: A
     try:
         return on_boxes(rule, args, params, **directions)
     except Exception as error:
-        error.of_rule = True  # type: ignore[attr-defined]
+        if not isinstance(error, PolyadError):  # a refusal may come of what the rule calls
+            rule_out(error, FOLLOWED)
         raise
 
 

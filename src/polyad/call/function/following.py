@@ -17,7 +17,7 @@ from polyad.arrays.libraries import library_of
 from polyad.arrays.types import Leaves
 from polyad.arrays.user_code import raised_at, steps
 from polyad.engine.notices import ELSE
-from polyad.errors import ArgumentError, FunctionNotSupportedError, PolyadError
+from polyad.errors import FOLLOWED, ArgumentError, FunctionNotSupportedError, PolyadError, is_ruled_out
 from polyad.systems.base import Backend
 
 if TYPE_CHECKING:
@@ -154,8 +154,9 @@ class Follower:
     def _is_lost(self, error: Exception) -> bool:
         """Whether an error may come of a derivative that would be lost."""
         if isinstance(error, PolyadError):
-            return isinstance(error, FunctionNotSupportedError) and error.lost
-        return not hasattr(error, "of_rule")
+            if not isinstance(error, FunctionNotSupportedError):
+                return False
+        return not is_ruled_out(error, FOLLOWED)
 
 
 def _passes(error: Exception, f: Callable[..., Any]) -> bool:

@@ -23,7 +23,7 @@ from polyad.call.function.constants import is_refused_write
 from polyad.call.function.foreign_traces import AROUND, lost
 from polyad.call.function.mentions import Mentions
 from polyad.call.function.whole_numbers import makes_whole_numbers, speaks_numpy
-from polyad.errors import OperationNotSupportedError
+from polyad.errors import ON_OTHER_ARRAYS, OperationNotSupportedError, is_ruled_out
 
 __all__ = ["Lifting"]
 
@@ -154,7 +154,7 @@ class Lifting:
             self.lifted = first
         except UNFIT as error:
             # writes to constants: it is tried again with some that it may write to
-            if is_refused_write(error) or getattr(error, "decisive", False):
+            if is_refused_write(error) or is_ruled_out(error, ON_OTHER_ARRAYS):
                 raise
             # a framework's array is of no class of numbers, so the function would do something else with it
             # and plain code of a package would lose some of it without an error

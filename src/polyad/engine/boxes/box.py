@@ -28,6 +28,7 @@ from polyad.engine.interpretations.proxy import Proxy, numbers
 from polyad.engine.interpretations.tape import Node
 from polyad.engine.rules.assignment import set_at, without_leading
 from polyad.engine.rules.structure import astype, getitem, is_basic, setitem
+from polyad.errors import ON_OTHER_ARRAYS, rule_out
 
 __all__ = ["Box", "View", "as_array", "as_point", "number", "unbox", "wrap"]
 
@@ -180,8 +181,7 @@ class Box:
                 "truth values that are not known yet, in a list or an array made of one",
                 "compare whole arrays, x > 0, or make the array with np.stack([x[0] > 0, x[1] > 0])",
             )
-            error.decisive = True  # the framework's own arrays would give something else
-            raise error
+            raise rule_out(error, ON_OTHER_ARRAYS)  # which would give something else
         return asked.boxes_of_entries(self)
 
     def __float__(self) -> float:
@@ -293,8 +293,7 @@ class Box:
         if value.shape != mine.shape:
             shapes = f"with shape {mine.shape} doesn't match the broadcast shape {value.shape}"
             error = ValueError(f"non-broadcastable output operand {shapes}")
-            error.decisive = True  # type: ignore[attr-defined]  # += makes a new array elsewhere
-            raise error
+            raise rule_out(error, ON_OTHER_ARRAYS)  # += makes a new array elsewhere
         value = self._written(value)
         self._value = value if value.dtype == mine.dtype else value.astype(mine.dtype)
         if not mine.shape:

@@ -32,7 +32,7 @@ from polyad.engine.interpretations.promotion import kind_of, types_of, ufunc_of
 from polyad.engine.rules import elementwise
 from polyad.engine.rules.arithmetic import add, subtract, where
 from polyad.engine.rules.structure import astype, broadcast_to, getitem_shape, reshape, scatter
-from polyad.errors import PolyadError
+from polyad.errors import ON_OTHER_ARRAYS, PolyadError, rule_out
 
 __all__ = ["apply_function", "apply_ufunc"]
 
@@ -226,8 +226,8 @@ def write_out(out: Any, result: Any) -> Any:
             "writing a traced result into a plain array (out=, or +=) would drop its derivative",
             "create the array with np.zeros_like(x) instead of np.zeros(n), or leave out= away",
         )
-        error.decisive = True  # a framework's += makes a new array, which other names of it would not show
-        raise error
+        # a framework's += makes a new array, which other names of it would not show
+        raise rule_out(error, ON_OTHER_ARRAYS)
     value = unbox(result)
     if shape_of(value) != out.shape:
         if np.broadcast_shapes(shape_of(value), out.shape) != out.shape:

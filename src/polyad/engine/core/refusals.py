@@ -11,7 +11,7 @@ from polyad.arrays.libraries import library_of_package
 from polyad.arrays.user_code import is_polyads, is_users, package_in, package_of, running_at, shown, steps
 from polyad.engine.core.handlers import catches
 from polyad.engine.core.remedies import instead
-from polyad.errors import OperationNotSupportedError, ReadOnlyError
+from polyad.errors import ON_OTHER_ARRAYS, OperationNotSupportedError, ReadOnlyError, rule_out
 
 __all__ = [
     "ELSE",
@@ -118,8 +118,7 @@ def ignored() -> Exception | None:
                 "clause where that is meant"
             )
             refusal.__context__ = error
-            refusal.decisive = True  # a framework's own errors would be caught in the same place
-            return refusal
+            return rule_out(refusal, ON_OTHER_ARRAYS)  # a framework's errors would be caught there as well
     return None
 
 

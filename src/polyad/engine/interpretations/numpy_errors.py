@@ -19,7 +19,7 @@ from polyad.arrays.user_code import is_polyads
 from polyad.engine.core.handlers import is_caught
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Primitive, Tracer, Value, base
-from polyad.errors import OperationNotSupportedError, PolyadError
+from polyad.errors import ON_OTHER_ARRAYS, OperationNotSupportedError, PolyadError, rule_out
 
 __all__ = [
     "FAILING",
@@ -61,8 +61,7 @@ def check_factors(library: str, primitive: Primitive) -> None:
         "use a backend that runs the function on values (backend='numpy', 'torch'), or leave the "
         "fallback away",
     )
-    refusal.decisive = True  # plain NumPy would look at the example's values
-    raise refusal
+    raise rule_out(refusal, ON_OTHER_ARRAYS)  # plain NumPy would look at the example's values
 
 
 def check_numbers(own: Any, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> None:
@@ -91,8 +90,7 @@ def check_numbers(own: Any, primitive: Primitive, args: tuple[Value, ...], param
             f"the function without its values ({own.name}) cannot know whether it is raised",
             "use a backend that runs the function on values (backend='numpy', 'torch'), or np.where",
         )
-        refusal.decisive = True
-        raise refusal
+        raise rule_out(refusal, ON_OTHER_ARRAYS)
 
 
 # what libraries raise where shapes do not fit, each another
@@ -125,7 +123,7 @@ def raised_by_numpy(f: Callable[..., Any], args: Any, params: dict[str, Any]) ->
     except PolyadError:
         return None
     except Exception as error:
-        error.decisive = True  # type: ignore[attr-defined]  # a framework's own arrays may accept the call
+        rule_out(error, ON_OTHER_ARRAYS)  # a framework's own arrays may accept the call
         return error.with_traceback(None)
     return None
 

@@ -18,6 +18,7 @@ from polyad.engine.core.values import Tracer
 from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.numbers.number import ScalarBox
 from polyad.engine.rules.structure import stack
+from polyad.errors import ON_OTHER_ARRAYS, rule_out
 
 __all__ = [
     "Tree",
@@ -90,9 +91,7 @@ def _is_simple(leaf: Any) -> bool:
 
 def refused(what: str, remedy: str) -> Exception:
     """The error for a loop that cannot be one; another way of running the function would not help."""
-    error = refuse(what, remedy)
-    error.decisive = True
-    return error
+    return rule_out(refuse(what, remedy), ON_OTHER_ARRAYS)
 
 
 def _as_leaf(leaf: Any, tree: Tree, k: int) -> Any:

@@ -24,7 +24,7 @@ from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.numbers.functions import short_power
 from polyad.engine.numbers.number import ScalarBox
-from polyad.errors import OperationNotSupportedError
+from polyad.errors import ON_OTHER_ARRAYS, OperationNotSupportedError, rule_out
 
 __all__ = ["as_python"]
 
@@ -179,9 +179,7 @@ class Truth(Box):
 
 
 def _unknown(operation: str, remedy: str) -> Exception:
-    error = refuse(operation, remedy)
-    error.decisive = True  # the framework's own arrays would give something else
-    return error
+    return rule_out(refuse(operation, remedy), ON_OTHER_ARRAYS)  # which would give something else
 
 
 def _numbers(value: Any) -> Any:

@@ -16,6 +16,7 @@ from polyad.engine.core.values import PRIMITIVES, Primitive, keys_of
 from polyad.engine.interpretations import scipy_values
 from polyad.engine.interpretations.adapter import BRANCH
 from polyad.engine.interpretations.proxy import Proxy
+from polyad.errors import ON_OTHER_ARRAYS, rule_out
 from polyad.systems.jax.finish import WAY_OUT
 from polyad.systems.jax.loops import JAXLoops
 
@@ -373,8 +374,7 @@ def _checked(index: Any, shape: tuple[int, ...]) -> list[tuple[Any, int]]:
                 for k in (int(known.max()), int(known.min())):
                     if not -length <= k < length:
                         error = IndexError(f"index {k} is out of bounds for axis {axis} with size {length}")
-                        error.decisive = True  # type: ignore[attr-defined]  # JAX's own arrays clamp it
-                        raise error
+                        raise rule_out(error, ON_OTHER_ARRAYS)  # JAX's own clamp it
         axis += _axes_of(key)
     return traced
 

@@ -2,5 +2,34 @@
 
 Each function here has the name and the signature of SciPy's, which does the work; what it would approximate
 by differences comes from polyad, in the form that the method accepts. Keywords say how: ``backend=``,
-``follow=``.
+``follow=``. A function's module, and SciPy's solver, come when it is first used.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from polyad.solvers.scipy.minima import minimize
+
+__all__ = ["minimize"]
+
+# a module has no name of a function, which it would hide once it is imported
+_HOMES = {"minimize": "minima"}
+
+
+if not TYPE_CHECKING:  # a type checker that saw it would believe that the room has every name
+
+    def __getattr__(name: str) -> Any:
+        """A function, when it is first asked for."""
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'polyad.solvers.scipy' has no attribute {name!r}")
+        module = importlib.import_module(f"polyad.solvers.scipy.{home}")
+        found = globals()[name] = getattr(module, name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -24,7 +24,6 @@ from polyad.benchmark.comparison import PREPARING, _backends
 from polyad.benchmark.events import Event, Task
 from polyad.benchmark.recommend import recommend
 from polyad.benchmark.timing import sample
-from polyad.benchmark.units import terminal_width
 from polyad.benchmark.worker import act, run
 from polyad.errors import (
     ArgumentError,
@@ -36,6 +35,7 @@ from polyad.errors import (
 from polyad.systems.autograd.backend import Autograd
 from polyad.systems.overview import backends
 from polyad.systems.registry import resolve
+from polyad.workers.progress import terminal_width
 
 pytest.importorskip("autograd")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from polyad.errors import (
     ArgumentError,
     DomainError,
     FunctionNotSupportedError,
+    NotPicklableError,
     OutputTypeError,
     PrecisionWarning,
     UnsupportedOperatorError,
@@ -615,7 +617,7 @@ def shifted(x: Any, c: Any) -> Any:
     return (np.exp(x) * c["k"]).sum(), {"x": x}
 
 
-def test_a_process_pool_gives_the_same_derivatives() -> None:
+def test_a_process_pool_gives_the_same_derivatives(monkeypatch: pytest.MonkeyPatch) -> None:
     c = {"k": np.array([1.0, 2.0, 3.0])}
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         for scheme in ("central", "forward", "complex"):
@@ -631,16 +633,18 @@ def test_a_process_pool_gives_the_same_derivatives() -> None:
             ad.gradient(smooth, X, backend=FD(workers=pool.imap_unordered)),
             ad.gradient(smooth, X, backend=FD()),
         )
-        with pytest.raises(FunctionNotSupportedError, match="at module level"):
-            ad.gradient(lambda x: x.sum(), X, backend=FD(workers=pool.map))
+        assert np.allclose(ad.gradient(lambda x: x.sum(), X, backend=FD(workers=pool.map)), 1)
+        with monkeypatch.context() as without:
+            without.setitem(sys.modules, "cloudpickle", None)
+            with pytest.raises(NotPicklableError, match="at module level"):
+                ad.gradient(lambda x: x.sum(), X, backend=FD(workers=pool.map))
 
 
 def test_a_number_of_processes_serves() -> None:
     p = ad.prepare_gradient(smooth, X, backend=FD(workers=2))
     for x in (X, X + 1):  # the processes of the first call serve the second
         assert np.array_equal(p(x), ad.gradient(smooth, x, backend=FD()))
-    with pytest.raises(FunctionNotSupportedError, match="at module level"):
-        ad.gradient(lambda x: x.sum(), X, backend=FD(workers=2))
+    assert np.allclose(ad.gradient(lambda x: x.sum(), X, backend=FD(workers=2)), 1)
 
 
 def test_any_map_serves() -> None:
@@ -652,7 +656,7 @@ def test_any_map_serves() -> None:
         for workers in maps:
             assert np.array_equal(ad.gradient(smooth, X, backend=FD(workers=workers)), exact)
     assert np.array_equal(ad.gradient(smooth, X, backend=FD(workers=1)), exact)
-    with pytest.raises(ArgumentError, match="results for 9 evaluations"):
+    with pytest.raises(ArgumentError, match="8 results for 9 evaluations"):
         ad.gradient(smooth, X, backend=FD(workers=lambda f, items: [f(i) for i in list(items)[:-1]]))
 
 

@@ -29,7 +29,7 @@ FLOORS = (
     ("combine",),
     ("systems",),
     ("engine",),
-    ("arrays",),
+    ("arrays", "workers"),
     ("errors",),
 )
 # The floors of single rooms, the top one first; "." is what lies in the room itself, in no folder of it.

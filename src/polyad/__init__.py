@@ -10,7 +10,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from polyad import errors, integrate, interpolate, linalg, optimize, solvers, sparse, special, stats
+    from polyad import (
+        errors,
+        integrate,
+        interpolate,
+        linalg,
+        optimize,
+        solvers,
+        sparse,
+        special,
+        stats,
+        workers,
+    )
     from polyad.arrays.namespace import namespace
     from polyad.call.function.inplace import inplace
     from polyad.call.inputs.arguments import Static
@@ -38,6 +49,7 @@ if TYPE_CHECKING:
     from polyad.operators.jacobian_sparsity import jacobian_sparsity
     from polyad.operators.jvp import jvp, prepare_jvp, value_and_jvp
     from polyad.operators.linearize import linearize
+    from polyad.operators.map_gradient import map_gradient, prepare_map_gradient
     from polyad.operators.second_derivative import (
         prepare_second_derivative,
         second_derivative,
@@ -100,6 +112,7 @@ __all__ = [
     "jvp",
     "linalg",
     "linearize",
+    "map_gradient",
     "namespace",
     "optimize",
     "prepare_derivative",
@@ -108,6 +121,7 @@ __all__ = [
     "prepare_hvp",
     "prepare_jacobian",
     "prepare_jvp",
+    "prepare_map_gradient",
     "prepare_second_derivative",
     "prepare_taylor",
     "prepare_vjp",
@@ -130,6 +144,7 @@ __all__ = [
     "value_gradient_and_hvp",
     "vjp",
     "while_loop",
+    "workers",
 ]
 
 # In which modules the names are, for the running program: what a type checker reads above (a test compares).
@@ -161,6 +176,7 @@ _NAMES = {
     "operators.jacobian_sparsity": "jacobian_sparsity",
     "operators.jvp": "jvp prepare_jvp value_and_jvp",
     "operators.linearize": "linearize",
+    "operators.map_gradient": "map_gradient prepare_map_gradient",
     "operators.second_derivative": "prepare_second_derivative second_derivative "
     "value_derivative_and_second_derivative",
     "operators.taylor": "prepare_taylor taylor",
@@ -178,7 +194,18 @@ _NAMES = {
 }
 _HOMES = {name: f"polyad.{module}" for module, names in _NAMES.items() for name in names.split()}
 _MODULES = frozenset(
-    {"errors", "integrate", "interpolate", "linalg", "optimize", "solvers", "sparse", "special", "stats"}
+    {
+        "errors",
+        "integrate",
+        "interpolate",
+        "linalg",
+        "optimize",
+        "solvers",
+        "sparse",
+        "special",
+        "stats",
+        "workers",
+    }
 )
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "ReadOnlyError",
     "TangentMismatchError",
     "UnsupportedOperatorError",
+    "WorkerError",
 ]
 
 
@@ -169,6 +170,10 @@ class BackendContractError(PolyadError, RuntimeError):
 
 class ConformanceError(PolyadError, AssertionError):
     """A backend gave something else than a scenario's reference, or broke a rule of the contract."""
+
+
+class WorkerError(PolyadError, RuntimeError):
+    """Processes that worked were lost too often, or an error of theirs cannot be sent: its text is told."""
 
 
 class DerivativeMismatchError(PolyadError, AssertionError):

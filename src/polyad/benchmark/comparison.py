@@ -15,7 +15,6 @@ from polyad.benchmark.address import Address
 from polyad.benchmark.agreement import compare_results, where_not_finite
 from polyad.benchmark.events import Event, Task
 from polyad.benchmark.plain import Plain, differing
-from polyad.benchmark.progress import Progress
 from polyad.benchmark.table import Heading, Row, Table
 from polyad.benchmark.timing import Measured, as_numpy
 from polyad.benchmark.worker import act, run
@@ -27,6 +26,7 @@ from polyad.systems.base import Backend
 from polyad.systems.operations import operations
 from polyad.systems.overview import backends as registered
 from polyad.systems.registry import class_of, resolve, variants
+from polyad.workers.progress import Progress
 
 __all__ = ["Process", "compare", "first_look"]
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 from polyad.benchmark.recommend import why_none
 from polyad.benchmark.table import Heading, Recommendation, Row, Table
-from polyad.benchmark.units import NARROWEST, bytes_text, number_text, seconds_text, terminal_width
+from polyad.benchmark.units import bytes_text, number_text, seconds_text
+from polyad.workers.progress import NARROWEST, terminal_width
 
 __all__ = ["Line", "lines", "terminal_width"]
 

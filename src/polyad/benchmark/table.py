@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from polyad.benchmark.units import terminal_width
 from polyad.errors import OptionalPackageError, how_to_install
+from polyad.workers.progress import terminal_width
 
 if TYPE_CHECKING:
     import pandas

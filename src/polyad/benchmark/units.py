@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
-from typing import Any
 
-__all__ = ["bytes_text", "count_text", "number_text", "seconds_text", "terminal_width"]
-
-# no table fits into less
-NARROWEST = 20
+__all__ = ["bytes_text", "count_text", "number_text", "seconds_text"]
 
 
 def seconds_text(seconds: float) -> str:
@@ -74,15 +69,3 @@ def count_text(n: int) -> str:
         return str(n)
     scale = 10 ** (len(str(n)) - 2)
     return f"{round(n / scale) * scale:,}"
-
-
-def terminal_width(stream: Any, otherwise: int = 100) -> int:
-    """Characters in a line: what ``COLUMNS`` says, else the terminal behind the stream, else this."""
-    columns = os.environ.get("COLUMNS", "")
-    width = int(columns) if columns.isascii() and columns.isdigit() else 0
-    if not width:
-        try:
-            width = os.get_terminal_size(stream.fileno()).columns
-        except (OSError, ValueError, AttributeError):
-            width = otherwise
-    return max(NARROWEST, width or otherwise)

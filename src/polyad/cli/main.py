@@ -301,11 +301,11 @@ def _check(options: argparse.Namespace) -> int:
     from polyad.benchmark.address import Address
     from polyad.benchmark.comparison import Process, first_look
     from polyad.benchmark.events import Task
-    from polyad.benchmark.progress import Progress
     from polyad.cli.arguments import check_numbers, parse_argument
     from polyad.errors import ArgumentError
     from polyad.systems.overview import backends
     from polyad.systems.registry import resolve
+    from polyad.workers.progress import Progress
 
     f = Address(options.function)
     args = tuple(parse_argument(text) for text in options.args)

@@ -10,7 +10,6 @@ import atexit
 import functools
 import operator
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from polyad.errors import ArgumentError
@@ -18,70 +17,62 @@ from polyad.errors import ArgumentError
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-__all__ = ["check", "mapping"]
+__all__ = ["check", "count_of", "is_executor", "new_pool", "pool"]
 
 
-def check(workers: Any) -> None:
-    """Refuse what cannot evaluate."""
-    if workers is None or callable(workers) or _is_executor(workers):
+def check(workers: Any, chunk: Any = None) -> None:
+    """Refuse what cannot evaluate, and pieces of no size."""
+    if chunk is not None and not (_is_whole(chunk) and operator.index(chunk) > 0):
+        raise ArgumentError(f"chunk is {chunk!r}: pass how many calls a worker gets at once, 1 or more")
+    if workers is None or callable(workers) or is_executor(workers):
         return
-    if hasattr(workers, "__index__") and not isinstance(workers, bool):
+    if _is_whole(workers):
         count = operator.index(workers)
         if count == -1 or count > 0:
             return
     raise ArgumentError(
         f"workers is {workers!r}: pass a number of processes (-1 for one on each core), an executor of "
-        "concurrent.futures, or what works as map does, for example pool.map of multiprocessing.Pool"
+        "concurrent.futures, a Dask client, or what works as map does, for example pool.map of "
+        "multiprocessing.Pool"
     )
 
 
-def mapping(workers: Any) -> Callable[..., Any] | None:
-    """``map(function, items)`` of what was checked; None where one process does all."""
-    if workers is None or callable(workers):
-        return workers
-    if _is_executor(workers):
-        return functools.partial(_executed, workers)
-    count = operator.index(workers)
-    count = (os.cpu_count() or 1) if count == -1 else count
-    return None if count == 1 else _InPool(count)
+def _is_whole(value: Any) -> bool:
+    return hasattr(value, "__index__") and not isinstance(value, bool)
 
 
-class _InPool:
-    """The ``map`` of so many processes; it can be sent elsewhere, which the processes cannot."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def __call__(self, function: Callable[..., Any], items: list[Any]) -> list[Any]:
-        from concurrent.futures import BrokenExecutor
-
-        try:
-            return _executed(_pool(self.count), function, items, chunks=self.count)
-        except BrokenExecutor:
-            _pool.cache_clear()  # a process died: the next call gets others
-            raise
-
-
-def _executed(executor: Any, function: Callable[..., Any], items: list[Any], *, chunks: int = 0) -> list[Any]:
-    # the function is sent with each piece of the list
-    size = max(1, -(-len(items) // chunks)) if chunks else 1
-    return list(executor.map(function, items, chunksize=size))
-
-
-def _is_executor(workers: Any) -> bool:
+def is_executor(workers: Any) -> bool:
+    """Whether it takes calls one by one and gives futures: executors, Dask's client, MPI's pool."""
     return hasattr(workers, "submit") and hasattr(workers, "map")
 
 
+def count_of(workers: Any) -> int | None:
+    """How many processes a number asks for; None for what is no number."""
+    if workers is None:
+        return 1
+    if not _is_whole(workers):
+        return None
+    count = operator.index(workers)
+    return (os.cpu_count() or 1) if count == -1 else count
+
+
 @functools.cache
-def _pool(count: int) -> Executor:
+def pool(count: int) -> Executor:
+    """The pool of so many processes."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
-    atexit.register(_end, pool)
-    return pool
+    made = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
+    atexit.register(_end, made)
+    return made
 
 
-def _end(pool: Executor) -> None:
-    pool.shutdown()
-    _pool.cache_clear()  # or the pool would be found with half of the program gone
+def new_pool(count: int) -> Executor:
+    """Another pool, where processes of the last one have died."""
+    pool.cache_clear()
+    return pool(count)
+
+
+def _end(made: Executor) -> None:
+    made.shutdown()
+    pool.cache_clear()  # or the pool would be found with half of the program gone

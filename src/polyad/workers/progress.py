@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
+from typing import Any
 
-from polyad.benchmark.units import terminal_width
+__all__ = ["NARROWEST", "Progress", "terminal_width"]
 
-__all__ = ["Progress"]
+# characters in a line, at least
+NARROWEST = 20
 
 
 class Progress:
@@ -50,3 +52,15 @@ class Progress:
             sys.stderr.write("\r" + " " * self._drawn + "\r")
             sys.stderr.flush()
             self._drawn = 0
+
+
+def terminal_width(stream: Any, otherwise: int = 100) -> int:
+    """Characters in a line: what ``COLUMNS`` says, else the terminal behind the stream, else this."""
+    columns = os.environ.get("COLUMNS", "")
+    width = int(columns) if columns.isascii() and columns.isdigit() else 0
+    if not width:
+        try:
+            width = os.get_terminal_size(stream.fileno()).columns
+        except (OSError, ValueError, AttributeError):
+            width = otherwise
+    return max(NARROWEST, width or otherwise)

@@ -173,8 +173,8 @@ class FlatFunction:
     def remote(self, xs: Sequence[Leaves], c: Leaves) -> tuple[Remote, list[tuple[Any, ...]]]:
         """For other processes: the user's function with its constants, and the active arguments.
 
-        ``Remote((k, arguments))`` gives ``(k, output)``; ``read`` makes leaves of the output here,
-        so that nothing but the user's function and arrays has to travel.
+        ``Remote(arguments)`` gives the output; ``read`` makes leaves of it here, so that nothing but
+        the user's function and arrays has to travel.
         """
         calls = [self._constants.arguments(x, c) for x in xs]
         caches = self._passive if self._constants.copies else self._caches
@@ -341,14 +341,14 @@ class Remote:
             if isinstance(leaf, np.ndarray):
                 leaf.flags.writeable = False
 
-    def __call__(self, item: tuple[int, Sequence[Any]]) -> tuple[int, Any]:
-        """The numbered output for numbered active arguments."""
+    def __call__(self, active: Sequence[Any]) -> Any:
+        """The output for active arguments."""
         args = list(self._args)
-        for k, a in zip(self._active, item[1], strict=True):
+        for k, a in zip(self._active, active, strict=True):
             args[k] = a
         for k in self._caches:
             args[k] = copy.deepcopy(args[k])
-        return item[0], elsewhere(self._f, *args)
+        return elsewhere(self._f, *args)
 
 
 def _kind(value: Any) -> str:

@@ -23,11 +23,12 @@ from polyad.errors import ArgumentError
 from polyad.systems.base import Backend
 from polyad.systems.contract import Compression, Kernel, Leaves, Problem, Variant
 from polyad.systems.derive.basis import size
-from polyad.systems.finite import grouped, kernels, workers
+from polyad.systems.finite import grouped, kernels
 from polyad.systems.finite.kernels import Run, real_size
 from polyad.systems.finite.lines import Coordinates
 from polyad.systems.finite.sampling import Point, as_numpy, natural
 from polyad.systems.finite.stencils import CENTRAL_ORDERS, LEVELS, ONE_SIDED_ORDERS, Stencil, stencil
+from polyad.workers.pools import check
 
 __all__ = ["ErrorEstimate", "FiniteDifferences"]
 
@@ -64,9 +65,14 @@ class FiniteDifferences(Backend):
         function for 12 to 16 evaluations an entry.
     workers : int, executor or callable, optional
         Who evaluates in parallel, as SciPy's ``workers`` does: so many processes (-1: one on each core),
-        an executor of ``concurrent.futures``, or ``workers(function, items)``, given a list: the ``map`` of a
-        process pool, a thread pool, MPI or Dask. The function must be one that can be sent there, so
-        defined at the top of a module for processes.
+        an executor of ``concurrent.futures`` (that of ``mpi4py.futures`` too), a Dask client, or
+        ``workers(function, items)``, given a list: the ``map`` of a process pool or a thread pool. The
+        function must be one that can be sent there: for processes one at the top of a module, or any
+        where cloudpickle is installed.
+    chunk : int, optional
+        Evaluations that a worker gets at once: more of them where one takes less than what it costs to
+        send it (about 1 ms for processes, 10 ms for Dask). By default 1, and a quarter of its share for
+        each of a number of processes.
     mode : {None, "forward"}
         There is no other.
 
@@ -99,6 +105,7 @@ class FiniteDifferences(Backend):
     relative: bool = False
     adaptive: bool = False
     workers: Any = None
+    chunk: int | None = None
 
     name: ClassVar[str] = "finite"
     supports: ClassVar[frozenset[str]] = frozenset({"forward"})
@@ -129,7 +136,7 @@ class FiniteDifferences(Backend):
             raise ArgumentError("adaptive=True finds the order by itself: leave order out")
         if self.step is not None and not (self.step > 0 and math.isfinite(self.step)):
             raise ArgumentError(f"step is {self.step!r}: pass a positive number, in the units of the input")
-        workers.check(self.workers)
+        check(self.workers, self.chunk)
 
     @property
     def complex_inputs(self) -> bool:  # type: ignore[override]

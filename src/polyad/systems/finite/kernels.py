@@ -21,7 +21,6 @@ from polyad.systems.finite.sampling import EPS64, Coarser, Point, Sampled
 from polyad.systems.finite.scales import SHORT, Probe, Rough
 from polyad.systems.finite.solve import START, extrapolated, solve
 from polyad.systems.finite.stencils import stencil
-from polyad.systems.finite.workers import mapping
 
 if TYPE_CHECKING:
     from polyad.systems.finite.backend import FiniteDifferences
@@ -52,7 +51,7 @@ class Run:
     ) -> None:
         self.backend, self.problem, self.compute, self.lower = backend, problem, compute, lower
         self.strategy = words
-        self.sampled = Sampled(problem, mapping(backend.workers), step=backend.step is not None)
+        self.sampled = Sampled(problem, backend.workers, backend.chunk, step=backend.step is not None)
 
     def __call__(self, x: Leaves, c: Leaves, *seeds: Leaves) -> Any:
         """The result with the value, aux and the lower derivative."""

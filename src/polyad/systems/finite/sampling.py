@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +20,10 @@ import numpy as np
 from polyad.arrays.libraries import ArraySpec, library_of
 from polyad.arrays.stopped import Stops, elsewhere
 from polyad.arrays.user_code import stack_level
-from polyad.errors import ArgumentError, OutputTypeError, PrecisionWarning
+from polyad.errors import OutputTypeError, PrecisionWarning
 from polyad.systems.contract import Leaves, Problem
+from polyad.workers.pools import count_of
+from polyad.workers.run import each
 
 __all__ = ["Coarser", "Point", "Sampled", "as_numpy", "natural"]
 
@@ -75,15 +77,18 @@ class Sampled:
     ----------
     problem : Problem
         The function with its examples.
-    workers : callable, optional
-        ``workers(function, items)``, like ``map``.
+    workers : int, executor or callable, optional
+        Who evaluates; None for this process.
+    chunk : int, optional
+        Evaluations that are sent at once.
     step : bool
         Whether the user has chosen the step, which then is not chosen again.
     """
 
-    def __init__(self, problem: Problem, workers: Callable[..., Any] | None, *, step: bool) -> None:
+    def __init__(self, problem: Problem, workers: Any, chunk: int | None, *, step: bool) -> None:
         self.problem = problem
-        self.workers = workers
+        self.workers = None if count_of(workers) == 1 else workers
+        self.chunk = chunk
         self.step = step
         self.dtypes = tuple(wide(spec.dtype) for spec in problem.inputs)
         self.scalars = tuple(not isinstance(leaf, np.ndarray) for leaf in problem.x)
@@ -107,17 +112,7 @@ class Sampled:
         if not points:
             return
         task, items = f.remote(points, c) if hasattr(f, "remote") else (_Call(f, c), points)
-        outcomes = list(self.workers(task, list(enumerate(items))))
-        if any(hasattr(o, "result") and hasattr(o, "done") for o in outcomes):
-            outcomes = [o.result() for o in outcomes]  # Dask and executors' submit give futures
-        # sorted, so that a map that does not keep the order (imap_unordered) is right as well
-        outcomes.sort(key=lambda outcome: outcome[0])
-        if [k for k, _ in outcomes] != list(range(len(items))):
-            raise ArgumentError(
-                f"workers gave {len(outcomes)} results for {len(items)} evaluations: pass something "
-                "that works as map does, such as pool.map"
-            )
-        for _, outcome in outcomes:
+        for outcome in each(task, items, self.workers, chunk=self.chunk, label="evaluation"):
             yield f.read(outcome) if hasattr(f, "read") else outcome
 
     def tell(self, what: str, category: type[Warning] = PrecisionWarning) -> None:
@@ -138,13 +133,13 @@ class Sampled:
 
 
 class _Call:
-    """``f(x, c)`` for a numbered point; other processes can be sent it where they can be sent f."""
+    """``f(x, c)`` at a point; other processes can be sent it where they can be sent f."""
 
     def __init__(self, f: Any, c: Leaves) -> None:
         self.f, self.c = f, c
 
-    def __call__(self, item: tuple[int, Leaves]) -> tuple[int, Any]:
-        return item[0], elsewhere(self.f, item[1], self.c)
+    def __call__(self, x: Leaves) -> Any:
+        return elsewhere(self.f, x, self.c)
 
 
 class Point:

@@ -98,7 +98,7 @@ def minimize(
     >>> from polyad.solvers.scipy import minimize
     >>> def f(x):
     ...     return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
-    >>> minimize(f, np.zeros(4), method="trust-exact").x.round(6)
+    >>> minimize(f, np.zeros(4), method="trust-exact", tol=1e-8).x.round(6)
     array([1., 1., 1., 1.])
     >>> start = {"a": 0.0, "b": np.ones(2)}
     >>> minimize(lambda p: (p["a"] - 1) ** 2 + np.sum(p["b"] ** 2), start).x["a"].round(6)

@@ -593,6 +593,19 @@ def test_recommendation_counts_preparation():
     assert "repaid after 1,000 calls, for fewer take slow" in found.reason
 
 
+def test_recommendation_for_so_many_calls():
+    rows = [row("slow", 2e-3, 0.01), row("fast", 1e-3, 1.01)]
+    few, many = recommend(rows, 10), recommend(rows, 10_000)
+    assert few.backend == "slow"
+    assert few.reason == "10 calls and the preparation take 30.0 ms, with fast 1.02 s"
+    assert many.backend == "fast"
+    assert recommend(rows[:1], 1).reason == "1 call and the preparation take 12.0 ms"
+    headings = [Heading("f", calls=10)]
+    assert Table(rows, headings).recommendations[0].backend == "slow"
+    with pytest.raises(ArgumentError, match="calls=0"):
+        compare(lambda x: x, 1.0, calls=0)
+
+
 def test_recommendation_prefers_exact():
     found = recommend([row("ad", 2e-3), row("finite", 1e-3, exact=False, agreement=1e-9)])
     assert found.backend == "ad"

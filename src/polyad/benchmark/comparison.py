@@ -46,6 +46,7 @@ def compare(
     limit: float = 60.0,
     seconds: float = 0.5,
     rtol: float | None = None,
+    calls: int | None = None,
     isolate: bool = True,
     progress: bool | None = None,
     title: str = "",
@@ -83,6 +84,8 @@ def compare(
     rtol : float, optional
         Tolerance of the agreement; by default ``eps ** 0.6`` of the result's dtype, 4e-10 for float64,
         and ``eps ** 0.25`` for approximations such as finite differences.
+    calls : int, optional
+        For how many calls a backend is to be recommended: with its preparation, the least time in all.
     isolate : bool
         False runs everything in this process.
     progress : bool, optional
@@ -124,8 +127,8 @@ def compare(
         raise ArgumentError(f"compare takes the function first, then its arguments: f is {f!r}")
     if not args:
         raise ArgumentError("compare needs the arguments of the function: compare(f, x, ...)")
-    if not (limit > 0 and seconds > 0):
-        raise ArgumentError(f"limit={limit!r} and seconds={seconds!r} must be positive")
+    if not (limit > 0 and seconds > 0 and (calls is None or calls > 0)):
+        raise ArgumentError(f"limit={limit!r}, seconds={seconds!r} and calls={calls!r} must be positive")
     wanted = _operators(operators)
     signature = Signature(args, argnums)  # refuses what no backend can differentiate
     size = sum(math.prod(spec.shape) for spec in signature.x_specs)
@@ -179,13 +182,11 @@ def compare(
     rows = [
         row for operator in task.operators for row in _rows(function, operator, runs, primal, rtol, large)
     ]
-    return Table(rows, [Heading(function, title, primal, tuple(notes))])
+    return Table(rows, [Heading(function, title, primal, tuple(notes), calls)])
 
 
 @dataclasses.dataclass(frozen=True)
 class _Run:
-    """What one backend reported."""
-
     label: str
     exact: bool
     events: list[Event]

@@ -16,13 +16,15 @@ NOTABLE = 1.1
 PAYS = 2.0
 
 
-def recommend(rows: Sequence[Row]) -> Recommendation | None:
+def recommend(rows: Sequence[Row], calls: int | None = None) -> Recommendation | None:
     """The fastest backend whose result is right and whose times are steady, exact ones first.
 
     Parameters
     ----------
     rows : sequence of Row
         All rows of one function and operator.
+    calls : int, optional
+        How many calls are meant: then it is the one that takes least for all of them and its preparation.
 
     Returns
     -------
@@ -38,6 +40,9 @@ def recommend(rows: Sequence[Row]) -> Recommendation | None:
         return None
     steady = [row for row in right if not row.noisy]
     candidates = steady or right
+    if calls is not None:
+        best, words = _least(candidates, calls)
+        return Recommendation(best.function, best.operator, best.backend, words)
     best = candidates[0]
     words = [_first_words(best, candidates, right, agreeing, exact)]
     if not steady:
@@ -58,6 +63,17 @@ def recommend(rows: Sequence[Row]) -> Recommendation | None:
         other = min(quicker, key=lambda row: row.time)
         words.append(f"{other.backend} is faster but approximates{_error(other)}")
     return Recommendation(best.function, best.operator, best.backend, "; ".join(words))
+
+
+def _least(candidates: list[Row], calls: int) -> tuple[Row, str]:
+    """Who takes least for so many calls and the preparation, and in words how much that is."""
+    costs = sorted((row.preparation + calls * row.time, k) for k, row in enumerate(candidates))
+    cost, first = costs[0]
+    words = f"{count_text(calls)} call{'s' * (calls > 1)} and the preparation take {seconds_text(cost)}"
+    if len(costs) > 1:
+        other, second = costs[1]
+        words += f", with {candidates[second].backend} {seconds_text(other)}"
+    return candidates[first], words
 
 
 def why_none(rows: Sequence[Row]) -> str:

@@ -112,6 +112,8 @@ class Heading:
     title: str = ""
     primal: float | None = None
     notes: tuple[str, ...] = ()
+    # for how many calls a backend is recommended, its preparation included
+    calls: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +178,8 @@ class Table(Sequence[Row]):
         """One for every operator that some backend could do."""
         from polyad.benchmark.recommend import recommend
 
-        found = [recommend(rows) for rows in self.groups()]
+        calls = {heading.function: heading.calls for heading in self.headings}
+        found = [recommend(rows, calls.get(rows[0].function)) for rows in self.groups()]
         return [recommendation for recommendation in found if recommendation is not None]
 
     def groups(self) -> list[list[Row]]:

@@ -133,6 +133,9 @@ def _parser() -> argparse.ArgumentParser:
         "--seconds", type=_positive, default=0.5, metavar="S", help="seconds of timing per operator"
     )
     compare.add_argument("--rtol", type=_positive, help="tolerance of the agreement")
+    compare.add_argument(
+        "--calls", type=_whole, metavar="N", help="recommend for so many calls, preparation included"
+    )
     compare.add_argument("--plot", type=Path, metavar="FILE", help="save the run times as violins")
     compare.add_argument("--csv", type=Path, metavar="FILE", help="save the rows")
     compare.add_argument("--scan", action="store_true", help="without a function: the forms with ad.scan too")
@@ -172,6 +175,12 @@ def _positive(text: str) -> float:
     return number
 
 
+def _whole(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of calls, 1 or more")
+    return int(text)
+
+
 def positions(text: str) -> int | tuple[int, ...]:
     """Numbers of arguments: ``0`` or ``0,2``."""
     try:
@@ -203,6 +212,7 @@ def _compare(options: argparse.Namespace) -> int:
             limit=options.limit or (LIMIT if options.function else BUILT_IN_LIMIT),
             seconds=options.seconds,
             rtol=options.rtol,
+            calls=options.calls,
             title=title,
         )
         if tables:

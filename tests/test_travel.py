@@ -17,6 +17,7 @@ import pytest
 import polyad as ad
 from backends import AVAILABLE, EXACT, eager
 from polyad import errors
+from polyad.errors import ArgumentError, NotPicklableError
 
 X = np.array([0.4, 1.2, -0.7])
 V = np.array([1.0, -2.0, 0.5])
@@ -316,3 +317,48 @@ def test_errors_as_they_are_raised_can_be_pickled():
         back = there_and_back(caught.value)
         assert type(back) is type(caught.value)
         assert str(back) == str(caught.value)
+
+
+# -- files --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_a_file(name, tmp_path):
+    p = ad.prepare_gradient(f, X, 2.0, backend=name)
+    p.save(tmp_path / "p")
+    assert np.array_equal(ad.load(tmp_path / "p")(X + 1, 3.0), p(X + 1, 3.0))
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+def test_what_took_long_to_be_found_is_in_the_file(tmp_path, monkeypatch):
+    p = ad.prepare_jacobian(lambda x: x**2, np.ones(5), backend=ad.Sparse("numpy"))
+    p.save(tmp_path / "p")
+    arrived = ad.load(tmp_path / "p")
+    monkeypatch.setattr(ad.sparse.TracingDetector, "__call__", None)  # nothing is looked for
+    assert np.array_equal(arrived(np.arange(5.0)).toarray(), np.diag(2 * np.arange(5.0)))
+    assert arrived.ncolors == p.ncolors == 1
+
+
+def test_another_version_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "p"
+    ad.prepare_gradient(f, X, 2.0).save(path)
+    monkeypatch.setattr(ad, "__version__", "0.2.0")
+    with pytest.raises(ArgumentError, match=r"of f\) was saved by polyad 0.1.0, and this is polyad 0.2"):
+        ad.load(path)
+    path.write_bytes(b"\x80\x04N.")
+    with pytest.raises(ArgumentError, match="holds no prepared derivative"):
+        ad.load(path)
+    with pytest.raises(FileNotFoundError):
+        ad.load(tmp_path / "nothing")
+
+
+def test_what_cannot_be_saved_leaves_the_file_as_it_was(tmp_path):
+    path = tmp_path / "p"
+    ad.prepare_gradient(f, X, 2.0).save(path)
+    before = path.read_bytes()
+    lock = threading.Lock()
+    p = ad.prepare_gradient(lambda x: np.sum(x) if lock else x, X)
+    with pytest.raises(NotPicklableError, match=r"<lambda> cannot be saved .* keep locks"):
+        p.save(path)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["p"]

@@ -429,7 +429,7 @@ def test_what_was_found_is_kept_in_a_file_and_in_a_pickle(
 
     for prepare, f in ((ad.prepare_jacobian, arrow), (ad.prepare_hessian, energy)):
         p = prepare(f, X, backend=ad.Sparse(backend), on_mismatch="reprepare")
-        p.save(tmp_path / "known")
+        p.save_pattern(tmp_path / "known")
         packed = pickle.dumps(p)
         with monkeypatch.context() as patch:
             patch.setattr(TracingDetector, "jacobian_sparsity", None)
@@ -463,7 +463,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Any) -> None:
     with pytest.raises(PatternError, match="as many whole numbers"):
         ad.KnownPattern.load(tmp_path / "c.npz")
     with pytest.raises(UnsupportedOperatorError, match="Sparse"):
-        ad.prepare_jacobian(chain, X).save(tmp_path / "d")
+        ad.prepare_jacobian(chain, X).save_pattern(tmp_path / "d")
 
 
 @pytest.mark.parametrize("backend", ["numpy", "jax"])

@@ -99,7 +99,7 @@ class Sparsity:
         coloring = self.coloring
         return None if coloring is None else coloring.groups
 
-    def save(self, path: Any) -> None:
+    def save_pattern(self, path: Any) -> None:
         """Write pattern and colors of a sparse result to a file.
 
         ``polyad.KnownPattern.load(path)`` is the detector that knows them: with it nothing is searched.

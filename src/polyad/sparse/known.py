@@ -71,7 +71,7 @@ class KnownPattern:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> KnownPattern:
-        """What ``save``, or ``save`` of a prepared sparse derivative, has written.
+        """What ``save``, or ``save_pattern`` of a prepared sparse derivative, has written.
 
         Whole numbers among the constant arguments must stay what they are at preparation, as with a pattern
         that is found: which entries there are may depend on them.

@@ -41,8 +41,8 @@ def recommend(rows: Sequence[Row], calls: int | None = None) -> Recommendation |
     steady = [row for row in right if not row.noisy]
     candidates = steady or right
     if calls is not None:
-        best, words = _least(candidates, calls)
-        return Recommendation(best.function, best.operator, best.backend, words)
+        best, reason = _least(candidates, calls)
+        return Recommendation(best.function, best.operator, best.backend, reason)
     best = candidates[0]
     words = [_first_words(best, candidates, right, agreeing, exact)]
     if not steady:

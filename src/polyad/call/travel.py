@@ -196,9 +196,11 @@ def _sends_by_value() -> bool:
 
 
 def _versions() -> dict[str, str]:
-    from polyad import __version__
-
-    return {"polyad": __version__, "python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
+    # the package itself stands on a floor above
+    return {
+        "polyad": sys.modules["polyad"].__version__,
+        "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
+    }
 
 
 def _written(prepared: Any, path: str | os.PathLike[str], label: str) -> None:

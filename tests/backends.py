@@ -27,12 +27,13 @@ def matrix() -> list[tuple[str, Backend, str]]:
 
     * Every framework runs all scenarios once in its natural mode (JAX without compilation: a
       compilation costs 100 times the run); compiled JAX runs one scenario of each function.
-    * Forced modes and the derivations from one primitive run all where that is cheap. The derivations are
-      not JAX's, and its operations compile one by one: they are left to the other frameworks.
+    * Forced modes and the derivations from one primitive run all under polyad's own engine, where that is
+      cheap, and one scenario of each function under the others. The derivations are not
+      JAX's, and its operations compile one by one: they are left to the other frameworks.
     """
     rows: list[tuple[str, Backend, str]] = []
     for name in AVAILABLE:
-        amount = "all" if name in ("numpy", "autograd", "finite") else "smoke"
+        amount = "all" if name in ("numpy", "finite") else "smoke"
         if name == "jax":
             rows.append(("jax", ad.JAX(), "smoke"))
             rows.append(("jax eager", eager("jax"), "all"))

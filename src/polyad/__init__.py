@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from polyad.operators.jacobian import jacobian, prepare_jacobian, value_and_jacobian
     from polyad.operators.jacobian_sparsity import jacobian_sparsity
     from polyad.operators.jvp import jvp, prepare_jvp, value_and_jvp
+    from polyad.operators.laplacian import bilaplacian, laplacian, prepare_bilaplacian, prepare_laplacian
     from polyad.operators.linearize import linearize
     from polyad.operators.map_gradient import map_gradient, prepare_map_gradient
     from polyad.operators.second_derivative import (
@@ -88,6 +89,7 @@ __all__ = [
     "Torch",
     "associative_scan",
     "backends",
+    "bilaplacian",
     "cond",
     "custom_rule",
     "define",
@@ -111,18 +113,21 @@ __all__ = [
     "jacobian_operator",
     "jacobian_sparsity",
     "jvp",
+    "laplacian",
     "linalg",
     "linearize",
     "load",
     "map_gradient",
     "namespace",
     "optimize",
+    "prepare_bilaplacian",
     "prepare_derivative",
     "prepare_gradient",
     "prepare_hessian",
     "prepare_hvp",
     "prepare_jacobian",
     "prepare_jvp",
+    "prepare_laplacian",
     "prepare_map_gradient",
     "prepare_second_derivative",
     "prepare_taylor",
@@ -178,6 +183,7 @@ _NAMES = {
     "operators.jacobian": "jacobian prepare_jacobian value_and_jacobian",
     "operators.jacobian_sparsity": "jacobian_sparsity",
     "operators.jvp": "jvp prepare_jvp value_and_jvp",
+    "operators.laplacian": "bilaplacian laplacian prepare_bilaplacian prepare_laplacian",
     "operators.linearize": "linearize",
     "operators.map_gradient": "map_gradient prepare_map_gradient",
     "operators.second_derivative": "prepare_second_derivative second_derivative "

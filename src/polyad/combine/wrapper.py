@@ -181,6 +181,12 @@ class Passing(Wrapper):
     def taylor(self, problem: Problem, order: int) -> Kernel:
         return self._inner.taylor(problem, order)
 
+    def taylor_batched(self, problem: Problem, order: int) -> Kernel:
+        return self._inner.taylor_batched(problem, order)
+
+    def laplacian(self, problem: Problem, order: int) -> Kernel:
+        return self._inner.laplacian(problem, order)
+
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         return self._inner.linearize(problem, x, c)
 

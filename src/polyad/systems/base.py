@@ -29,7 +29,8 @@ from polyad.systems.contract import (
     Variant,
 )
 from polyad.systems.derive import compressed, linearize, operators
-from polyad.systems.derive.taylor import nested
+from polyad.systems.derive.laplacian import laplacian
+from polyad.systems.derive.taylor import batched, nested
 
 if TYPE_CHECKING:
     from typing import Self
@@ -231,6 +232,14 @@ class Backend:
     def taylor(self, problem: Problem, order: int) -> Kernel:
         """``kernel(x, c, v)``: leaves like the output's with ``order + 1`` Taylor coefficients in front."""
         return nested(self, problem, order)
+
+    def taylor_batched(self, problem: Problem, order: int) -> Kernel:
+        """As ``taylor``, every leaf of ``v`` and of the coefficients with one more leading axis."""
+        return batched(self, self.taylor(problem, order))
+
+    def laplacian(self, problem: Problem, order: int) -> Kernel:
+        """``kernel(x, c)``: the Laplacian of each output entry for order 2, the bilaplacian for order 4."""
+        return laplacian(self, problem, order)
 
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         """The function at ``x``: its value and the products with its Jacobian."""

@@ -11,12 +11,12 @@ from math import factorial
 from typing import TYPE_CHECKING, Any
 
 from polyad.errors import UnsupportedOperatorError
-from polyad.systems.contract import Kernel, Leaves, Problem, strategy
+from polyad.systems.contract import Kernel, Leaves, Problem, strategy, strategy_of
 
 if TYPE_CHECKING:
     from polyad.systems.base import Backend
 
-__all__ = ["MAX_ORDER", "nested"]
+__all__ = ["MAX_ORDER", "batched", "nested"]
 
 MAX_ORDER = 3
 
@@ -46,6 +46,19 @@ def nested(backend: Backend, problem: Problem, order: int) -> Kernel:
             xp.stack([row[i] / factorial(j) for j, row in enumerate(rows)]) for i in range(n)
         )
         return coefficients, rows[0], aux[(order + 1) * n :]
+
+    return kernel
+
+
+def batched(backend: Backend, single: Kernel) -> Kernel:
+    """One direction after the other."""
+    xp = backend.xp
+
+    @strategy(strategy_of(single))
+    def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
+        outcomes = [single(x, c, tuple(s[k] for s in v)) for k in range(int(v[0].shape[0]))]
+        stacked = tuple(xp.stack(leaf) for leaf in zip(*(o[0] for o in outcomes), strict=True))
+        return (stacked, *outcomes[-1][1:])
 
     return kernel
 

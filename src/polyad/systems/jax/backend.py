@@ -173,6 +173,14 @@ class JAX(Backend):
 
         return taylor(self, problem, order)
 
+    def taylor_batched(self, problem: Problem, order: int) -> Kernel:
+        import jax
+
+        single = self.taylor(problem, order)
+        return strategy(f"{strategy_of(single)}, jax.vmap")(
+            jax.vmap(single.call, (None, None, 0), (0, None, None))
+        )
+
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         import jax
 

@@ -322,3 +322,45 @@ def test_what_is_refused() -> None:
     with pytest.raises(errors.ArgumentError, match="at the new point"):
         grows.update(Z)
     np.testing.assert_allclose(grows @ X, X)
+
+
+# -- lineax ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["numpy", "jax", "torch"])
+def test_solvers_of_lineax_take_an_operator(name):
+    jax, lineax = pytest.importorskip("jax"), pytest.importorskip("lineax")
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(6, 6))
+    a = (a @ a.T + 6 * np.eye(6)).astype(np.float32)
+    b = rng.normal(size=6).astype(np.float32)
+    operator = ad.hessian_operator(lambda x: 0.5 * x @ a @ x, np.ones(6, np.float32), backend=name)
+    op = operator.to_lineax(lineax.positive_semidefinite_tag)
+    solver = lineax.CG(rtol=1e-6, atol=1e-6)
+    right = np.linalg.solve(a, b)
+    assert np.allclose(lineax.linear_solve(op, b, solver=solver).value, right, atol=1e-4)
+    assert np.allclose(
+        jax.jit(lambda b: lineax.linear_solve(op, b, solver=solver).value)(b), right, atol=1e-4
+    )
+    assert np.allclose(op.as_matrix(), a, atol=1e-4)
+
+
+def test_an_operator_of_lineax_is_transposed_and_stays_at_its_point():
+    jax = pytest.importorskip("jax")
+    pytest.importorskip("lineax")
+    m = np.arange(6.0, dtype=np.float32).reshape(2, 3)
+    operator = ad.jacobian_operator(lambda x: (m @ x) ** 2, np.ones(3, np.float32))
+    op, dense = operator.to_lineax(), operator.to_dense()
+    w = np.array([1.0, -2.0], np.float32)
+    assert np.allclose(op.T.mv(w), dense.T @ w)
+    assert np.allclose(jax.vmap(op.mv)(np.eye(3, dtype=np.float32)).T, dense)
+    assert np.allclose(jax.jvp(op.mv, (np.ones(3, np.float32),), (np.ones(3, np.float32),))[1], dense.sum(1))
+    operator.update(np.zeros(3, np.float32))
+    assert np.allclose(op.as_matrix(), dense)
+    assert not operator.to_dense().any()
+
+
+def test_what_lineax_would_solve_in_less_precision_is_refused():
+    pytest.importorskip("lineax")
+    with pytest.raises(ad.errors.ArgumentError, match="JAX makes no float64 arrays now"):
+        ad.hessian_operator(lambda x: x @ x, np.ones(2)).to_lineax()

@@ -131,6 +131,25 @@ class Operator:
             rmatmat=lambda v: self._numpy(v, adjoint=True),
         )
 
+    def to_lineax(self, tags: Any = ()) -> Any:
+        """A ``lineax.FunctionLinearOperator`` of the products at this point; it stays there.
+
+        Parameters
+        ----------
+        tags : object or frozenset of them
+            What lineax may rely on, such as ``lineax.positive_semidefinite_tag`` of a Hessian at a minimum.
+
+        Raises
+        ------
+        polyad.errors.OptionalPackageError
+            If lineax is not installed.
+        polyad.errors.ArgumentError
+            If JAX, as it is set, makes no arrays of this precision.
+        """
+        from polyad.linear.lineax import as_lineax
+
+        return as_lineax(self, tags)
+
     # -- diagonal and trace -----------------------------------------------------------------------
 
     def diagonal(self, *, method: str = "products") -> Any:

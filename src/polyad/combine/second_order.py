@@ -17,11 +17,14 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
+import numpy as np
+
 from polyad.combine.hosted import converted, hosted, moved
 from polyad.errors import ArgumentError, UnsupportedOperatorError
 from polyad.systems.base import Backend
-from polyad.systems.contract import Executable, Kernel, Leaves, Problem, strategy_of
+from polyad.systems.contract import Compression, Executable, Kernel, Leaves, Problem, strategy_of
 from polyad.systems.derive import operators
+from polyad.systems.derive.compressed import Tables
 from polyad.systems.registry import resolve
 
 __all__ = ["SecondOrder"]
@@ -281,6 +284,15 @@ class SecondOrder(Backend):
     def jacobian(self, problem: Problem) -> Kernel:
         return self._inside(problem, lambda b, p: b.jacobian(p))
 
+    def sparse_jacobian(self, problem: Problem, plan: Compression) -> Kernel:
+        return self._inside(problem, lambda b, p: _own_or_common(b, "jacobian")(b, p, plan))
+
+    def sparse_hessian(self, problem: Problem, plan: Compression) -> Kernel:
+        if plan.pushes:
+            return Backend.sparse_hessian(self, problem, plan)
+        # without an entry there is nothing for the outer one to do
+        return self._inside(problem, lambda b, p: Backend.sparse_hessian(b, p, plan))
+
     def taylor(self, problem: Problem, order: int) -> Kernel:
         raise UnsupportedOperatorError(
             f"{self!r} gives first and second derivatives: take Taylor coefficients by 'numpy' or 'jax'"
@@ -329,12 +341,25 @@ class SecondOrder(Backend):
             return host.finish(kernel, problem, seeds, prepared=prepared)
         runner = self._outer if self._swapped else self._inner
         inside = tuple(moved(leaves, runner.library) for leaves in seeds)
-        made = runner.finish(ready.kernel, ready.problem, inside, prepared=prepared)
-        result = _between(lambda *args: (made.result(*args),), runner, host)
-        return Executable(_between(made.full, runner, host), lambda *args: result(*args)[0], made.strategy)
+        given: tuple[Leaves, ...] = ()
+        tables = getattr(ready.kernel, "own", None)
+        if isinstance(tables, Tables):
+            given = (tuple(runner.table(leaf, ready.problem) for leaf in tables.leaves),)
+        made = runner.finish(ready.kernel, ready.problem, (*inside, *given), prepared=prepared)
+        full = _between(lambda *args: made.full(*args, *given), runner, host)
+        result = _between(lambda *args: (made.result(*args, *given),), runner, host)
+        return Executable(full, lambda *args: result(*args)[0], made.strategy)
 
     def explain(self, error: Exception) -> str | None:
         return self._inner.explain(error) or self._outer.explain(error)
+
+
+def _own_or_common(backend: Backend, name: str) -> Callable[..., Kernel]:
+    """How a backend computes the entries by products; one that compresses by itself knows no products."""
+    found: Callable[..., Kernel] = getattr(
+        Backend if name in backend.compresses else type(backend), f"sparse_{name}"
+    )
+    return found
 
 
 def _between(call: Callable[..., Any], inner: Backend, host: Backend) -> Callable[..., Any]:
@@ -342,6 +367,12 @@ def _between(call: Callable[..., Any], inner: Backend, host: Backend) -> Callabl
 
     def run(*groups: Leaves) -> Any:
         outcome = call(*[moved(leaves, inner.library) for leaves in groups])
-        return tuple(moved(group, host.library) for group in outcome)
+        return tuple(tuple(map(_writable, moved(group, host.library))) for group in outcome)
 
     return run
+
+
+def _writable(leaf: Any) -> Any:
+    """A result of the caller's own, where it would be a view of what the inner backend holds."""
+    locked = isinstance(leaf, np.ndarray) and not leaf.flags.writeable
+    return leaf.copy() if locked else leaf

@@ -42,6 +42,8 @@ class _Matrix:
     # the whole numbers among the constants that the pattern was found for, and who finds that for others
     fixed: tuple[Array, ...]
     detector: Any
+    # whether the pattern is that of some points, so that each call has to look
+    of_points: bool
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -168,7 +170,9 @@ class Sparse(Passing):
         words = f"{kernel.words}; {describe(pattern)}{why}"
         fixed = () if getattr(detector, "for_all_constants", False) else _copies(self._whole(problem.c))
         searching = getattr(detector, "searching", detector)
-        return Kernel(kernel.call, words, own=_Matrix(kernel, form, plan, second, fixed, searching))
+        of_points = getattr(detector, "of_points", False)
+        own_part = _Matrix(kernel, form, plan, second, fixed, searching, of_points)
+        return Kernel(kernel.call, words, own=own_part)
 
     def _whole(self, c: Leaves) -> tuple[Array, ...]:
         """The whole numbers among the constants."""
@@ -216,21 +220,30 @@ class Sparse(Passing):
         form = matrix.form
 
         fixed = self._same(matrix, problem)
+        check = self._checked(problem, matrix, prepared=prepared) if self.check else None
+        # a pattern of some points is compared at each other one
+        again = check if matrix.of_points else None
 
         def full(x: Leaves, c: Leaves) -> Any:
             if fixed is not None:
                 fixed(c)
-            return executable.full(x, c, *given)
+            outcome = executable.full(x, c, *given)
+            if again is not None:
+                again(x, c, outcome[0])
+            return outcome
 
         def result(x: Leaves, c: Leaves) -> Leaves:
             if fixed is not None:
                 fixed(c)
-            return executable.result(x, c, *given)
+            found = executable.result(x, c, *given)
+            if again is not None:
+                again(x, c, found)
+            return found
 
         why = "" if form.coloring is None else f" ({form.coloring.method})"
         strategy = f"{executable.strategy}; {describe(form.pattern)}{why}"
-        if self.check:
-            self._check(result, problem, matrix, prepared=prepared)
+        if check is not None and self._has_numbers(problem.x, problem.c):
+            check(problem.x, problem.c, executable.result(problem.x, problem.c, *given))
         if self.format != DENSE:
             return Executable(full, result, strategy, form=form)
 
@@ -269,22 +282,23 @@ class Sparse(Passing):
 
         return check
 
-    def _check(
-        self, result: Callable[..., Leaves], problem: Problem, matrix: _Matrix, *, prepared: bool
-    ) -> None:
-        """Compare one random product with the inner backend's own."""
-        inner, source = self._inner, library(self._inner.library)
-        if any(source.is_traced(leaf) for leaf in (*problem.x, *problem.c) if library_of(leaf) is source):
-            return  # there are no numbers yet
-        form = matrix.form
-        pattern, entries = form.pattern, form._numbers(form.entries(result(problem.x, problem.c)))
+    def _has_numbers(self, x: Leaves, c: Leaves) -> bool:
+        source = library(self._inner.library)
+        return not any(source.is_traced(leaf) for leaf in (*x, *c) if library_of(leaf) is source)
+
+    def _checked(
+        self, problem: Problem, matrix: _Matrix, *, prepared: bool
+    ) -> Callable[[Leaves, Leaves, Leaves], None]:
+        """What compares one random product with the inner backend's own, at a point."""
+        inner, source, form = self._inner, library(self._inner.library), matrix.form
         pulls = not matrix.second and not inner.forward
         specs = problem.outputs if pulls else problem.inputs
-        kernel = inner.hvp(problem) if matrix.second else (inner.vjp if pulls else inner.jvp)(problem)
         run: list[Any] = []
         compiles = prepared and inner.takes_tables  # operation by operation it would compile longer
+        eps = max(float(np.finfo(s.dtype).eps) for s in (*problem.inputs, *form.outputs))
+        what = f"{'Hessian' if matrix.second else 'Jacobian'} of {problem.label}"
 
-        def product(v: Array) -> Array:
+        def times(x: Leaves, c: Leaves, v: Array) -> Array:
             leaves, at = [], 0
             for spec in specs:
                 leaf = v[at : at + spec.size].reshape(spec.shape).astype(spec.dtype)
@@ -292,17 +306,31 @@ class Sparse(Passing):
                 at += spec.size
             seed = tuple(leaves)
             if not run:
+                kernel = inner.hvp(problem) if matrix.second else (inner.vjp if pulls else inner.jvp)(problem)
                 run.append(inner.finish(kernel, problem, (seed,), prepared=compiles).result)
-            images = run[0](problem.x, problem.c, seed)
+            images = run[0](x, c, seed)
             rows = [np.asarray(source.to_numpy(image)).reshape(-1) for image in images]
             return np.concatenate(rows)
 
-        if pulls:
-            real = not any(spec.is_complex for spec in problem.inputs)
-            pattern, entries = _transposed(pattern, entries.real if real else np.conj(entries))
-        eps = max(float(np.finfo(s.dtype).eps) for s in (*problem.inputs, *form.outputs))
-        what = f"{'Hessian' if matrix.second else 'Jacobian'} of {problem.label}"
-        check_product(pattern, entries, product, eps=eps, exact=inner.exact, transposed=pulls, what=what)
+        def check(x: Leaves, c: Leaves, result: Leaves) -> None:
+            if not self._has_numbers(x, c):
+                return  # there are none yet
+            pattern, entries = form.pattern, form._numbers(form.entries(result))
+            if pulls:
+                real = not any(spec.is_complex for spec in problem.inputs)
+                pattern, entries = _transposed(pattern, entries.real if real else np.conj(entries))
+            check_product(
+                pattern,
+                entries,
+                lambda v: times(x, c, v),
+                eps=eps,
+                exact=inner.exact,
+                transposed=pulls,
+                what=what,
+                local=matrix.of_points,
+            )
+
+        return check
 
 
 def _copies(arrays: tuple[Array, ...]) -> tuple[Array, ...]:

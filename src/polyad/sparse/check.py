@@ -25,6 +25,12 @@ ROWS = 8
 # products that approximate differ by so many times what they lack in being linear
 NOISY = 20.0
 
+_REMEDY = {
+    False: "correct the known pattern, or let detector='auto' find it",
+    True: "it is that of the points where it was looked for, so prepare again here, or let detector='auto' "
+    "find one that holds for every input",
+}
+
 Product = Callable[[Array], Array]
 
 
@@ -37,6 +43,7 @@ def check_product(
     exact: bool,
     transposed: bool,
     what: str,
+    local: bool = False,
 ) -> None:
     """Compare the product of a matrix with a random vector with the backend's own.
 
@@ -56,6 +63,8 @@ def check_product(
         Whether ``pattern`` and ``product`` are those of the transposed matrix.
     what : str
         The matrix, for the message.
+    local : bool
+        Whether the pattern is that of some points, for the message.
 
     Raises
     ------
@@ -90,8 +99,7 @@ def check_product(
             place = (column, int(row)) if transposed else (int(row), column)
             raise PatternError(
                 f"the pattern of the {what} has no entry in row {place[0]}, column {place[1]} (of all "
-                "output and input entries in a row), where the derivative is not zero: correct the known "
-                "pattern, or let detector='auto' find it"
+                f"output and input entries in a row), where the derivative is not zero: {_REMEDY[local]}"
             )
     row = int(wrong[0])
     if off[row] > 1e3 * bound[row]:

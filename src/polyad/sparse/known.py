@@ -139,6 +139,11 @@ class Kept:
         return getattr(self.detector, "for_all_constants", False)
 
     @property
+    def of_points(self) -> bool:
+        """Whether the pattern is that of some points, not of the function."""
+        return getattr(self.detector, "of_points", False)
+
+    @property
     def searching(self) -> Any:
         """Who finds the pattern for other whole numbers."""
         assert self.backend is not None

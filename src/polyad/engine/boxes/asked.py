@@ -180,7 +180,7 @@ def text(value: Any, spec: str) -> str:
         return format(value, spec) if np.shape(value) == () else str(value)
     if not spec or value.shape:
         return str(value.array)
-    known = adapter(value.library).kept(value.array)
+    known = adapter(value.library).shown(value.array)
     if known is None:
         raise refuse("a text was made of a value that is not known yet", "use backend='numpy'")
     return format(known, spec)

@@ -312,6 +312,10 @@ class Adapter(Looping):
         except Exception:  # every library has an error of its own for an array whose trace is over
             return None
 
+    def shown(self, a: Any) -> np.ndarray | None:
+        """The number that a text has for people to read; None where there is none yet."""
+        return self.kept(a)
+
     def later(self, check: Callable[..., Any], arrays: tuple[Any, ...]) -> bool:
         """Make a check on values, which raises, whenever there are any; False where it is not made."""
         return False

@@ -75,7 +75,11 @@ class PatternAdapter(Adapter):
     def example(self, a: Any) -> np.ndarray:
         return np.asarray(a.value)
 
-    def kept(self, a: Any) -> np.ndarray:
+    def kept(self, a: Any) -> np.ndarray | None:
+        # a number that decides which entries are meant must not be that of the example
+        return np.asarray(a.value) if a.analysis.local else None
+
+    def shown(self, a: Any) -> np.ndarray:
         return np.asarray(a.value)
 
     def stop(self, a: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse
@@ -22,6 +22,9 @@ __all__ = ["DenseDetector", "ProbingDetector"]
 @dataclasses.dataclass(frozen=True)
 class _Numeric:
     backend: Backend | None = dataclasses.field(default=None, kw_only=True)
+
+    # whether the pattern is that of some points, not of the function
+    of_points: ClassVar[bool] = True
 
     def bound(self, backend: Backend) -> Any:
         """The same for a backend."""

@@ -49,6 +49,11 @@ class TracingDetector:
         if self.unknown not in ("raise", "dense"):
             raise ArgumentError(f"unknown is 'raise' or 'dense', not {self.unknown!r}")
 
+    @property
+    def of_points(self) -> bool:
+        """Whether the pattern is that of a point, not of the function."""
+        return self.local
+
     def bound(self, backend: Backend) -> TracingDetector:
         """The same for a backend."""
         return dataclasses.replace(self, backend=backend)

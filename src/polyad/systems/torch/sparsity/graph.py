@@ -7,6 +7,7 @@ old form, that of the pullback, whose pattern is the transposed one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from polyad.engine.patterns.supported import Analysis, Supported
 from polyad.errors import OperationNotSupportedError, PatternError, PolyadError
 from polyad.systems.contract import Leaves, Problem
 from polyad.systems.torch.sparsity.rules import BLANK, ELEMENTWISE, MOVES, RULES, Context
+from polyad.systems.torch.sparsity.values import REMEDY, closed
 from polyad.systems.torch.state import FORWARD_LOCK, STATE, forward_formulas
 
 __all__ = ["hessian_sets", "jacobian_sets"]
@@ -147,7 +149,7 @@ def _traced(flat: Callable[..., list[Any]], leaves: Leaves, *, decomposed: bool,
     forward_formulas()
     STATE.tracing = True
     try:
-        with FORWARD_LOCK:
+        with FORWARD_LOCK, nullcontext() if local else closed():
             graph: Any = make_fx(flat, decomposition_table=table, _error_on_data_dependent_ops=not local)(
                 *leaves
             )
@@ -191,6 +193,20 @@ def _flat(args: Any) -> Iterator[Any]:
             yield from _flat(a)
         else:
             yield a
+
+
+def _counts(node: Any, index: Any) -> bool:
+    """Whether the form of a result depends on values, one of which is not known."""
+    import torch
+
+    if torch.Tag.dynamic_output_shape not in getattr(node.target, "tags", ()):
+        return False
+    if node.target._schema.name == "aten::linalg_lstsq":  # its residuals only
+        return False
+    if node.target._schema.name != "aten::index":
+        return True
+    masks = [n is not None and n.meta["val"].dtype in (torch.bool, torch.uint8) for n in node.args[1]]
+    return any(is_mask and type(k) is Supported for is_mask, k in zip(masks, index, strict=True))
 
 
 class _GraphReader(Reader):
@@ -243,6 +259,11 @@ class _GraphReader(Reader):
             fill: Any = args[1] if BLANK[name] is None else BLANK[name]
             if type(fill) is not Supported:
                 return torch.full(shapes[0], fill, dtype=value.dtype)
+        if not self.analysis.local and _counts(node, args[1] if len(args) > 1 else ()):
+            raise OperationNotSupportedError(
+                f"the result of torch's {name}, at values that depend on an argument, has a form that "
+                f"depends on them, so that it has no pattern: {REMEDY}"
+            )
         if not any(map(reaches, flat)):
             found = [self.unknown(s) for s in shapes]
             return found if several else found[0]

@@ -297,10 +297,12 @@ class Run:
                 "settle: use scheme='central'"
             )
         m = int(np.argmax((finite & known & ~agree)[0]))
+        step = self.backend.step
+        long = "" if step is None else f" (or step={step:g} is too long for it: leave it out)"
         raise FunctionNotSupportedError(
             f"the complex step of {label} gives {along[0, m]:.6g} for output entry {m} along a test "
             f"direction, real differences {oracle[0, m]:.6g}: the function loses the imaginary part (abs, "
-            "conj, norm, real, float) or is not analytic, so use scheme='central'"
+            f"conj, norm, real, float) or is not analytic, so use scheme='central'{long}"
         )
 
 

@@ -17,6 +17,11 @@ __all__ = ["each", "run"]
 
 # pieces for each process of a pool, so that the last one is not waited for too long
 PIECES = 4
+# said where processes died before anything was done
+START = (
+    ". Processes run the main module anew: in a script what starts them must stand behind "
+    "if __name__ == '__main__':, and a program that is read from standard input cannot start any"
+)
 # seconds after which it is looked who is ready
 TICK = 0.2
 
@@ -193,10 +198,11 @@ def _submitted(
                 if count:
                     executor = new_pool(count)
                 if not count or lost > retries:
+                    start = "" if k or not count else START
                     raise WorkerError(
                         f"a process of the workers died {lost} time(s) (a crash, or killed for its memory), "
                         f"the last with {told.label} {pieces[k][0][0]} or one behind it: run that one by "
-                        "itself to see why, or let fewer work at once"
+                        f"itself to see why, or let fewer work at once{start}"
                     ) from error
                 futures = {j: future for j, future in futures.items() if _is_right(future)}
                 continue

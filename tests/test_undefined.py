@@ -98,3 +98,38 @@ def test_as_an_error_it_stays_what_it_is() -> None:
             ad.gradient(undefined, np.float64(0.0))
         with pytest.raises(NonFiniteWarning, match="preparation"):
             ad.prepare_gradient(undefined, 0.0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("backend", ["numpy:reverse", "numpy:forward", "autograd"])
+def test_numpy_says_nothing_of_the_rules(backend: str) -> None:
+    """The derivative of a root at zero is infinite; of where it came from NumPy has nothing to say."""
+    x = np.array([0.0, 4.0])
+    ways = {
+        "root": (lambda x: np.sum(np.sqrt(x)), [np.inf, 0.25]),
+        "power": (lambda x: np.sum(x**0.5), [np.inf, 0.25]),
+        "numbers": (lambda x: np.sqrt(x[0]) + np.sqrt(x[1]), [np.inf, 0.25]),
+        "number": (lambda x: x[0] ** 0.5 + x[1] ** 0.5, [np.inf, 0.25]),
+        "arc": (lambda x: np.sum(np.arcsin(1 - x / 4)), [-np.inf, -0.25]),
+    }
+    for name, (f, expected) in ways.items():
+        for g in (ad.gradient(f, x, backend=backend), ad.prepare_gradient(f, x, backend=backend)(x)):
+            np.testing.assert_allclose(g, expected, err_msg=name)
+
+
+@pytest.mark.parametrize("backend", ["numpy:reverse", "numpy:forward", "autograd"])
+def test_numpy_is_heard_on_the_values(backend: str) -> None:
+    with pytest.warns(RuntimeWarning, match="divide by zero encountered in log"):
+        ad.gradient(lambda x: np.sum(np.log(x)), TWO, backend=backend)
+
+
+def test_forward_mode_knows_directions_that_do_not_go_there() -> None:
+    x = np.array([0.0, 4.0, 0.0])
+    f = lambda x: np.sum(np.sqrt(x))  # noqa: E731
+    np.testing.assert_array_equal(ad.gradient(f, x, backend="numpy:forward"), [np.inf, 0.25, np.inf])
+    assert ad.jvp(f, x, v=np.array([0.0, 1.0, 0.0]), backend="numpy:forward") == 0.25
+    J = ad.jacobian(lambda x: np.stack([np.sqrt(x), x]), x, backend="numpy:forward")
+    wanted = np.stack([np.diag([np.inf, 0.25, np.inf]), np.eye(3)])
+    np.testing.assert_array_equal(J, wanted)
+    with pytest.warns(NonFiniteWarning):  # 0 * inf: a root of a constant, for all that can be seen
+        assert np.isnan(ad.gradient(lambda x: np.sum(np.sqrt(0 * x)), x, backend="numpy:forward")).all()

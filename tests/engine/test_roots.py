@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special
 
 import polyad as ad
+from polyad.errors import NonFiniteWarning
 
 MODES = "numpy:reverse numpy:forward numpy:compiled jax torch autograd casadi sympy".split()
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of rules whose result is not used
@@ -127,6 +129,47 @@ def test_a_view_that_is_written_to_leaves_no_stale_square(mode: str) -> None:
     x = np.array([0.5, 2.0, 0.0])
     expected = 2 * x + np.array([2 * x[0] * x[2] ** 2, -2 * x[1], 2 * x[2] * x[0] ** 2])
     np.testing.assert_allclose(ad.gradient(through_a_view, x, backend=mode), expected, atol=1e-12)
+
+
+# even functions of a root at the origin: smooth in its square, with this Hessian
+EVEN: dict[str, tuple[Any, float]] = {
+    "cos of a norm": (lambda x: np.cos(np.linalg.norm(x)), -1.0),
+    "cosh of twice a hypotenuse": (lambda x: np.cosh(2 * np.hypot(x[0], x[1])), 4.0),
+    "sinc of a norm": (lambda x: np.sinc(np.linalg.norm(x)), -(np.pi**2) / 3),
+    "cos of a root": (lambda x: np.cos(np.sqrt(x @ x)), -1.0),
+    "cos of a root of numbers": (lambda x: np.cos((x[0] ** 2 + x[1] ** 2) ** 0.5), -1.0),
+    "cos of sizes": (lambda x: np.sum(np.cos(np.abs(x))), -1.0),
+    "cos of norms": (lambda x: np.sum(np.cos(np.linalg.norm(x[:, None], axis=1))), -1.0),
+    "Bessel": (lambda x: 3 * np.i0(np.linalg.norm(x)) + scipy.special.j0(np.linalg.norm(x)), 1.0),
+    "a half power, squared": (lambda x: (np.sum(x * x) ** 0.5) ** 2, 2.0),
+    "np.power by a half": (lambda x: np.power(np.sum(x * x), 0.5) ** 2, 2.0),
+    "a power between": (lambda x: np.linalg.norm(x) ** 2.5, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", EVEN)
+def test_even_functions_of_a_root(name: str) -> None:
+    f, curvature = EVEN[name]
+    for mode in MODES if name in ("cos of a norm", "a half power, squared") else MODES[:2]:
+        H = ad.hessian(f, np.zeros(2), backend=mode)
+        np.testing.assert_allclose(H, curvature * np.eye(2), atol=1e-14, err_msg=mode)
+    x = np.array([0.3, -0.4])
+    wanted = ad.hessian(f, x, backend="finite")
+    np.testing.assert_allclose(ad.hessian(f, x, backend="numpy"), wanted, atol=1e-4)
+
+
+def test_an_even_function_to_higher_order() -> None:
+    series = ad.taylor(lambda t: np.cos(np.sqrt(t * t)), 0.0, v=1.0, order=4)
+    np.testing.assert_allclose(series, [1.0, 0.0, -0.5, 0.0, 1 / 24], atol=1e-15)
+
+
+@pytest.mark.parametrize("mode", ["numpy:reverse", "numpy:forward", "torch", "autograd", "casadi"])
+def test_a_cone_has_no_second_derivative(mode: str) -> None:
+    """The Hessian is -I, of which the rules know nothing: not a number, rather than a silent zero."""
+    f = lambda x: (1 + np.hypot(x[0], x[1])) * np.exp(-np.hypot(x[0], x[1]))  # noqa: E731
+    np.testing.assert_array_equal(ad.gradient(f, np.zeros(2), backend=mode), [0.0, 0.0])
+    with pytest.warns(NonFiniteWarning):
+        assert np.isnan(ad.hessian(f, np.zeros(2), backend=mode)).all()
 
 
 def test_different_entries_are_not_the_same() -> None:

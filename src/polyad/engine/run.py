@@ -16,6 +16,7 @@ import numpy as np
 from polyad.arrays.libraries import library_of
 from polyad.engine.boxes.box import Box, as_point
 from polyad.engine.boxes.boxing import gathered, unbox
+from polyad.engine.core.floating import STEPS
 from polyad.engine.core.handlers import innermost, is_own_recursion
 from polyad.engine.core.kinds import zeros_of
 from polyad.engine.core.refusals import begin, end, ignored, refuse
@@ -28,7 +29,7 @@ from polyad.engine.numbers.functions import entered
 from polyad.engine.numbers.number import ScalarBox
 from polyad.engine.numbers.python import TOLD, as_python
 from polyad.engine.numbers.tangents import PROGRAMS
-from polyad.engine.rules.degenerate import contracted
+from polyad.engine.rows import contracted, limits
 from polyad.engine.rules.structure import broadcast_to, getitem, reshape
 from polyad.errors import ON_OTHER_ARRAYS, DegenerateError, OperationNotSupportedError, rule_out
 
@@ -195,7 +196,7 @@ def push(
     dy, y, aux : tuple
         Batches of tangents of the outputs, the outputs, and what came with them.
     """
-    level = new_level()
+    level, steps = new_level(), STEPS.count
     rows = [unbox(t) for t in tangents]
     count = rows[0].shape[0]
     PROGRAMS[level] = None
@@ -221,6 +222,8 @@ def push(
             tangent = zeros_of(value, (count, *shape_of(value)))
         y.append(leave(primal, level))
         dy.append(leave(tangent, level))
+    if STEPS.count != steps:
+        dy = list(limits(dy, y, rows, lambda: Recorded(f, x, *constants)))
     rest = stripped([lowered(leaf, level) for leaf in aux], x) if aux else ()
     return stripped(dy, x), stripped(y, x), rest
 

@@ -2,25 +2,28 @@
 
 ``norm(x)`` has no derivative at zero, and the convention that takes 0 for it is right to first order
 only: ``norm(x) ** 2`` is smooth there. So a box of what is the root of a known value squares to that
-value, in every mode and under every library; so do its multiples, its parts and what is joined of them.
+value, in every mode and under every library; so do its multiples, its parts and what is joined of them. Even
+functions (``cos``, ``cosh``, ``sinc``, Bessel's of order 0) are smooth functions of the square too.
 Where the values are known, boxes are of this kind only where one of them is zero: elsewhere the rules are
 right. Where they are not, the square is computed when it is asked for, for most roots are never squared.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.special as sp
 
 from polyad.engine.boxes import operators  # noqa: F401  (gives the box its operators)
 from polyad.engine.boxes.box import Box, Rearranged, number, wrap
 from polyad.engine.boxes.boxing import unbox
-from polyad.engine.boxes.dispatch import BOXING, UFUNC_ROOTS, apply_function, apply_ufunc
+from polyad.engine.boxes.dispatch import BOXING, UFUNC_ROOTS, apply_function, apply_ufunc, rewrap
 from polyad.engine.boxes.sameness import is_same
 from polyad.engine.core.kinds import conj
-from polyad.engine.core.table import FUNCTIONS
+from polyad.engine.core.table import FUNCTIONS, UFUNCS
 from polyad.engine.core.values import Tracer, Value, base, is_real
 from polyad.engine.functions.reduction import Rooted
 from polyad.engine.interpretations.proxy import Proxy
@@ -37,16 +40,25 @@ def squared(x: Value) -> Value:
     return x * x if is_real(x) else real(x * conj(x))
 
 
-def half_power(s: Value, k: int) -> Value:
-    """``s ** (k / 2)`` of an odd k, where s is a square: its derivatives at zero are zero up to order k.
+def half_power(s: Value, k: float) -> Value:
+    """``s ** (k / 2)`` of a k that is not even, s a square: its derivatives at zero are zero below k.
 
     Derivatives of higher order do not exist there; they come out as NaN, not as a silent zero.
     """
     zero = equal(s, 0)
-    exponent = 0.5 * k
     if isinstance(zero, np.bool_) and not zero:
-        return power(s, exponent)
-    return where(zero, power(s, k + 0.5), power(where(zero, 1.0, s), exponent))
+        return power(s, 0.5 * k)
+    return where(zero, power(s, k + 0.5), power(where(zero, 1.0, s), 0.5 * k))
+
+
+def even(series: tuple[float, ...], f: Callable[[Value], Value], value: Value, s: Value) -> Value:
+    """An even function of a root: at zero its power series in the square."""
+    zero, total = equal(s, 0), s * 0.0 + series[-1]
+    for c in series[-2::-1]:
+        total = total * s + c
+    if isinstance(zero, np.bool_):
+        return total if zero else f(value)
+    return where(zero, total, f(where(zero, 1.0, value)))
 
 
 # A square that waits for others that wait may be computed again for every use, and by recursion.
@@ -54,10 +66,7 @@ LONGEST = 8
 
 
 class Later:
-    """A square that nobody has asked for yet.
-
-    It is computed anew each time: a framework's trace in which it is asked for may end before the next.
-    """
+    """A square to be computed anew each time: a framework's trace in which it is asked for may soon end."""
 
     __slots__ = ("compute", "depth")
 
@@ -88,7 +97,6 @@ if TYPE_CHECKING:
 else:
     _Boxed = object
 NOTHING: tuple[str, ...] = ()
-# how boxes in general do it
 _BOX: dict[str, Any] = {name: getattr(Box, f"__{name}__") for name in "pow mul rmul truediv matmul".split()}
 
 
@@ -122,11 +130,11 @@ class Squared(_Boxed):
         )
 
     def __pow__(self, other: Any) -> Any:
-        if self.holds() and type(other) in SIMPLE and other == int(other) and 2 <= other <= 64:
-            k, root = int(other), self.square()
+        if self.holds() and type(other) in SIMPLE and 2 <= other <= 64:
+            k, root = float(other), self.square()
             if k % 2:
                 return number(half_power(root, k))
-            return number(root if k == 2 else power(root, k // 2))
+            return number(root if k == 2 else power(root, int(k) // 2))
         return _BOX["pow"](self, other)
 
     def __mul__(self, other: Any) -> Any:
@@ -195,10 +203,16 @@ class Squared(_Boxed):
     def __itruediv__(self, other: Any) -> Any:
         return self._augmented(self / other)
 
+    def _even(self, f: Any) -> Any:
+        return number(even(SERIES[f], UFUNCS.get(f) or FUNCTIONS[f], self._value, self.square()))
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        short = SHORT.get(ufunc) if method == "__call__" and not kwargs else None
+        plain = method == "__call__" and not kwargs
+        short = SHORT.get(ufunc) if plain else None
         if short is not None and isinstance(inputs[0], Squared):
             return short(*inputs)
+        if plain and ufunc in SERIES and self.holds():
+            return self._even(ufunc)
         if ufunc is np.multiply and short is not None:
             return self.__rmul__(inputs[0])
         return apply_ufunc(ufunc, method, inputs, kwargs)
@@ -208,6 +222,8 @@ class Squared(_Boxed):
             a, b = args
             if a._alike(b) and a.ndim < 2:
                 return number(FUNCTIONS[np.sum](a.square()))
+        if func in SERIES and len(args) == 1 and not kwargs and self.holds():
+            return self._even(func)
         if func is np.copy and len(args) == 1 and not kwargs:
             return self._same_size(self._value)
         result = apply_function(func, args, kwargs)
@@ -299,6 +315,17 @@ SHORT: dict[Any, Callable[..., Any]] = {
     np.fabs: abs,
 }
 PRODUCTS = frozenset({np.dot, np.vdot, np.inner})
+# even functions by their power series in the square: so many terms are exact to the ninth derivative
+_OF_COS = tuple(1 / math.factorial(2 * k) for k in range(5))
+_OF_I0 = tuple(0.25**k / math.factorial(k) ** 2 for k in range(5))
+SERIES: dict[Any, tuple[float, ...]] = {
+    np.cos: tuple(c * (-1) ** k for k, c in enumerate(_OF_COS)),
+    np.cosh: _OF_COS,
+    np.sinc: tuple((-(math.pi**2)) ** k / math.factorial(2 * k + 1) for k in range(5)),
+    sp.j0: tuple(c * (-1) ** k for k, c in enumerate(_OF_I0)),
+    sp.i0: _OF_I0,
+    np.i0: _OF_I0,
+}
 # functions of one array that move entries about, and of several that join them
 MOVES = frozenset(
     getattr(np, name)
@@ -334,9 +361,19 @@ def rooted(value: Value, square: Callable[[], Value], *key: Any) -> Any:
     return Root(value, square(), key)
 
 
-def _of_root(x: Value) -> Value:
-    """What ``sqrt(x) ** 2`` is."""
+def _of_root(x: Value) -> Value:  # what ``sqrt(x) ** 2`` is
     return where(less(x, 0), np.nan, x) if is_real(x) else x
+
+
+def _raised(self: Box, other: Any) -> Any:
+    if type(other) is not float or other != 0.5:
+        return _BOX["pow"](self, other)
+    return _to_power(power(self._value, 0.5), self._value, other)
+
+
+def _to_power(y: Value, a: Value, b: Value) -> Any:
+    half = type(b) is float and b == 0.5
+    return rooted(y, lambda: _of_root(a), "sqrt", a) if half else rewrap(y)
 
 
 def _absolute(self: Box) -> Any:
@@ -349,10 +386,12 @@ def _hypotenuse(y: Value, a: Value, b: Value) -> Any:
 
 
 setattr(Box, "__abs__", _absolute)  # noqa: B010
+setattr(Box, "__pow__", _raised)  # noqa: B010
 BOXING[Rooted] = lambda r: rooted(r.value, lambda: r.square, *r.key)
 UFUNC_ROOTS.update(
     {
         np.sqrt: lambda y, x: rooted(y, lambda: _of_root(x), "sqrt", x),
+        np.power: _to_power,
         np.absolute: lambda y, x: rooted(y, lambda: squared(x), "absolute", x),
         np.fabs: lambda y, x: rooted(y, lambda: squared(x), "absolute", x),
         np.hypot: lambda y, a, b: _hypotenuse(y, _kept(a), _kept(b)),

@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.core.floating import SHARP, silent
+
 __all__ = [
     "ALIVE",
     "LOOKED",
@@ -239,7 +241,7 @@ class Primitive:
         self.name = name
         self.home = home
         self.compute = compute
-        self.push = push
+        self.push = silent(push) if push is not None and name in SHARP else push
         self.pulls = pulls
         self.joint = joint
         self.multiple = multiple
@@ -290,6 +292,8 @@ class Binary(Primitive):
         numbers: tuple[Callable[..., Any], ...],
     ) -> None:
         super().__init__(name, compute, push, pulls, lazy=True)
+        if name in SHARP:
+            numbers = tuple(f if k % 2 else silent(f) for k, f in enumerate(numbers))
         self.numbers = numbers
 
     def __call__(self, a: Value, b: Value) -> Value:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.core.floating import begin_silence, end_silence
 from polyad.engine.core.kinds import expand
 from polyad.engine.core.refusals import no_rule
 from polyad.engine.core.values import (
@@ -126,6 +127,15 @@ class Tape(list[Entry | None]):
 
     def back(self, seeds: Sequence[tuple[int, Value]], inputs: Sequence[Node], *, free: bool) -> list[Value]:
         """As ``pull``, the outputs by their places on the tape."""
+        before = begin_silence()
+        try:
+            return self._swept(seeds, inputs, free=free)
+        finally:
+            end_silence(before)
+
+    def _swept(
+        self, seeds: Sequence[tuple[int, Value]], inputs: Sequence[Node], *, free: bool
+    ) -> list[Value]:
         entries = list(self)  # a plain list is read faster
         if free:
             self.clear()

@@ -11,6 +11,7 @@ import numpy as np
 from polyad.engine.boxes.box import ENTRIES, NUMBERS, Box, number
 from polyad.engine.boxes.dispatch import LIKE, apply_function, apply_ufunc
 from polyad.engine.boxes.views import VIEWS
+from polyad.engine.core.floating import silent
 from polyad.engine.core.kinds import PARTIALS
 from polyad.engine.core.names import ARITHMETIC, COMPARISONS
 from polyad.engine.core.table import UFUNCS
@@ -141,7 +142,7 @@ def through(
         if type(a) is ScalarBox:
             if d is None:
                 return None
-            p = float(d(y, *values))
+            p = float(d(y, *values)) if y else float(silent(d)(y, *values))
             if p - p != 0.0:
                 return None
             entry += (a._index, p)
@@ -164,9 +165,11 @@ def _unary(x: ScalarBox, own: Primitive) -> ScalarBox | None:
     y = own.compute(a)
     if type(y) is not float64:
         return None
-    p = float(d(y, a))
     value = float(y)
-    if value - value != 0.0 or p - p != 0.0:
+    if value - value != 0.0 or (own.steep and (not value or abs(x._x) == 1.0)):
+        return None  # the general code is silent where the partial is infinite
+    p = float(d(y, a))
+    if p - p != 0.0:
         return None
     entries.append((x._index, p))
     new = ScalarBox()

@@ -20,7 +20,7 @@ whatever the values of another are. It is first order only: there are no second 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -40,12 +40,11 @@ from polyad.engine.rules.factorizations import (
     product,
     rows,
     symmetric,
-    unknown_use,
 )
 from polyad.engine.rules.products import adjoint, matmul
 from polyad.engine.rules.structure import getitem
 
-__all__ = ["contracted", "eigh", "eigvalsh", "svd", "svdvals"]
+__all__ = ["eigh", "eigvalsh", "svd", "svdvals"]
 
 
 # the part of the largest entry that counts as zero, of numbers that are second derivatives
@@ -326,45 +325,3 @@ def _follows(found: Value, expected: Value, scale: Value) -> None:
     for part, size in zip(_plain(difference), _plain(scale), strict=False):
         if not np.all(np.abs(part) <= ZERO * 10 * _size(size)[..., 0]):
             raise no_vectors()
-
-
-# -- forward mode ---------------------------------------------------------------------------------------
-
-ROWS = 256  # of a Jacobian, computed together
-
-
-def contracted(recorded: Any, tangents: Sequence[Any]) -> tuple[Any, ...]:
-    """The tangents of the outputs along a batch of directions, by the rows of the Jacobian.
-
-    Forward mode has no rule at equal values, where reverse mode finds the limit.
-
-    Parameters
-    ----------
-    recorded : run.Recorded
-        The function at a point.
-    tangents : sequence of array
-        A batch for each of its leaves.
-    """
-    if not all(type(a) is np.ndarray and a.dtype.kind == "f" for a in tangents):
-        raise unknown_use()
-    shapes = [np.shape(leaf) for leaf in recorded.y]
-    sizes = [int(np.prod(shape)) for shape in shapes]
-    count, total = len(tangents[0]), sum(sizes)
-    found = []
-    for start in range(0, total, ROWS):
-        stop = min(total, start + ROWS)
-        eye = np.split(np.eye(stop - start, total, start), np.cumsum(sizes)[:-1], axis=1)
-        seeds = [part.reshape(-1, *shape) for part, shape in zip(eye, shapes, strict=True)]
-        # which may be boxes of a differentiation around this one
-        found.append(
-            sum(
-                t.reshape(count, -1) @ row.reshape(stop - start, -1).T
-                for t, row in zip(tangents, recorded.pull_batched(seeds), strict=True)
-            )
-        )
-    row = np.concatenate(found, axis=1) if found else np.zeros((count, 0))
-    parts = [row[:, stop - size : stop] for size, stop in zip(sizes, np.cumsum(sizes), strict=True)]
-    return tuple(
-        part.reshape(count, *shape).astype(leaf.dtype)
-        for part, shape, leaf in zip(parts, shapes, recorded.y, strict=True)
-    )

@@ -95,7 +95,7 @@ def _choice(f: np.ufunc, *shares: Callable[[Value, Value], Value]) -> Primitive:
 # -- of two operands ----------------------------------------------------------------------------------
 
 arctan2: Primitive = ufunc(np.arctan2, lambda a, b: _turn(b, a), lambda a, b: -_turn(a, b))
-hypot: Primitive = ufunc(np.hypot, lambda a, y: _ratio(a, y), lambda b, y: _ratio(b, y))
+hypot: Primitive = ufunc(np.hypot, lambda a, y: _cone(a, y), lambda b, y: _cone(b, y))
 logaddexp: Primitive = ufunc(np.logaddexp, lambda a, b: _first_share(a, b), lambda a, b: _first_share(b, a))
 logaddexp2: Primitive = ufunc(
     np.logaddexp2, lambda a, b: _first_share(a, b, LN2), lambda a, b: _first_share(b, a, LN2)
@@ -115,13 +115,19 @@ nextafter: Primitive = ufunc(np.nextafter, lambda: 1.0, lambda: 0.0)
 def _turn(a: Value, b: Value) -> Value:
     """``a / (a**2 + b**2)`` without overflow, zero at the origin."""
     size = hypot(a, b)
-    return _ratio(_ratio(a, size), size)
+    return _cone(_ratio(a, size), size)
 
 
 def _ratio(a: Value, y: Value) -> Value:
     """``a / y``, zero where both are."""
     zero = equal(y, 0)
     return where(zero, 0.0, a / where(zero, 1.0, y))
+
+
+def _cone(a: Value, y: Value) -> Value:
+    """As ``_ratio``, but where both are zero its derivative is no number, rather than a silent zero."""
+    zero = equal(y, 0)
+    return where(zero, sqrt(y), a / where(zero, 1.0, y))
 
 
 def _first_share(a: Value, b: Value, unit: float = 1.0) -> Value:

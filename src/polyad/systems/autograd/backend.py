@@ -312,7 +312,8 @@ def _pull(problem: Problem, x: Leaves, c: Leaves, *, root: Any = None) -> tuple[
     def pullback(w: Leaves) -> Leaves:
         if node is None:
             return _unpack(_zeros(_pack(x)), len(x))
-        found = _unpack(core.backward_pass(_pack(_conj(w)), node), len(x))
+        with np.errstate(all="ignore"):  # what is no number there polyad says itself
+            found = _unpack(core.backward_pass(_pack(_conj(w)), node), len(x))
         return _conj(tuple(map(_settled, found)))
 
     return pullback, _unpack(y, count), aux

@@ -1,0 +1,92 @@
+"""Forward mode by the rows of reverse mode, at points where it has no number of its own.
+
+At equal eigenvalues forward mode has no rule, where reverse mode finds the limit. And an infinite derivative
+times the zero of a direction is no number, whether that direction does not go there or the zero is a limit: a
+cotangent knows which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from polyad.engine.rules.factorizations import unknown_use
+from polyad.errors import PolyadError
+
+__all__ = ["contracted", "limits"]
+
+ROWS = 256  # of a Jacobian, computed together
+
+
+def contracted(recorded: Any, tangents: Sequence[Any]) -> tuple[Any, ...]:
+    """The tangents of the outputs along a batch of directions, by the rows of the Jacobian.
+
+    Parameters
+    ----------
+    recorded : run.Recorded
+        The function at a point.
+    tangents : sequence of array
+        A batch for each of its leaves.
+    """
+    if not all(type(a) is np.ndarray and a.dtype.kind == "f" for a in tangents):
+        raise unknown_use()
+    shapes = [np.shape(leaf) for leaf in recorded.y]
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    count, total = len(tangents[0]), sum(sizes)
+    found = []
+    for start in range(0, total, ROWS):
+        stop = min(total, start + ROWS)
+        eye = np.split(np.eye(stop - start, total, start), np.cumsum(sizes)[:-1], axis=1)
+        seeds = [part.reshape(-1, *shape) for part, shape in zip(eye, shapes, strict=True)]
+        # which may be boxes of a differentiation around this one
+        found.append(
+            sum(
+                _along(t.reshape(count, -1), row.reshape(stop - start, -1))
+                for t, row in zip(tangents, recorded.pull_batched(seeds), strict=True)
+            )
+        )
+    row = np.concatenate(found, axis=1) if found else np.zeros((count, 0))
+    parts = [row[:, stop - size : stop] for size, stop in zip(sizes, np.cumsum(sizes), strict=True)]
+    return tuple(
+        part.reshape(count, *shape).astype(leaf.dtype)
+        for part, shape, leaf in zip(parts, shapes, recorded.y, strict=True)
+    )
+
+
+def _along(t: Any, rows: Any) -> Any:
+    """Products of directions and rows, of which an infinite entry counts for a direction that goes there."""
+    if not isinstance(rows, np.ndarray) or np.isfinite(rows).all():
+        return t @ rows.T
+    with np.errstate(all="ignore"):
+        total = t @ np.where(np.isfinite(rows), rows, 0.0).T
+        for k in np.flatnonzero(~np.isfinite(rows).all(axis=0)):
+            column = np.where(np.isfinite(rows[:, k]), 0.0, rows[:, k])
+            total += np.where((t[:, k, None] == 0) | (column == 0), 0.0, t[:, k, None] * column)
+    return total
+
+
+def limits(
+    dy: Sequence[Any], y: Sequence[Any], tangents: Sequence[Any], record: Callable[[], Any]
+) -> Sequence[Any]:
+    """Batches of tangents, of which reverse mode says what is no number, where it can.
+
+    Parameters
+    ----------
+    dy, y : sequence of array
+        The tangents of the outputs, and the outputs.
+    tangents : sequence of array
+        The directions.
+    record : callable
+        Gives ``run.Recorded`` at the point.
+    """
+    if not all(type(t) is np.ndarray for t in dy):
+        return dy  # another differentiation is around
+    if not any(np.isnan(t).any() and np.isfinite(part).all() for t, part in zip(dy, y, strict=True)):
+        return dy
+    try:
+        found = contracted(record(), tangents)
+    except PolyadError:
+        return dy
+    return [np.where(np.isnan(t), limit, t) for t, limit in zip(dy, found, strict=True)]

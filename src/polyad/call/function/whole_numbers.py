@@ -33,6 +33,8 @@ DEPTH = 4
 # containers longer than this are data
 LONGEST = 256
 # objects of these packages, and of those of libraries of arrays, are what they are
+# of how an array lies in memory, of which only NumPy's know
+LETTERS = frozenset("AFK")
 FOREIGN = frozenset(("builtins", "scipy", "equinox", "flax"))
 
 
@@ -133,7 +135,7 @@ def _counts(code: types.CodeType) -> bool:
 
 @functools.lru_cache(maxsize=512)
 def _is_said_otherwise(code: types.CodeType) -> bool:
-    if not OTHERWISE.isdisjoint(code.co_names):
+    if not OTHERWISE.isdisjoint(code.co_names) or not LETTERS.isdisjoint(code.co_consts):
         return True
     takes = lists = False
     before = None

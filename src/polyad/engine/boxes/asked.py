@@ -121,9 +121,11 @@ def asks_for_numbers(frame: types.FrameType) -> bool:
 
 
 def boxes_of_entries(box: Any) -> np.ndarray:
-    """A new array of objects, with a box for every entry."""
-    shape = box._value.shape
-    places = np.empty(shape, dtype=object)
+    """A new array of objects, with a box for every entry, which lies in memory as NumPy's copy would."""
+    from polyad.engine.boxes.memory import layout  # which is made of boxes
+
+    shape, known = box._value.shape, layout(box)
+    places = np.empty(shape, dtype=object) if known is None else np.empty_like(known, dtype=object)
     for k in np.ndindex(shape):
         places[k] = (box[k] if len(k) > 1 else box[k[0]]) if shape else box
     return places

@@ -15,6 +15,7 @@ from polyad.engine.core.table import FUNCTIONS
 from polyad.engine.core.values import PRIMITIVES, Value, ndim_of, shape_of
 from polyad.engine.functions.structure import values_of
 from polyad.engine.rules.structure import getitem, reshape
+from polyad.errors import ON_OTHER_ARRAYS, rule_out
 
 __all__ = ["VIEWS", "flat", "reshaped", "transposed"]
 
@@ -87,9 +88,10 @@ def _order(a: Any, order: str) -> str:
         raise ValueError(f"order must be one of 'C', 'F', 'A', or 'K' (got {order!r})")
     known = layout(a) if isinstance(a, Box) else np.empty(np.shape(a), dtype=bool)
     if known is None or not (order == "A" or known.flags.forc):
-        raise refuse(
+        refusal = refuse(
             f"order={order!r} of an array whose strides are not known", "use order='C' or 'F', which you mean"
         )
+        raise rule_out(refusal, ON_OTHER_ARRAYS)  # which lie otherwise
     return "F" if known.flags.fnc else "C"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from polyad.engine.boxes.box import Box, as_array, number
 from polyad.engine.boxes.boxing import BOXES, gathered, unbox
+from polyad.engine.boxes.memory import layout, linked
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.values import Tracer, base
 from polyad.engine.follow.counterparts import Counterpart, Maker, counterpart, has_box
@@ -64,12 +65,29 @@ def _cast(box: Box, dtype: Any) -> Any:
 @counterpart(np.asarray)
 def _asarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: Any = None) -> Any:
     box = _cast(as_box(a), dtype)
-    return box.copy() if box is a and (copy is True or copy is np._CopyMode.ALWAYS) else box
+    if box is a and (copy is True or copy is np._CopyMode.ALWAYS):
+        return box.copy(order or "K")
+    return box if order in (None, "K") else _laid_out(box, np.asarray, order=order)
+
+
+def _laid_out(box: Any, f: Any, **how: Any) -> Any:
+    """The same numbers as NumPy's function lays them out: the same memory where they lie so already."""
+    if not isinstance(box, Box) or box.ndim == 0:
+        return box
+    known = layout(box)
+    if known is None:
+        return linked(f, (box,), how, Box(box._value))
+    after = f(known, **how)
+    if not box.size or np.may_share_memory(known, after):
+        return box
+    copy = Box(box._value)
+    copy._layout = after
+    return copy
 
 
 @counterpart(np.asanyarray)
 def _asanyarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: Any = None) -> Any:
-    return _asarray(a, dtype, copy=copy)
+    return _asarray(a, dtype, order, copy=copy)
 
 
 @counterpart(np.array)
@@ -83,7 +101,7 @@ def _array(
     ndmin: int = 0,
     ndmax: int = 0,
 ) -> Any:
-    box = _asarray(object, dtype, copy=copy)
+    box = _asarray(object, dtype, order, copy=copy)
     if getattr(box, "ndim", 0) < ndmin:
         box = box.reshape((1,) * (ndmin - box.ndim) + box.shape)
     return box
@@ -91,23 +109,23 @@ def _array(
 
 @counterpart(np.ascontiguousarray)
 def _ascontiguousarray(a: Any, dtype: Any = None) -> Any:
-    box = _asarray(a, dtype)
+    box = _laid_out(_asarray(a, dtype), np.ascontiguousarray)
     return box if box.shape else box.reshape(1)
 
 
 @counterpart(np.asfortranarray)
 def _asfortranarray(a: Any, dtype: Any = None) -> Any:
-    return _asarray(a, dtype)
+    return _laid_out(_asarray(a, dtype), np.asfortranarray)
 
 
 @counterpart(np.require)
 def _require(a: Any, dtype: Any = None, requirements: Any = None) -> Any:
-    return _asarray(a, dtype)
+    return _laid_out(_asarray(a, dtype), np.require, requirements=requirements)
 
 
 @counterpart(np.asarray_chkfinite)
 def _asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
-    box = _asarray(a, dtype)
+    box = _asarray(a, dtype, order)
     known = base(box._value)
     if isinstance(known, np.ndarray) and not np.isfinite(known).all():
         raise ValueError("array must not contain infs or NaNs")

@@ -68,10 +68,23 @@ def times(a: Any, b: Any) -> Any:
     if a is sympy.S.One or b is sympy.S.One:
         return b if a is sympy.S.One else a
     for mask, other in ((a, b), (b, a)):
-        if mask.is_Piecewise and not other.is_Number and any(e is sympy.S.Zero for e, _ in mask.args):
+        if _is_mask(mask):
             # zero times the infinite slope of a branch that is not taken would be NaN
             return select(*((times(e, other), c) for e, c in mask.args))
+        if mask.is_Add and len(mask.args) <= FEW and all(map(_is_mask, mask.args)) and not other.is_Number:
+            return added(*(times(part, other) for part in mask.args))
     return product(a, b)
+
+
+# masks whose sum is multiplied one by one
+FEW = 4
+
+
+def _is_mask(e: Any) -> bool:
+    """Whether it is zero where some branch is not taken."""
+    import sympy
+
+    return e.is_Piecewise and any(value is sympy.S.Zero for value, _ in e.args)
 
 
 def partials(node: Any) -> list[Any]:

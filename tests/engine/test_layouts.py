@@ -1,0 +1,81 @@
+"""What NumPy's conversions say of the order in memory, and functions that read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import polyad as ad
+
+F = np.asfortranarray(np.arange(6.0).reshape(2, 3) + 0.5)
+SOURCES = {
+    "C": np.arange(6.0).reshape(2, 3) + 0.5,
+    "F": F,
+    "backwards": np.arange(12.0).reshape(3, 4)[::-1, ::2] + 0.7,
+    "turned": np.arange(24.0).reshape(2, 3, 4).transpose(1, 0, 2)[:, :, :2],
+}
+CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "asarray C": lambda x: np.asarray(x, order="C"),
+    "asarray F": lambda x: np.asarray(x, order="F"),
+    "asanyarray F": lambda x: np.asanyarray(x, order="F"),
+    "array": lambda x: np.array(x),
+    "array F": lambda x: np.array(x, order="F"),
+    "array, not copied": lambda x: np.array(x, order="F", copy=None),
+    "ascontiguousarray": lambda x: np.ascontiguousarray(x),
+    "asfortranarray": lambda x: np.asfortranarray(x),
+    "require": lambda x: np.require(x, requirements="F"),
+    "checked": lambda x: np.asarray_chkfinite(x, order="F"),
+}
+
+
+def written(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A write to what was converted reaches the source where it is the same memory."""
+
+    def f(x: Any) -> Any:
+        y = x.copy("K")
+        z = convert(y)
+        z[0] = 5.0 * z[0]
+        return y * 1.0
+
+    return f
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("name", CONVERSIONS)
+def test_conversions_keep_numpys_order(name: str, source: str) -> None:
+    x, convert = SOURCES[source], CONVERSIONS[name]
+    for f in (lambda x: convert(x).ravel("K"), written(convert)):
+        y = f(x)
+        place = {v: k for k, v in enumerate(x.flat)}  # every entry has a value of its own, and five times it
+        J = np.zeros((y.size, x.size))
+        for k, v in enumerate(y.flat):
+            J[k, place[v] if v in place else place[v / 5]] = 1.0 if v in place else 5.0
+        for backend in ("numpy:reverse", "numpy:forward", "autograd"):
+            try:
+                found = ad.jacobian(f, x, backend=backend)
+            except ad.errors.OperationNotSupportedError as refused:
+                assert backend == "autograd"  # on whose arrays the strides of NumPy's are not known
+                assert "strides" in str(refused) or "memory" in str(refused)
+                continue
+            np.testing.assert_array_equal(found.reshape(J.shape), J, err_msg=backend)
+
+
+@pytest.mark.parametrize("backend", ["autograd", "torch"])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.ravel(x, order="K") * 2,
+        lambda x: x.ravel("A") * 2,
+        lambda x: x.reshape(-1, order="A") * 2,
+        lambda x: np.copy(x).ravel("K"),
+    ],
+)
+def test_an_order_that_is_not_known_is_refused(f: Any, backend: str) -> None:
+    """On a framework's own arrays the same letters mean another order."""
+    with pytest.raises(ad.errors.OperationNotSupportedError, match="strides are not known"):
+        ad.jacobian(f, F, backend=backend)
+    with pytest.raises(ad.errors.OperationNotSupportedError, match="strides are not known"):
+        ad.prepare_jacobian(f, F, backend=backend)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import polyad
+from backends import AVAILABLE
 
 FORBIDDEN = (
     "autograd",
@@ -111,3 +112,34 @@ def test_the_scenarios_are_there_whatever_was_used_before() -> None:
     code = "from polyad.testing import smoke_scenarios; print(len(smoke_scenarios()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert not done.returncode and int(done.stdout) > 100, done.stderr
+
+
+BROKEN_OFF = """
+import sys
+import numpy as np, polyad as ad
+
+class Interrupt:
+    count = 0
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("autograd."):
+            Interrupt.count += 1
+            if Interrupt.count == 9:
+                raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+f = lambda x: np.sum(np.sin(x))
+for wanted in (KeyboardInterrupt, ad.errors.BackendNotInstalledError):
+    try:
+        ad.gradient(f, np.ones(3), backend="autograd")
+    except wanted as error:
+        print(error)
+assert np.allclose(ad.gradient(f, np.ones(3)), np.cos(1.0))
+"""
+
+
+@pytest.mark.skipif("autograd" not in AVAILABLE, reason="it is autograd's import that is broken off")
+def test_an_import_that_was_broken_off_is_told_of() -> None:
+    """What is left of a framework then may give errors of any kind, and numbers."""
+    done = subprocess.run([sys.executable, "-c", BROKEN_OFF], capture_output=True, text=True, check=True)
+    assert "autograd, the import of which was broken off (KeyboardInterrupt)" in done.stdout
+    assert "start Python anew" in done.stdout

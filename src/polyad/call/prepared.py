@@ -38,7 +38,7 @@ from polyad.errors import ArgumentError, PolyadError, PreparationMismatchError
 from polyad.systems.base import Backend
 from polyad.systems.contract import Executable, Kernel, Leaves, Problem
 from polyad.systems.operations import Operation, declare
-from polyad.systems.registry import resolve
+from polyad.systems.registry import in_use
 
 __all__ = ["Prepared"]
 
@@ -116,7 +116,7 @@ class Prepared(Described):
         self.batched, self.on_mismatch = batched, on_mismatch
         self._examples, self._example_of_seed = args, seed
         self.signature = Signature(args, argnums)
-        self.backend = resolve(backend, self.signature.library.name)
+        self.backend = in_use(backend, self.signature.library.name)
         self.backend, f, extra = admitted(self.backend, f, args, seed, once=once)
         self._guests = guests(self.backend, (*args, seed, *extra), once=once)
         if self._guests is not None:

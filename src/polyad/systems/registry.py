@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import importlib
 import importlib.util
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -21,7 +22,7 @@ from polyad.errors import ArgumentError, BackendNotFoundError, BackendNotInstall
 from polyad.systems.base import Backend
 from polyad.systems.contract import Variant
 
-__all__ = ["GROUP", "default_backend", "load", "names", "resolve", "variants"]
+__all__ = ["GROUP", "default_backend", "in_use", "load", "names", "resolve", "variants"]
 
 GROUP = "polyad.backends"
 
@@ -150,6 +151,47 @@ def resolve(backend: Backend | str | None, library: str = libraries.PLAIN.name) 
         )
     _check_installed(backend)
     return backend
+
+
+def in_use(backend: Backend | str | None, library: str) -> Backend:
+    """As ``resolve``, its framework imported.
+
+    Raises
+    ------
+    BackendNotInstalledError
+        If the framework cannot be imported, or an import of it was broken off: it may seem whole after that.
+    """
+    chosen = resolve(backend, library)
+    if chosen.requires not in _IMPORTED:
+        for module in chosen.requires:
+            _import(chosen.name, module)
+        _IMPORTED.add(chosen.requires)
+    return chosen
+
+
+_IMPORTED: set[tuple[str, ...]] = set()
+_BROKEN: dict[str, str] = {}  # module -> what broke its import off
+
+
+def _import(backend: str, module: str) -> None:
+    if module not in _BROKEN:
+        try:
+            importlib.import_module(module)
+            return
+        except Exception as error:
+            _BROKEN[module] = f"{type(error).__name__}: {error}"
+            raise _broken(backend, module) from error
+        except BaseException as stop:  # Ctrl-C
+            _BROKEN[module] = type(stop).__name__
+            raise
+    raise _broken(backend, module)
+
+
+def _broken(backend: str, module: str) -> BackendNotInstalledError:
+    return BackendNotInstalledError(
+        f"backend {backend!r} needs {module}, the import of which was broken off ({_BROKEN[module]}) and left "
+        "it half made: start Python anew"
+    )
 
 
 @functools.cache

@@ -123,7 +123,7 @@ def test_numpy_is_heard_on_the_values(backend: str) -> None:
         ad.gradient(lambda x: np.sum(np.log(x)), TWO, backend=backend)
 
 
-def test_forward_mode_knows_directions_that_do_not_go_there() -> None:
+def test_directions_that_do_not_go_there() -> None:
     x = np.array([0.0, 4.0, 0.0])
     f = lambda x: np.sum(np.sqrt(x))  # noqa: E731
     np.testing.assert_array_equal(ad.gradient(f, x, backend="numpy:forward"), [np.inf, 0.25, np.inf])
@@ -131,5 +131,11 @@ def test_forward_mode_knows_directions_that_do_not_go_there() -> None:
     J = ad.jacobian(lambda x: np.stack([np.sqrt(x), x]), x, backend="numpy:forward")
     wanted = np.stack([np.diag([np.inf, 0.25, np.inf]), np.eye(3)])
     np.testing.assert_array_equal(J, wanted)
+    # and reverse mode knows outputs that nobody asked for
+    np.testing.assert_array_equal(ad.jacobian(np.sqrt, x, backend="numpy:reverse"), wanted[0])
+    w = np.array([0.0, 1.0, 0.0])
+    np.testing.assert_array_equal(ad.vjp(np.sqrt, x, w=w, backend="numpy:reverse"), [0.0, 0.25, 0.0])
+    batch = ad.vjp(np.sqrt, x, w=np.stack([w, 2 * w]), batched=True, backend="numpy:reverse")
+    np.testing.assert_array_equal(batch, [[0.0, 0.25, 0.0], [0.0, 0.5, 0.0]])
     with pytest.warns(NonFiniteWarning):  # 0 * inf: a root of a constant, for all that can be seen
         assert np.isnan(ad.gradient(lambda x: np.sum(np.sqrt(0 * x)), x, backend="numpy:forward")).all()

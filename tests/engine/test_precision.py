@@ -197,7 +197,7 @@ def test_universal_functions_of_jax():
 # Degenerate for whole numbers, or what no framework says: the real eigenvalues of a real matrix as real ones.
 LEFT_OUT = {"eig, real", "svd, hermitian", "cond", "np.reciprocal"}
 # As truth values the columns are equal: all vectors but one, and the order of eigenvalues, come of rounding,
-# so that another LAPACK has others, of the same type.
+# so that another LAPACK has others, of the same type; what all of them share is tested below.
 ROUNDING = {(name, "bool") for name in ("qr", "eig, complex", "eigvals", "eigvals, stacks")}
 # x ** 2 of truth values is int8 as an operator and int64 as a function
 OPERATOR = "int8"
@@ -242,6 +242,22 @@ def test_functions_on_other_types(library):
 OTHER_TYPES = {("delete, insert", kind, "autograd") for kind in ("float32", "int64", "int32")} | {
     ("piecewise", "float32", "autograd")
 }
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (2, 3, 3)])
+def test_factors_of_truth_values(shape):
+    """Of rank one: what does not come of rounding is as NumPy has it, in double precision."""
+    a = np.ones(shape, dtype=bool)
+    box = LIFTS["torch"](a)
+    factors = [np.asarray(numbers(part)[1]) for part in np.linalg.qr(box)]
+    np.testing.assert_allclose(factors[0] @ factors[1], a, atol=1e-14)
+    eye = np.broadcast_to(np.eye(3), shape)
+    np.testing.assert_allclose(np.swapaxes(factors[0], -1, -2) @ factors[0], eye, atol=1e-14)
+    w, v = (np.asarray(numbers(part)[1]) for part in np.linalg.eig(box))
+    np.testing.assert_allclose(a @ v, v * w[..., None, :], atol=1e-14)
+    for values in (w, numbers(np.linalg.eigvals(box))[1]):
+        ordered = np.sort(np.real(values))
+        np.testing.assert_allclose(ordered, np.broadcast_to([0.0, 0.0, 3.0], ordered.shape), atol=1e-14)
 
 
 # -- functions of an array, linear in pieces, so that differences are exact ----------------------------------

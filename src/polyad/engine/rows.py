@@ -15,7 +15,7 @@ import numpy as np
 from polyad.engine.rules.factorizations import unknown_use
 from polyad.errors import PolyadError
 
-__all__ = ["contracted", "limits"]
+__all__ = ["contracted", "limits", "one_by_one"]
 
 ROWS = 256  # of a Jacobian, computed together
 
@@ -90,3 +90,25 @@ def limits(
     except PolyadError:
         return dy
     return [np.where(np.isnan(t), limit, t) for t, limit in zip(dy, found, strict=True)]
+
+
+def one_by_one(recorded: Any, seeds: Sequence[Any], found: list[Any]) -> None:
+    """Put the rows that are no numbers as single pullbacks have them, where zeros of the seeds stay zeros.
+
+    Parameters
+    ----------
+    recorded : run.Recorded
+        The function at a point.
+    seeds : sequence of array
+        A batch for each of its outputs.
+    found : list of array
+        The batches of cotangents that were computed together, which are changed.
+    """
+    if not all(type(a) is np.ndarray for a in (*seeds, *found)):
+        return  # another differentiation is around
+    bad = np.zeros(len(found[0]), dtype=bool)
+    for a in found:
+        bad |= np.isnan(a).reshape(len(a), -1).any(axis=1)
+    for k in np.flatnonzero(bad):
+        for a, row in zip(found, recorded.pull([np.asarray(w[k]) for w in seeds]), strict=True):
+            a[k] = row

@@ -22,14 +22,15 @@ from polyad.engine.core.kinds import zeros_of
 from polyad.engine.core.refusals import begin, end, ignored, refuse
 from polyad.engine.core.values import ALIVE, Tracer, Value, is_over, new_level, settled, shape_of, under_way
 from polyad.engine.interpretations.dual import Dual
+from polyad.engine.interpretations.masked import Masked
 from polyad.engine.interpretations.proxy import Proxy, numbers
-from polyad.engine.interpretations.tape import Node, Tape
+from polyad.engine.interpretations.tape import NEVER, Node, Tape
 from polyad.engine.lift import lift, unlift
 from polyad.engine.numbers.functions import entered
 from polyad.engine.numbers.number import ScalarBox
 from polyad.engine.numbers.python import TOLD, as_python
 from polyad.engine.numbers.tangents import PROGRAMS
-from polyad.engine.rows import contracted, limits
+from polyad.engine.rows import contracted, limits, one_by_one
 from polyad.engine.rules.structure import broadcast_to, getitem, reshape
 from polyad.errors import ON_OTHER_ARRAYS, DegenerateError, OperationNotSupportedError, rule_out
 
@@ -252,13 +253,20 @@ class Recorded:
 
     def pull(self, w: Sequence[Any], *, free: bool = False) -> tuple[Any, ...]:
         """The cotangents of the inputs; ``free`` drops each entry of the tape when it has been used."""
-        seeds = list(zip(self._outputs, [enter(leaf) for leaf in w], strict=True))
+        seeds = list(zip(self._outputs, [self._seed(leaf) for leaf in w], strict=True))
         cotangents = self._tape.pull(seeds, self._inputs, free=free)
         result = [
             leave(zeros_of(x, shape_of(x)) if g is None else g)
             for x, g in zip(self._x, cotangents, strict=True)
         ]
         return stripped(result, self._leaves)
+
+    def _seed(self, leaf: Any) -> Value:
+        """A cotangent, of which zeros stay zeros where some derivative may be infinite."""
+        w = enter(leaf)
+        if self._tape.steep == NEVER or type(w) is not np.ndarray or w.all():
+            return w
+        return Masked(w, w != 0, True, clean=True)
 
     def pull_batched(self, w: Sequence[Any]) -> tuple[Any, ...]:
         """The pullback of every row of a batch at once: as tangents of a zero cotangent, for it is linear."""
@@ -278,6 +286,8 @@ class Recorded:
             else:
                 g = zeros_of(x, shape)
             result.append(leave(g))
+        if self._tape.steep != NEVER:
+            one_by_one(self, w, result)
         return stripped(result, self._leaves)
 
 

@@ -189,8 +189,8 @@ def _import(backend: str, module: str) -> None:
 
 def _broken(backend: str, module: str) -> BackendNotInstalledError:
     return BackendNotInstalledError(
-        f"backend {backend!r} needs {module}, the import of which was broken off ({_BROKEN[module]}) and left "
-        "it half made: start Python anew"
+        f"backend {backend!r} needs {module}, the import of which was broken off ({_BROKEN[module]}) and "
+        "left it half made: start Python anew"
     )
 
 

@@ -18,8 +18,11 @@ from numpy._core import umath
 
 __all__ = ["SHARP", "STEPS", "begin_silence", "end_silence", "silent"]
 
-# whose derivative is infinite, or a product of infinity and zero, at points where the value is finite
-SHARP = frozenset("sqrt cbrt power arcsin arccos arccosh entr rel_entr kl_div xlogy xlog1py leg".split())
+# whose derivative may be infinite, or zero times infinity, where the value is finite or NumPy has spoken
+SHARP = frozenset(
+    "sqrt cbrt power arcsin arccos arccosh entr rel_entr kl_div xlogy xlog1py leg log log2 log10 log1p arctanh "
+    "reciprocal logit".split()
+)
 
 
 class _Steps(threading.local):

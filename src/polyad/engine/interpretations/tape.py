@@ -43,8 +43,10 @@ from polyad.engine.interpretations.cotangents import Part, Pick, add
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import Masked, picked, settled
 
-__all__ = ["Node", "Tape", "same"]
+__all__ = ["NEVER", "Node", "Tape", "same"]
 
+# the place of what a tape does not hold
+NEVER = 2**62
 Entry = tuple[Any, ...]
 ARRAYS = np.ndarray, np.ndarray
 
@@ -65,7 +67,7 @@ class Tape(list[Entry | None]):
         self.level = new_level()
         # the first entry of a primitive whose derivative may be infinite (``STEEP``): before it, zero
         # cotangents need no mask, because zero times a finite partial is zero
-        self.steep = 2**62
+        self.steep = NEVER
         self.limit = 2**62  # a tape has to keep everything, unlike the programs of forward mode
         self._held: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.inner = 0  # the level of tangents that this differentiation adds itself; 0 where there are none

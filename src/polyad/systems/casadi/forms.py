@@ -163,9 +163,10 @@ class Forms:
     def hypot(a: Any, b: Any) -> Any:
         import casadi
 
-        # the derivative at the origin is zero by convention, 0 / 0 by CasADi's rule
+        # the derivative at the origin is zero by convention, 0 / 0 by CasADi's rule; there is no second one
         origin = casadi.logic_and(casadi.eq(a, 0.0), casadi.eq(b, 0.0))
-        return casadi.if_else(origin, 0.0, casadi.hypot(casadi.if_else(origin, 1.0, a), b))
+        cone = (a * a + b * b) ** 1.5
+        return casadi.if_else(origin, cone, casadi.hypot(casadi.if_else(origin, 1.0, a), b))
 
     @staticmethod
     @floating

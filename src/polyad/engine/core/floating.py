@@ -20,8 +20,8 @@ __all__ = ["SHARP", "STEPS", "begin_silence", "end_silence", "silent"]
 
 # whose derivative may be infinite, or zero times infinity, where the value is finite or NumPy has spoken
 SHARP = frozenset(
-    "sqrt cbrt power arcsin arccos arccosh entr rel_entr kl_div xlogy xlog1py leg log log2 log10 log1p arctanh "
-    "reciprocal logit".split()
+    "sqrt cbrt power arcsin arccos arccosh entr rel_entr kl_div xlogy xlog1py leg log log2 log10 log1p "
+    "arctanh reciprocal logit".split()
 )
 
 

@@ -91,9 +91,7 @@ CHOICES: dict[str, tuple[Callable[..., Any], list[float], list[float], list[floa
     "max": (lambda x: np.max(np.sqrt(x)), [0.0, 4.0], [0.0, 0.25], [0.0, -1 / 32]),
 }
 # not a number there, as told in the documentation
-LEFT = {("casadi", k) for k in ("maximum", "clip")} | {
-    ("sympy", k) for k in "arc nested root power select maximum minimum clip max".split()
-}
+LEFT = {("casadi", "maximum"), ("casadi", "clip"), ("sympy", "clip")}
 
 
 @everywhere()
@@ -201,10 +199,6 @@ def _in_place(x: Any) -> Any:
 def test_squares_of_roots_are_smooth(case: str, name: str) -> None:
     f, x, expected = SQUARES[case]
     backend = backend_of(name)
-    if (name, case) == ("sympy", "third"):  # told of, and nobody's zero
-        with pytest.warns(ad.errors.NonFiniteWarning):
-            assert np.isnan(ad.hessian(f, x, backend=backend)).all()
-        return
     np.testing.assert_allclose(ad.hessian(f, x, backend=backend), expected, atol=1e-12)
     np.testing.assert_allclose(ad.gradient(f, x, backend=backend), 0 * x, atol=1e-12)
     away = np.array([0.3, -0.4])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,3 +105,31 @@ def test_the_test_can_fail(code: str) -> None:
 )
 def test_the_test_knows_what_is_allowed(code: str) -> None:
     assert not list(found(ast.parse(code)))
+
+
+# -- operators -----------------------------------------------------------------------------------------
+
+
+COMMON = {"backend": None, "argnums": 0, "has_aux": False, "follow": None}
+
+
+def test_operators_have_the_same_keywords_with_the_same_defaults() -> None:
+    """They are spelt out in every signature, where Python and editors read them."""
+    import polyad as ad
+    from polyad.systems.operations import operations
+
+    names = [
+        name
+        for operation in (*operations().values(), *operations(0).values())
+        for name in (operation.name, operation.with_value, f"prepare_{operation.name}")
+        if hasattr(ad, name)
+    ]
+    assert len(names) > 20
+    for name in (*names, "laplacian", "bilaplacian", "prepare_laplacian", "prepare_bilaplacian"):
+        found = inspect.signature(getattr(ad, name)).parameters
+        common = {key: found[key].default for key in found if key in COMMON}
+        assert list(common.items()) == list(COMMON.items()), name
+        last = list(found)[-1]
+        assert last in (("on_mismatch", "batched") if name.startswith("prepare") else ("out", "batched")), (
+            name
+        )

@@ -53,6 +53,10 @@ class PreparedValue(Prepared):
     def _kernel(self, backend: Backend, problem: Problem) -> Kernel:
         return backend.value(problem)
 
+    def __call__(self, *args: Any) -> Any:
+        """The value at ``args``."""
+        return self._call(args, None)
+
     @property
     def returns(self) -> Any:
         """The structure of the output."""

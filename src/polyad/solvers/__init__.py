@@ -1,6 +1,7 @@
 """Derivatives handed to solvers, each in exactly the form that the solver accepts.
 
 A folder or module for each family of solvers: ``scipy`` has SciPy's own functions, with their signatures.
+``nlp`` describes nonlinear programs, sparse.
 Importing this imports no solver: a module here comes when it is first asked for, and brings the package that
 it serves when one of its functions is called. ``point`` is what they share: what belongs to one point is
 computed once.
@@ -12,9 +13,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from polyad.solvers import scipy
+    from polyad.solvers import nlp, scipy
 
-__all__ = ["scipy"]
+__all__ = ["nlp", "scipy"]
 
 
 if not TYPE_CHECKING:  # a type checker that saw it would believe that the room has every name

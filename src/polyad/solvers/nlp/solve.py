@@ -20,6 +20,7 @@ __all__ = ["solve", "solvers"]
 
 
 class _Solver(NamedTuple):
+    name: str
     package: str
     install: str
     interface: str
@@ -29,12 +30,15 @@ class _Solver(NamedTuple):
 
 # the first one that is installed is taken where none is named
 _SOLVERS = {
-    "ipyopt": _Solver("ipyopt", "ipyopt", "ipyopt", {}),
-    "casadi": _Solver("casadi", "casadi", "casadi", {}),
-    "cyipopt": _Solver("cyipopt", "cyipopt", "cyipopt", {"package": "cyipopt"}),
-    "pounce": _Solver("pounce", "pounce-solver", "cyipopt", {"package": "pounce"}),
-    "uno": _Solver("unopy", "unopy", "uno", {}),
-    "trust-constr": _Solver("scipy", "scipy", "trust_constr", {}),
+    solver.name: solver
+    for solver in (
+        _Solver("ipyopt", "ipyopt", "ipyopt", "ipyopt", {}),
+        _Solver("casadi", "casadi", "casadi", "casadi", {}),
+        _Solver("cyipopt", "cyipopt", "cyipopt", "cyipopt", {"package": "cyipopt"}),
+        _Solver("pounce", "pounce", "pounce-solver", "cyipopt", {"package": "pounce"}),
+        _Solver("uno", "unopy", "unopy", "uno", {}),
+        _Solver("trust-constr", "scipy", "scipy", "trust_constr", {}),
+    )
 }
 
 

@@ -1,4 +1,4 @@
-"""SciPy's ``trust-constr``."""
+"""SciPy's ``trust-constr``, which is always there."""
 
 from __future__ import annotations
 

@@ -30,6 +30,11 @@ class Caught:
     def __init__(self) -> None:
         self._error: BaseException | None = None
 
+    @property
+    def failed(self) -> bool:
+        """Whether a callback has failed, so that the solver should end."""
+        return self._error is not None
+
     def watched(self, f: Callable[..., Any]) -> Callable[..., Any]:
         """A callback whose error is remembered; after one it is not called again."""
 

@@ -20,7 +20,7 @@ from polyad.operators.jacobian import PreparedJacobian
 from polyad.operators.jvp import PreparedJVP
 from polyad.solvers.nlp.bounds import bound, ordered, pair
 from polyad.solvers.nlp.lagrangian import lagrangian
-from polyad.solvers.nlp.unknown import Unknown, joined
+from polyad.solvers.nlp.unknowns import Unknowns, joined
 from polyad.solvers.point import LastPoint
 from polyad.sparse.backend import Sparse
 from polyad.sparse.pattern import Pattern
@@ -48,7 +48,7 @@ class Program:
         Bounds of the unknowns; infinite where there is none.
     constraint_lower, constraint_upper : array of shape (m,)
         Bounds of the constraints.
-    unknown : Unknown
+    unknown : Unknowns
         The way from the caller's arrays to the vector, and back.
     """
 
@@ -68,7 +68,7 @@ class Program:
             if not callable(function) and (function is not None or name == "objective"):
                 raise ArgumentError(f"the {name} must be a function, and it is {function!r}")
         self.f, self.c, self.args = f, constraints, args
-        self.unknown = Unknown(start)
+        self.unknown = Unknowns(start)
         found = resolve(backend, self.unknown.library.name)
         self._sparse = found.replace(format="csr", flat=True) if isinstance(found, Sparse) else None
         self.backend: Any = found.backend if isinstance(found, Sparse) else found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from polyad.errors import ArgumentError, OptionalPackageError
-from polyad.solvers.nlp.guard import Guard
+from polyad.solvers.caught import Caught
 from polyad.solvers.nlp.interfaces.solution import Solution
 
 if TYPE_CHECKING:
@@ -117,9 +117,8 @@ def solve(
         hint = f"methods that take it are {', '.join(map(repr, able))}" if able else f"pass one of {modes}"
         raise ArgumentError(f"method={method!r} takes no hessian={hessian!r}: {hint}")
     run: Callable[..., Solution] = functools.partial(interface.run, **solver.more)
-    guard = Guard()
-    with guard:
-        found = run(program, guard, hessian, dict(options or {}))
+    caught = Caught()
+    found = caught.run(run, program, caught, hessian, dict(options or {}))
     return _result(program, found, method)
 
 

@@ -1,5 +1,5 @@
 """One file for each contract: how a program is given to the solver, and what it gives back.
 
-Each has ``run(program, guard, hessian, options)``, which returns a ``Solution``, and ``modes``, the
+Each has ``run(program, caught, hessian, options)``, which returns a ``Solution``, and ``modes``, the
 forms of the Hessian that it takes.
 """

@@ -15,7 +15,7 @@ from polyad.arrays.types import Array
 from polyad.solvers.nlp.interfaces.solution import Solution
 
 if TYPE_CHECKING:
-    from polyad.solvers.nlp.guard import Guard
+    from polyad.solvers.caught import Caught
     from polyad.solvers.nlp.program import Program
 
 __all__ = ["modes", "run"]
@@ -25,7 +25,7 @@ _NONE = np.zeros(0)
 
 
 def _callback(
-    name: str, inputs: list[Any], outputs: list[Any], parts: list[Callable[..., Any]], guard: Guard
+    name: str, inputs: list[Any], outputs: list[Any], parts: list[Callable[..., Any]], caught: Caught
 ) -> Any:
     """A function of CasADi's; of ``parts`` there is one for each output, which gives its nonzeros."""
     import casadi
@@ -55,7 +55,7 @@ def _callback(
             given = [_NONE if a is None else np.frombuffer(a, dtype=np.float64) for a in arguments]
             try:
                 fill(given, results)
-            except BaseException:  # the guard has it, and CasADi would print it
+            except BaseException:  # it is remembered, and CasADi would print it
                 return 1
             return 0
 
@@ -64,11 +64,11 @@ def _callback(
             if result is not None:
                 np.frombuffer(result, dtype=np.float64)[:] = part(*given)
 
-    fill = guard(fill)
+    fill = caught.watched(fill)
     return Oracle()
 
 
-def run(p: Program, guard: Guard, hessian: str, options: dict[str, Any]) -> Solution:
+def run(p: Program, caught: Caught, hessian: str, options: dict[str, Any]) -> Solution:
     """Solve a program by ``casadi.nlpsol``; ``options`` are Ipopt's."""
     import casadi
 
@@ -78,16 +78,16 @@ def run(p: Program, guard: Guard, hessian: str, options: dict[str, Any]) -> Solu
     with_gradient = [*objective, lambda x, _: p.gradient(x)]
     symbol = casadi.MX.sym("x", p.n)
     # CasADi holds no reference to its callbacks: these names keep them until it has returned
-    values = {"f": _callback("f", [x], [one], objective, guard)}
-    oracle: dict[str, Any] = {"grad_f": _callback("grad_f", [x, none], [one, x], with_gradient, guard)}
+    values = {"f": _callback("f", [x], [one], objective, caught)}
+    oracle: dict[str, Any] = {"grad_f": _callback("grad_f", [x, none], [one, x], with_gradient, caught)}
     if p.m:
         # CasADi's matrices are stored by columns
         transposed, places = p.jacobian_pattern.transposed()
         jac = casadi.Sparsity(p.m, p.n, transposed.indptr.tolist(), transposed.indices.tolist())
         constraints = [lambda x, *_: p.constraints(x)]
         with_jacobian = [*constraints, lambda x, _: p.jacobian(x)[places]]
-        values["g"] = _callback("g", [x], [m], constraints, guard)
-        oracle["jac_g"] = _callback("jac_g", [x, none], [m, jac], with_jacobian, guard)
+        values["g"] = _callback("g", [x], [m], constraints, caught)
+        oracle["jac_g"] = _callback("jac_g", [x, none], [m, jac], with_jacobian, caught)
     settings = {"print_level": 0, "sb": "yes", **options}
     if hessian == "exact":
         # the lower triangle row by row is the upper one column by column
@@ -99,7 +99,7 @@ def run(p: Program, guard: Guard, hessian: str, options: dict[str, Any]) -> Solu
             weights = lagrange if lagrange.size or not p.m else np.zeros(p.m)
             return p.hessian(x, weights, float(factor[0]) if factor.size else 0.0)
 
-        oracle["hess_lag"] = _callback("hess_lag", [x, none, one, m], [upper], [second], guard)
+        oracle["hess_lag"] = _callback("hess_lag", [x, none, one, m], [upper], [second], caught)
     else:
         settings["hessian_approximation"] = "limited-memory"
     own: dict[str, Any] = {

@@ -10,7 +10,7 @@ import numpy as np
 from polyad.solvers.nlp.interfaces.solution import Solution
 
 if TYPE_CHECKING:
-    from polyad.solvers.nlp.guard import Guard
+    from polyad.solvers.caught import Caught
     from polyad.solvers.nlp.program import Program
 
 __all__ = ["Contract", "modes", "run"]
@@ -21,24 +21,24 @@ modes = ("exact", "approximate")
 class Contract:
     """The methods of the contract, each watched; without ``hessian`` where it is approximated."""
 
-    def __init__(self, p: Program, guard: Guard, hessian: str) -> None:
-        self.objective, self.gradient = guard(p.objective), guard(p.gradient)
-        self.constraints, self.jacobian = guard(p.constraints), guard(p.jacobian)
+    def __init__(self, p: Program, caught: Caught, hessian: str) -> None:
+        self.objective, self.gradient = caught.watched(p.objective), caught.watched(p.gradient)
+        self.constraints, self.jacobian = caught.watched(p.constraints), caught.watched(p.jacobian)
         self.jacobianstructure = p.jacobianstructure
         self.iterations = 0
         if hessian == "exact":
-            self.hessian, self.hessianstructure = guard(p.hessian), p.hessianstructure
-        self._guard = guard
+            self.hessian, self.hessianstructure = caught.watched(p.hessian), p.hessianstructure
+        self._caught = caught
 
     def intermediate(self, *state: Any) -> bool:
         """Called once an iteration; False ends the run."""
         self.iterations = int(state[1])
-        return self._guard.error is None
+        return not self._caught.failed
 
 
-def run(p: Program, guard: Guard, hessian: str, options: dict[str, Any], package: str) -> Solution:
+def run(p: Program, caught: Caught, hessian: str, options: dict[str, Any], package: str) -> Solution:
     """Solve a program by a package with cyipopt's contract."""
-    contract = Contract(p, guard, hessian)
+    contract = Contract(p, caught, hessian)
     made = importlib.import_module(package).Problem(
         n=p.n,
         m=p.m,

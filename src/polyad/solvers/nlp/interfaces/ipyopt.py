@@ -10,7 +10,7 @@ from polyad.arrays.types import Array
 from polyad.solvers.nlp.interfaces.solution import IPOPT, Solution
 
 if TYPE_CHECKING:
-    from polyad.solvers.nlp.guard import Guard
+    from polyad.solvers.caught import Caught
     from polyad.solvers.nlp.program import Program
 
 __all__ = ["modes", "run"]
@@ -18,7 +18,7 @@ __all__ = ["modes", "run"]
 modes = ("exact", "approximate")
 
 
-def run(p: Program, guard: Guard, hessian: str, options: dict[str, Any]) -> Solution:
+def run(p: Program, caught: Caught, hessian: str, options: dict[str, Any]) -> Solution:
     """Solve a program by ``ipyopt``."""
     import ipyopt
 
@@ -26,13 +26,13 @@ def run(p: Program, guard: Guard, hessian: str, options: dict[str, Any]) -> Solu
         def fill(*args: Any) -> None:
             args[-1][...] = function(*args[:-1])
 
-        return guard(fill)
+        return caught.watched(fill)
 
     counted = {"iterations": 0}
 
     def intermediate(*state: Any) -> bool:
         counted["iterations"] = state[1]
-        return guard.error is None  # or Ipopt would look for a point that can be computed
+        return not caught.failed  # or Ipopt would look for a point that can be computed
 
     second: dict[str, Any] = {}
     structure: Any = (np.zeros(0, int), np.zeros(0, int))
@@ -51,7 +51,7 @@ def run(p: Program, guard: Guard, hessian: str, options: dict[str, Any]) -> Solu
         p.constraint_upper.copy(),
         p.jacobianstructure(),
         structure,
-        guard(p.objective),
+        caught.watched(p.objective),
         into(p.gradient),
         into(p.constraints),
         into(p.jacobian),

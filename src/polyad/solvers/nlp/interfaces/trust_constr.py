@@ -10,7 +10,7 @@ from polyad.arrays.types import Array
 from polyad.solvers.nlp.interfaces.solution import Solution
 
 if TYPE_CHECKING:
-    from polyad.solvers.nlp.guard import Guard
+    from polyad.solvers.caught import Caught
     from polyad.solvers.nlp.program import Program
 
 __all__ = ["modes", "run"]
@@ -18,7 +18,7 @@ __all__ = ["modes", "run"]
 modes = ("exact", "products", "approximate")
 
 
-def run(p: Program, guard: Guard, hessian: str, options: dict[str, Any]) -> Solution:
+def run(p: Program, caught: Caught, hessian: str, options: dict[str, Any]) -> Solution:
     """Solve a program by ``scipy.optimize.minimize(method="trust-constr")``."""
     import scipy.sparse
     from scipy.optimize import BFGS, Bounds, NonlinearConstraint, minimize
@@ -29,14 +29,14 @@ def run(p: Program, guard: Guard, hessian: str, options: dict[str, Any]) -> Solu
     def whole(x: Array, lagrange: Array) -> Any:
         if hessian == "products":
             at, lagrange = x.copy(), lagrange.copy()
-            product = guard(lambda v: p.hessian_product(at, v.reshape(-1), lagrange))
+            product = caught.watched(lambda v: p.hessian_product(at, v.reshape(-1), lagrange))
             return LinearOperator((p.n, p.n), matvec=product, dtype=np.float64)
         return p.hessian_matrix(x, lagrange)
 
     # SciPy adds the Hessian of the objective to that of the constraints: here the latter is all of it, so
     # that the functions are differentiated together
-    second: Any = guard(lambda x: whole(x, nothing))
-    of_constraints: Any = guard(whole)
+    second: Any = caught.watched(lambda x: whole(x, nothing))
+    of_constraints: Any = caught.watched(whole)
     if hessian == "approximate":
         second = of_constraints = BFGS()
     constraints = []
@@ -48,19 +48,19 @@ def run(p: Program, guard: Guard, hessian: str, options: dict[str, Any]) -> Solu
             second = lambda x: zero  # noqa: E731
         constraints.append(
             NonlinearConstraint(
-                guard(p.constraints),
+                caught.watched(p.constraints),
                 p.constraint_lower,
                 p.constraint_upper,
-                jac=guard(p.jacobian_matrix),
+                jac=caught.watched(p.jacobian_matrix),
                 hess=of_constraints,
             )
         )
     bounded = np.isfinite(p.lower).any() or np.isfinite(p.upper).any()
     found = minimize(
-        guard(p.objective),
+        caught.watched(p.objective),
         p.start.copy(),
         method="trust-constr",
-        jac=guard(p.gradient),
+        jac=caught.watched(p.gradient),
         hess=second,
         bounds=Bounds(p.lower, p.upper) if bounded else None,
         constraints=constraints,

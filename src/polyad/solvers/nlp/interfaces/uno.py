@@ -11,7 +11,7 @@ from polyad.arrays.types import Array
 from polyad.solvers.nlp.interfaces.solution import Solution
 
 if TYPE_CHECKING:
-    from polyad.solvers.nlp.guard import Guard
+    from polyad.solvers.caught import Caught
     from polyad.solvers.nlp.program import Program
 
 __all__ = ["modes", "run"]
@@ -19,7 +19,7 @@ __all__ = ["modes", "run"]
 modes = ("exact", "products", "approximate")
 
 
-def run(p: Program, guard: Guard, hessian: str, options: dict[str, Any]) -> Solution:
+def run(p: Program, caught: Caught, hessian: str, options: dict[str, Any]) -> Solution:
     """Solve a program by ``unopy``; the option ``preset`` is one of Uno's."""
     import unopy
 
@@ -27,12 +27,12 @@ def run(p: Program, guard: Guard, hessian: str, options: dict[str, Any]) -> Solu
         def fill(*args: Any) -> None:
             args[-1][...] = function(*args[:-1])
 
-        return guard(fill)
+        return caught.watched(fill)
 
     model = unopy.Model(
         unopy.PROBLEM_NONLINEAR, p.n, p.lower.tolist(), p.upper.tolist(), unopy.ZERO_BASED_INDEXING
     )
-    model.set_objective(unopy.MINIMIZE, guard(p.objective), into(p.gradient))
+    model.set_objective(unopy.MINIMIZE, caught.watched(p.objective), into(p.gradient))
     model.set_lagrangian_sign_convention(unopy.MULTIPLIER_POSITIVE)
     if p.m:
         rows, columns = p.jacobianstructure()
@@ -68,7 +68,7 @@ def run(p: Program, guard: Guard, hessian: str, options: dict[str, Any]) -> Solu
     solver.set_preset(options.pop("preset"))
     for name, value in options.items():
         solver.set_option(name, value)
-    solver.set_termination_callback(lambda *_: guard.error is not None)
+    solver.set_termination_callback(lambda *_: caught.failed)
     solver.set_logger_stream(io.StringIO())
     found = solver.optimize(model)
     good = (unopy.SolutionStatus.FEASIBLE_KKT_POINT,)

@@ -13,10 +13,10 @@ from polyad.arrays.types import Array
 from polyad.errors import ArgumentError, InputTypeError
 from polyad.solvers.nlp.bounds import bound
 
-__all__ = ["Unknown", "joined"]
+__all__ = ["Unknowns", "joined"]
 
 
-class Unknown:
+class Unknowns:
     """The form of the unknowns, and the way from and to a vector.
 
     Parameters
@@ -27,7 +27,7 @@ class Unknown:
     Examples
     --------
     >>> import numpy as np
-    >>> unknown = Unknown({"a": np.ones((1, 2)), "b": 3.0})
+    >>> unknown = Unknowns({"a": np.ones((1, 2)), "b": 3.0})
     >>> unknown.start, unknown.split(np.array([5.0, 6.0, 7.0]))
     (array([1., 1., 3.]), {'a': array([[5., 6.]]), 'b': 7.0})
     """

@@ -67,6 +67,8 @@ def test_under_torch(guest):
     plain = torch.tensor(X)
     close(torch.func.jvp(torch.func.grad(bridge), (plain,), (torch.tensor(V),))[1], H @ V)
     close(torch.func.vmap(torch.func.grad(bridge))(torch.stack([plain, plain])), np.stack([G, G]))
+    twice = torch.func.jvp(lambda x: torch.func.jvp(bridge, (x,), (torch.tensor(V),))[1], (plain,), (plain,))
+    close(twice[1], V @ H @ X)
 
 
 @pytest.mark.parametrize("guest", GUESTS)

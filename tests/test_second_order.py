@@ -269,6 +269,14 @@ def test_single_precision_stays_what_it_is(outer, inner):
     close(hv, (np.diag(6 * X * (A @ X)) + d + d.T) @ V, 1e-5)
 
 
+@pytest.mark.parametrize(("outer", "inner"), [("numpy", "finite"), ("finite", "numpy")])
+def test_values_keep_their_dtype_beside_differences(outer, inner):
+    x = X.astype(np.float32)
+    pair = ad.SecondOrder(outer, inner)
+    for part in ad.value_gradient_and_hessian(lambda x: np.sum(x**3), x, backend=pair):
+        assert part.dtype == np.float32
+
+
 def test_whole_numbers_among_the_constants():
     def taken(x, index, scale):
         return np.sum(x[index] ** 3) * scale
@@ -300,3 +308,6 @@ def test_what_a_pair_is_not_asked_for():
         ad.SecondOrder("numpy", "numpy", mode="forward")
     with pytest.raises(PolyadError):
         ad.SecondOrder("numpy", "nonsense")
+    for call in (lambda: ad.SecondOrder("numpy"), ad.Sparse, ad.MixedMode, ad.FromPrimitive):
+        with pytest.raises(ArgumentError, match="takes"):
+            call()

@@ -36,6 +36,7 @@ def plain(x):
 RULES = {"jvp": {"jvp": solve_jvp}, "vjp": {"vjp": solve_vjp}, "both": {"jvp": solve_jvp, "vjp": solve_vjp}}
 BACKENDS = [name for name in EXACT if name != "sympy"]
 MODES = ["torch:forward", "numpy:forward"]
+needs_torch = pytest.mark.skipif("torch" not in EXACT, reason="torch is not installed")
 
 
 @pytest.mark.parametrize("backend", [*BACKENDS, *(m for m in MODES if m.split(":")[0] in EXACT)])
@@ -112,6 +113,50 @@ def test_a_captured_active_value_is_not_dropped(backend):
         (FunctionNotSupportedError, OperationNotSupportedError), match=r"around itself|finished"
     ):
         ad.gradient(f, X, backend=backend)
+
+
+@needs_torch
+def test_forward_mode_within_forward_mode_of_torch():
+    """Where torch turns forward mode off, the outer level would get zeros."""
+    import torch
+
+    f = ad.custom_rule(lambda x: np.array(x) ** 3, jvp=lambda x, v: 3 * x**2 * v, like=lambda x: x)
+    m = torch.tensor(A + A.T)
+    functions = {
+        "rule": (lambda x: f(x).sum(), np.diag(6 * X)),
+        "table": (lambda x: (ad.linalg.eigvalsh(m + torch.diag(x)) ** 3).sum(), None),
+    }
+    for g, wanted in functions.values():
+        if wanted is None:
+            wanted = torch.func.hessian(g)(torch.tensor(X))
+        twice = torch.func.jacfwd(torch.func.jacfwd(g))(torch.tensor(X))
+        np.testing.assert_allclose(twice, wanted, rtol=1e-10)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_constants_have_no_cotangent(backend):
+    """Whole numbers and captured arrays reach the rule as they are, and None is enough for them."""
+    index, scale = np.array([0, 2]), np.array([3.0, -1.0])
+    f = ad.custom_rule(
+        lambda x, k, s: np.array(x)[k] ** 2 * s,
+        vjp=lambda x, k, s, w: (np.eye(3)[k].T @ (2 * x[k] * s * w), None, None),
+        like=scale,
+    )
+    found = ad.hessian(lambda x: np.sum(f(x, index, scale) ** 2), X, backend=backend)
+    np.testing.assert_allclose(found, np.diag([12 * 9 * X[0] ** 2, 0, 12 * X[2] ** 2]), rtol=1e-12)
+    with pytest.raises(OperationNotSupportedError, match="None for an argument that is differentiated"):
+        ad.gradient(lambda x: np.sum(f(x, index, x[:2])), X, backend=backend)
+
+
+def test_a_function_that_writes_to_its_argument_writes_to_a_copy():
+    f = ad.custom_rule(lambda x: np.multiply(x, 2, out=x), vjp=lambda x, w: 2 * w)
+    x = X.copy()
+    for backend in ("numpy", "finite"):
+        np.testing.assert_allclose(
+            ad.gradient(lambda x: np.sum(f(x) * x), x, backend=backend), 4 * X, rtol=1e-6
+        )
+    np.testing.assert_array_equal(f(x), 2 * X)
+    np.testing.assert_array_equal(x, X)
 
 
 def test_what_is_wrong():

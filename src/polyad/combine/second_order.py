@@ -65,8 +65,8 @@ class SecondOrder(Backend):
     array([ 6., 12.])
     """
 
-    outer: Backend | str
-    inner: Backend | str
+    outer: Backend | str = ""
+    inner: Backend | str = ""
 
     name: ClassVar[str] = "second_order"
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
@@ -74,6 +74,11 @@ class SecondOrder(Backend):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("outer", "inner"):
+            if getattr(self, name) == "":
+                raise ArgumentError(
+                    f"SecondOrder takes two backends, and the {name} one is missing: SecondOrder('jax', "
+                    "'torch') differentiates by JAX what torch differentiates first"
+                )
             object.__setattr__(self, name, resolve(getattr(self, name)))
         if self.mode is not None:
             raise ArgumentError(
@@ -195,6 +200,12 @@ class SecondOrder(Backend):
 
         return problem.derived(f, like(problem)), words
 
+    def _typed(self, problem: Problem, y: Leaves) -> Leaves:
+        """Values in their own dtypes, also where differences have computed them in a wider one."""
+        if self.exact:
+            return y
+        return tuple(np.asarray(a, dtype=spec.dtype)[()] for a, spec in zip(y, problem.outputs, strict=True))
+
     def _second(self) -> Backend:
         return self._inner if self._swapped else self._outer
 
@@ -211,7 +222,7 @@ class SecondOrder(Backend):
 
         def kernel(x: Leaves, c: Leaves, v: Leaves) -> Any:
             hv, g, aux = product(x, c, v)
-            return hv, aux[:1], aux[1:], g
+            return hv, self._typed(problem, aux[:1]), aux[1:], g
 
         return self._worded(kernel, *ways)
 
@@ -235,7 +246,7 @@ class SecondOrder(Backend):
 
         def kernel(x: Leaves, c: Leaves) -> Any:
             blocks, g, aux = product(x, c)
-            return blocks, aux[:1], aux[1:], g
+            return blocks, self._typed(problem, aux[:1]), aux[1:], g
 
         return self._worded(kernel, strategy_of(product), words)
 
@@ -248,7 +259,7 @@ class SecondOrder(Backend):
 
         def kernel(x: Leaves, c: Leaves) -> Any:
             d2y, dy, aux = second(x, c)
-            return d2y, aux[:count], aux[count:], dy
+            return d2y, self._typed(problem, aux[:count]), aux[count:], dy
 
         return self._worded(kernel, strategy_of(second), words)
 

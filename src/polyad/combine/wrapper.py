@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from polyad.arrays.libraries import ArraySpec
+from polyad.errors import ArgumentError
 from polyad.systems.base import Backend
 from polyad.systems.contract import Executable, Kernel, Leaves, Linearized, Problem
 from polyad.systems.registry import resolve
@@ -24,12 +25,15 @@ class Wrapper(Backend):
         The other.
     """
 
-    backend: Backend | str
+    backend: Backend | str = ""
 
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.backend == "":
+            name = type(self).__name__
+            raise ArgumentError(f"{name} takes the backend that it is around, as in {name}('numpy')")
         object.__setattr__(self, "backend", resolve(self.backend))
 
     @property

@@ -17,7 +17,7 @@ from polyad.arrays.libraries import library, library_names, library_of
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES, Primitive, Value
 from polyad.engine.interpretations.adapter import adapter
-from polyad.engine.user_primitives import Defined, elementwise, general, is_ufunc
+from polyad.engine.user_primitives import Defined, elementwise, general, is_fixed, is_ufunc
 from polyad.errors import ArgumentError
 
 __all__ = ["custom_rule", "define"]
@@ -212,7 +212,8 @@ def _callable(f: Rule, primitive: Defined) -> Rule:
             return wrap(primitive(*[_held(unbox(a), args) for a in args], **params))
         owner = next((found for a in args if (found := library_of(a)) and not found.plain), None)
         if owner is None:
-            return f(*args, **params)
+            # it may write to its arguments, as where it is differentiated: the caller's stay what they are
+            return f(*[a.copy() if type(a) is np.ndarray else a for a in args], **params)
         if owner.name in primitive.lifts and not owner.symbolic:
             return primitive.lifts[owner.name](*args, **params)
         own = adapter(owner.name) if owner.adapter and primitive.joint is not None else None
@@ -223,7 +224,9 @@ def _callable(f: Rule, primitive: Defined) -> Rule:
                 f"polyad.define(..., lifts={{{owner.name!r}: g}}) gives it one",
             )
         like = next(a for a in args if library_of(a) is owner)
-        return ruled(*[own.constant(a, like) if isinstance(a, np.ndarray) else a for a in args], **params)
+        plain = [isinstance(a, np.ndarray) and not is_fixed(a) for a in args]
+        given = [own.constant(a, like) if p else a for a, p in zip(args, plain, strict=True)]
+        return ruled(*given, **params)
 
     return call
 

@@ -29,7 +29,7 @@ from polyad.engine.interpretations.masked import settled
 from polyad.engine.user_rules import on_boxes, ruled, unboxed, value_of_rule
 from polyad.errors import FOLLOWED, ArgumentError, rule_out
 
-__all__ = ["Defined", "elementwise", "general", "is_ufunc"]
+__all__ = ["Defined", "elementwise", "general", "is_fixed", "is_ufunc"]
 
 Rule = Callable[..., Any]
 _LETTERS = ("a", "b", "c", "d")
@@ -79,7 +79,10 @@ class Defined(Primitive):
             return top._leave(own, own.of_user(f, [top._entered(own, a) for a in args], params, self.label))
         ruled = None if self.joint is None else own.by_rule(self)
         if ruled is not None:
-            return top._leave(own, ruled(*[top._entered(own, a) for a in args], **params))
+            symbolic = library_named(library).symbolic  # there a constant is a part of the operation
+            kept = [is_fixed(a) or (symbolic and isinstance(a, np.ndarray)) for a in args]
+            given = [a if k else top._entered(own, a) for a, k in zip(args, kept, strict=True)]
+            return top._leave(own, ruled(*given, **params))
         found = self.namesake or self
         if (
             own.compute(found) is not None
@@ -333,6 +336,11 @@ def _takes(rule: Rule, word: str) -> bool:
 def _is_number(a: Value) -> bool:
     """Whether something is there to be differentiated."""
     return isinstance(a, Tracer | np.ndarray | np.generic | float | int | complex)
+
+
+def is_fixed(a: Any) -> bool:
+    """Whether something is plain whole numbers: rules get them as they are, as indices for instance."""
+    return isinstance(a, np.ndarray | np.generic) and a.dtype.kind in "iub"
 
 
 def _zeros(like: Sequence[Value], shape: tuple[int, ...]) -> Value:

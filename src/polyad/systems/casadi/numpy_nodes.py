@@ -23,7 +23,7 @@ from polyad.engine.rules.delegated import Delegate, delegated
 from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
 from polyad.systems.casadi.symbolic import Symbolic, constant
 
-__all__ = ["HOSTED", "NeedsMatrices", "called_back", "of_user"]
+__all__ = ["HOSTED", "NeedsMatrices", "called_back", "of_user", "raised"]
 
 HOSTED = frozenset(
     (
@@ -33,6 +33,7 @@ HOSTED = frozenset(
 )
 
 Shapes = tuple[tuple[int, ...], ...]
+Held = tuple[tuple[int, Any], ...]
 
 # Kept for good: CasADi holds no reference to the Python object that one of its nodes calls.
 _MADE: dict[Any, Any] = {}
@@ -68,10 +69,18 @@ def of_user(primitive: Primitive) -> Callable[..., Any]:
             )
         return like
 
-    return lambda *args, **params: called_back(primitive, np.asarray(form(args, params)))(*args, **params)
+    def call(*args: Any, **params: Any) -> Any:
+        # what is no symbol has no derivative that the rules could be asked for
+        held = tuple((k, a) for k, a in enumerate(args) if not isinstance(a, Symbolic))
+        moving = [a for a in args if isinstance(a, Symbolic)]
+        return called_back(primitive, np.asarray(form(args, params)), held)(*moving, **params)
+
+    return call
 
 
-def called_back(primitive: Primitive, like: np.ndarray[Any, Any] | None = None) -> Callable[..., Any]:
+def called_back(
+    primitive: Primitive, like: np.ndarray[Any, Any] | None = None, held: Held = ()
+) -> Callable[..., Any]:
     """A primitive as a function of symbols.
 
     Parameters
@@ -80,6 +89,8 @@ def called_back(primitive: Primitive, like: np.ndarray[Any, Any] | None = None) 
         One of ``HOSTED``: of real arrays, with parameters that are plain numbers.
     like : array, optional
         An example of its result; otherwise it is computed at examples of its operands.
+    held : tuple of (int, any)
+        Operands that are constants, and which they are.
     """
 
     def call(*args: Any, **params: Any) -> Any:
@@ -97,7 +108,7 @@ def called_back(primitive: Primitive, like: np.ndarray[Any, Any] | None = None) 
             words = f"{primitive.name} needs matrix expressions: use polyad.CasADi(symbols='MX')"
             raise noted(NeedsMatrices(words))
         else:
-            node = _node(primitive, shapes, params, [r.shape for r in results])
+            node = _node(primitive, shapes, params, [r.shape for r in results], held)
             columns = node.call([a.column for a in arrays])
             found = [
                 Symbolic(column, r.shape, d) for column, r, d in zip(columns, results, dtypes, strict=True)
@@ -130,13 +141,23 @@ def _listed(primitive: Primitive, arrays: Sequence[Any], params: dict[str, Any])
 
 
 def _node(
-    primitive: Primitive, shapes: Shapes, params: dict[str, Any], results: list[tuple[int, ...]]
+    primitive: Primitive,
+    shapes: Shapes,
+    params: dict[str, Any],
+    results: list[tuple[int, ...]],
+    held: Held,
 ) -> Any:
     """The function of CasADi that calls NumPy for arrays of these shapes."""
-    key = (primitive.name, shapes, tuple(sorted(params.items())), tuple(results))
+    constants = tuple(
+        (k, type(a), np.shape(a), np.asarray(a).dtype.str, np.asarray(a).tobytes()) for k, a in held
+    )
+    key = (primitive.name, shapes, tuple(sorted(params.items())), tuple(results), constants)
     with _LOCK:
+        if key in _MADE and _MADE[key].failed:
+            _MADE[key, len(_MADE)] = _MADE.pop(key)  # CasADi has kept what a rule that failed was taken for
         if key not in _MADE:
-            _MADE[key] = _class()(primitive, shapes, params, results)
+            own = tuple((k, a.copy() if isinstance(a, np.ndarray) else a) for k, a in held)
+            _MADE[key] = _class()(primitive, shapes, params, results, own)
         return _MADE[key]
 
 
@@ -150,11 +171,28 @@ def _class() -> Any:
 
     class Node(casadi.Callback):
         def __init__(
-            self, primitive: Primitive, shapes: Shapes, params: dict[str, Any], results: list[tuple[int, ...]]
+            self,
+            primitive: Primitive,
+            shapes: Shapes,
+            params: dict[str, Any],
+            results: list[tuple[int, ...]],
+            held: Held,
         ) -> None:
             casadi.Callback.__init__(self)
             self.primitive, self.shapes, self.params, self.results = primitive, shapes, params, results
+            self.held, self.failed = held, False
+            constant = {k for k, _ in held}
+            self.places = [k for k in range(len(shapes) + len(held)) if k not in constant]
             self.construct("_".join(re.findall("[0-9A-Za-z]+", f"p {primitive.name}")), {})
+
+        def full(self, values: Sequence[Any], constants: bool = True) -> list[Any]:
+            """All operands, or something for each of those that are no constants."""
+            found: list[Any] = [None] * (len(self.shapes) + len(self.held))
+            for k, value in zip(self.places, values, strict=True):
+                found[k] = value
+            for k, value in self.held if constants else ():
+                found[k] = value
+            return found
 
         def get_n_in(self) -> int:
             return len(self.shapes)
@@ -179,7 +217,7 @@ def _class() -> Any:
                 ]
                 if not all(np.isfinite(a).all() for a in arrays):
                     return 1
-                found = _listed(self.primitive, arrays, self.params)
+                found = _listed(self.primitive, self.full(arrays), self.params)
                 if any(part.dtype.kind == "c" for part in found):
                     return 1
                 for place, part in zip(results, found, strict=True):
@@ -193,19 +231,53 @@ def _class() -> Any:
             return True
 
         def get_forward(self, count: int, name: str, ins: Any, outs: Any, options: Any) -> Any:
-            return _forward(self, count, name, ins, outs, options)
+            return _derived(_forward, self, count, name, ins, outs, options)
 
         def has_reverse(self, count: int) -> bool:
             return True
 
         def get_reverse(self, count: int, name: str, ins: Any, outs: Any, options: Any) -> Any:
-            return _reverse(self, count, name, ins, outs, options)
+            return _derived(_reverse, self, count, name, ins, outs, options)
 
     _MADE["class"] = Node
     return Node
 
 
 # -- derivatives, by the rules of the table -------------------------------------------------------------
+
+
+class _Raised(threading.local):
+    """What a rule has raised while CasADi asked for it."""
+
+    error: Exception | None = None
+
+
+_RAISED = _Raised()
+
+
+def raised() -> Exception | None:
+    """The first error of a rule since this was asked, for whoever builds the graph to raise."""
+    error, _RAISED.error = _RAISED.error, None
+    return error
+
+
+def _derived(
+    make: Callable[..., Any], node: Any, count: int, name: str, ins: Any, outs: Any, options: Any
+) -> Any:
+    """The function of a derivative; of a rule that fails one that gives NaN, and the error is kept.
+
+    CasADi would print the traceback of an exception, and raise one of its own.
+    """
+    import casadi
+
+    try:
+        return make(node, count, name, ins, outs, options)
+    except Exception as error:
+        _RAISED.error, node.failed = _RAISED.error or error, True
+        x, y = _symbols(node.shapes, 1, "x"), _symbols(node.results, 1, "y")
+        given, made = (node.shapes, node.results) if make is _forward else (node.results, node.shapes)
+        nothing = [casadi.DM.nan(math.prod(shape), count) for shape in made]
+        return casadi.Function(name, [*x, *y, *_symbols(given, count, "t")], nothing, ins, outs, options)
 
 
 def _symbols(shapes: Sequence[tuple[int, ...]], count: int, name: str) -> list[Any]:
@@ -252,7 +324,8 @@ def _forward(node: Any, count: int, name: str, ins: Any, outs: Any, options: Any
     else:
         tangents = _values(map(casadi.vec, seeds), [(count, *shape) for shape in node.shapes])
         results = _outcome(node, _values(y, node.results))
-        found = node.primitive.push(results, tuple(tangents), *_values(x, node.shapes), **node.params)
+        moving, args = node.full(tangents, constants=False), node.full(_values(x, node.shapes))
+        found = node.primitive.push(results, tuple(moving), *args, **node.params)
         found = found if node.primitive.multiple else (found,)
     outputs = _columns(found, [(count, *shape) for shape in node.results], count)
     return casadi.Function(name, [*x, *y, *seeds], outputs, ins, outs, options)
@@ -264,12 +337,12 @@ def _reverse(node: Any, count: int, name: str, ins: Any, outs: Any, options: Any
     primitive = node.primitive
     x, y = _symbols(node.shapes, 1, "x"), _symbols(node.results, 1, "y")
     seeds = _symbols(node.results, count, "w")
-    args, results = _values(x, node.shapes), _outcome(node, _values(y, node.results))
+    args, results = node.full(_values(x, node.shapes)), _outcome(node, _values(y, node.results))
     each = []
     for k in range(count):
         w = _outcome(node, _values([s[:, k] for s in seeds], node.results))
         if primitive.joint is not None:
-            found = primitive.joint(tuple(range(len(x))), results, *args, **node.params)(w)
+            found = primitive.joint(tuple(node.places), results, *args, **node.params)(w)
         else:
             found = [pull(results, *args, **node.params)(w) for pull in primitive.pulls]
         each.append(_columns(found or (None,) * len(x), node.shapes, 1))

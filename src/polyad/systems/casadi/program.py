@@ -284,6 +284,16 @@ class CasADiProgram:
         return found
 
     def _built(self, c: Leaves, seeds: tuple[Leaves, ...]) -> CasADiGraph:
+        from polyad.systems.casadi.numpy_nodes import raised
+
+        raised()
+        graph = self._of_kind(c, seeds)
+        error = raised()
+        if error is not None:
+            raise error
+        return graph
+
+    def _of_kind(self, c: Leaves, seeds: tuple[Leaves, ...]) -> CasADiGraph:
         import casadi
 
         from polyad.systems.casadi.numpy_nodes import NeedsMatrices

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from polyad.systems.torch.levels import pushed_below
+
 __all__ = ["call"]
 
 
@@ -36,7 +38,8 @@ def _function() -> Any:
         @staticmethod
         def jvp(ctx: Any, t: Any, _: Any) -> Any:
             (x,) = ctx.saved_tensors
-            return Delegated.apply(torch.cat([x, t]), ctx.d.pushed)
+            d = ctx.d
+            return pushed_below(lambda x, t: Delegated.apply(torch.cat([x, t]), d.pushed), d.label, x, t)
 
         @staticmethod
         def vmap(info: Any, in_dims: Any, x: Any, d: Any) -> Any:

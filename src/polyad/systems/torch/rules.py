@@ -15,6 +15,7 @@ from polyad.engine.interpretations.adapter import Adapter
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.rules.factorizations import unknown_use
 from polyad.engine.rules.structure import getitem
+from polyad.systems.torch.levels import pushed_below
 
 __all__ = ["by_rules", "over_gap"]
 
@@ -72,6 +73,16 @@ def by_rules(own: Adapter, primitive: Primitive, value: Callable[..., Any]) -> C
     def results(y: Any) -> Any:
         return tuple(map(enter, y)) if primitive.multiple else enter(y[0])
 
+    def along(t: Any, a: Any, *y: Any) -> Any:
+        assert primitive.push is not None
+        moved = primitive.push(results(y), (enter(t[None]),), enter(a))
+        parts = moved if primitive.multiple else (moved,)
+        made = tuple(
+            torch.zeros_like(part) if p is None else leave(getitem(p, index=0), part)
+            for p, part in zip(parts, y, strict=True)
+        )
+        return made if primitive.multiple else made[0]
+
     class ByRules(torch.autograd.Function):
         @staticmethod
         def forward(a: Any) -> Any:
@@ -96,14 +107,7 @@ def by_rules(own: Adapter, primitive: Primitive, value: Callable[..., Any]) -> C
         @staticmethod
         def jvp(ctx: Any, t: Any) -> Any:
             a, *y = ctx.saved_tensors
-            assert primitive.push is not None
-            moved = primitive.push(results(y), (enter(t[None]),), enter(a))
-            parts = moved if primitive.multiple else (moved,)
-            made = tuple(
-                torch.zeros_like(part) if p is None else leave(getitem(p, index=0), part)
-                for p, part in zip(parts, y, strict=True)
-            )
-            return made if primitive.multiple else made[0]
+            return pushed_below(along, primitive.name, t, a, *y)
 
         @staticmethod
         def vmap(info: Any, in_dims: Any, a: Any) -> Any:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES, Primitive
 from polyad.engine.interpretations import scipy_values
 from polyad.engine.interpretations.adapter import Adapter
+from polyad.systems.torch.levels import pushed_below
 
 __all__ = ["DERIVED_BY_TABLE", "VALUES_BY_HOST", "function", "power"]
 
@@ -47,8 +47,6 @@ def function(
         A function of torch's own that computes it instead of the host.
     """
     import torch
-
-    jvp = torch._C._functorch.TransformType.Jvp
 
     def slope(k: int, y: Any, args: Any) -> Any:
         return scipy_values.partial(primitive, k, own, y, args)
@@ -95,11 +93,16 @@ def function(
         @staticmethod
         def jvp(ctx: Any, *tangents: Any) -> Any:
             y, args = OnHost.saved(ctx)
-            total = torch.zeros_like(y)
-            for k, t in enumerate(tangents):
-                if t is not None:
-                    total = total + t * slope(k, y, args)
-            return total
+
+            def along(y: Any, *given: Any) -> Any:
+                moved, at = given[: len(args)], given[len(args) :]
+                total = torch.zeros_like(y)
+                for k, t in enumerate(moved):
+                    if t is not None:
+                        total = total + t * slope(k, y, at)
+                return total
+
+            return pushed_below(along, primitive.name, y, *tangents, *args)
 
         @staticmethod
         def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
@@ -128,12 +131,6 @@ def function(
 
     def call(*args: Any) -> Any:
         stack = torch._C._functorch.get_interpreter_stack()
-        if stack and sum(level.key() == jvp for level in stack) > 1:
-            # torch runs the rule of such a function with its forward mode off: the outer level would be lost
-            raise refuse(
-                f"{primitive.name} in forward mode within forward mode of torch",
-                "use reverse mode for one of the two, or backend='numpy' or 'jax'",
-            )
         if near is not None and not stack and near(*args):
             return value(*args)  # type: ignore[misc]
         # what NumPy has as a number of its own is one of Python's here

@@ -13,6 +13,7 @@ from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Primitive
 from polyad.engine.interpretations.adapter import Adapter
 from polyad.engine.interpretations.by_table import pulled, pushed, value_of
+from polyad.systems.torch.levels import pushed_below
 
 __all__ = ["by_rule"]
 
@@ -30,7 +31,6 @@ def by_rule(own: Adapter, primitive: Primitive) -> Callable[..., Any]:
     """
     import torch
 
-    jvp = torch._C._functorch.TransformType.Jvp
     label = primitive.label  # type: ignore[attr-defined]
 
     class ByRule(torch.autograd.Function):
@@ -70,7 +70,12 @@ def by_rule(own: Adapter, primitive: Primitive) -> Callable[..., Any]:
             y, args = ByRule.saved(ctx)
             if all(t is None for t in tangents):
                 return torch.zeros_like(y)
-            return pushed(own, primitive, tangents, y, args, ctx.params).to(y.dtype)
+
+            def along(y: Any, *given: Any) -> Any:
+                moved, at = given[: len(args)], given[len(args) :]
+                return pushed(own, primitive, moved, y, at, ctx.params).to(y.dtype)
+
+            return pushed_below(along, label, y, *tangents, *args)
 
         @staticmethod
         def vmap(info: Any, in_dims: Any, params: Any, *args: Any) -> Any:
@@ -86,13 +91,6 @@ def by_rule(own: Adapter, primitive: Primitive) -> Callable[..., Any]:
     ByRule.__name__ = f"polyad_{label}"
 
     def call(*args: Any, **params: Any) -> Any:
-        stack = torch._C._functorch.get_interpreter_stack()
-        if stack and sum(level.key() == jvp for level in stack) > 1:
-            # torch runs the rule of such a function with its forward mode off: the outer level would be lost
-            raise refuse(
-                f"{label} in forward mode within forward mode of torch",
-                "use reverse mode for one of the two, or backend='numpy' or 'jax'",
-            )
         if torch.compiler.is_compiling():
             raise refuse(f"{label} under torch.compile", "leave it outside of what is compiled")
         return ByRule.apply(params, *args)

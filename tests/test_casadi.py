@@ -338,7 +338,7 @@ def test_several_cotangents_of_a_factorisation_at_once():
     from polyad.engine.rules import factorizations
     from polyad.systems.casadi import numpy_nodes
 
-    node = numpy_nodes._node(factorizations.cholesky, ((3, 3),), {}, [(3, 3)])
+    node = numpy_nodes._node(factorizations.cholesky, ((3, 3),), {}, [(3, 3)], ())
     w = np.cos(np.arange(27.0)).reshape(9, 3)
     factor = np.linalg.cholesky(M).ravel()
     got = np.asarray(node.reverse(3)(M.ravel(), casadi.DM(factor), casadi.DM(w)))

@@ -300,10 +300,54 @@ def test_a_sparse_hessian_of_a_pair(inner):
     assert prepared.ncolors <= 3
 
 
+TOWERS = [
+    ("numpy", "numpy", "numpy"),
+    ("jax", "numpy", "torch"),
+    ("autograd", "torch", "jax"),
+    ("casadi", "numpy", "jax"),
+    ("numpy", "numpy", "autograd"),
+    ("finite", "torch", "numpy"),
+]
+
+
+@pytest.mark.parametrize("names", [t for t in TOWERS if {*t} <= {*EXACT, "finite"}])
+def test_towers(names):
+    """Third derivatives: of a function whose third derivative along a direction is by hand."""
+    a, b, c = names
+    limit = 1e-6 if a == "finite" else 1e-10
+    tower = ad.SecondOrder(a, ad.SecondOrder(b, c))
+
+    def cubes(x, s):
+        return s * np.sum(np.exp(x)) * x[0]
+
+    e, d = np.exp(X), np.sum(np.exp(X) * V)
+    d2, d3 = np.sum(e * V**2), np.sum(e * V**3)
+    wanted = [
+        e.sum() * X[0],
+        d * X[0] + e.sum() * V[0],
+        d2 * X[0] / 2 + d * V[0],
+        d3 * X[0] / 6 + d2 * V[0] / 2,
+    ]
+    prepared = ad.prepare_taylor(cubes, OTHER, 1.0, v=V, order=3, backend=tower)
+    close(prepared(X, 2.0, v=V), 2 * np.array(wanted), limit)
+    close(ad.taylor(cubes, X, 1.0, v=V, order=2, backend=tower), wanted[:3])
+    h = np.diag(e * X[0])
+    h[0] += e
+    h[:, 0] += e
+    close(ad.hvp(cubes, X, 1.0, v=V, backend=tower), h @ V)
+    # the outermost one differentiates the Hessian of the pair, as a function in a function
+    moved = ad.jvp(lambda x: ad.hvp(cubes, x, 1.0, v=V, backend=tower.inner) @ V, X, v=V, backend=a)
+    close(moved, 6 * wanted[3], limit)
+
+
 def test_what_a_pair_is_not_asked_for():
     pair = ad.SecondOrder("numpy:forward", "numpy:reverse")
-    with pytest.raises(UnsupportedOperatorError, match="Taylor"):
-        ad.taylor(lambda x: np.sum(x), X, v=V, order=2, backend=pair)
+    with pytest.raises(UnsupportedOperatorError, match="up to order 2"):
+        ad.taylor(lambda x: np.sum(x), X, v=V, order=3, backend=pair)
+    with pytest.raises(ArgumentError, match="a tower is"):
+        ad.SecondOrder(pair, "numpy")
+    with pytest.raises(ArgumentError, match="they are the outermost"):
+        ad.SecondOrder("numpy", ad.SecondOrder("finite", "numpy"))
     with pytest.raises(ArgumentError, match="two backends"):
         ad.SecondOrder("numpy", "numpy", mode="forward")
     with pytest.raises(PolyadError):

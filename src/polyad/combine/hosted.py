@@ -19,7 +19,7 @@ from polyad.systems.base import Backend
 from polyad.systems.contract import Kernel, Leaves, Problem
 from polyad.systems.derive.delegated import DELEGATED
 
-__all__ = ["converted", "hosted", "moved", "on_arrays"]
+__all__ = ["between", "converted", "hosted", "moved", "on_arrays"]
 
 NUMBERS = (float, int, bool, complex)
 
@@ -98,3 +98,19 @@ def hosted(kernel: Kernel, problem: Problem, inner: Backend, outer: Backend) -> 
             f"so does SecondOrder('numpy', {inner.name!r})"
         )
     return Hosted(on_arrays(portable.call, outer.lifts_to), str(portable.words))
+
+
+def between(call: Callable[..., Any], inner: Backend, host: Backend) -> Callable[..., Any]:
+    """A finished computation of the inner backend, on arrays that hold numbers of the other's library."""
+
+    def run(*groups: Leaves) -> Any:
+        outcome = call(*[moved(leaves, inner.library) for leaves in groups])
+        return tuple(tuple(map(_writable, moved(group, host.library))) for group in outcome)
+
+    return run
+
+
+def _writable(leaf: Any) -> Any:
+    """A result of the caller's own, where it would be a view of what the inner backend holds."""
+    locked = isinstance(leaf, np.ndarray) and not leaf.flags.writeable
+    return leaf.copy() if locked else leaf

@@ -8,38 +8,33 @@ The mechanism of a pair follows from what each backend says of itself, and is ch
   and whatever is left is asked for its own derivatives by the outer framework (*delegated*).
 * *differences*, where one of the two is differences: of the other one's gradient, whichever of them is
   outside, for second derivatives commute.
+
+A pair within a pair is a tower. Its derivatives of every order are those of the part that has this order:
+first ones of the innermost backend, second ones of the innermost pair.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
-from polyad.combine.hosted import converted, hosted, moved
+from polyad.combine.along import derivative_along, expansion, pushed
+from polyad.combine.hosted import between, converted, hosted, moved
+from polyad.combine.pair import Pair, Ready
 from polyad.errors import ArgumentError, UnsupportedOperatorError
 from polyad.systems.base import Backend
-from polyad.systems.contract import Compression, Executable, Kernel, Leaves, Problem, strategy_of
+from polyad.systems.contract import Kernel, Leaves, Problem, strategy_of
 from polyad.systems.derive import operators
-from polyad.systems.derive.compressed import Tables
 from polyad.systems.registry import resolve
 
 __all__ = ["SecondOrder"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Ready:
-    """A kernel that needs no finishing: executables of the inner backend, with conversions around."""
-
-    kernel: Kernel
-    problem: Problem
-
-
 @dataclasses.dataclass(frozen=True, repr=False)
-class SecondOrder(Backend):
+class SecondOrder(Pair):
     """Second derivatives by two backends: the outer one differentiates the derivative of the inner one.
 
     The function is one for the inner backend: NumPy code, or code of the inner one's framework. Products,
@@ -49,7 +44,9 @@ class SecondOrder(Backend):
     ----------
     outer, inner : Backend or str
         Who differentiates the derivative, and who computes it; with a mode after the name
-        (``"numpy:forward"``) or without.
+        (``"numpy:forward"``) or without. With a pair as ``inner`` it is a tower: ``SecondOrder(a,
+        SecondOrder(b, c))`` has third derivatives along a direction (``taylor``), by ``a`` of those of ``b``
+        of those of ``c``; first and second ones are the pair's.
 
     Notes
     -----
@@ -65,11 +62,7 @@ class SecondOrder(Backend):
     array([ 6., 12.])
     """
 
-    outer: Backend | str = ""
-    inner: Backend | str = ""
-
     name: ClassVar[str] = "second_order"
-    supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,94 +77,18 @@ class SecondOrder(Backend):
             raise ArgumentError(
                 "SecondOrder has the modes of its two backends: SecondOrder('jax:forward', 'jax:reverse')"
             )
+        if isinstance(self._outer, SecondOrder):
+            raise ArgumentError(
+                "the outer one of SecondOrder is one backend: a tower is SecondOrder(a, SecondOrder(b, c))"
+            )
+        if self._tower and not self._inner.exact:
+            raise ArgumentError(
+                f"{self!r}: differences are not differentiated, so in a tower they are the outermost"
+            )
         object.__setattr__(self, "lift", self._inner.lift)
 
     def __repr__(self) -> str:
         return f"SecondOrder({self.outer!r}, {self.inner!r})"
-
-    # -- the pair -----------------------------------------------------------------------------------
-
-    @property
-    def _outer(self) -> Backend:
-        assert isinstance(self.outer, Backend)
-        return self.outer
-
-    @property
-    def _inner(self) -> Backend:
-        assert isinstance(self.inner, Backend)
-        return self.inner
-
-    @cached_property
-    def _same(self) -> bool:
-        return type(self._outer) is type(self._inner)
-
-    @cached_property
-    def _swapped(self) -> bool:
-        """Whether the inner one is differences, which are then taken of the outer one's derivative."""
-        return not self._inner.exact and not self._same
-
-    @property
-    def runner(self) -> Backend:
-        return (self._outer if self._swapped else self._inner).runner
-
-    # -- what is said of it -------------------------------------------------------------------------
-
-    @property
-    def _host(self) -> Backend:
-        """Whose arrays come in and go out."""
-        return self._inner if self._swapped else self._outer
-
-    @property
-    def library(self) -> str:  # type: ignore[override]
-        return self._host.library
-
-    @property
-    def requires(self) -> tuple[str, ...]:  # type: ignore[override]
-        return (*self._outer.requires, *self._inner.requires)
-
-    @property
-    def extra(self) -> str:  # type: ignore[override]
-        return self._outer.extra or self._inner.extra
-
-    @property
-    def nestable(self) -> bool:  # type: ignore[override]
-        return False
-
-    @property
-    def exact(self) -> bool:  # type: ignore[override]
-        return self._outer.exact and self._inner.exact
-
-    @property
-    def by_value(self) -> bool:  # type: ignore[override]
-        return self._outer.by_value and self._inner.by_value
-
-    @property
-    def native(self) -> bool:  # type: ignore[override]
-        return self.runner.native
-
-    @property
-    def complex_inputs(self) -> bool:  # type: ignore[override]
-        return self._same and self._inner.complex_inputs
-
-    @property
-    def tolerances(self) -> tuple[float, float] | None:  # type: ignore[override]
-        return self._outer.tolerances or self._inner.tolerances
-
-    @property
-    def refusals(self) -> Mapping[str, str]:
-        return {**self._outer.refusals, **self._inner.refusals}
-
-    @property
-    def lifts_to(self) -> str | None:
-        return self.runner.lifts_to
-
-    @property
-    def follows(self) -> str | None:
-        return self.runner.follows
-
-    @property
-    def xp(self) -> Any:
-        return self._host.xp
 
     # -- the mechanism ----------------------------------------------------------------------------------
 
@@ -189,7 +106,7 @@ class SecondOrder(Backend):
             kernel = make(first, inside)
             if not second.exact:
                 ready = first.finish(kernel, inside, (), prepared=True)
-                call, words = _between(ready.full, first, second), f"differences, of {ready.strategy}"
+                call, words = between(ready.full, first, second), f"differences, of {ready.strategy}"
             else:
                 found = hosted(kernel, inside, first, second)
                 call, words = found.call, found.words
@@ -210,6 +127,8 @@ class SecondOrder(Backend):
         return self._inner if self._swapped else self._outer
 
     def _product(self, problem: Problem, *, batched: bool) -> Kernel:
+        if self._tower:
+            return self._inside(problem, lambda b, p: b.hvp_batched(p) if batched else b.hvp(p))
         if self._same and self._inner.whole:
             return self._inner.hvp_batched(problem) if batched else self._inner.hvp(problem)
         gradient, words = self._differentiable(problem, lambda b, p: b.gradient(p), lambda p: p.inputs)
@@ -227,10 +146,7 @@ class SecondOrder(Backend):
         return self._worded(kernel, *ways)
 
     def _worded(self, kernel: Any, *words: str) -> Kernel:
-        return Kernel(kernel, f"{words[0]} over {self._mechanism(words[1])}")
-
-    def _mechanism(self, words: str) -> str:
-        return words
+        return Kernel(kernel, f"{words[0]} over {words[1]}")
 
     def hvp(self, problem: Problem) -> Kernel:
         return self._product(problem, batched=False)
@@ -239,6 +155,8 @@ class SecondOrder(Backend):
         return self._product(problem, batched=True)
 
     def hessian(self, problem: Problem) -> Kernel:
+        if self._tower:
+            return self._inside(problem, lambda b, p: b.hessian(p))
         if self._same and self._inner.whole:
             return self._inner.hessian(problem)
         gradient, words = self._differentiable(problem, lambda b, p: b.gradient(p), lambda p: p.inputs)
@@ -251,6 +169,8 @@ class SecondOrder(Backend):
         return self._worded(kernel, strategy_of(product), words)
 
     def second_derivative(self, problem: Problem) -> Kernel:
+        if self._tower:
+            return self._inside(problem, lambda b, p: b.second_derivative(p))
         if self._same and self._inner.whole:
             return self._inner.second_derivative(problem)
         first, words = self._differentiable(problem, lambda b, p: b.derivative(p), lambda p: p.outputs)
@@ -263,127 +183,36 @@ class SecondOrder(Backend):
 
         return self._worded(kernel, strategy_of(second), words)
 
-    # -- first order, by the inner backend -----------------------------------------------------------
-
-    def _inside(self, problem: Problem, make: Callable[[Backend, Problem], Kernel]) -> Kernel:
-        runner = self._outer if self._swapped else self._inner
-        inside = converted(problem, runner)
-        kernel = make(runner, inside)
-        return Kernel(kernel.call, strategy_of(kernel), own=_Ready(kernel, inside))
-
-    def value(self, problem: Problem) -> Kernel:
-        return self._inside(problem, lambda b, p: b.value(p))
-
-    def jvp(self, problem: Problem) -> Kernel:
-        return self._inside(problem, lambda b, p: operators.pushforward(b, p))
-
-    def jvp_batched(self, problem: Problem) -> Kernel:
-        return self._inside(problem, lambda b, p: operators.pushforward(b, p, batched=True))
-
-    def vjp(self, problem: Problem) -> Kernel:
-        return self._inside(problem, lambda b, p: operators.pullback(b, p))
-
-    def vjp_batched(self, problem: Problem) -> Kernel:
-        return self._inside(problem, lambda b, p: operators.pullback(b, p, batched=True))
-
-    def derivative(self, problem: Problem) -> Kernel:
-        return self._inside(problem, lambda b, p: b.derivative(p))
-
-    def gradient(self, problem: Problem) -> Kernel:
-        return self._inside(problem, lambda b, p: b.gradient(p))
-
-    def jacobian(self, problem: Problem) -> Kernel:
-        return self._inside(problem, lambda b, p: b.jacobian(p))
-
-    def sparse_jacobian(self, problem: Problem, plan: Compression) -> Kernel:
-        return self._inside(problem, lambda b, p: _own_or_common(b, "jacobian")(b, p, plan))
-
-    def sparse_hessian(self, problem: Problem, plan: Compression) -> Kernel:
-        if plan.pushes:
-            return Backend.sparse_hessian(self, problem, plan)
-        # without an entry there is nothing for the outer one to do
-        return self._inside(problem, lambda b, p: Backend.sparse_hessian(b, p, plan))
+    # -- along a direction ------------------------------------------------------------------------------
 
     def taylor(self, problem: Problem, order: int) -> Kernel:
-        raise UnsupportedOperatorError(
-            f"{self!r} gives first and second derivatives: take Taylor coefficients by 'numpy' or 'jax'"
-        )
+        if order > self.depth:
+            raise UnsupportedOperatorError(
+                f"{self!r} gives derivatives up to order {self.depth}, and {order} is asked for: take one "
+                "more backend, SecondOrder(a, SecondOrder(b, c)), or Taylor coefficients by 'numpy' or 'jax'"
+            )
+        if order < self.depth:
+            return self._inside(problem, lambda b, p: b.taylor(p, order))
+        return expansion(self, problem, self.along)
+
+    def along(self, problem: Problem) -> Kernel:
+        """The derivative of the highest order along a direction; see ``combine.along``."""
+        lower, words = self._differentiable(problem, derivative_along, lambda p: p.outputs)
+        return pushed(self._second(), lower, words)
+
+    # -- within another differentiation ------------------------------------------------------------------
+
+    def portable(
+        self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, once: bool = False
+    ) -> Kernel:
+        ready = kernel.own
+        if not isinstance(ready, Ready):
+            return self._second().portable(kernel, problem, seeds, once=once)
+        runner = self._outer if self._swapped else self._inner
+        inside = tuple(moved(leaves, runner.library) for leaves in seeds)
+        return runner.portable(ready.kernel, ready.problem, inside, once=once)
 
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Any:
         raise UnsupportedOperatorError(
             f"{self!r} gives second derivatives: linearize with backend={self._inner!r}"
         )
-
-    # -- patterns ---------------------------------------------------------------------------------------
-
-    def jacobian_sparsity(
-        self, problem: Problem, *, local: bool = False, dense: bool = False
-    ) -> tuple[Any, Any]:
-        runner = self._outer if self._swapped else self._inner
-        return runner.jacobian_sparsity(converted(problem, runner), local=local, dense=dense)
-
-    def hessian_sparsity(
-        self, problem: Problem, *, local: bool = False, dense: bool = False
-    ) -> tuple[Any, Any]:
-        runner = self._outer if self._swapped else self._inner
-        return runner.hessian_sparsity(converted(problem, runner), local=local, dense=dense)
-
-    # -- surroundings ----------------------------------------------------------------------------------
-
-    def outputs(self, problem: Problem) -> Any:
-        runner = self._outer if self._swapped else self._inner
-        return runner.outputs(converted(problem, runner))
-
-    def output(self, leaf: Any) -> Any:
-        return self.runner.output(leaf)
-
-    def take(self, a: Any, index: Any) -> Any:
-        return self._host.take(a, index)
-
-    def table(self, a: Any, problem: Problem) -> Any:
-        return self._host.table(a, problem)
-
-    def finish(
-        self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
-    ) -> Executable:
-        ready = getattr(kernel, "own", None)
-        host = self._host
-        if not isinstance(ready, _Ready):
-            return host.finish(kernel, problem, seeds, prepared=prepared)
-        runner = self._outer if self._swapped else self._inner
-        inside = tuple(moved(leaves, runner.library) for leaves in seeds)
-        given: tuple[Leaves, ...] = ()
-        tables = getattr(ready.kernel, "own", None)
-        if isinstance(tables, Tables):
-            given = (tuple(runner.table(leaf, ready.problem) for leaf in tables.leaves),)
-        made = runner.finish(ready.kernel, ready.problem, (*inside, *given), prepared=prepared)
-        full = _between(lambda *args: made.full(*args, *given), runner, host)
-        result = _between(lambda *args: (made.result(*args, *given),), runner, host)
-        return Executable(full, lambda *args: result(*args)[0], made.strategy)
-
-    def explain(self, error: Exception) -> str | None:
-        return self._inner.explain(error) or self._outer.explain(error)
-
-
-def _own_or_common(backend: Backend, name: str) -> Callable[..., Kernel]:
-    """How a backend computes the entries by products; one that compresses by itself knows no products."""
-    found: Callable[..., Kernel] = getattr(
-        Backend if name in backend.compresses else type(backend), f"sparse_{name}"
-    )
-    return found
-
-
-def _between(call: Callable[..., Any], inner: Backend, host: Backend) -> Callable[..., Any]:
-    """A finished computation of the inner backend, on arrays that hold numbers of the other's library."""
-
-    def run(*groups: Leaves) -> Any:
-        outcome = call(*[moved(leaves, inner.library) for leaves in groups])
-        return tuple(tuple(map(_writable, moved(group, host.library))) for group in outcome)
-
-    return run
-
-
-def _writable(leaf: Any) -> Any:
-    """A result of the caller's own, where it would be a view of what the inner backend holds."""
-    locked = isinstance(leaf, np.ndarray) and not leaf.flags.writeable
-    return leaf.copy() if locked else leaf

@@ -13,6 +13,7 @@ from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Tracer, base, settled
 from polyad.engine.implicit.captured import active
 from polyad.engine.implicit.lifting import lifted
+from polyad.errors import OperationNotSupportedError
 
 __all__ = ["Pieces", "known", "moved", "plain_knots", "taken"]
 
@@ -25,7 +26,10 @@ def known(*parts: Any) -> list[Any] | None:
         if isinstance(value, Tracer):
             from polyad.engine.interpretations.adapter import adapter
 
-            value = adapter(value.library).values(value.array)  # type: ignore[attr-defined]
+            try:
+                value = adapter(value.library).values(value.array)  # type: ignore[attr-defined]
+            except OperationNotSupportedError:  # a program is compiled for all values
+                return None
             if value is None:
                 return None
         found.append(np.asarray(value, dtype=float))

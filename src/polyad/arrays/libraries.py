@@ -169,16 +169,19 @@ def libraries() -> list[Library]:
 
 
 _BY_PACKAGE: dict[str, Library] = {}
+# packages of no library, and how many modules were imported when that was found: one may be imported later
+_OF_NONE: dict[str, int] = {}
 
 
 def library_of_package(package: str) -> Library | None:
     """The library that a top-level package belongs to, of those that are loaded."""
     found = _BY_PACKAGE.get(package)
-    if found is None:
+    if found is None and _OF_NONE.get(package) != (count := len(sys.modules)):
         for lib in libraries():
             if package in lib.packages:
                 found = _BY_PACKAGE[package] = lib
-                break
+                return found
+        _OF_NONE[package] = count
     return found
 
 
@@ -187,6 +190,7 @@ def refresh() -> None:
     entries.cache_clear()
     _every_entry.cache_clear()
     _BY_PACKAGE.clear()
+    _OF_NONE.clear()
     _BY_TYPE.clear()
     for name, lib in list(_KNOWN.items()):
         if not lib.hidden and not lib.plain and name not in entries(GROUP):

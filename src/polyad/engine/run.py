@@ -15,11 +15,11 @@ import numpy as np
 
 from polyad.arrays.libraries import library_of
 from polyad.engine.boxes.box import Box, as_point
-from polyad.engine.boxes.boxing import gathered, unbox
+from polyad.engine.boxes.boxing import BOXES, gathered, unbox
 from polyad.engine.core.floating import STEPS
 from polyad.engine.core.handlers import innermost, is_own_recursion
 from polyad.engine.core.kinds import zeros_of
-from polyad.engine.core.refusals import begin, end, ignored, refuse
+from polyad.engine.core.refusals import LAST, begin, end, ignored, refuse
 from polyad.engine.core.values import ALIVE, Tracer, Value, is_over, new_level, settled, shape_of, under_way
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import Masked
@@ -62,7 +62,7 @@ def enter(leaf: Any) -> Value:
 
 def is_bare(leaf: Any) -> bool:
     """Whether a leaf is another library's array itself, not in a box: so then are the results."""
-    return not isinstance(leaf, np.ndarray | np.generic | Box | float | int | complex)
+    return type(leaf) not in BOXES and not isinstance(leaf, np.ndarray | np.generic | float | int | complex)
 
 
 def stripped(leaves: Sequence[Any], x: Sequence[Any]) -> tuple[Any, ...]:
@@ -87,7 +87,7 @@ def leave(value: Value, level: int = 0) -> Any:
 
 def outcome(leaf: Any) -> Value:
     """An output of the user's function as a value."""
-    if isinstance(leaf, np.ndarray) and leaf.dtype == object:
+    if type(leaf) not in BOXES and isinstance(leaf, np.ndarray) and leaf.dtype == object:
         leaf = gathered(leaf)
     value = settled(unbox(leaf))
     if hasattr(value, "shape"):
@@ -124,7 +124,7 @@ def called(f: Function, boxes: tuple[Any, ...], *constants: Any) -> tuple[Sequen
     outer, failed = begin(), None
     try:
         out = f(boxes, *constants)
-        if (refusal := ignored()) is not None:
+        if LAST.refused and (refusal := ignored()) is not None:
             raise refusal
         return out
     except TypeError as error:
@@ -162,6 +162,8 @@ def called(f: Function, boxes: tuple[Any, ...], *constants: Any) -> tuple[Sequen
 
 def lowered(leaf: Any, level: int) -> Any:
     """A leaf of ``aux`` without what this level added to it."""
+    if type(leaf) in BOXES:
+        return leave(leaf._value, level)
     if isinstance(leaf, np.ndarray) and leaf.dtype == object:
         leaf = whole(leaf)
     return leave(leaf._value, level) if isinstance(leaf, Box) else leaf

@@ -316,7 +316,10 @@ class Backend:
         return call(x, c)
 
     def output(self, leaf: Any) -> Any:
-        """An output leaf of the user's function as the framework's array."""
+        """An output leaf of the user's function as the framework's array.
+
+        Of a class of which one is handed on as it is, all are.
+        """
         return leaf
 
     def finish(

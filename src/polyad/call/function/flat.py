@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import ArraySpec, is_leaf, library_of, spec_of
+from polyad.arrays.libraries import ArraySpec, library_of, spec_of
 from polyad.arrays.stopped import elsewhere
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.arrays.types import Leaves
@@ -79,7 +80,7 @@ class FlatFunction:
             # None where it needs nothing
             natively = None
             if type(backend).natively is not Backend.natively:
-                natively = lambda call, x, c: backend.natively(call, x, c, label)  # noqa: E731
+                natively = functools.partial(backend.natively, label=label)
             self._lifting = self._call = Lifting(
                 self._mentions,
                 self._constants,
@@ -96,6 +97,8 @@ class FlatFunction:
         self._operator = operator
         self._scalar = scalar
         self._plain = False
+        # the classes of outputs that are handed on as they are
+        self._kinds: set[type] = set()
         # whether the output is an array that a framework's own differentiation around us follows
         self.caught = False
         # whether such a differentiation is known to be there
@@ -107,14 +110,15 @@ class FlatFunction:
     def __call__(self, x: Leaves, c: Leaves) -> tuple[Leaves, Leaves]:
         """Output and aux leaves for active and constant leaves."""
         out = self._call(x, c)
-        # one array, as at the call before: nothing is left to find out
+        kind = type(out)
+        # one array, of a class that was seen: nothing is left to find out
         if (
             self._plain
+            and kind in self._kinds
             and (not self._scalar or getattr(out, "ndim", None) == 0)
-            and is_leaf(out)
-            and getattr(out, "dtype", None) is not OBJECT
+            and (kind is not np.ndarray or out.dtype is not OBJECT)
         ):
-            return ((out,) if self._output is None else (self._output(out),)), ()
+            return (out,), ()
         if self._lifting is not None and self._lifting.lifted is False:  # decided: not to be asked again
             self._call = self._lifting.native
         y, aux, specs = self._read(out)
@@ -122,6 +126,8 @@ class FlatFunction:
             # with complex x it may be a complex step; complex arguments are checked at preparation
             raise NonScalarOutputError(complex_value(self._operator))
         self._plain = self.y_structure is LEAF and not self._has_aux
+        if self._plain and y[0] is out:
+            self._kinds.add(kind)
         return y, aux
 
     def plain(self, x: Leaves, c: Leaves) -> Any:

@@ -264,6 +264,9 @@ class Box:
 
     def __setitem__(self, index: Any, item: Any) -> None:
         if type(index) is not int:
+            if type(item) is Slice and item._index is index and item._source is self:
+                if item._seen is self._value:
+                    return  # y[1:] += x, which has written there and hands its result back
             index = unbox_index(index, self._value)
         old = self._value
         value = self._written(unbox(item, old))

@@ -20,6 +20,7 @@ __all__ = ["BOXES", "contains_box", "gathered", "recorder", "unbox", "unbox_inde
 
 # the class of boxes and all its subclasses: asked at every operation
 BOXES: set[type] = set()
+_KEYS = frozenset({int, slice, type(None), type(Ellipsis)})
 _PLAIN = frozenset({float, int, complex, bool, np.float64, np.float32, np.complex128, np.int64, np.bool_})
 
 
@@ -71,6 +72,8 @@ def recorder(value: Value) -> Tape | None:
 def unbox_index(index: Any, beside: Value) -> Any:
     """An index without boxes and lists, its arrays safe from later writing."""
     if type(index) is tuple:
+        if all([type(k) in _KEYS for k in index]):
+            return index
         return tuple([_unbox_key(k, beside) for k in index])
     return _unbox_key(index, beside)
 

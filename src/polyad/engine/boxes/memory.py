@@ -37,7 +37,11 @@ Writer = Callable[[Value, Value], Value]
 LONGEST = 16
 
 
-def layout(a: Box, ask: bool = False) -> np.ndarray | None:
+# the slot itself, whose absence is told without asking the box for a method of that name
+_layout_of = Box._layout.__get__  # type: ignore[attr-defined]
+
+
+def layout(a: Any, ask: bool = False) -> np.ndarray | None:
     """An array that lies in memory as NumPy's would, of any content; None where that is not known.
 
     Parameters
@@ -47,20 +51,23 @@ def layout(a: Box, ask: bool = False) -> np.ndarray | None:
     ask : bool
         Whether to run the function that made it once more, should it be needed for the answer.
     """
-    if isinstance(a, Slice):
+    kind = type(a)  # whoever asks a box of what class it is runs its answer for the user's code
+    if issubclass(kind, Slice):
         inner = layout(a._source, ask)
         return None if inner is None else inner[a._index]
-    if isinstance(a, Rearranged):
+    if issubclass(kind, Rearranged):
         inner = layout(a._source, ask)
         if inner is not None and a._cache.dtype != a._source.dtype:  # the parts of complex numbers lie apart
             return lying(inner.shape, complex, inner)[0].real
         return None if inner is None else a._reader(inner)
-    if isinstance(a, Undecided) and ask and a._question is not None:
+    if kind is Undecided and ask and a._question is not None:
         a.settle()
-    known: np.ndarray | None = getattr(a, "_layout", None)
-    if known is not None:
+    try:
+        known: np.ndarray = _layout_of(a)
         return known
-    if isinstance(a, Undecided):
+    except AttributeError:
+        pass
+    if kind is Undecided:
         return None
     shape = a.shape
     return np.empty(shape, dtype=bool) if sum(n != 1 for n in shape) <= 1 else None
@@ -71,9 +78,10 @@ def apart(a: Box) -> Box:
     if not a._is_array():  # a number, which cannot be written to
         return a
     box = Box(a._value)
-    known = layout(a)
-    if known is not None and known.ndim != 1:
-        box._layout = known
+    if len(box._value.shape) != 1:
+        known = layout(a)
+        if known is not None:
+            box._layout = known
     return box
 
 

@@ -95,13 +95,10 @@ def _box_astype(
 
 def _box_copy(self: Box, order: Any = "C") -> Any:
     copy = Box(self._value)
-    known = layout(self)
     if order == "C":
-        known = np.empty(self.shape, dtype=bool)
-    elif known is not None:
-        known = known.copy(order)
-    if known is not None:
-        copy._layout = known
+        copy._layout = np.empty(self.shape, dtype=bool)
+    elif (known := layout(self)) is not None:
+        copy._layout = known.copy(order)
     return copy
 
 

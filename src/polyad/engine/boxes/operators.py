@@ -10,6 +10,7 @@ from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.names import COMPARISONS
 from polyad.engine.core.values import Value
 from polyad.engine.functions.sparse_products import is_sparse, multiplies_as_matrix, product
+from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.interpretations.tape import Node
 from polyad.engine.rules import arithmetic, elementwise, products
 
@@ -29,7 +30,8 @@ def _operator(
                 return NotImplemented
             other = unbox(other, value)
         result = primitive(value, other)
-        return Box(result) if type(result) is Node else boxed(result)
+        kind = type(result)
+        return Box(result) if kind is Node or kind is Proxy else boxed(result)
 
     return operate
 
@@ -42,7 +44,8 @@ def _reflected(primitive: Callable[..., Value]) -> Callable[[Box, Any], Any]:
                 return NotImplemented
             other = unbox(other, value)
         result = primitive(other, value)
-        return Box(result) if type(result) is Node else wrap(result)
+        kind = type(result)
+        return Box(result) if kind is Node or kind is Proxy else wrap(result)
 
     return operate
 

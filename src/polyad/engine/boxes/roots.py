@@ -356,7 +356,7 @@ def rooted(value: Value, square: Callable[[], Value], *key: Any) -> Any:
     known = base(value)
     if isinstance(known, Proxy):
         return Root(value, Later(square), key)
-    if not np.any(known == 0):
+    if np.count_nonzero(known) == known.size:
         return number(value)
     return Root(value, square(), key)
 

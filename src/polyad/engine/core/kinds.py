@@ -280,8 +280,8 @@ def constant(name: str, compute: Callable[..., Any]) -> Callable[..., Value]:
         for a in args:
             if isinstance(a, Tracer):
                 LOOKED.bits += 1 if bits is None else bits(args, params)
-                break
-        return primitive(*map(base, args), **params)
+                return primitive(*map(base, args), **params)
+        return compute(*args, **params)
 
     apply.__name__ = name
     return apply

@@ -15,6 +15,7 @@ from polyad.errors import ON_OTHER_ARRAYS, OperationNotSupportedError, ReadOnlyE
 
 __all__ = [
     "ELSE",
+    "LAST",
     "Deviates",
     "begin",
     "end",
@@ -58,14 +59,14 @@ def refuse(operation: str, remedy: str, frame: Any = None) -> OperationNotSuppor
         operation = f"{name} turns x into a plain array, which would drop its derivative"
     elif (package := _asking(sys._getframe(1) if frame is None else frame)) is not None:
         remedy = f"this is code of {package}: {ELSE}; in your own code {remedy}"
-    _LAST.message = f"{operation}{f' at {line}' if line else ''}: {remedy}"
-    return noted(OperationNotSupportedError(_LAST.message))
+    LAST.message = f"{operation}{f' at {line}' if line else ''}: {remedy}"
+    return noted(OperationNotSupportedError(LAST.message))
 
 
 def noted(error: E) -> E:
     """An error that is raised within the user's function, which may catch it (``ignored``)."""
-    if _LAST.refused is not None:
-        _LAST.refused.append(error)
+    if LAST.refused is not None:
+        LAST.refused.append(error)
     return error
 
 
@@ -76,27 +77,27 @@ class _Last(threading.local):
     refused: list[Exception] | None = None
 
 
-_LAST = _Last()
+LAST = _Last()
 
 
 def begin() -> list[Exception] | None:
     """Forget earlier refusals, at the beginning of a function; gives what ``end`` takes."""
-    outer = _LAST.refused
-    _LAST.message, _LAST.refused = "", []
+    outer = LAST.refused
+    LAST.message, LAST.refused = "", []
     return outer
 
 
 def end(outer: list[Exception] | None, error: BaseException | None = None) -> None:
     """A function is over, by an error maybe: a refusal that leaves it reaches the one around it."""
-    _LAST.refused = outer
+    LAST.refused = outer
     if outer is not None and isinstance(error, OperationNotSupportedError):
         outer.append(error)
 
 
 def taken_back(error: OperationNotSupportedError) -> OperationNotSupportedError:
     """A refusal of what plain NumPy raises an error for as well: a function may catch it and go on."""
-    if _LAST.refused:
-        _LAST.refused[:] = [other for other in _LAST.refused if other is not error]
+    if LAST.refused:
+        LAST.refused[:] = [other for other in LAST.refused if other is not error]
     return error
 
 
@@ -106,7 +107,7 @@ def ignored() -> Exception | None:
     ``try: ... except Exception:`` takes a refusal for an error of the function itself, and what it does then
     is not what it does without a derivative. Who caught an error is the outermost frame that it has passed.
     """
-    for error in _LAST.refused or ():
+    for error in LAST.refused or ():
         trace = error.__traceback__
         if trace is not None and not _is_meant(trace, type(error)):
             if type(error) is not OperationNotSupportedError:
@@ -150,11 +151,11 @@ def swallowed(error: Exception) -> OperationNotSupportedError | None:
     sign, or that a result came "with an exception set". The refusal is what happened.
     """
     package = package_of(error) or _package_above(error)
-    if package is None or not _LAST.message:
+    if package is None or not LAST.message:
         return None
-    if ELSE in _LAST.message:
-        return OperationNotSupportedError(_LAST.message)
-    return OperationNotSupportedError(f"{_LAST.message}; {plain_only(package)}")
+    if ELSE in LAST.message:
+        return OperationNotSupportedError(LAST.message)
+    return OperationNotSupportedError(f"{LAST.message}; {plain_only(package)}")
 
 
 def _package_above(error: Exception) -> str | None:

@@ -224,7 +224,9 @@ class Primitive:
         The namespace that the name is from: functions of this name elsewhere may be other functions.
     """
 
-    __slots__ = ("chooses", "compute", "home", "joint", "lazy", "multiple", "name", "pulls", "push", "steep")
+    __slots__ = (
+        "chooses", "compute", "home", "joint", "lazy", "masks", "multiple", "name", "pulls", "push", "steep",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -248,6 +250,7 @@ class Primitive:
         self.lazy = lazy
         self.steep = name in STEEP
         self.chooses = name in CHOICES
+        self.masks = self.chooses and name != "getitem"  # see ``interpretations.masked``
         PRIMITIVES[name] = self
 
     def __call__(self, *args: Value, **params: Any) -> Value:

@@ -66,7 +66,8 @@ def spread(f: Callable[..., Any]) -> Callable[..., Any]:
     def apply(x: Value, *args: Any, **kwargs: Any) -> Value:
         x = array_of(x)
         found = f(positions_of(x) + 1, *args, **kwargs)
-        return where(found > 0, rules.gather(x, np.maximum(found - 1, 0)), False)
+        zero = 0.0 if x.dtype.kind in "fc" else False  # which changes no type
+        return where(found > 0, rules.gather(x, np.maximum(found - 1, 0)), zero)
 
     return apply
 

@@ -165,7 +165,9 @@ def std(a: Value, axis: Axis = None, *rest: Any, **options: Any) -> Rooted:
 def max_(
     a: Value, axis: Axis = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE
 ) -> Value:
-    a = _masked(_array(a), where, _lowest(a, -1))
+    a = _array(a)
+    if where is not _NONE:
+        a = _masked(a, where, _lowest(a, -1))
     result = rules.maximum_of(a, axis=axes_of(axis, ndim_of(a)), keepdims=keepdims is True)
     return result if initial is _NONE else pair_maximum(result, initial)
 
@@ -174,7 +176,9 @@ def max_(
 def min_(
     a: Value, axis: Axis = None, keepdims: Any = False, initial: Any = _NONE, where: Any = _NONE
 ) -> Value:
-    a = _masked(_array(a), where, _lowest(a, 1))
+    a = _array(a)
+    if where is not _NONE:
+        a = _masked(a, where, _lowest(a, 1))
     result = rules.minimum_of(a, axis=axes_of(axis, ndim_of(a)), keepdims=keepdims is True)
     return result if initial is _NONE else pair_minimum(result, initial)
 

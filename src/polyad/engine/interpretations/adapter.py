@@ -82,6 +82,9 @@ class Adapter(Looping):
     # what to do where a branch depends on a value that is not known while tracing
     branch = BRANCH
 
+    # the class of which all are the library's own arrays, where most are of one
+    certain: type | None = None
+
     # an array's dtype as the library names it, and its shape, by the fastest call
     dtype_of: Callable[[Any], Any] = operator.attrgetter("dtype")
     shape_of: Callable[[Any], Any] = operator.attrgetter("shape")
@@ -268,6 +271,10 @@ class Adapter(Looping):
     def is_own(self, a: Any) -> bool:
         """Whether a result is the library's array, not NumPy's."""
         return True
+
+    def is_truth(self, a: Any) -> bool:
+        """Whether an array holds truth values."""
+        return self.dtype(a).kind == "b"
 
     def truth(self, a: Any) -> bool:
         """``bool(a)``, or the error that says why a branch cannot be taken."""

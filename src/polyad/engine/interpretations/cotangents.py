@@ -9,12 +9,31 @@ import numpy as np
 from polyad.engine.core.values import PRIMITIVES, Tracer, Value, keys_of
 from polyad.engine.interpretations.dual import Dual
 
-__all__ = ["Part", "Pick", "add"]
+__all__ = ["Part", "Pick", "add", "is_number", "is_plain"]
 
 
 def add(a: Value, b: Value) -> Value:
     """The sum of two cotangents."""
     return PRIMITIVES["add"](a, b)
+
+
+def is_plain(a: Value) -> bool:
+    """Whether a value is made of plain numbers only, which can be looked at."""
+    while type(a) is Dual:
+        if not is_plain(a.tangent):
+            return False
+        a = a.primal
+    return not isinstance(a, Tracer)
+
+
+def is_number(a: Value) -> bool:
+    """Whether all entries are plain numbers, none of them NaN; None is zero."""
+    kind = type(a)
+    if kind is np.ndarray:
+        return not np.count_nonzero(a != a)
+    if kind is Dual:
+        return is_number(a.primal) and is_number(a.tangent)
+    return a is None or (not isinstance(a, Tracer) and bool(a == a))
 
 
 class Pick:

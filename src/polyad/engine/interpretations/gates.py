@@ -23,8 +23,10 @@ import numpy as np
 from polyad.engine.core.kinds import summed
 from polyad.engine.core.shifts import SHIFTS, Shift
 from polyad.engine.core.values import CHOICES, PRIMITIVES, Primitive, Tracer, Value, keys_of, shape_of
+from polyad.engine.interpretations.adapter import Adapter
+from polyad.engine.interpretations.numpy_errors import FAILING
 
-__all__ = ["FOLLOWED", "Made", "gated", "made"]
+__all__ = ["FOLLOWED", "Made", "gated", "made", "short_way"]
 
 # A value that is longer away from the input than that, or that so many choices lie behind, is taken as it is.
 DEPTH, NESTED = 256, 8
@@ -111,7 +113,7 @@ def made(primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) 
             plain = True
             if not steep and a.dtype.kind in "fc":
                 steep = not np.isfinite(a).all()
-    if primitive.name == "where":
+    if steep and primitive.name == "where":
         choices += 1
     shift = SHIFTS[primitive.name](args, params) if primitive.name in SHIFTS else None
     if not (steep or choices or shift) or depth > DEPTH or choices > NESTED:
@@ -194,6 +196,19 @@ def _at_index(name: str, args: tuple[Value, ...], index: Any) -> Any:
     mask = np.ones(shape, dtype=bool)
     mask[index] = False
     return mask, *[None] * len(rest)
+
+
+def short_way(own: Adapter, primitive: Primitive) -> tuple[Any, bool, bool, bool] | None:
+    """How a primitive is computed where all is double precision; None where more has to be checked first.
+
+    Also whether a choice has to know how its results were made, whether it is a choice itself, and whether
+    truth values decide that.
+    """
+    compute = own.compute(primitive)
+    if compute is None or primitive.multiple or (not own.raises and primitive.name in FAILING):
+        return None
+    remembers = own.traps and (primitive.lazy or primitive.name in FOLLOWED)
+    return compute, remembers, own.traps and primitive.chooses, primitive.name == "where"
 
 
 class Reach:

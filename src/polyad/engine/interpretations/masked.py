@@ -5,10 +5,14 @@ one there, or none: nothing depends on an entry that was not chosen. A zero that
 ``sqrt(x) * sqrt(x)`` at zero is ``0 * inf`` and has the derivative one. So the reverse sweep keeps a mask of
 the entries that were chosen, computes the others too, whatever they become, and replaces them by zeros where
 entries of several places are added.
+
+Mostly no entry that was not chosen has such a derivative, and the masks change nothing. So a tape of plain
+numbers is swept without them first, and with them where something comes out that is not a number.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +20,7 @@ import numpy as np
 
 from polyad.engine.core.values import PRIMITIVES, Binary, Primitive, Tracer, Value, base, shape_of
 
-__all__ = ["Masked", "chosen", "picked", "settled"]
+__all__ = ["MASKS", "Masked", "chosen", "picked", "settled"]
 
 # entry by entry, and linear in the cotangent
 KEEPING = frozenset("multiply divide negative conjugate real imag astype".split())
@@ -25,6 +29,15 @@ PRODUCTS = frozenset({"matmul", "einsum"})
 MOVING = frozenset("reshape transpose broadcast_to getitem".split())
 # what adds entries up: where one that counts is among them, the sum does
 ADDING = frozenset("sum cumsum scatter".split())
+
+
+class _Masks(threading.local):
+    """Whether the reverse sweep of this thread keeps masks."""
+
+    kept = True
+
+
+MASKS = _Masks()
 
 
 class Masked(Tracer):
@@ -221,6 +234,8 @@ def chosen(w: Value, mask: Any, side: bool, clean: Value = None) -> Value:
         where = PRIMITIVES["where"]
         entries = settled(w)
         clean = where(mask, entries, 0.0) if side else where(mask, 0.0, entries)
+    if not MASKS.kept:
+        return clean
     result = Masked(clean, mask, side, clean=True)
     if type(w) is not Masked:
         return result

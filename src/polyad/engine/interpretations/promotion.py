@@ -22,6 +22,7 @@ __all__ = [
     "Kind",
     "Types",
     "fixed",
+    "has_plain_index",
     "is_unchanged",
     "is_whole",
     "kind_of",
@@ -30,6 +31,9 @@ __all__ = [
     "types_of",
     "ufunc_of",
 ]
+
+# what an index consists of where none of it is computed by a library
+_KEYS = frozenset({int, slice, type(None), type(Ellipsis), np.ndarray})
 
 Kind = Any  # numpy.dtype, or float, int, complex
 Type = np.dtype[Any]
@@ -215,3 +219,11 @@ _RULES: dict[str, Callable[[tuple[Kind, ...]], Types]] = {
     **{name: _ordered(name) for name in ORDERING},
     **{name: _asked(name) for name in ASKED},
 }
+
+
+def has_plain_index(params: dict[str, Any]) -> bool:
+    """Whether there is no array of a library in an index among the parameters."""
+    index = params.get("index")
+    if type(index) is tuple:
+        return all([type(k) in _KEYS for k in index])
+    return type(index) in _KEYS

@@ -18,7 +18,7 @@ from polyad.engine.core.refusals import refuse
 from polyad.engine.core.shifts import unshifted
 from polyad.engine.core.values import ALIVE, PRIMITIVES, Binary, Primitive, Tracer, Value, base
 from polyad.engine.interpretations.adapter import Adapter, adapter
-from polyad.engine.interpretations.gates import FOLLOWED, Made, gated, made
+from polyad.engine.interpretations.gates import FOLLOWED, Made, gated, made, short_way
 from polyad.engine.interpretations.numpy_errors import (
     FAILING,
     UNFIT,
@@ -28,13 +28,14 @@ from polyad.engine.interpretations.numpy_errors import (
     raise_as_numpy,
     usual,
 )
-from polyad.engine.interpretations.promotion import is_logical, is_unchanged, is_whole
+from polyad.engine.interpretations.promotion import has_plain_index, is_logical, is_unchanged, is_whole
 from polyad.errors import KEPT, OperationNotSupportedError, PolyadError
 
 __all__ = ["Proxy", "beside", "later", "numbers"]
 
 _DOUBLE = np.dtype(np.float64)
 _COUNT = np.dtype(np.int64)
+_TRUTH = np.dtype(np.bool_)
 
 
 class Proxy(Tracer):
@@ -81,57 +82,62 @@ class Proxy(Tracer):
 
     def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         try:
-            return self._process(primitive, args, params)
+            own = adapter(self.library)
+            if errstate() is not usual:
+                check_numbers(own, primitive, args, params)
+            way = own.short.get(primitive)
+            if way is not None and (not params or has_plain_index(params)):
+                # all are double precision, the most common case: there is nothing to promote or to convert
+                compute, remembers, chooses, picks = way
+                library, dtype_of, double, past = self.library, own.dtype_of, own.double, False
+                arrays: list[Any] = []
+                for a in args:
+                    kind = type(a)
+                    if kind is Proxy:
+                        if a.library != library or (a.run and a.run not in ALIVE):
+                            break
+                        array = a.array
+                        if dtype_of(array) is not double and not (
+                            picks and a is args[0] and own.is_truth(array)
+                        ):
+                            break
+                        if a.made is not None:
+                            past = True
+                        arrays.append(array)
+                    elif kind is float or (kind is int and not picks):
+                        arrays.append(a)
+                    elif kind is np.ndarray and a.dtype is _DOUBLE:
+                        past = True  # whether it holds an infinity is seen where that matters
+                        arrays.append(own.constant(a, self.array))
+                    elif kind is np.ndarray and picks and a is args[0] and a.dtype is _TRUTH:
+                        arrays.append(own.constant(a, self.array))
+                    else:
+                        break
+                else:
+                    if not (past and chooses) and not (
+                        picks and not any(type(a) in _ARRAYS for a in args[1:])
+                    ):
+                        result = compute(*arrays, **params)
+                        if type(result) is not own.certain and (
+                            type(result) is tuple or not own.is_own(result)
+                        ):
+                            several = type(result) is tuple
+                            return tuple([self._leave(own, a) for a in result]) if several else result
+                        value = Proxy(library, result, self.run)
+                        if remembers and (past or primitive.steep or primitive.name == "max"):
+                            value.made = how = made(primitive, args, params)
+                            if how is not None and how.shift is not None and how.shift.step == "added":
+                                value = self._unshifted(own, value)
+                        if params and primitive.name == "getitem" and type(params["index"]) is int:
+                            value.entry = (self.array, params["index"])
+                        return value
+            result = self._long_way(own, primitive, args, params)
+            if primitive.name == "getitem" and type(result) is Proxy and type(params["index"]) is int:
+                result.entry = (self.array, params["index"])
+            return result
         except UNFIT as error:
             raise_as_numpy(primitive, args, params, error)
             raise
-
-    def _process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
-        own = adapter(self.library)
-        if errstate() is not usual:
-            check_numbers(own, primitive, args, params)
-        way = own.short.get(primitive)
-        if way is not None and (not params or _is_plain(params)):
-            # all are double precision, the most common case: there is nothing to promote or to convert
-            compute, remembers, chooses = way
-            library, dtype_of, double, past = self.library, own.dtype_of, own.double, False
-            arrays = []
-            for a in args:
-                kind = type(a)
-                if kind is Proxy:
-                    if a.library != library or (a.run and a.run not in ALIVE):
-                        break
-                    array = a.array
-                    if dtype_of(array) is not double:
-                        break
-                    if a.made is not None:
-                        past = True
-                    arrays.append(array)
-                elif kind is float or kind is int:
-                    arrays.append(a)
-                elif kind is np.ndarray and a.dtype is _DOUBLE:
-                    past = True  # whether it holds an infinity is seen where that matters
-                    arrays.append(own.constant(a, self.array))
-                else:
-                    break
-            else:
-                if not (past and chooses):
-                    result = compute(*arrays, **params)
-                    if not own.is_own(result) or type(result) is tuple:
-                        several = type(result) is tuple
-                        return tuple([self._leave(own, a) for a in result]) if several else result
-                    value = Proxy(library, result, self.run)
-                    if remembers and (past or primitive.steep or primitive.name == "max"):
-                        value.made = how = made(primitive, args, params)
-                        if how is not None and how.shift is not None and how.shift.step == "added":
-                            value = self._unshifted(own, value)
-                    if params and primitive.name == "getitem" and type(params["index"]) is int:
-                        value.entry = (self.array, params["index"])
-                    return value
-        result = self._long_way(own, primitive, args, params)
-        if primitive.name == "getitem" and type(result) is Proxy and type(params["index"]) is int:
-            result.entry = (self.array, params["index"])
-        return result
 
     def _unshifted(self, own: Adapter, value: Proxy) -> Proxy:
         """A logarithm of a sum of exponentials without its derivative by what they are shifted by."""
@@ -152,10 +158,11 @@ class Proxy(Tracer):
             array = self.array
             if own.dtype_of(array) is own.double:
                 result = way[0](array, b) if side == 0 else way[0](a, array)
-                if not own.is_own(result):
+                if type(result) is not own.certain and not own.is_own(result):
                     return result
                 value = Proxy(self.library, result, self.run)
-                if way[1] and (self.made is not None or primitive.steep):
+                # x / 2 and x**2 have no infinite slope, nor has any other operation with that on the right
+                if way[1] and (self.made is not None or (primitive.steep and (side or b != 2))):
                     value.made = made(primitive, (a, b), {})
                 return value
         return self._long_way(own, primitive, (a, b), {})
@@ -167,7 +174,7 @@ class Proxy(Tracer):
         if not own.raises and primitive.name in FAILING:
             check_factors(self.library, primitive)
         if primitive not in own.short:
-            own.short[primitive] = _short(own, primitive)
+            own.short[primitive] = short_way(own, primitive)
         if not own.traps:
             return self._processed(own, primitive, args, params)
         given = args
@@ -310,26 +317,8 @@ class Proxy(Tracer):
         return f"Proxy({self.array!r})"
 
 
-def _short(own: Adapter, primitive: Primitive) -> tuple[Any, bool, bool] | None:
-    """How a primitive is computed where all is double precision; None where more has to be checked first.
-
-    Also whether a choice has to know how its results were made, and whether it is a choice.
-    """
-    compute = own.compute(primitive)
-    if compute is None or primitive.multiple or (not own.raises and primitive.name in FAILING):
-        return None
-    remembers = own.traps and (primitive.lazy or primitive.name in FOLLOWED)
-    return compute, remembers, own.traps and primitive.chooses
-
-
-def _is_plain(params: dict[str, Any]) -> bool:
-    """Whether there is no array in an index among the parameters."""
-    index = params.get("index")
-    kind = type(index)
-    if kind is tuple:
-        keys: tuple[Any, ...] = params["index"]
-        return all(k is None or k is Ellipsis or type(k) is int or type(k) is slice for k in keys)
-    return index is None or kind is int or kind is slice
+# of which one at least stands on a side of a choice, so that a number on the other adapts to it
+_ARRAYS = frozenset({Proxy, np.ndarray})
 
 
 def _mixed(a: str, b: str) -> Exception:

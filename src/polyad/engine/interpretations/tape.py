@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,9 +40,9 @@ from polyad.engine.interpretations.accumulation import (
     full,
     note_part,
 )
-from polyad.engine.interpretations.cotangents import Part, Pick, add
+from polyad.engine.interpretations.cotangents import Part, Pick, add, is_number, is_plain
 from polyad.engine.interpretations.dual import Dual
-from polyad.engine.interpretations.masked import Masked, picked, settled
+from polyad.engine.interpretations.masked import MASKS, Masked, picked, settled
 
 __all__ = ["NEVER", "Node", "Tape", "same"]
 
@@ -61,13 +62,14 @@ class Tape(list[Entry | None]):
     * ``(parent, partial, ...)`` in pairs: an operation on numbers (``numbers``).
     """
 
-    __slots__ = ("_held", "inner", "level", "limit", "steep")
+    __slots__ = ("_held", "chooses", "inner", "level", "limit", "steep")
 
     def __init__(self) -> None:
         self.level = new_level()
         # the first entry of a primitive whose derivative may be infinite (``STEEP``): before it, zero
         # cotangents need no mask, because zero times a finite partial is zero
         self.steep = NEVER
+        self.chooses = False  # whether a choice was recorded, whose cotangents may need masks
         self.limit = 2**62  # a tape has to keep everything, unlike the programs of forward mode
         self._held: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.inner = 0  # the level of tangents that this differentiation adds itself; 0 where there are none
@@ -131,16 +133,46 @@ class Tape(list[Entry | None]):
         """As ``pull``, the outputs by their places on the tape."""
         before = begin_silence()
         try:
-            return self._swept(seeds, inputs, free=free)
+            return self._pulled(list(self), seeds, inputs, free=free)  # a plain list is read faster
         finally:
             end_silence(before)
 
-    def _swept(
-        self, seeds: Sequence[tuple[int, Value]], inputs: Sequence[Node], *, free: bool
+    def _pulled(
+        self,
+        entries: list[Entry | None],
+        seeds: Sequence[tuple[int, Value]],
+        inputs: Sequence[Node],
+        *,
+        free: bool,
     ) -> list[Value]:
-        entries = list(self)  # a plain list is read faster
         if free:
             self.clear()
+        if not self.chooses:
+            return self._swept(entries, seeds, inputs, self.steep, free=free)
+        kept = MASKS.kept
+        try:
+            if all(map(is_plain, (*[node.value for node in inputs], *[w for _, w in seeds]))):
+                # a mask matters only where zero meets an infinite partial, and then something is no number
+                MASKS.kept = False
+                with contextlib.suppress(Exception):  # it may be of what a mask keeps out
+                    found = self._swept(entries, seeds, inputs, NEVER, free=False)
+                    if all(map(is_number, found)):
+                        return found
+            MASKS.kept = True
+            return self._swept(entries, seeds, inputs, self.steep, free=free)
+        finally:
+            MASKS.kept = kept
+
+    @staticmethod
+    def _swept(
+        entries: list[Entry | None],
+        seeds: Sequence[tuple[int, Value]],
+        inputs: Sequence[Node],
+        steep: int,
+        *,
+        free: bool,
+    ) -> list[Value]:
+        """The reverse sweep over these entries; with masks of the parts from the place ``steep`` on."""
         cotangents: list[Any] = [None] * len(entries)
         last = -1
         for k, w in seeds:
@@ -148,7 +180,6 @@ class Tape(list[Entry | None]):
             cotangents[k] = w if cotangents[k] is None else add(cotangents[k], w)
         owned: set[int] = set()
         places: dict[int, list[Any]] = {}  # of cotangents that are made of parts: which
-        steep = self.steep
         for i in range(last, -1, -1):
             w = cotangents[i]
             entry = entries[i]
@@ -337,6 +368,8 @@ class Node(Tracer):
         tape, level = self.tape, self.level
         if primitive.steep and tape.steep > len(tape):
             tape.steep = len(tape)
+        if primitive.masks:
+            tape.chooses = True
         if primitive.multiple:
             tape.append((record, where, None))
             source = len(tape) - 1

@@ -139,7 +139,10 @@ def _first_share(a: Value, b: Value, unit: float = 1.0) -> Value:
 
 def _share(a: Value, b: Value) -> Value:
     """1 where a is larger, 1/2 where they are equal, 0 elsewhere."""
-    return where(equal(a, b), 0.5, where(greater(a, b), 1.0, 0.0))
+    same, larger = equal(a, b), greater(a, b)
+    if type(same) is np.ndarray:
+        return np.where(same, 0.5, larger)
+    return where(same, 0.5, where(larger, 1.0, 0.0))
 
 
 def _valid_share(a: Value, b: Value, order: int = 1) -> Value:

@@ -35,7 +35,10 @@ def kept(shape: Shape, axis: Shape | None) -> Shape:
 
 def tie_shares(y: Value, x: Value, axis: Shape | None) -> Value:
     """How much of a change of each entry reaches the extremum: ties share equally."""
-    top = where(equal(x, reshape(y, shape=kept(shape_of(x), axis))), 1.0, 0.0)
+    top = equal(x, reshape(y, shape=kept(shape_of(x), axis)))
+    if type(top) is np.ndarray:
+        return top / np.add.reduce(top, axis=axis, keepdims=True)
+    top = where(top, 1.0, 0.0)
     return top / total(top, axis=axis, keepdims=True)
 
 

@@ -40,6 +40,7 @@ class AutogradAdapter(Adapter):
         from autograd.tracer import getval
 
         self._getval, self._box = getval, ArrayBox
+        self.certain = ArrayBox
 
     def main(self) -> Any:
         import autograd.numpy

@@ -203,8 +203,14 @@ class Autograd(Backend):
     def finish(
         self, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...], *, prepared: bool
     ) -> Executable:
-        full = _locked(kernel)
-        return Executable(full, lambda *args: full(*args)[0], strategy_of(kernel))
+        call = kernel.call if isinstance(kernel, Kernel) else kernel
+
+        def result(*args: Any) -> Leaves:
+            with LOCK:
+                leaves: Leaves = call(*args)[0]
+                return leaves
+
+        return Executable(_locked(call), result, strategy_of(kernel))
 
     def explain(self, error: Exception) -> str | None:
         text = str(error)
@@ -262,14 +268,13 @@ def _trace(problem: Problem, x: Leaves, c: Leaves, root: Any) -> tuple[Any, Any,
     depth = stack.top
     # A number that no trace had before: a box that the function kept from an earlier call, whose trace would
     # have had the same one, is not taken for one of this trace.
-    stack.top = max(depth, next(_TRACES))
+    stack.top = level = max(depth, next(_TRACES)) + 1
     try:
-        with stack.new_trace() as level:
-            box = tracer.new_box(_pack(x), level, root)
-            leaves, aux = problem.f(_unpack(box, len(x)), c)
-            y = _pack(tuple([_settled(leaf, level) for leaf in leaves]))
-            mine = tracer.isbox(y) and y._trace == level
-            value, node = (y._value, y._node) if mine else (y, None)
+        box = tracer.new_box(_pack(x), level, root)
+        leaves, aux = problem.f(_unpack(box, len(x)), c)
+        y = _pack(tuple([_settled(leaf, level) for leaf in leaves]))
+        mine = tracer.isbox(y) and y._trace == level
+        value, node = (y._value, y._node) if mine else (y, None)
     finally:
         stack.top = depth
     count = len(leaves)
@@ -278,6 +283,8 @@ def _trace(problem: Problem, x: Leaves, c: Leaves, root: Any) -> tuple[Any, Any,
 
 def _settled(leaf: Any, top: int | None = None) -> Any:
     """A leaf without the boxes of finished traces, which have higher numbers than any that is running."""
+    if type(leaf) is np.ndarray or type(leaf) is np.float64:
+        return leaf
     tracer = _parts().tracer
     top = tracer.trace_stack.top if top is None else top
     while tracer.isbox(leaf) and leaf._trace > top:

@@ -53,7 +53,9 @@ class TorchAdapter(Hosting):
         super().__init__()
         import torch
 
-        self._tensor_class = torch.Tensor  # an import statement takes a quarter of a microsecond
+        self.certain = self._tensor_class = (
+            torch.Tensor
+        )  # an import statement takes a quarter of a microsecond
 
     def main(self) -> Any:
         import array_api_compat.torch
@@ -136,7 +138,8 @@ class TorchAdapter(Hosting):
         )
 
     def own_getitem(self, x: Any, index: Any) -> Any:
-        if type(index) is int:
+        kind = type(index)
+        if kind is int or (kind is slice and (index.step is None or index.step > 0)):
             return x[index]
         keys = keys_of(index)
         several = len(keys) > 1 and not is_basic(index)
@@ -295,6 +298,9 @@ class TorchAdapter(Hosting):
 
     def _alike(self, *operands: Any) -> tuple[Any, ...]:
         """Operands of one dtype, which torch's products and solvers want."""
+        dtype = operands[0].dtype
+        if all([a.dtype is dtype for a in operands]):
+            return operands
         import torch
 
         dtype = functools.reduce(torch.promote_types, [a.dtype for a in operands])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import Library, is_followed, library_of
+from polyad.arrays.libraries import Library, is_followed, library_of, loaded
 
 __all__ = ["converter", "leaving"]
 
@@ -22,7 +22,8 @@ def converter(source: Library, target: Library) -> Converter | None:
     if source.plain:
         if target.takes_numpy:
             return None
-        importlib.import_module(target.module)  # it is about to be used, and may not be loaded yet
+        if loaded(target.module) is None:  # it is about to be used
+            importlib.import_module(target.module)
         return target.from_numpy
     if target.plain:
         return source.to_numpy if source.carried else source.hand_over

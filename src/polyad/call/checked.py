@@ -16,7 +16,7 @@ from polyad.call import formed
 from polyad.call.asks import check_value
 from polyad.call.dependence import check_zeros, has_entry, has_no_zero
 from polyad.call.looks import ENOUGH, check_looks
-from polyad.call.undefined import has_nan, tell_undefined
+from polyad.call.undefined import has_nan, shown, tell_undefined
 from polyad.engine.notices import LOOKED
 from polyad.errors import DegenerateError
 from polyad.systems.contract import Executable, Leaves
@@ -65,6 +65,7 @@ def checked(
         if form is not None:
             formed.look(prepared, form, x, c, result, example=example)
         elif prepared.differentiates:
+            result = tuple(map(shown, result))
             if lower is None:
                 check(x, c, seeds, result)
             elif outcome is not None:

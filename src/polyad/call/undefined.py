@@ -21,7 +21,7 @@ from polyad.errors import NonFiniteWarning
 if TYPE_CHECKING:
     from polyad.call.prepared import Prepared
 
-__all__ = ["has_nan", "numbers", "tell_undefined"]
+__all__ = ["has_nan", "numbers", "shown", "tell_undefined"]
 
 
 # so many entries are named in a message
@@ -40,10 +40,18 @@ def numbers(leaf: Any) -> Array:
     return a if a.dtype.kind in "fiubc" else None
 
 
+def shown(leaf: Any) -> Any:
+    """A leaf as a plain array, if it is one of numbers: for those who look at it several times."""
+    if type(leaf) is np.ndarray:
+        return leaf
+    a = numbers(leaf)
+    return leaf if a is None else a
+
+
 def has_nan(leaf: Any) -> bool:
     """Whether some entry of a leaf is not a number, as far as there are numbers now."""
     a = leaf if type(leaf) is np.ndarray else numbers(leaf)
-    return a is not None and a.dtype.kind in "fc" and bool(np.isnan(a).any())
+    return a is not None and a.dtype.kind in "fc" and bool(np.count_nonzero(a != a))
 
 
 def tell_undefined(

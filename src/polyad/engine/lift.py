@@ -59,6 +59,8 @@ def opened(box: Any) -> tuple[str, Any]:
 
 def array_in(box: Any) -> Any:
     """The array of another library at the bottom of a box, or None."""
+    if box._is_float:
+        return None
     value = base(box._value)
     return value.array if type(value) is Proxy else None
 

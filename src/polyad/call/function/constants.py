@@ -50,14 +50,18 @@ class Constants:
         self._f = f
         self._build = signature.rebuild
         leaves = [leaf for a in signature.arguments if not a.active for leaf in a.leaves]
-        self._arrays = any(hasattr(leaf, "dtype") and not isinstance(leaf, np.generic) for leaf in leaves)
+        self._arrays = any(
+            [type(a) is not float and hasattr(a, "dtype") and not isinstance(a, np.generic) for a in leaves]
+        )
         # which active leaves the caller passed as Python's floats
-        self._floats = tuple(k for k, leaf in enumerate(signature.x_leaves) if type(leaf) is float)
+        self._floats = tuple([k for k, leaf in enumerate(signature.x_leaves) if type(leaf) is float])
         # and which as arrays without axes, which are no numbers
         self._points = tuple(
-            k
-            for k, leaf in enumerate(signature.x_leaves)
-            if isinstance(leaf, np.ndarray) and leaf.shape == ()
+            [
+                k
+                for k, leaf in enumerate(signature.x_leaves)
+                if isinstance(leaf, np.ndarray) and leaf.shape == ()
+            ]
         )
         # nothing is to be done for the function but to call it
         self._simple = not (self._arrays or self._floats or self._points) and signature.plain

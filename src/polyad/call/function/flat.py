@@ -24,6 +24,8 @@ from polyad.systems.base import Backend
 __all__ = ["FlatFunction", "label_of"]
 
 OBJECT = np.dtype(object)
+_DOUBLE = np.dtype(np.float64)
+_PLAIN = (np.ndarray, np.generic, float)
 
 
 class FlatFunction:
@@ -86,8 +88,8 @@ class FlatFunction:
                 self._constants,
                 backend.lifts_to,
                 writes or backend.lift,
-                numbers=any(type(leaf) is float for leaf in signature.x_leaves),
-                plain=all(isinstance(leaf, np.ndarray | np.generic | float) for leaf in signature.x_leaves),
+                numbers=any([type(leaf) is float for leaf in signature.x_leaves]),
+                plain=all([isinstance(leaf, _PLAIN) for leaf in signature.x_leaves]),
                 natively=natively,
             )
         # None where the output is what the function returns
@@ -122,7 +124,12 @@ class FlatFunction:
         if self._lifting is not None and self._lifting.lifted is False:  # decided: not to be asked again
             self._call = self._lifting.native
         y, aux, specs = self._read(out)
-        if self._scalar and specs[0].is_complex and not any(spec_of(a).is_complex for a in x):
+        if (
+            self._scalar
+            and specs[0].dtype is not _DOUBLE
+            and specs[0].is_complex
+            and not any(spec_of(a).is_complex for a in x)
+        ):
             # with complex x it may be a complex step; complex arguments are checked at preparation
             raise NonScalarOutputError(complex_value(self._operator))
         self._plain = self.y_structure is LEAF and not self._has_aux
@@ -240,10 +247,15 @@ class FlatFunction:
             raise OutputTypeError(
                 f"the function returned {_kind(out)}, which holds no numbers: did it forget a return?"
             )
-        leaves = tuple([_gathered(leaf) if _is_of_objects(leaf) else _released(leaf) for leaf in leaves])
-        specs = []
+        specs, released = [], []
         for leaf in leaves:
+            leaf = _gathered(leaf) if _is_of_objects(leaf) else leaf
             owner = library_of(leaf)
+            if owner is not None:  # what finished differentiations left in it is no part of it
+                plain = owner.released(leaf)
+                if plain is not leaf:
+                    leaf, owner = plain, library_of(plain)
+            released.append(leaf)
             if owner is None:
                 from polyad.call.function.foreign import returned
 
@@ -256,6 +268,9 @@ class FlatFunction:
                     raise lost(leaf._value, self._numbers)
                 self._check_array_in(leaf)
             spec = owner.spec(leaf)
+            specs.append(spec)
+            if spec.dtype is _DOUBLE:
+                continue
             if spec.kind == "O":
                 raise OutputTypeError(
                     "the function returned an array of objects: return an array of numbers, which np.stack "
@@ -266,7 +281,7 @@ class FlatFunction:
                     f"the function returned {spec.dtype}, which has no derivative: return floating-point "
                     "numbers"
                 )
-            specs.append(spec)
+        leaves = tuple(released)
         if self._scalar:
             if len(specs) > 1 or specs[0].shape != ():
                 self._check_scalar(leaves)
@@ -307,12 +322,6 @@ def _as_example(a: Any, example: Any) -> Any:
 
 def _is_of_objects(leaf: Any) -> bool:
     return getattr(leaf, "dtype", None) is OBJECT
-
-
-def _released(leaf: Any) -> Any:
-    """A leaf without what finished differentiations left in it."""
-    owner = library_of(leaf)
-    return leaf if owner is None else owner.released(leaf)
 
 
 def _gathered(leaf: Any) -> Any:

@@ -72,6 +72,8 @@ class Guests:
 
     def enter(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """The arguments as the backend computes with them."""
+        if all([type(a) in UNFOLLOWED for a in args]):
+            return args
         form = _boxed if self._backend.hosts else self._opened
         return tuple(
             [a if type(a) in UNFOLLOWED or library_of(a) is PLAIN else _entered(form, a) for a in args]
@@ -134,6 +136,8 @@ def admitted(
     given, extra = f, ()
     if once:
         given, extra = exposed(f, len(args))
+    if all([type(value) in UNFOLLOWED for value in (*args, seed, *extra)]):
+        return backend, f, ()
     if any(_is_foreign(leaf, backend) for leaf in _leaves((*args, seed, *extra))):
         return Guest(backend), given, extra
     return backend, f, ()

@@ -197,8 +197,14 @@ def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
     # polyad's own loops and questions are none of the caller's
     own = (f.__module__ or "").partition(".")[0] == "polyad"
     yield from telling - {LOOP, ASKS} if own else telling
+    globals_of = f.__globals__
     for name in names:
-        yield from _packages(f.__globals__.get(name), depth, seen)
+        if (value := globals_of.get(name)) is None:
+            continue
+        if type(value) is types.ModuleType:
+            yield value.__name__.partition(".")[0]
+        else:
+            yield from _packages(value, depth, seen)
     for cell in f.__closure__ or ():
         try:
             content = cell.cell_contents

@@ -84,18 +84,18 @@ def _found(f: Any, depth: int, seen: set[int], says: Callable[[types.CodeType], 
     if not isinstance(f, types.FunctionType) or id(f) in seen or depth == 0:
         return
     seen.add(id(f))
-    codes = [f.__code__]
+    codes, globals_of = [f.__code__], f.__globals__
     held += [*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()]
     for code in codes:
-        codes.extend(k for k in code.co_consts if isinstance(k, types.CodeType))
+        codes.extend([k for k in code.co_consts if isinstance(k, types.CodeType)])
         yield says(code)
-        held.extend(f.__globals__.get(name) for name in code.co_names)
+        held.extend([value for name in code.co_names if (value := globals_of.get(name)) is not None])
     for cell in f.__closure__ or ():
         try:
             held.append(cell.cell_contents)
         except ValueError:  # not filled yet
             continue
-    names = {name for code in codes for name in code.co_names}
+    names = {name for code in codes for name in code.co_names} if held else set()
     for value in held:
         yield from _within(value, names, depth, seen, says)
 

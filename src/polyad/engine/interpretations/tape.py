@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -269,13 +270,9 @@ class Node(Tracer):
         self.index = index
         self.value = value
 
-    @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self.value.shape
-
-    @property
-    def dtype(self) -> Any:
-        return self.value.dtype
+    # without a frame of Python's, because every operation asks several times
+    shape = property(operator.attrgetter("value.shape"))  # type: ignore[assignment]
+    dtype = property(operator.attrgetter("value.dtype"))
 
     def lower(self) -> Value:
         return self.value

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from polyad.errors import FunctionNotSupportedError
 from polyad.systems.contract import Leaves, Problem
 from polyad.systems.derive.basis import BATCH_ENTRIES
-from polyad.systems.torch.state import depends, evaluate, nodes
+from polyad.systems.torch.state import evaluate
 
 __all__ = [
     "Choice",
@@ -98,6 +98,10 @@ class NotTwice(FunctionNotSupportedError):
     lost = False
 
 
+# classes of nodes that have a name of their own, which is none that a derivative ends at
+_HARMLESS: set[type] = set()
+
+
 def check_twice(g: Leaves, w: Leaves) -> None:
     """Refuse cotangents that should depend on their seed and do not.
 
@@ -105,10 +109,27 @@ def check_twice(g: Leaves, w: Leaves) -> None:
     ``autograd.Function`` whose backward leaves torch gives a constant instead, and one that is
     marked as ``once_differentiable`` a graph that leads nowhere: zero derivatives, without a word.
     """
+    # a leaf stands in graphs as the node that accumulates into it
+    wanted = set(map(id, w))
     for a in g:
-        blocked = any("DelayedError" in node.name() for node in nodes(a))
-        forgotten = not (a.requires_grad and depends(a, w))
-        if blocked or (forgotten and bool(a.any())):
+        blocked, reached = False, id(a) in wanted
+        todo = [] if a.grad_fn is None else [a.grad_fn]
+        seen = set(todo)
+        for node in todo:
+            kind = type(node)
+            if kind not in _HARMLESS:
+                name = node.name()
+                if "DelayedError" in name:
+                    blocked = True
+                elif name == kind.__name__:
+                    _HARMLESS.add(kind)
+            if id(getattr(node, "variable", None)) in wanted:
+                reached = True
+            for parent, _ in node.next_functions:
+                if parent is not None and parent not in seen:
+                    seen.add(parent)
+                    todo.append(parent)
+        if blocked or (not (a.requires_grad and reached) and bool(a.any())):
             raise NotTwice(
                 "the backward pass of an autograd.Function in it cannot be differentiated: compute its "
                 "backward with torch operations on tensors that were saved with ctx.save_for_backward, "

@@ -38,7 +38,7 @@ LONGEST = 16
 
 
 # the slot itself, whose absence is told without asking the box for a method of that name
-_layout_of = Box._layout.__get__  # type: ignore[attr-defined]
+_layout_of = vars(Box)["_layout"].__get__
 
 
 def layout(a: Any, ask: bool = False) -> np.ndarray | None:

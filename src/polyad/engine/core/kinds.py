@@ -193,6 +193,9 @@ def _pull(name: str, d: Partial | None, k: int, operands: tuple[str, ...]) -> Ca
         operand = args[k]
         values = (y, *args)
         kept = [values[p] for p in places]
+        if type(y) is type(operand) is np.ndarray and y.dtype is operand.dtype is _F8:
+            if y.shape == operand.shape:  # as mostly
+                return lambda w: w * d(*kept)
         plain = is_real(y) and is_real(operand)
         here, there = shape_of(operand), shape_of(y)
         if plain and here == there:

@@ -321,6 +321,8 @@ def shape_of(a: Value) -> tuple[int, ...]:
 
 def ndim_of(a: Value) -> int:
     """Number of axes of a value."""
+    if type(a) is np.ndarray:
+        return a.ndim
     return a.ndim if hasattr(a, "shape") else 0
 
 

@@ -29,7 +29,7 @@ class Dual(Tracer):
         self.tangent = tangent
 
     # without a frame of Python's, because every operation asks several times
-    shape = property(operator.attrgetter("primal.shape"))  # type: ignore[assignment]
+    shape = property(operator.attrgetter("primal.shape"))
     dtype = property(operator.attrgetter("primal.dtype"))
 
     def lower(self) -> Value:

@@ -50,7 +50,7 @@ __all__ = ["NEVER", "Node", "Tape", "same"]
 # the place of what a tape does not hold
 NEVER = 2**62
 Entry = tuple[Any, ...]
-ARRAYS = np.ndarray, np.ndarray
+ARRAYS, DUALS = (np.ndarray, np.ndarray), (Dual, Dual)
 
 
 class Tape(list[Entry | None]):
@@ -271,7 +271,7 @@ class Node(Tracer):
         self.value = value
 
     # without a frame of Python's, because every operation asks several times
-    shape = property(operator.attrgetter("value.shape"))  # type: ignore[assignment]
+    shape = property(operator.attrgetter("value.shape"))
     dtype = property(operator.attrgetter("value.dtype"))
 
     def lower(self) -> Value:
@@ -319,7 +319,12 @@ class Node(Tracer):
         else:
             j = -1
         kinds = type(a), type(b)
-        y = primitive.compute(a, b) if kinds == ARRAYS else primitive(a, b)
+        if kinds == ARRAYS:
+            y = primitive.compute(a, b)
+        elif kinds == DUALS and a.level == b.level:
+            y = a.with_value(primitive, a, b)
+        else:
+            y = primitive(a, b)
         first, second = primitive.pulls
         tape = self.tape
         k = len(tape)
@@ -340,7 +345,10 @@ class Node(Tracer):
         else:
             a = value
         # a plain array has no tracer that would have to process the operation
-        y = primitive.compute(a, b) if type(value) is np.ndarray else primitive(a, b)
+        if type(value) is np.ndarray:
+            y = primitive.compute(a, b)
+        else:
+            y = value.with_number(primitive, a, b, side) if type(value) is Dual else primitive(a, b)
         tape = self.tape
         if primitive.steep and (side or (b != 2 and primitive.name == "power")) and tape.steep > len(tape):
             tape.steep = len(tape)

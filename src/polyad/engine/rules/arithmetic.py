@@ -34,6 +34,7 @@ from polyad.engine.core.values import (
     ndim_of,
     shape_of,
 )
+from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import chosen
 
 __all__ = [
@@ -70,12 +71,16 @@ class _Like:
     __slots__ = ("dtype", "shape")
 
     def __init__(self, a: Value) -> None:
-        self.shape, self.dtype = shape_of(a), getattr(a, "dtype", np.dtype(type(a)))
+        self.shape = shape_of(a)
+        self.dtype = a.dtype if hasattr(a, "dtype") else np.dtype(type(a))
 
 
 def as_operand(a: Value, y: Value, factor: Pull) -> Pull:
     """``factor``, then summed to the operand's shape and made real where it is."""
-    if type(a) is np.ndarray and type(y) is np.ndarray and a.dtype is y.dtype and a.shape == y.shape:
+    p, q = a, y
+    while type(p) is Dual and type(q) is Dual:
+        p, q = p.primal, q.primal
+    if type(p) is np.ndarray and type(q) is np.ndarray and p.dtype is q.dtype and p.shape == q.shape:
         return factor  # as mostly
     there = shape_of(y)
     if shape_of(a) == there and (is_real(y) or not is_real(a)):
@@ -96,6 +101,8 @@ def _push_add(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Valu
         return filled(aligned(tb, ndim), y)
     if tb is None:
         return filled(aligned(ta, ndim), y)
+    if ta.ndim == tb.ndim:
+        return ta + tb
     return aligned(ta, ndim) + aligned(tb, ndim)
 
 
@@ -106,6 +113,8 @@ def _push_subtract(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) ->
         return filled(aligned(-tb, ndim), y)
     if tb is None:
         return filled(aligned(ta, ndim), y)
+    if ta.ndim == tb.ndim:
+        return ta - tb
     return aligned(ta, ndim) - aligned(tb, ndim)
 
 
@@ -334,12 +343,19 @@ PARTIALS["power"] = (lambda y, a, b: exponent_partial(a, b), base_partial), True
 # -- the operators of tracers -----------------------------------------------------------------------
 
 
-def _binary(primitive: Callable[..., Value]) -> tuple[Callable[..., Value], Callable[..., Value]]:
+def _binary(primitive: Binary) -> tuple[Callable[..., Value], Callable[..., Value]]:
+    # as the primitive itself does, in a step less
     def forward(self: Tracer, other: Value) -> Value:
-        return primitive(self, other)
+        kind = type(other)
+        if kind is float or kind is int:
+            return self.with_number(primitive, self, other, 0)
+        return self.with_value(primitive, self, other) if kind is np.ndarray else primitive(self, other)
 
     def reflected(self: Tracer, other: Value) -> Value:
-        return primitive(other, self)
+        kind = type(other)
+        if kind is float or kind is int:
+            return self.with_number(primitive, other, self, 1)
+        return self.with_value(primitive, other, self) if kind is np.ndarray else primitive(other, self)
 
     return forward, reflected
 

@@ -5,9 +5,9 @@
 
 Every system has two processes, one for each checkout, which time the same call in turns: the least of many
 short repeats, so that a machine with others on it hits both alike. ``--calls`` counts the calls of functions,
-Python's and C's, that one call of the operator makes, in place of the time: exact on any machine, and it tells
-polyad's own share, not what the frameworks do in between. A ratio over 1 is slower than before; ``nan`` stands
-where a version refuses the function.
+Python's and C's, that one call of the operator makes, in place of the time: exact on any machine, and it
+tells polyad's own share, not what the frameworks do in between. A ratio over 1 is slower than before;
+``nan`` stands where a version refuses the function.
 """
 
 from __future__ import annotations

@@ -42,8 +42,6 @@ from polyad.systems.registry import in_use
 
 __all__ = ["Prepared"]
 
-_DOUBLE = np.dtype(np.float64)
-
 
 class Prepared(Described):
     """A derivative ready to be computed at many points.
@@ -168,9 +166,7 @@ class Prepared(Described):
             self._follower.begin(self._flat, x, c)  # type: ignore[union-attr]
         keep_pages(x + c, square=self.gives in ("jacobian", "hessian"))
         self.problem = Problem(self._flat, x, c, self.backend.outputs, label_of(self.f))
-        if not self.once or any(
-            [spec.dtype is not _DOUBLE and spec.is_complex for spec in self.signature.x_specs]
-        ):
+        if not self.once or self.signature.is_complex:
             check_outputs(self)
         self._seeds = self._make_seeds()
         seeds = () if self._seeds is None else (self._example_seed(seed),)

@@ -16,6 +16,7 @@ from polyad.engine.core.kinds import zeros_of
 from polyad.engine.core.values import Tracer, base, settled
 from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.interpretations.proxy import Proxy
+from polyad.engine.numbers.number import ScalarBox
 from polyad.engine.rules.structure import astype
 
 __all__ = ["LIFTED", "array_in", "box_of", "lift", "numbers_in", "opened", "unlift", "zeros_beside"]
@@ -59,7 +60,7 @@ def opened(box: Any) -> tuple[str, Any]:
 
 def array_in(box: Any) -> Any:
     """The array of another library at the bottom of a box, or None."""
-    if box._is_float:
+    if type(box) is ScalarBox:  # at whose bottom is a float
         return None
     value = base(box._value)
     return value.array if type(value) is Proxy else None

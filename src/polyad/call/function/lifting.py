@@ -85,7 +85,10 @@ class Lifting:
 
     def native(self, x: Leaves, c: Leaves) -> Any:
         """What the function returns on the framework's own arrays."""
-        around, AROUND.library = AROUND.library, None
+        around = AROUND.library
+        if around is None:
+            return self.plain(x, c) if self._natively is None else self._natively(self.plain, x, c)
+        AROUND.library = None
         try:
             return self.plain(x, c) if self._natively is None else self._natively(self.plain, x, c)
         finally:

@@ -17,6 +17,8 @@ from polyad.errors import ArgumentError, InputTypeError
 
 __all__ = ["Signature"]
 
+_DOUBLE = np.dtype(np.float64)
+
 
 class Signature:
     """The arguments of a function at preparation.
@@ -47,6 +49,7 @@ class Signature:
             self.x_structure = first.structure
         else:
             _, self.x_structure = flatten(tuple(a.structure.unflatten(a.leaves) for a in chosen))
+        self.is_complex = any([s.dtype is not _DOUBLE and s.is_complex for s in self.x_specs])
         others = [owner for owner in self.x_owners if not owner.plain]
         self.library: Library = others[0] if others else PLAIN
         self._constants = [k for k in range(self.count) if k not in self.active]

@@ -62,7 +62,6 @@ class Box:
 
     _value: Value
     _layout: np.ndarray
-    _is_float = False  # whether nothing but a float is at the bottom of it
     _is_python = False  # whether it stands for a number of Python's, not NumPy's
 
     def __init__(self, value: Value) -> None:

@@ -98,7 +98,7 @@ class Proxy(Tracer):
                             break
                         array = a.array
                         if dtype_of(array) is not double and not (
-                            picks and a is args[0] and own.is_truth(array)
+                            picks and not arrays and own.is_truth(array)
                         ):
                             break
                         if a.made is not None:
@@ -109,7 +109,7 @@ class Proxy(Tracer):
                     elif kind is np.ndarray and a.dtype is _DOUBLE:
                         past = True  # whether it holds an infinity is seen where that matters
                         arrays.append(own.constant(a, self.array))
-                    elif kind is np.ndarray and picks and a is args[0] and a.dtype is _TRUTH:
+                    elif kind is np.ndarray and picks and not arrays and a.dtype is _TRUTH:
                         arrays.append(own.constant(a, self.array))
                     else:
                         break

@@ -45,7 +45,6 @@ class ScalarBox(Box):
     _index: int  # at which place
     _x: float  # its value
     _layout = None  # type: ignore[assignment]
-    _is_float = True
 
     @property
     def _value(self) -> Value:

@@ -58,14 +58,16 @@ class AutogradAdapter(Adapter):
         return found
 
     def shape_of(self, a: Any) -> Any:
-        while hasattr(a, "_value"):
+        box = self._box
+        while type(a) is box:
             a = a._value
-        return a.shape if hasattr(a, "shape") else np.shape(a)
+        return a.shape if type(a) is np.ndarray else np.shape(a)
 
     def dtype_of(self, a: Any) -> Any:
-        while hasattr(a, "_value"):  # a box asks a function of autograd's own, which takes a microsecond
+        box = self._box
+        while type(a) is box:  # which asks a function of autograd's own, and that takes a microsecond
             a = a._value
-        return a.dtype if hasattr(a, "dtype") else self.dtype(a)
+        return a.dtype if type(a) is np.ndarray or hasattr(a, "dtype") else self.dtype(a)
 
     def is_own(self, a: Any) -> bool:
         return type(a) is self._box or not isinstance(a, np.ndarray | np.generic | float | int | complex)

@@ -189,7 +189,7 @@ def test_a_pending_error_that_polyad_replaces_is_the_refusal() -> None:
     from polyad.engine.core import refusals
 
     def package(x: Any) -> Any:
-        refusals._LAST.message = "float(x) would drop the derivative at there: keep x"
+        refusals.LAST.message = "float(x) would drop the derivative at there: keep x"
         return x._nothing  # polyad's own attribute error
 
     code = package.__code__.replace(co_filename="/lib/site-packages/solver/zeros.py")

@@ -11,6 +11,7 @@ import pytest
 
 import polyad as ad
 from backends import AVAILABLE
+from polyad.engine.interpretations import masked
 
 WAYS = {
     "forward": ad.NumPy(mode="forward"),
@@ -155,3 +156,27 @@ def test_gates_change_no_values(name: str) -> None:
     safe = np.where(mask, x, 1.0)
     expected = np.where(mask, ad.gradient(f, safe, backend="numpy:forward"), 0.0)
     np.testing.assert_allclose(slope, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_masks_are_made_only_where_something_is_not_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    before = masked.Masked.__init__
+
+    def counted(self: Any, *args: Any, **options: Any) -> None:
+        made.append(self)
+        before(self, *args, **options)
+
+    monkeypatch.setattr(masked.Masked, "__init__", counted)
+
+    def f(x: Any) -> Any:
+        y = np.where(x > 0, np.sqrt(x), x)
+        y[1:] += x[:-1]
+        return np.sum(np.maximum(y, 0.5)) + np.max(y)
+
+    x = np.array([0.3, 0.2, 4.0])
+    slope = ad.gradient(f, x, backend="numpy:reverse")
+    assert not made
+    np.testing.assert_allclose(slope, ad.gradient(f, x, backend="numpy:forward"), rtol=1e-12)
+    slope = ad.gradient(f, np.array([0.3, -1.0, 0.0]), backend="numpy:reverse")
+    assert made
+    np.testing.assert_allclose(slope, [1 / np.sqrt(0.3), 0.0, 0.0], rtol=1e-12)

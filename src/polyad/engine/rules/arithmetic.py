@@ -336,6 +336,12 @@ power = Binary(
         lambda y, a, b: lambda w: w * conj(base_partial(y, a, b)),
     ),
 )
+_push_exponent = power.numbers[0]
+# of a square nothing is infinite, so that nothing has to be silent
+power.numbers = (
+    lambda y, t, a, b: t * (a * 2) if b == 2 else _push_exponent(y, t, a, b),
+    *power.numbers[1:],
+)
 # for the frameworks that take the rule from the table
 PARTIALS["power"] = (lambda y, a, b: exponent_partial(a, b), base_partial), True
 

@@ -199,18 +199,32 @@ class Differentiated:
 
         return dense
 
-    def worthwhile_jacobian(self, format: str = "csr") -> Callable[[Any], tuple[Any, Any]] | None:
+    def worthwhile_jacobian(
+        self, format: str = "csr", few: int = FEW
+    ) -> Callable[[Any], tuple[Any, Any]] | None:
         """``value_and_jacobian`` sparse where the pattern can be found and has few entries; else None."""
-        prepared = self.worthwhile(PreparedJacobian, format)
+        prepared = self.worthwhile(PreparedJacobian, format, few)
         if prepared is None:
             return None
         call, left = self._entered(prepared.value_and), self.left
         return lambda x: _ravelled(call(x), left)
 
-    def products(self) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
-        """``push(x, v)`` and ``pull(x, w)``: products with the Jacobian and its transpose."""
+    def plain_value(self) -> Callable[[Any], Any]:
+        """``call(x)`` gives the value as a vector."""
+        call, left = self.value, self.left
+        self.vector_output()
+        return lambda x: np.atleast_1d(left(call(x))).reshape(-1)
+
+    def product(self) -> Callable[[Any, Any], Any]:
+        """``push(x, v)``: the product with the Jacobian."""
         left, enter = self.left, self.unknown.enter
         push = self._entered(self.prepared(PreparedJVP))
+        self.vector_output()
+        return lambda x, v: left(push(x, v=enter(_contiguous(v)))).reshape(-1)
+
+    def products(self) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+        """``push(x, v)`` and ``pull(x, w)``: products with the Jacobian and its transpose."""
+        left, enter, push = self.left, self.unknown.enter, self.product()
         pull = self._entered(self.prepared(PreparedVJP))
         self.vector_output()
         shape = self.outputs[0].shape
@@ -218,7 +232,7 @@ class Differentiated:
         def pulled(x: Any, w: Any) -> Any:
             return left(pull(x, w=enter(_contiguous(w)).reshape(shape)))
 
-        return lambda x, v: left(push(x, v=enter(_contiguous(v)))).reshape(-1), pulled
+        return push, pulled
 
     def vector_output(self) -> int:
         """How many numbers the one array has that the function returns."""
@@ -241,9 +255,9 @@ class Differentiated:
         detector = "auto" if pattern is None else KnownPattern(pattern)
         return Sparse(backend, detector=detector, format=format, flat=True)
 
-    def worthwhile(self, kind: type[Prepared], format: str = "csr") -> Any:
+    def worthwhile(self, kind: type[Prepared], format: str = "csr", few: int = FEW) -> Any:
         """A sparse matrix, prepared, where there are many unknowns and few entries; else None."""
-        if self.unknown.size <= FEW and not isinstance(self.backend, Sparse):
+        if self.unknown.size <= few and not isinstance(self.backend, Sparse):
             return None
         try:
             prepared = self._sparse(kind, format)

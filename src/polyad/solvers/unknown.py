@@ -171,7 +171,7 @@ class Unknown:
 
     def limits(self, bounds: Any) -> Any:
         """Bounds as SciPy takes them; of a tree also as ``(lower, upper)``, each None, a number or a tree."""
-        if self._one or not (isinstance(bounds, tuple) and len(bounds) == 2):
+        if self.one_axis or not (isinstance(bounds, tuple) and len(bounds) == 2):
             return bounds
         if not all(b is None or np.isscalar(b) or flatten(b)[1] == self._structure for b in bounds):
             return bounds

@@ -20,6 +20,7 @@ from polyad.operators.hessian import PreparedHessian
 from polyad.operators.hvp import PreparedHVP
 from polyad.operators.jacobian import PreparedJacobian
 from polyad.operators.jvp import PreparedJVP
+from polyad.operators.linearize import Linearization
 from polyad.operators.vjp import PreparedVJP
 from polyad.solvers.unknown import Unknown, warn_of_precision
 from polyad.sparse.backend import Sparse
@@ -27,7 +28,7 @@ from polyad.sparse.known import KnownPattern
 from polyad.systems.base import Backend
 from polyad.systems.registry import resolve
 
-__all__ = ["FEW", "Differentiated", "joined"]
+__all__ = ["FEW", "Differentiated", "constant", "in_a_row", "joined"]
 
 # Up to so many unknowns a matrix is dense without a look at its pattern; beyond it is sparse where at most
 # this share of it may be other than zero.
@@ -75,6 +76,7 @@ class Differentiated:
         self.unknown, self.solver = unknown, solver
         self.backend = resolve(backend, unknown.library.name)
         self.args = tuple(constant(a, self.backend) for a in args)
+        self._plain_args = args
         self._f = unknown.of_vector(joined(f) if several else f)
         self._options: dict[str, Any] = {"follow": follow}
         self._start = unknown.enter(unknown.start)
@@ -120,8 +122,19 @@ class Differentiated:
     @functools.cached_property
     def value(self) -> Call:
         """``value(x)``, the output as it is."""
-        call = self._entered(self.prepared(PreparedValue))
-        return lambda x: call(x)
+        prepared = self.prepared(PreparedValue)
+        if not self.runs_plainly:
+            return self._entered(prepared)
+        # what the backend would run on boxes, on the arrays themselves
+        f, args, enter = self._f, self._plain_args, self.unknown.enter
+        if self.unknown.plain:
+            return f if not args else lambda x: f(x, *args)
+        return lambda x: f(enter(x), *args)
+
+    @property
+    def runs_plainly(self) -> bool:
+        """Whether values of the function are those of a call with NumPy's arrays."""
+        return library(self.backend.library).plain
 
     def _entered(self, call: Call) -> Call:
         """A prepared call, of the solver's vector."""
@@ -222,6 +235,19 @@ class Differentiated:
         self.vector_output()
         return lambda x, v: left(push(x, v=enter(_contiguous(v)))).reshape(-1)
 
+    def products_at(self) -> Callable[[Any], Callable[[Any], Any]]:
+        """``at(x)`` gives ``push(v)``, the product with the Jacobian at a point, for many products there."""
+        push = self.product()
+        if not self.backend.by_value or self.backend.nestable is False:
+            return lambda x: lambda v: push(x, v)
+        left, enter = self.left, self.unknown.enter
+
+        def at(x: Any) -> Callable[[Any], Any]:
+            linear = Linearization(self._f, (enter(x), *self.args), backend=self.backend, **self._options)
+            return lambda v: left(linear.jvp(enter(_contiguous(v)))).reshape(-1)
+
+        return at
+
     def products(self) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
         """``push(x, v)`` and ``pull(x, w)``: products with the Jacobian and its transpose."""
         left, enter, push = self.left, self.unknown.enter, self.product()
@@ -244,6 +270,10 @@ class Differentiated:
         return self.outputs[0].size
 
     # -- sparse --------------------------------------------------------------------------------------
+
+    def sparse_jacobian(self, format: str = "csr", pattern: Any = None) -> Any:
+        """The Jacobian as a sparse array of SciPy's, prepared: called with what the backend takes."""
+        return self._sparse(PreparedJacobian, format, pattern)
 
     def _sparse(self, kind: type[Prepared], format: str = "csr", pattern: Any = None) -> Any:
         return self.prepared(kind, backend=self._sparse_backend(format, pattern))
@@ -277,10 +307,18 @@ def joined(f: Call) -> Call:
         y = f(*args)
         if type(y) in (list, tuple):
             xp = namespace(*y)
-            return xp.stack([xp.asarray(part) for part in y])
+            return xp.stack([part if hasattr(part, "shape") else xp.asarray(part) for part in y])
         return y
 
     return joined
+
+
+def in_a_row(tree: Any) -> Any:
+    """The leaves of a tree as one vector, of whatever library they are."""
+    leaves = flatten(tree)[0]
+    xp = namespace(*leaves)
+    arrays = [leaf if hasattr(leaf, "shape") else xp.asarray(leaf) for leaf in leaves]
+    return xp.concat([xp.reshape(a, (-1,)) for a in arrays])
 
 
 def constant(a: Any, backend: Backend) -> Any:

@@ -155,6 +155,16 @@ class Unknown:
                 leaves[k] = self.library.own(leaves[k])
         return self._structure.unflatten(leaves)
 
+    def columns(self, y: Any) -> Any:
+        """A matrix of which each column is a vector, in the form of the unknown: the last axis is theirs."""
+        leaves, at = [], 0
+        for shape, size in zip(self._shapes, self._sizes, strict=True):
+            leaves.append(y[at : at + size].reshape(*shape, y.shape[1]))
+            at += size
+        if not self.library.plain:
+            leaves = [self.library.from_numpy(np.ascontiguousarray(leaf)) for leaf in leaves]
+        return self._structure.unflatten(leaves)
+
     def vector(self, tree: Any, what: str) -> Any:
         """What has the form of the unknown (a gradient, bounds) as a vector of float64."""
         leaves, structure = flatten(tree if not self._one else _as_array(tree))

@@ -11,12 +11,39 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from polyad.solvers.scipy.boundary import solve_bvp
+    from polyad.solvers.scipy.checks import check_grad
+    from polyad.solvers.scipy.fits import curve_fit, least_squares
+    from polyad.solvers.scipy.initial import solve_ivp
     from polyad.solvers.scipy.minima import minimize
+    from polyad.solvers.scipy.roots import fsolve, newton_krylov, root
+    from polyad.solvers.scipy.scalars import newton, root_scalar
 
-__all__ = ["minimize"]
+__all__ = [
+    "check_grad",
+    "curve_fit",
+    "fsolve",
+    "least_squares",
+    "minimize",
+    "newton",
+    "newton_krylov",
+    "root",
+    "root_scalar",
+    "solve_bvp",
+    "solve_ivp",
+]
 
 # a module has no name of a function, which it would hide once it is imported
-_HOMES = {"minimize": "minima"}
+_NAMES = {
+    "boundary": "solve_bvp",
+    "checks": "check_grad",
+    "fits": "curve_fit least_squares",
+    "initial": "solve_ivp",
+    "minima": "minimize",
+    "roots": "fsolve newton_krylov root",
+    "scalars": "newton root_scalar",
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
 if not TYPE_CHECKING:  # a type checker that saw it would believe that the room has every name

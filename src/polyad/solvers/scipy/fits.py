@@ -152,7 +152,7 @@ def _wanted(
         raise ArgumentError(f"tr_solver='exact' takes no {form} Jacobian: leave it out, or pass jac='dense'")
     if form == "products" and isinstance(x_scale, str) and x_scale == "jac":
         raise ArgumentError(
-            "x_scale='jac' needs the entries of the Jacobian: pass jac='dense' or 'sparse', or numbers as x_scale"
+            "x_scale='jac' needs the entries of the Jacobian: pass jac='dense' or 'sparse', or x_scale=1.0"
         )
     return form
 
@@ -305,9 +305,11 @@ class _Model:
     """A model of data as a function of a vector of parameters, prepared when the data are first seen."""
 
     def __init__(self, f: Call, how: dict[str, Any]) -> None:
-        self._f, self._how, self._data, self._at = f, how, None, None
+        self._f, self._how = f, how
+        self._data: Any = None
+        self._at: LastPoint | None = None
 
-    def _here(self, xdata: Any, parameters: tuple[Any, ...]) -> tuple[Any, Any]:
+    def _here(self, xdata: Any, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
         p = np.array(parameters, dtype=np.float64)
         if self._at is None or self._data is not xdata:
             f, many = self._f, range(len(p))
@@ -320,7 +322,7 @@ class _Model:
                 of_vector, Unknown(p), (xdata,), solver="curve_fit", several=True, **self._how
             )
             self._data, self._at = xdata, LastPoint(made.value_and_jacobian())
-        return self._at(p)  # type: ignore[return-value]
+        return self._at(p)
 
     def value(self, xdata: Any, *parameters: Any) -> Any:
         """The model at the data."""

@@ -156,7 +156,9 @@ def _square(f: Differentiated, *, exactly: bool) -> None:
     m, n = f.vector_output(), f.unknown.size
     if m < n or (exactly and m > n):
         remedy = "method='lm'" if m > n else "least_squares"
-        raise ArgumentError(f"{m} equations for {n} unknowns: return as many as are unknown, or take {remedy}")
+        raise ArgumentError(
+            f"{m} equations for {n} unknowns: return as many as are unknown, or take {remedy}"
+        )
 
 
 def _callback(callback: Any, unknown: Unknown) -> Any:
@@ -220,9 +222,7 @@ def fsolve(
     args = args if isinstance(args, tuple) else (args,)
     unknown, caught = Unknown(x0), Caught()
     if fprime is None:
-        f = Differentiated(
-            func, unknown, args, backend=backend, follow=follow, solver="fsolve", several=True
-        )
+        f = Differentiated(func, unknown, args, backend=backend, follow=follow, solver="fsolve", several=True)
         at = LastPoint(caught.watched(f.value_and_jacobian()))
         _square(f, exactly=True)
         value, slope, col_deriv = at.part(0), at.part(1), False
@@ -316,15 +316,18 @@ class _Exact:
     """Exact products inside of SciPy's Newton-Krylov methods, which have differences only.
 
     SciPy asks a Krylov method, which may be any callable, to solve with an operator of differences, and tells
-    a preconditioner of each new point. So the callable here puts an operator of exact products in the place of
-    that operator, at the point of which the preconditioner was told.
+    a preconditioner of each new point. So the callable here puts an operator of exact products in the place
+    of that operator, at the point of which the preconditioner was told.
     """
 
     def __init__(self, f: Differentiated, caught: Caught) -> None:
-        self._product = caught.watched(f.product())
+        self._products_at = caught.watched(f.products_at())
+        self._watched = caught.watched
         self.value: Call = caught.watched(f.plain_value())
         _square(f, exactly=True)
-        self._at = f.unknown.start
+        self._at: Any = f.unknown.start
+        self._M: Any = None
+        self._product: Any = None
 
     def options(self, inner: dict[str, Any]) -> dict[str, Any]:
         """The options of SciPy's ``KrylovJacobian`` by which it works with exact products."""
@@ -338,21 +341,22 @@ class _Exact:
 
     def setup(self, x: Any, f: Any, func: Any) -> None:
         """SciPy's word to a preconditioner on the first point."""
-        self._at = np.array(x)
+        self._at, self._product = np.array(x), None
         if hasattr(self._M, "setup"):
             self._M.setup(x, f, func)
 
     def update(self, x: Any, f: Any) -> None:
         """SciPy's word to a preconditioner on each further point."""
-        self._at = np.array(x)
+        self._at, self._product = np.array(x), None
         if hasattr(self._M, "update"):
             self._M.update(x, f)
 
     def _solve(self, op: Any, rhs: Any, **ours: Any) -> Any:
         from scipy.sparse.linalg import LinearOperator
 
-        product, at = self._product, self._at
-        J = LinearOperator(op.shape, matvec=lambda v: product(at, v), dtype=np.float64)
+        if self._product is None:
+            self._product = self._watched(self._products_at(self._at))
+        J = LinearOperator(op.shape, matvec=self._product, dtype=np.float64)
         words = dict(self._theirs.method_kw)
         words.setdefault("rtol", ours.get("rtol", 1e-5))
         return self._theirs.method(J, rhs, **words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 import warnings
 
@@ -261,6 +262,15 @@ def test_arguments_may_be_anything():
     for backend in ("numpy", "jax"):
         found = minimize(f, np.zeros(3), (np.arange(3.0), "square", Scale()), backend=backend)
         assert np.allclose(found.x, np.arange(3.0))
+
+
+def test_following_is_the_callers_choice():
+    def f(x):  # math.cosh takes no traced number, unless it is followed
+        return math.cosh(x[0] - 1.0) + x[1] ** 2
+
+    assert np.allclose(minimize(f, [0.0, 1.0]).x, [1.0, 0.0], atol=1e-4)
+    with pytest.raises(ad.errors.FunctionNotSupportedError, match="a math function"):
+        minimize(f, [0.0, 1.0], follow=False)
 
 
 def test_a_custom_method_is_given_derivatives():

@@ -80,7 +80,7 @@ class Differentiated:
         self._f = unknown.of_vector(joined(f) if several else f)
         self._options: dict[str, Any] = {"follow": follow}
         self._start = unknown.enter(unknown.start)
-        self._told = not self.backend.exact
+        self._told = False
         self.outputs: tuple[ArraySpec, ...] = ()
 
     # -- preparation -------------------------------------------------------------------------------

@@ -55,8 +55,10 @@ class LastPoint:
     def part(self, k: int) -> Callable[[Any], Any]:
         """The function that returns entry ``k`` of the tuple, a copy where it has one."""
 
+        # what ``__call__`` does is said again: a callback has less than a microsecond
         def part(x: Any) -> Any:
-            found = self(x)[k]
-            return found.copy() if hasattr(found, "copy") else found
+            last = self._last
+            found = (last[1] if last is not None and last[0] == x.tobytes() else self(x))[k]
+            return found if type(found) is float else found.copy() if hasattr(found, "copy") else found
 
         return part

@@ -97,7 +97,9 @@ args, kwargs, callback, workers
     >>> from polyad.solvers.scipy import least_squares
     >>> t = np.linspace(0, 1, 20)
     >>> data = 3 * np.exp(-2 * t)
-    >>> least_squares(lambda p: p["scale"] * np.exp(-p["rate"] * t) - data, {"scale": 1, "rate": 1}).x["rate"]
+    >>> start = {"scale": 1, "rate": 1}
+    >>> found = least_squares(lambda p: p["scale"] * np.exp(-p["rate"] * t) - data, start)
+    >>> found.x["rate"].round(6)
     np.float64(2.0)
     """
     import scipy.optimize

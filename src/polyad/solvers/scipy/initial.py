@@ -87,7 +87,7 @@ def solve_ivp(
     ...     return [b - a, a - b - c, c]
     >>> sol = solve_ivp(robertson, (0, 40), [1, 0, 0], method="BDF", rtol=1e-6, atol=1e-9)
     >>> sol.y[:, -1].round(4), sol.njev < 20
-    (array([7.158e-01, 0.000e+00, 2.842e-01]), True)
+    (array([0.7158, 0.    , 0.2842]), True)
     """
     import scipy.integrate
 

@@ -175,7 +175,7 @@ def root_scalar(
     --------
     >>> import numpy as np
     >>> from polyad.solvers.scipy import root_scalar
-    >>> round(root_scalar(lambda x: np.cos(x) - x, x0=1, method="halley").root, 9)
+    >>> round(float(root_scalar(lambda x: np.cos(x) - x, x0=1, method="halley").root), 9)
     0.739085133
     """
     import scipy.optimize
@@ -268,7 +268,7 @@ def _elementwise(
     # with a matrix that is not diagonal the products with random weights are no multiples of these
     weights = np.random.default_rng(0).uniform(1.0, 2.0, x0.shape).astype(x0.dtype)
     # beside the start as well, where an entry that is 0 there may show
-    for x in (x0, (x0 + 1e-3 * weights * (1e-3 + np.abs(x0))).astype(x0.dtype)):
+    for x in (x0, (x0 + 1e-3 * weights * (1.0 + np.abs(x0))).astype(x0.dtype)):
         plain, weighted = push(x, *args, v=one), push(x, *args, v=weights)
         scale = np.max(np.abs(plain), initial=0.0)
         if plain.shape == x0.shape and np.allclose(

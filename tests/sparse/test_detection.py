@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -142,6 +143,19 @@ def test_stop_gradient_cuts() -> None:
 def test_a_defined_function_follows_its_table() -> None:
     f = ad.define(lambda x: np.floor(x), lambda x: 1.0 + 0 * x, name="straight")
     assert np.array_equal(dense(ad.jacobian_sparsity(lambda x: f(x), np.ones(3))), np.eye(3))
+
+
+def test_code_that_loses_a_derivative_is_followed() -> None:
+    def f(x: Any) -> Any:
+        return np.array([math.sin(x[0]), x[1] * x[2]])
+
+    wanted = [[1, 0, 0], [0, 1, 1]]
+    for follow in (None, True):
+        assert np.array_equal(dense(ad.jacobian_sparsity(f, np.ones(3), follow=follow)), wanted)
+    second = ad.hessian_sparsity(lambda x: f(x)[0] + f(x)[1], np.ones(3), follow=True)
+    assert np.array_equal(dense(second), [[1, 0, 0], [0, 0, 1], [0, 1, 0]])
+    with pytest.raises(ad.errors.OperationNotSupportedError, match="derivative"):
+        ad.jacobian_sparsity(f, np.ones(3), follow=False)
 
 
 def test_a_mean_added_to_everything_needs_no_square() -> None:

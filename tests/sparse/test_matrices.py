@@ -230,6 +230,8 @@ def test_out_must_be_such_a_matrix() -> None:
     assert np.allclose(p(X).toarray(), chain_jacobian(X))
 
 
+# torch warns once of its compressed rows
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support:UserWarning")
 def test_matrices_of_the_frameworks() -> None:
     jax = pytest.importorskip("jax")
     torch = pytest.importorskip("torch")
@@ -244,6 +246,10 @@ def test_matrices_of_the_frameworks() -> None:
     x = torch.arange(4, dtype=torch.float64)
     found = ad.jacobian(square, x, backend=sparse("torch", np.eye(4), format="torch_coo"))
     assert np.allclose(found.to_dense().numpy().diagonal(), 2 * np.arange(4))
+    p = ad.prepare_jacobian(lambda x: x[1:] * x[0], x, backend=ad.Sparse("torch", format="torch_csr"))
+    found = p(x + 1)
+    assert found.layout == torch.sparse_csr and found.crow_indices().tolist() == [0, 2, 4, 6]
+    assert found.to_dense().tolist() == [[2, 1, 0, 0], [3, 0, 1, 0], [4, 0, 0, 1]]
 
 
 @pytest.mark.parametrize("scheme", [{}, {"scheme": "forward"}, {"order": 4}, {"adaptive": True}])

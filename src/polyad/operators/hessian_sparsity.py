@@ -29,6 +29,7 @@ def hessian_sparsity(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     detector: Any = "auto",
     local: bool = False,
     unknown: str = "raise",
@@ -66,5 +67,11 @@ def hessian_sparsity(
            [0, 0, 1]])
     """
     return HessianSparsity(
-        f, args, chosen(detector, local, unknown), backend=backend, argnums=argnums, has_aux=has_aux
+        f,
+        args,
+        chosen(detector, local, unknown),
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
     ).found

@@ -47,6 +47,7 @@ def jacobian_sparsity(
     backend: Backend | str | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
+    follow: bool | tuple[str, ...] | None = None,
     detector: Any = "auto",
     local: bool = False,
     unknown: str = "raise",
@@ -95,5 +96,11 @@ def jacobian_sparsity(
            [0, 0, 0, 1, 1]])
     """
     return Sparsity(
-        f, args, chosen(detector, local, unknown), backend=backend, argnums=argnums, has_aux=has_aux
+        f,
+        args,
+        chosen(detector, local, unknown),
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
     ).found

@@ -67,7 +67,7 @@ class Sparse(Passing):
         and a callable is called as ``polyad.sparse.color`` is.
     format : str
         "csr", "csc" or "coo" for SciPy's sparse arrays, "dense" for arrays of shape ``output.shape +
-        input.shape``, "bcoo" (of JAX) or "torch_coo" for the sparse arrays of the backend's framework.
+        input.shape``, "bcoo" (of JAX), "torch_coo" or "torch_csr" for the sparse arrays of the framework.
     flat : bool
         Whether several leaves make one matrix of all output entries by all input entries, in place of a
         tree of blocks.

@@ -26,7 +26,7 @@ class TorchLibrary(Library):
     backends = ("torch",)
     counts = True
     copies_scratch = True
-    sparse_kinds = ("torch_coo",)
+    sparse_kinds = ("torch_coo", "torch_csr")
 
     def array_types(self) -> tuple[type, ...]:
         return (sys.modules["torch"].Tensor,)
@@ -92,6 +92,13 @@ class TorchLibrary(Library):
         self, kind: str, shape: tuple[int, int], indptr: Any, columns: Any, rows: Any, like: Any
     ) -> Callable[[Any], Any]:
         torch = sys.modules["torch"]
+        if kind == "torch_csr":
+            starts, places = (
+                torch.as_tensor(a.astype(np.int64), device=like.device) for a in (indptr, columns)
+            )
+            return lambda entries: torch.sparse_csr_tensor(
+                starts, places, entries, shape, check_invariants=False
+            )
         indices = torch.as_tensor(np.stack([rows, columns]).astype(np.int64), device=like.device)
 
         def made(entries: Any) -> Any:

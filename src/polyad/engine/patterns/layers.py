@@ -46,30 +46,31 @@ def _network(n: int) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def _sort(table: np.ndarray, spare: np.ndarray) -> None:
-    """Sort the columns of a table of few rows, in place."""
-    for i, j in _network(len(table)):
-        np.minimum(table[i], table[j], out=spare)
-        np.maximum(table[i], table[j], out=table[j])
-        table[i] = spare
+def _sort(lines: list[np.ndarray]) -> None:
+    """Sort the columns of a table of few lines, the last of which is spare; they change places."""
+    spare = len(lines) - 1
+    for i, j in _network(spare):
+        low, high, free = lines[i], lines[j], lines[spare]
+        np.minimum(low, high, out=free)
+        np.maximum(low, high, out=high)
+        lines[i], lines[spare] = free, low
 
 
 def _chunks(layers: Sequence[Layer], rows: int) -> Any:
-    """Sorted tables of so many rows at a time, and where an entry stands that counts, None for everywhere."""
+    """So many rows at a time, sorted, as lines; and where an entry counts, None for everywhere."""
     flat = [layer.reshape(-1) for layer in layers]
-    dtype = flat[0].dtype
-    whole = np.empty((len(flat), min(rows, CHUNK)), dtype=dtype)
-    spare = np.empty(whole.shape[1], dtype=dtype)
+    whole = np.empty((len(flat) + 1, min(rows, CHUNK)), dtype=flat[0].dtype)
     for start in range(0, rows, CHUNK):
         stop = min(start + CHUNK, rows)
-        table = whole[:, : stop - start]
-        for k, layer in enumerate(flat):
-            table[k] = layer[start:stop]
-        _sort(table, spare[: stop - start])
-        counts = np.empty(table.shape, dtype=bool)
-        np.not_equal(table[0], 0, out=counts[0])
-        np.not_equal(table[1:], table[:-1], out=counts[1:])
-        yield start, stop, table, None if counts.all() else counts
+        lines = list(whole[:, : stop - start])
+        for line, layer in zip(lines, flat, strict=False):
+            line[...] = layer[start:stop]
+        _sort(lines)
+        counts = np.empty((len(flat), stop - start), dtype=bool)
+        np.not_equal(lines[0], 0, out=counts[0])
+        for k in range(1, len(flat)):
+            np.not_equal(lines[k], lines[k - 1], out=counts[k])
+        yield start, stop, lines, None if counts.all() else counts
 
 
 def compressed(layers: Sequence[Layer], rows: int, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -77,16 +78,25 @@ def compressed(layers: Sequence[Layer], rows: int, dtype: Any) -> tuple[np.ndarr
     depth = len(layers)
     indices = np.empty(depth * rows, dtype=dtype)
     indptr = np.zeros(rows + 1, dtype=dtype)
+    table = np.empty((min(rows, CHUNK), depth), dtype=dtype)
+    wanted = np.empty(table.shape, dtype=bool)
     at = 0
-    for start, stop, table, counts in _chunks(layers, rows):
+    for start, stop, lines, counts in _chunks(layers, rows):
+        size = depth * (stop - start)
+        place = table[: stop - start]
         if counts is None:
-            size = table.size
-            indices[at : at + size].reshape(-1, depth)[...] = table.T
+            place = indices[at : at + size].reshape(-1, depth)
+        for k in range(depth):
+            place[:, k] = lines[k]
+        if counts is None:
             indptr[start + 1 : stop + 1] = np.arange(at + depth, at + size + 1, depth)
         else:
-            found = table.T[counts.T]
+            marks = wanted[: stop - start]
+            marks[...] = counts.T
+            # a mask would take ten times as long
+            found = np.flatnonzero(marks)
             size = found.size
-            indices[at : at + size] = found
+            place.reshape(-1).take(found, out=indices[at : at + size], mode="clip")
             np.cumsum(counts.sum(axis=0, dtype=dtype), out=indptr[start + 1 : stop + 1])
             indptr[start + 1 : stop + 1] += at
         at += size
@@ -99,11 +109,13 @@ def narrowed(layers: Sequence[Layer], rows: int) -> tuple[Layer, ...]:
     """The same with as few layers as the fullest row has columns."""
     depth = len(layers)
     found = np.empty((depth, rows), dtype=layers[0].dtype)
-    for start, stop, table, counts in _chunks(layers, rows):
+    for start, stop, lines, counts in _chunks(layers, rows):
         if counts is not None:
-            table[~counts] = 0
-            _sort(table, np.empty(table.shape[1], dtype=table.dtype))
-        found[:, start:stop] = table
+            for k in range(depth):
+                lines[k][~counts[k]] = 0
+            _sort(lines)
+        for k in range(depth):
+            found[k, start:stop] = lines[k]
     first = 0
     while first < depth and not found[first].any():
         first += 1

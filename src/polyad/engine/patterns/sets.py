@@ -18,10 +18,10 @@ from scipy.sparse import _sparsetools as kernels
 
 from polyad.engine.patterns.layers import Layer, compressed, narrowed, put_together
 
-__all__ = ["IndexSets", "index_type"]
+__all__ = ["IndexSets", "index_type", "tag"]
 
 Ints = np.ndarray
-_TAGS = itertools.count()
+tag = itertools.count().__next__
 _MOST = np.iinfo(np.int32).max
 _DEEP = 16  # layers beyond which compressed rows take less
 _ANCESTORS = 48  # how many unions back it is remembered that a union has been made
@@ -40,6 +40,9 @@ class IndexSets:
         Which rows contain every column.
     """
 
+    # whether it is put together only when it is asked for
+    deferred = False
+
     __slots__ = ("_indices", "_indptr", "columns", "full", "layers", "origin", "rows")
 
     def __init__(self, indptr: Ints, indices: Ints, columns: int, full: np.ndarray | None = None) -> None:
@@ -51,7 +54,7 @@ class IndexSets:
         # the same in layers, where it is made of some
         self.layers: tuple[Layer, ...] | None = None
         # what this is a union of: to unite it with one of them once more changes nothing
-        self.origin: frozenset[int] = frozenset((next(_TAGS),))
+        self.origin: frozenset[int] = frozenset((tag(),))
 
     @classmethod
     def of_layers(cls, layers: Sequence[Layer], rows: int, columns: int) -> IndexSets:
@@ -60,7 +63,7 @@ class IndexSets:
         made._indptr = made._indices = made.full = None
         made.columns, made.rows = columns, rows
         made.layers = tuple([a.reshape(-1) if a.flags.c_contiguous else a for a in layers])
-        made.origin = frozenset((next(_TAGS),))
+        made.origin = frozenset((tag(),))
         return made
 
     @classmethod
@@ -178,6 +181,8 @@ class IndexSets:
             return self
         if self.origin <= other.origin or self.is_empty:
             return other
+        if other.deferred:
+            return other.united(self)
         made = self._in_layers(other)
         if made is self:
             return self
@@ -219,22 +224,10 @@ class IndexSets:
         """The union of the rows of each label, for as many labels as there are groups."""
         labels = labels.ravel()
         if groups == 1:
-            return self._everything()
-        return self.mapped(labels, np.arange(self.rows), groups)
+            from polyad.engine.patterns.totals import Total
 
-    def _everything(self) -> IndexSets:
-        marked = np.zeros(self.columns + 1, dtype=bool)
-        if self.layers is not None:
-            for layer in self.layers:
-                marked[layer.reshape(-1)] = True
-        else:
-            marked[self.indices + 1] = True
-        found = np.flatnonzero(marked[1:])
-        dtype = index_type(self.columns)
-        if self.full is not None or (found.size == self.columns > 1):
-            none = np.zeros(2, dtype=dtype)
-            return IndexSets(none, none[:0], self.columns, np.ones(1, dtype=bool))
-        return IndexSets(np.array([0, found.size], dtype=dtype), found.astype(dtype), self.columns)
+            return Total((self,))
+        return self.mapped(labels, np.arange(self.rows), groups)
 
     def mapped(self, targets: Ints, sources: Ints, rows: int) -> IndexSets:
         """Rows of which row ``targets[k]`` contains this one's row ``sources[k]``, for every k."""

@@ -72,7 +72,14 @@ def _read(
     import jax
 
     with precision(is_wide((*problem.x, *problem.c))):
-        x = tuple(map(jax.numpy.asarray, problem.x))
+
+        def form(leaf: Any) -> Any:
+            # where no values are looked at, none are handed to JAX, which would copy them
+            if local or type(leaf) is not np.ndarray:
+                return jax.numpy.asarray(leaf)
+            return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
+
+        x = tuple(map(form, problem.x))
         free = [k for k, leaf in enumerate(problem.c) if _is_float(leaf)]
 
         def along(x: Leaves, c: Leaves, *v: Leaves) -> Any:
@@ -81,8 +88,8 @@ def _read(
                 whole[k] = leaf
             return f(x, tuple(whole), *v)
 
-        c = tuple(jax.numpy.asarray(problem.c[k]) for k in free)
-        v: tuple[Leaves, ...] = () if seeds is None else (tuple(map(jax.numpy.asarray, seeds)),)
+        c = tuple(form(problem.c[k]) for k in free)
+        v: tuple[Leaves, ...] = () if seeds is None else (tuple(map(form, seeds)),)
         program = jax.make_jaxpr(along)(x, c, *v)
         if getattr(problem.f, "lifted", False):
             return None

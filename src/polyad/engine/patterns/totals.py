@@ -28,7 +28,8 @@ class Total(IndexSets):
     deferred = True
 
     def __init__(self, parts: Sequence[IndexSets]) -> None:
-        self._parts, self._found = tuple(parts), None
+        self._parts = tuple(parts)
+        self._found: IndexSets | None = None
         self._indptr = self._indices = None
         self.columns, self.rows = parts[0].columns, 1
         self.layers = None

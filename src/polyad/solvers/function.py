@@ -15,13 +15,14 @@ from polyad.call.inputs.arguments import Static
 from polyad.call.prepared import Prepared
 from polyad.errors import ArgumentError, NonScalarOutputError, PolyadError
 from polyad.operators.differentiate_with import PreparedValue
-from polyad.operators.gradient import PreparedGradient
+from polyad.operators.gradient import PreparedGradient, gradient
 from polyad.operators.hessian import PreparedHessian
 from polyad.operators.hvp import PreparedHVP
 from polyad.operators.jacobian import PreparedJacobian
 from polyad.operators.jvp import PreparedJVP
 from polyad.operators.linearize import Linearization
 from polyad.operators.vjp import PreparedVJP
+from polyad.solvers.point import AtPoint
 from polyad.solvers.unknown import Unknown, warn_of_precision
 from polyad.sparse.backend import Sparse
 from polyad.sparse.known import KnownPattern
@@ -173,7 +174,18 @@ class Differentiated:
     def hessian_product(self) -> Callable[[Any, Any], Any]:
         """``call(x, p)`` gives the product of the Hessian with a vector."""
         call, left, enter = self._entered(self.prepared(PreparedHVP)), self.left, self.unknown.enter
-        return lambda x, p: left(call(x, v=enter(_contiguous(p))))
+        single = lambda x, p: left(call(x, v=enter(_contiguous(p))))  # noqa: E731
+        if not (self.runs_plainly and self.backend.by_value and self.backend.exact):
+            return single
+        return AtPoint(single, self._linear_gradient)
+
+    def _linear_gradient(self, x: Any) -> Callable[[Any], Any]:
+        """The product with the Hessian at a point, of a gradient that is run once there."""
+        how = {"backend": self.backend, **self._options}
+        f = lambda x: gradient(self._f, x, *self.args, **how)  # noqa: E731
+        linear = Linearization(f, (self.unknown.enter(x),), backend=self.backend, **self._options)
+        left, enter = self.left, self.unknown.enter
+        return lambda p: left(linear.vjp(enter(_contiguous(p))))  # the matrix is symmetric
 
     def dense_hessian(self) -> Callable[[Any], Any]:
         """``call(x)`` gives the Hessian as an array."""

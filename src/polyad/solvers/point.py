@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["LastPoint"]
+__all__ = ["AtPoint", "LastPoint"]
+
+# With more products at a point than this it pays to linearize there.
+FEW_PRODUCTS = 3
 
 
 class LastPoint:
@@ -62,3 +65,41 @@ class LastPoint:
             return found if type(found) is float else found.copy() if hasattr(found, "copy") else found
 
         return part
+
+
+class AtPoint:
+    """Products at points: single ones, or of a linearization where there are many at one point.
+
+    To linearize costs about two products, and makes each a third as dear. Where the point before had many, so
+    will this one; else the first few are single ones.
+
+    Parameters
+    ----------
+    single : callable
+        ``single(x, v)``, a product by itself.
+    linearize : callable
+        ``linearize(x)`` gives ``product(v)`` for that point.
+    """
+
+    __slots__ = ("_count", "_key", "_linearize", "_many", "_product", "_single")
+
+    def __init__(
+        self, single: Callable[[Any, Any], Any], linearize: Callable[[Any], Callable[[Any], Any]]
+    ) -> None:
+        self._single, self._linearize = single, linearize
+        self._key: bytes | None = None
+        self._product: Callable[[Any], Any] | None = None
+        self._count, self._many = 0, False
+
+    def __call__(self, x: Any, v: Any) -> Any:
+        """The product at ``x`` with ``v``."""
+        key = x.tobytes()
+        if key != self._key:
+            self._many = self._count > FEW_PRODUCTS
+            self._key, self._product, self._count = key, None, 0
+        self._count += 1
+        if self._product is None:
+            if not self._many and self._count <= FEW_PRODUCTS:
+                return self._single(x, v)
+            self._product = self._linearize(x.copy())
+        return self._product(v)

@@ -42,6 +42,79 @@ def swing(plt: Any) -> Any:
     return figure
 
 
+@picture
+def fit(plt: Any) -> Any:
+    """The curve of the page on fits, with the band of its standard errors by the delta method."""
+    import polyad as ad
+    from polyad.solvers.scipy import curve_fit
+
+    def model(t: Any, scale: Any, rate: Any, offset: Any) -> Any:
+        return scale * np.exp(-rate * t) + offset
+
+    t = np.linspace(0.0, 4.0, 25)
+    data = model(t, 2.5, 1.3, 0.5) + 0.15 * np.random.default_rng(0).normal(size=t.size)
+    popt, pcov = curve_fit(model, t, data, p0=(1, 1, 1))
+    fine = np.linspace(0.0, 4.0, 200)
+    J = ad.jacobian(lambda p: model(fine, p[0], p[1], p[2]), popt)
+    error = np.sqrt(np.sum((J @ pcov) * J, axis=1))
+    figure, axes = plt.subplots(figsize=(6, 3))
+    axes.plot(t, data, ".", color="0.4", label="data")
+    curve = axes.plot(fine, model(fine, *popt), label="fit")[0]
+    axes.fill_between(
+        fine,
+        model(fine, *popt) - 2 * error,
+        model(fine, *popt) + 2 * error,
+        color=curve.get_color(),
+        alpha=0.25,
+        lw=0,
+        label="two standard errors",
+    )
+    axes.set_xlabel("t")
+    axes.legend(frameon=False)
+    return figure
+
+
+@picture
+def stiff(plt: Any) -> Any:
+    """Robertson's equations of the page on ODEs."""
+    from polyad.solvers.scipy import solve_ivp
+
+    def robertson(t: Any, y: Any) -> Any:
+        a, b, c = 0.04 * y[0], 1e4 * y[1] * y[2], 3e7 * y[1] ** 2
+        return [b - a, a - b - c, c]
+
+    sol = solve_ivp(robertson, (0, 1e6), [1, 0, 0], method="Radau", rtol=1e-8, atol=1e-10)
+    figure, axes = plt.subplots(figsize=(6, 3))
+    for row, label in zip(sol.y * [[1.0], [1e4], [1.0]], ("$y_1$", "$10^4 y_2$", "$y_3$"), strict=True):
+        axes.semilogx(sol.t[1:], row[1:], label=label)
+    axes.set_xlabel("t")
+    axes.legend(frameon=False)
+    return figure
+
+
+@picture
+def methods(plt: Any) -> Any:
+    """How methods of ``minimize`` come down, of the page on optimisation."""
+    from polyad.solvers.scipy import minimize
+
+    def f(x: Any) -> Any:
+        return np.sum(10 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    figure, axes = plt.subplots(figsize=(6, 3))
+    start = np.linspace(-0.5, 0.5, 20)
+    for method in ("CG", "BFGS", "L-BFGS-B", "Newton-CG", "trust-krylov", "trust-exact"):
+        values = [f(start)]
+        with np.errstate(all="ignore"):  # trust-exact goes on below what rounding can tell
+            minimize(f, start, method=method, callback=lambda x, v=values: v.append(f(x)), tol=1e-10)
+        axes.semilogy(np.maximum(values, 1e-20), label=method)
+    axes.set_ylim(1e-18, None)
+    axes.set_xlim(0, 90)
+    axes.set_xlabel("iteration")
+    axes.set_ylabel("f")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
 def main() -> None:
     """Draw those that are named, or all."""
     import matplotlib

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,17 @@ DETECTORS |= {"autograd": ad.sparse.DenseDetector(points=1)}
 
 
 @pytest.mark.parametrize("backend", DETECTORS)
-def test_a_pattern_of_a_point_is_compared_at_every_other_one(backend: str) -> None:
+def test_a_pattern_of_a_point_is_compared_at_every_other_one(backend: str, tmp_path: Any) -> None:
     detector = DETECTORS[backend]
     p = ad.prepare_jacobian(chosen, X, backend=ad.Sparse(backend, detector))
     near = X + 0.01
     assert np.allclose(p(near).toarray(), ad.jacobian(chosen, near))
-    for call in (p, p.value_and):
+    calls = [p, p.value_and]
+    if backend == "numpy":
+        p.save_pattern(tmp_path / "known")
+        loaded = ad.Sparse(backend, ad.KnownPattern.load(tmp_path / "known"))
+        calls += [ad.prepare_jacobian(chosen, X, backend=loaded), pickle.loads(pickle.dumps(p))]
+    for call in calls:
         with pytest.raises(PatternError, match="prepare again here"):
             call(X[::-1].copy())
     unchecked = ad.prepare_jacobian(chosen, X, backend=ad.Sparse(backend, detector, check=False))

@@ -107,7 +107,9 @@ class Sparsity:
         from polyad.sparse.known import KnownPattern
 
         form = self._sparse()
-        KnownPattern(form.pattern, form.coloring).save(path)
+        known = KnownPattern(form.pattern, form.coloring)
+        known.of_points = form.of_points
+        known.save(path)
 
     def spy(self) -> str:
         """The pattern as text."""

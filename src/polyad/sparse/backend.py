@@ -170,7 +170,7 @@ class Sparse(Passing):
         words = f"{kernel.words}; {describe(pattern)}{why}"
         fixed = () if getattr(detector, "for_all_constants", False) else _copies(self._whole(problem.c))
         searching = getattr(detector, "searching", detector)
-        of_points = getattr(detector, "of_points", False)
+        of_points = form.of_points = getattr(detector, "of_points", False)
         own_part = _Matrix(kernel, form, plan, second, fixed, searching, of_points)
         return Kernel(kernel.call, words, own=own_part)
 

@@ -62,6 +62,8 @@ class SparseForm:
     ) -> None:
         self.pattern, self.coloring, self.format, self.source = pattern, coloring, format, source
         self.decompress = decompress
+        # whether the pattern was found at some points
+        self.of_points = False
         self.outputs = problem.inputs if second else problem.outputs
         self.inputs = problem.inputs
         self.single = flat

@@ -45,6 +45,8 @@ class KnownPattern:
     for_all_constants = True
     # who finds the pattern for others
     searching = None
+    # whether it was found at some points, where alone it is known to hold
+    of_points = False
 
     def __init__(self, pattern: Any, coloring: Coloring | None = None) -> None:
         self.pattern = pattern_of(pattern)
@@ -66,6 +68,8 @@ class KnownPattern:
         }
         if self.coloring is not None:
             parts |= self.coloring.parts()
+        if self.of_points:
+            parts["of_points"] = np.array(True)
         with Path(path).open("wb") as file:  # a name is left as it is, to which NumPy would add ".npz"
             np.savez_compressed(file, **parts)
 
@@ -80,8 +84,9 @@ class KnownPattern:
             m, n = found["shape"].tolist()
             pattern = Pattern((m, n), found["indptr"], found["indices"])
             coloring = Coloring.of_parts(pattern, found) if "symmetric" in found else None
+            of_points = "of_points" in found
         made = cls(pattern, coloring)
-        made.for_all_constants = False
+        made.for_all_constants, made.of_points = False, of_points
         return made
 
     def fits(self, shape: tuple[int, int]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 import tracemalloc
 from collections.abc import Callable
@@ -499,6 +500,31 @@ def test_second_order_in_every_form(backend: str) -> None:
     assert whole.format == "csc" and np.allclose(whole.toarray(), wanted)
     whole, aux = ad.jacobian(lambda a: (a**2, a), a, has_aux=True, backend=flat)
     assert np.allclose(whole.diagonal(), 2 * a)
+
+
+def test_memory_bounds_a_batch() -> None:
+    seen = []
+
+    class Told(ad.NumPy):
+        def jvp_batched(self, problem: Any) -> Any:
+            kernel = super().jvp_batched(problem)
+
+            def call(x: Any, c: Any, v: Any) -> Any:
+                seen.append(len(v[0]))
+                return kernel.call(x, c, v)
+
+            return dataclasses.replace(kernel, call=call)
+
+    wide = np.ones((4, N))
+    f = lambda x: wide @ x**2  # noqa: E731
+    each = 8 * (N + 4)
+    for memory, wanted in ((None, {N}), (2 * each, {2}), (1, {1})):
+        seen.clear()
+        backend = ad.Sparse(Told(mode="forward"), memory=memory, check=False)
+        found = ad.jacobian(f, X, backend=backend)
+        assert np.allclose(found.toarray(), 2 * X * wide) and set(seen) == wanted
+    with pytest.raises(ArgumentError, match="number of bytes"):
+        ad.Sparse("numpy", memory=0)
 
 
 def test_more_entries_than_an_int_can_count() -> None:

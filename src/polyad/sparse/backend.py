@@ -74,6 +74,9 @@ class Sparse(Passing):
     check : bool
         Whether preparation compares one random product with the matrix with the backend's own, so that a
         pattern which lacks an entry is noticed.
+    memory : int, optional
+        Bytes that the seeds of a batch and their products may take; None leaves it to the backend's
+        ``chunk_size``, or some 256 MiB.
 
     Examples
     --------
@@ -88,6 +91,7 @@ class Sparse(Passing):
     format: str = "csr"
     flat: bool = False
     check: bool = True
+    memory: int | None = None
 
     name: ClassVar[str] = "sparse"
 
@@ -106,6 +110,8 @@ class Sparse(Passing):
             raise ArgumentError(
                 f"detector={self.detector!r} is no detector: pass 'auto', or KnownPattern(S) for a pattern S"
             )
+        if self.memory is not None and (type(self.memory) is not int or self.memory < 1):
+            raise ArgumentError(f"memory is a number of bytes, not {self.memory!r}: memory=2**28, say")
         if self.flat and self.format == DENSE:
             raise ArgumentError("flat=True makes one sparse matrix: with format='dense' leave flat out")
 
@@ -155,6 +161,7 @@ class Sparse(Passing):
         if library(inner.library).plain and make is getattr(Backend, f"sparse_{name}"):
             # the gather costs nothing more outside, where its result is written to where the caller wants it
             plan = dataclasses.replace(plan, index=None)
+        plan = dataclasses.replace(plan, memory=self.memory)
         kernel = make(inner, problem, plan)
         form = SparseForm(
             pattern,

@@ -197,6 +197,8 @@ class Compression:
     index : array of int, optional
         Where each entry stands in the products, all pushforwards after each other and then all
         pullbacks; None leaves them as they are, for a decompression outside of the kernel.
+    memory : int, optional
+        Bytes that the seeds and products of a batch may take; None leaves that to the backend.
     """
 
     shape: tuple[int, int]
@@ -208,6 +210,7 @@ class Compression:
     row_groups: Array
     pulls: int
     index: Array | None
+    memory: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

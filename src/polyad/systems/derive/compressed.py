@@ -61,9 +61,14 @@ def tables(problem: Problem, plan: Compression) -> Tables:
 class _Seeds:
     """Batches of seeds for groups of entries of some leaves in a row."""
 
-    def __init__(self, backend: Backend, specs: Sequence[ArraySpec], count: int, entries: int) -> None:
+    def __init__(
+        self, backend: Backend, specs: Sequence[ArraySpec], count: int, entries: int, memory: int | None
+    ) -> None:
         self.backend, self.specs, self.count = backend, tuple(specs), count
         self.chunk = chunk_of(backend, count, entries)
+        if memory is not None:
+            each = entries * max(spec.dtype.itemsize for spec in specs)
+            self.chunk = min(self.chunk, max(1, memory // max(1, each)))
         self._made: dict[int, Leaves] = {}
 
     def __call__(
@@ -150,8 +155,8 @@ def jacobian(backend: Backend, problem: Problem, plan: Compression) -> Kernel:
     pull = backend.vjp_batched(problem) if plan.pulls else None
     # a real input's cotangent is a real part: the imaginary one takes the seeds times 1j as well
     turned = any(spec.is_complex for spec in outs) and not any(spec.is_complex for spec in ins)
-    forward = _Seeds(backend, ins, plan.pushes, sum(plan.shape))
-    backward = _Seeds(backend, outs, plan.pulls, sum(plan.shape))
+    forward = _Seeds(backend, ins, plan.pushes, sum(plan.shape), plan.memory)
+    backward = _Seeds(backend, outs, plan.pulls, sum(plan.shape), plan.memory)
 
     def compute(x: Leaves, c: Leaves, given: tuple[Any, ...], kept: bool) -> Any:
         columns, column_weights, rows, row_weights, index = given
@@ -185,7 +190,7 @@ def hessian(backend: Backend, problem: Problem, plan: Compression) -> Kernel:
     kind = entries_dtype(problem, second=True)
     product = backend.hvp_batched(problem) if plan.pushes else None
     gradient = backend.gradient(problem) if product is None else None
-    seeds_of = _Seeds(backend, ins, plan.pushes, 2 * plan.shape[1])
+    seeds_of = _Seeds(backend, ins, plan.pushes, 2 * plan.shape[1], plan.memory)
 
     def compute(x: Leaves, c: Leaves, given: tuple[Any, ...], kept: bool) -> Any:
         columns, weights, _, _, index = given

@@ -13,8 +13,10 @@ import scipy.sparse
 from scipy.sparse.linalg import LinearOperator
 
 import polyad as ad
+from polyad.solvers.function import Differentiated
 from polyad.solvers.scipy import minimize
 from polyad.solvers.scipy.accepts import GRADIENTS, HESSIANS, OPERATORS, WITHOUT
+from polyad.solvers.unknown import Unknown
 
 START = np.array([0.5, -0.3, 0.2, 0.1])
 
@@ -286,3 +288,25 @@ def test_nothing_is_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         minimize(bowl, START, method="trust-constr")
+
+
+def test_many_products_at_a_point_share_one_run_of_the_gradient():
+    runs = []
+
+    def f(p, a):
+        runs.append(1)
+        return a * np.sum(p["u"][1:] ** 2 * p["u"][:-1]) + np.sum(np.exp(p["w"]))
+
+    start = {"u": np.ones(4), "w": np.ones((2, 2))}
+    made = Differentiated(f, Unknown(start), (3.0,))
+    product, dense = made.hessian_product(), made.dense_hessian()
+    rng = np.random.default_rng(0)
+    for many in (2, 12, 3, 1):
+        x = rng.normal(size=8)
+        H, before = dense(x), len(runs)
+        for v in rng.normal(size=(many, 8)):
+            assert np.allclose(product(x, v), H @ v)
+        # three single ones and the linearization; at once the linearization after a point that had many
+        assert len(runs) - before <= 5
+    x[0] += 1.0  # a solver writes into its array
+    assert np.allclose(product(x, v), dense(x) @ v)

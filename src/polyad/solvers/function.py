@@ -181,7 +181,7 @@ class Differentiated:
 
     def _linear_gradient(self, x: Any) -> Callable[[Any], Any]:
         """The product with the Hessian at a point, of a gradient that is run once there."""
-        how = {"backend": self.backend, **self._options}
+        how: dict[str, Any] = {"backend": self.backend, **self._options}
         f = lambda x: gradient(self._f, x, *self.args, **how)  # noqa: E731
         linear = Linearization(f, (self.unknown.enter(x),), backend=self.backend, **self._options)
         left, enter = self.left, self.unknown.enter

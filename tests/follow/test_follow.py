@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import polyad as ad
-from polyad.engine.follow.places import Namespace
+from polyad.engine.follow.namespaces import Namespace, Part
 from polyad.engine.follow.reach import _NAMESPACES
 
 X = np.array([0.3, 1.2, 1.7])
@@ -89,7 +89,7 @@ def test_errors_of_the_function_stay_its_own(package):
     with pytest.raises(KeyboardInterrupt):
         ad.gradient(interrupted, X, follow=True)
     assert all(vars(package)[k] is v for k, v in before.items())
-    assert all(not place._put and not place._users for place in _NAMESPACES.values())
+    assert not any(space.standing for space in _NAMESPACES.values())
 
 
 def test_nesting(package):
@@ -145,7 +145,7 @@ def test_two_threads_differentiate(package):
     for t in threads:
         t.join()
     assert not wrong
-    assert all(not place._put and not place._users for place in _NAMESPACES.values())
+    assert not any(space.standing for space in _NAMESPACES.values())
 
 
 def test_plain_arguments_give_what_the_original_gives(package):
@@ -174,7 +174,7 @@ def g(x):
     return isinstance(x, float)
 """
     exec(code, names)
-    place = Namespace(names)
+    place = Part(Namespace(names))
     place.put()
     try:
         assert "float" not in names

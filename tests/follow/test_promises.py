@@ -40,7 +40,7 @@ class State:
         assert self.package.Model.energy.__defaults__ is self.defaults
         found = [c.cell_contents for c in self.package.closure.__closure__]
         assert all(a is b for a, b in zip(found, self.cells, strict=True))
-        assert not any(place._users or place._put for place in _NAMESPACES.values())
+        assert not any(space.standing for space in _NAMESPACES.values())
         assert (FOLLOWING.depth, FOLLOWING.buffers) == (0, True)
         assert AROUND.library is None
         assert len(ALIVE) == self.alive

@@ -28,7 +28,7 @@ from polyad.engine.interpretations.tape import NEVER, Node, Tape
 from polyad.engine.lift import lift, unlift
 from polyad.engine.numbers.functions import entered
 from polyad.engine.numbers.number import ScalarBox
-from polyad.engine.numbers.python import TOLD, as_python
+from polyad.engine.numbers.python import TOLD, PythonScalar, as_python
 from polyad.engine.numbers.tangents import PROGRAMS
 from polyad.engine.rows import contracted, limits, one_by_one
 from polyad.engine.rules.structure import broadcast_to, getitem, reshape
@@ -348,7 +348,7 @@ def gradient(f: Function, leaf: np.ndarray, constants: Any) -> Any:
     try:
         ALIVE.add(level)
         ((out,), _) = called(f, (given(node, leaf),), constants)
-        if type(out) is ScalarBox and out._entries is tape:  # a number is known by its place
+        if type(out) in (ScalarBox, PythonScalar) and out._entries is tape:  # known by its place
             place, one = out._index, 1.0
         else:
             y = outcome(out)

@@ -104,8 +104,6 @@ class Follower:
         except Exception:
             if not self.forced:
                 return False  # the function has an error of its own, which the first run has shown
-        if self._original is not None:
-            reach.rewrite(self._original)
         self._reach, self._seen = reach, len(reach.places)
         flat.follow(reach)
         return True
@@ -113,13 +111,15 @@ class Follower:
     def _farther(self, error: Exception, flat: FlatFunction) -> bool:
         """After a failure: follow what was reached for the first time, or leave new arrays plain."""
         reach = self._reach
-        if reach.rewrite(error):
+        if reach.widen():
+            pass
+        elif reach.rewrite(error):
             self._tries -= 1
         elif not reach.recording:
             reach.recording = True
         elif len(reach.places) > self._seen:
             self._seen = len(reach.places)
-        elif reach.buffers:
+        elif reach.buffers and reach.made:
             self.first = error
             reach.buffers = False
         else:

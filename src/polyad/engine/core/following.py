@@ -14,6 +14,8 @@ class Following(threading.local):
     depth = 0
     # whether arrays that are made anew can take active values
     buffers = True
+    # whether any were made
+    made = False
     # what the innermost one reaches
     route: Any = None
 

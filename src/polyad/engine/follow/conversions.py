@@ -11,7 +11,7 @@ from polyad.engine.boxes.boxing import BOXES, gathered, unbox
 from polyad.engine.boxes.memory import layout, linked
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.values import Tracer, base
-from polyad.engine.follow.counterparts import Counterpart, Maker, counterpart, has_box
+from polyad.engine.follow.counterparts import Counterpart, Maker, NumberClass, counterpart, has_box
 from polyad.engine.rules.structure import stack
 
 __all__ = ["as_box", "dtype_of"]
@@ -19,6 +19,8 @@ __all__ = ["as_box", "dtype_of"]
 
 def dtype_of(dtype: Any) -> Any:
     """A dtype as NumPy has it, whatever says it."""
+    if type(dtype) is NumberClass:
+        return dtype.dtype
     if isinstance(dtype, Counterpart):
         dtype = dtype.original
     return None if dtype is None else np.dtype(dtype)
@@ -54,8 +56,10 @@ def _stacked(items: Any) -> Any:
 
 def _cast(box: Box, dtype: Any) -> Any:
     """A box in another dtype; what is not a floating-point number any more is asked of NumPy."""
-    wanted = dtype_of(dtype)
-    if wanted is None or wanted == box.dtype:
+    if dtype is None:
+        return box
+    wanted, own = dtype_of(dtype), box._value.dtype
+    if wanted is own or wanted == own:
         return box
     if wanted.kind in "fc" and not (wanted.kind == "f" and box.dtype.kind == "c"):
         return as_array(box.astype(wanted)._value)
@@ -159,6 +163,7 @@ def buffer(a: Any) -> Any:
     """A new array as one that can take active values; those that count or compare stay as they are."""
     if not FOLLOWING.buffers or type(a) is not np.ndarray or a.dtype.kind not in "fc":
         return a
+    FOLLOWING.made = True
     if not a.shape:
         return Box(a)
     box = Box(a)

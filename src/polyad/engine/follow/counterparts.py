@@ -49,7 +49,9 @@ class Counterpart:
         self.original, self.own = original, own
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if FOLLOWING.depth and (has_box(args) or (kwargs and has_box(kwargs.values()))):
+        if FOLLOWING.depth and (
+            (args and type(args[0]) in BOXES) or has_box(args) or (kwargs and has_box(kwargs.values()))
+        ):
             return self.own(*args, **kwargs)
         return self.original(*args, **kwargs)
 

@@ -11,11 +11,17 @@ import numpy as np
 import scipy.special as sp
 
 from polyad.engine.boxes.boxing import BOXES
-from polyad.engine.core.values import Tracer, base
+from polyad.engine.core.table import UFUNCS
+from polyad.engine.core.values import Primitive, Tracer, base
 from polyad.engine.follow.counterparts import counterpart
-from polyad.engine.numbers.python import as_python
+from polyad.engine.numbers.functions import unary
+from polyad.engine.numbers.number import ScalarBox
+from polyad.engine.numbers.python import PythonScalar, as_python
 
 __all__: list[str] = []
+
+# numbers that are entries of vectors, by far the commonest here: for these in fewer steps
+NUMBERS = frozenset((ScalarBox, PythonScalar))
 
 
 def plain(x: Any) -> Any:
@@ -37,14 +43,23 @@ def as_number(x: Any) -> Any:
     return x
 
 
-def _by(original: Callable[..., Any], own: Callable[..., Any]) -> None:
-    @counterpart(original)
+def _on_boxes(original: Callable[..., Any], own: Callable[..., Any]) -> Callable[..., Any]:
+    rule = UFUNCS.get(own) if isinstance(own, np.ufunc) else None
+
     def apply(*args: Any) -> Any:
+        if len(args) == 1 and type(args[0]) in NUMBERS and isinstance(rule, Primitive):
+            number = args[0]
+            original(number._x)
+            found = unary(number, rule, PythonScalar)
+            if found is not None:
+                return found
         args = tuple(map(as_number, args))
         known = [plain(a) for a in args]
         if not any(k is None for k in known):
             original(*known)  # its errors: of domain and of overflow
         return as_python(own(*args))
+
+    return apply
 
 
 for _name, _own in {
@@ -82,17 +97,20 @@ for _name, _own in {
     "ldexp": lambda x, n: x * 2.0**n,
 }.items():
     if hasattr(math, _name):
-        _by(getattr(math, _name), _own)
+        counterpart(getattr(math, _name))(_on_boxes(getattr(math, _name), _own))
+
+_natural = _on_boxes(math.log, np.log)
 
 
 @counterpart(math.log)
 def _log(x: Any, base_: Any = None, /) -> Any:
-    args = [as_number(a) for a in (x, base_) if a is not None]
+    if base_ is None:
+        return _natural(x)
+    args = [as_number(a) for a in (x, base_)]
     known = [plain(a) for a in args]
     if not any(k is None for k in known):
         math.log(*known)
-    out = np.log(args[0])
-    return as_python(out if base_ is None else out / np.log(args[1]))
+    return as_python(np.log(args[0]) / np.log(args[1]))
 
 
 @counterpart(math.hypot)

@@ -11,7 +11,7 @@ from polyad.engine.boxes.asked import PYTHON
 from polyad.engine.boxes.boxing import BOXES
 from polyad.engine.core.values import Tracer, base
 from polyad.engine.follow.counterparts import BUILTINS, COUNTERPARTS, Counterpart, counterpart
-from polyad.engine.follow.mathematics import as_number
+from polyad.engine.follow.mathematics import NUMBERS, as_number
 from polyad.engine.numbers.python import as_python
 
 __all__ = ["class_of"]
@@ -19,6 +19,8 @@ __all__ = ["class_of"]
 
 @counterpart(builtins.float)
 def _float(x: Any = 0.0, /) -> Any:
+    if type(x) in NUMBERS:
+        return as_python(x)
     if type(x) in BOXES:
         if x.dtype.kind in "iub":
             return float(x)

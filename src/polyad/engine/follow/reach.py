@@ -14,7 +14,8 @@ from polyad.engine.core.following import FOLLOWING
 from polyad.engine.follow import conversions, mathematics, packages, python  # noqa: F401  (fill the tables)
 from polyad.engine.follow.distributions import of_scipy
 from polyad.engine.follow.interpolations import of_interpolation
-from polyad.engine.follow.places import Defaults, Enclosed, Holder, Namespace, Replaced, entered, left, shared
+from polyad.engine.follow.namespaces import Namespace, Part
+from polyad.engine.follow.places import LOCK, Defaults, Enclosed, Holder, Replaced, entered, left, shared
 from polyad.engine.follow.rewriting import loses_silently, rewritten
 
 __all__ = ["Route"]
@@ -47,34 +48,51 @@ class Route:
     def __init__(self, only: tuple[str, ...] | None = None) -> None:
         self._only = only
         self.places: tuple[Holder, ...] = ()
+        # all of them, where those that no followed run has been in are left out
+        self._wide: tuple[Holder, ...] | None = None
+        self._spaces: dict[int, Namespace] = {}
+        # what followed runs have been in: code, with its namespace
+        self._entered: dict[int, tuple[types.CodeType, dict[str, Any]]] = {}
         self._known: set[int] = set()
         self._kept: list[Any] = []
         # code by file, and the files whose code is rewritten
         self._codes: dict[str, list[types.CodeType]] = {}
         self._rewritten: set[str] = set()
         self.packages: tuple[str, ...] = ()
+        # whether new arrays can take active values, and whether the last run made any
         self.buffers = True
-        self.recording = False
+        self.made = False
+        # whether new code is looked for
+        self.recording = True
 
     def run(self, f: Callable[..., Any], *args: Any) -> Any:
         """Call a function that is followed."""
         user, places = object(), self.places
         state = FOLLOWING
-        depth, buffers, route = state.depth, state.buffers, state.route
+        before = state.depth, state.buffers, state.route, state.made
         try:
             entered(places, user)
-            state.depth, state.buffers, state.route = depth + 1, self.buffers, self
-            return self.recorded(f, *args) if self.recording else f(*args)
+            state.depth, state.buffers, state.route, state.made = before[0] + 1, self.buffers, self, False
+            if not self.recording:
+                return f(*args)
+            result = self.recorded(f, *args, entered=self._entered)
+            if self.places is places and before[2] is not self:  # all that was reached is followed
+                self._settle()
+            return result
         finally:
-            state.depth, state.buffers, state.route = depth, buffers, route
+            self.made = state.made
+            state.depth, state.buffers, state.route, state.made = before
             try:
                 left(places, user)
             except BaseException:  # Ctrl-C, which waits
                 left(places, user)
                 raise
 
-    def recorded(self, f: Callable[..., Any], *args: Any) -> Any:
-        """Call a function, and add what it reaches to what is known."""
+    def recorded(self, f: Callable[..., Any], *args: Any, entered: dict[int, Any] | None = None) -> Any:
+        """Call a function, and add what it reaches to what is known.
+
+        ``entered`` gets the code that runs, and its namespaces.
+        """
         globals_: dict[int, Any] = {}
         codes: dict[int, Any] = {}
 
@@ -95,31 +113,70 @@ class Route:
         finally:
             sys.setprofile(before)
             self._add(globals_.values(), codes.values())
+            if entered is not None:
+                spaces = self._spaces
+                entered.update({k: (c, s) for k, (c, s, _) in codes.items() if id(s) in spaces})
+
+    def _settle(self) -> None:
+        """Keep the places that a followed run has been in: a plain run may reach more."""
+        self.recording = False
+        if self._wide is None:
+            self._wide = self.places
+            self.places = tuple([place for p in self.places if (place := self._needed(p)) is not None])
+            self.packages = _shown(self.places)
+
+    def _needed(self, place: Holder) -> Holder | None:
+        """As much of a place as the code looks at that was entered; None where that is nothing."""
+        if not isinstance(place, Part):
+            return place if not place.of or not place.of.isdisjoint(self._entered) else None
+        names = place.namespace.names
+        if place.namespace.label.endswith(_COMPATIBLE):  # which is handed about
+            return place
+        own = [code for code, space in self._entered.values() if space is names]
+        if not own:
+            return None
+        used = set().union(*map(_names, own))
+        module = sys.modules.get(place.namespace.label)
+        others = [(c, s) for c, s in self._entered.values() if s is not names]
+        if any(s.get(n) is module for c, s in others for n in c.co_names):  # they look there as well
+            used = used.union(*[c.co_names for c, _ in others])
+        part = Part(place.namespace, frozenset(used))
+        with LOCK:
+            part.prepare()
+        return part if part.plan.names else None
+
+    def widen(self) -> bool:
+        """Whether there are places that were left out, which are taken again."""
+        if self._wide is None or len(self._wide) == len(self.places):
+            return False
+        self.places = (*self._wide, *[p for p in self.places if p not in self._wide])
+        self.packages = _shown(self.places)
+        return True
 
     def _add(
         self, found: Iterable[dict[str, Any]], codes: Iterable[tuple[types.CodeType, Any, bool]]
     ) -> None:
         packages.fill()
-        places, names = list(self.places), list(self.packages)
+        places = list(self.places)
         todo = list(found)
-        todo += [vars(m) for name, m in list(sys.modules.items()) if name.endswith(_COMPATIBLE)]
+        packages_ = {_package(space) for space in todo}
+        for name, module in list(sys.modules.items()):
+            if name.endswith(_COMPATIBLE) and name.partition(".")[0] in packages_:
+                todo.append(vars(module))
         for space in todo:
             if id(space) in self._known:
                 continue
             self._known.add(id(space))
-            name = str(space.get("__name__", ""))
-            package = name.partition(".")[0]
+            name, package = str(space.get("__name__", "")), _package(space)
             if _is_outside(package) or (self._only is not None and not _is_of(name, self._only)):
                 continue
-            place = _NAMESPACES.get(id(space))
-            if place is None:
-                place = _NAMESPACES[id(space)] = Namespace(space)
-            places.append(place)
+            namespace = _NAMESPACES.get(id(space))
+            if namespace is None:
+                namespace = _NAMESPACES[id(space)] = Namespace(space)
+            self._spaces[id(space)] = namespace
+            places.append(shared(Part, namespace))
             places.extend(of_scipy(name))
             places.extend(of_interpolation(name))
-            shown = ".".join(name.split(".")[:2]) if package == "scipy" else package
-            if shown and shown not in names:  # code made by exec may stand in a namespace without a name
-                names.append(shown)
             for value in list(space.values()):  # compiled functions are run as Python code when followed
                 if (found := packages.compiled(value)) is not None:
                     todo.append(found.own.__globals__)
@@ -129,13 +186,14 @@ class Route:
                 continue
             self._known.add(id(code))
             self._kept.append(code)  # so that its identity stays its own
-            if _NAMESPACES.get(id(space)) in places:
+            if id(space) in self._spaces:
                 self._codes.setdefault(code.co_filename, []).append(code)
                 fresh.append(code)
                 if held:
                     holding.append(code)
         places.extend(self._of_functions(holding))
-        self.places, self.packages = tuple(places), tuple(names)
+        if len(places) > len(self.places):
+            self.places, self.packages = tuple(places), _shown(places)
         self._rewrite([c for c in fresh if c.co_filename in self._rewritten or loses_silently(c)])
 
     def rewrite(self, error: BaseException) -> bool:
@@ -170,6 +228,27 @@ class Route:
                     yield shared(Enclosed, cell)
             if f.__defaults__ and any(map(_is_replaced, f.__defaults__)):
                 yield shared(Defaults, f)
+
+
+def _package(space: dict[str, Any]) -> str:
+    return str(space.get("__name__", "")).partition(".")[0]
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """The names that code looks up, and what is made in it."""
+    inner = [_names(c) for c in code.co_consts if isinstance(c, types.CodeType)]
+    return set(code.co_names).union(*inner)
+
+
+def _shown(places: Iterable[Holder]) -> tuple[str, ...]:
+    """The packages whose namespaces these are, as ``repr`` names them."""
+    names: dict[str, None] = {}
+    for place in places:
+        if isinstance(place, Part):
+            parts = place.namespace.label.split(".")
+            names[".".join(parts[: 2 if parts[0] == "scipy" else 1])] = None
+    names.pop("", None)  # code made by exec may stand in a namespace without a name
+    return tuple(names)
 
 
 def _lost_in(error: BaseException, codes: dict[str, Any]) -> types.CodeType | None:

@@ -154,8 +154,8 @@ def through(
     return new
 
 
-def _unary(x: ScalarBox, own: Primitive) -> ScalarBox | None:
-    """``through`` for one operand, in fewer steps."""
+def unary(x: ScalarBox, own: Primitive, kind: type[ScalarBox] = ScalarBox) -> ScalarBox | None:
+    """``through`` for one operand, in fewer steps, and as a number of a kind."""
     rule = PARTIALS.get(own.name)
     entries = x._entries
     index = len(entries)
@@ -172,7 +172,7 @@ def _unary(x: ScalarBox, own: Primitive) -> ScalarBox | None:
     if p - p != 0.0:
         return None
     entries.append((x._index, p))
-    new = ScalarBox()
+    new = kind()
     new._entries = entries
     new._index = index
     new._x = value
@@ -190,7 +190,7 @@ def _array_ufunc(self: ScalarBox, ufunc: Any, method: str, *inputs: Any, **kwarg
                 return short(*[float(a) if type(a) in NUMBERS_OF_NUMPY else a for a in inputs])
         elif isinstance(own := UFUNCS.get(ufunc), Primitive) and PRIMITIVES.get(own.name) is own:
             if len(inputs) == 1:
-                found = _unary(self, own)
+                found = unary(self, own)
             else:
                 rule = CHOICES.get(ufunc) or PARTIALS.get(own.name, (None,))[0]
                 found = None if rule is None else through(rule, own.compute, inputs)

@@ -187,7 +187,9 @@ def everywhere():
     packages.fill()
     found = [c for c in COUNTERPARTS.values() if isinstance(c, Counterpart)]
     # SciPy's compiled rotations read beyond the end of arrays of another shape
-    return [c for c in found if type(c.original).__name__ != "cython_function_or_method"]
+    found = [c for c in found if type(c.original).__name__ != "cython_function_or_method"]
+    # what these give are objects that equal nothing but themselves
+    return [c for c in found if c.original is not np.ndenumerate and c.original is not np.vectorize]
 
 
 def outcome(f, args, kwargs):

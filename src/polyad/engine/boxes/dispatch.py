@@ -261,7 +261,9 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     values = [a._value if type(a) is Box else _number(_enter(a, tape), inputs) for a in inputs]
     if len(values) > 1:
         values = _countable(own, values)
-    if kwargs:
+    if kwargs and ufunc is np.vecdot and set(kwargs) == {"axis"}:
+        result = own(*values, **kwargs)
+    elif kwargs:
         result = _with_options(own, values, out, **kwargs)
     else:
         result = own(*values)

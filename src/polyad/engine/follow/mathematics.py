@@ -121,18 +121,6 @@ def _hypot(*coordinates: Any) -> Any:
     return as_python(total)
 
 
-@counterpart(math.fsum)
-def _fsum(items: Any, /) -> Any:
-    return sum(items, 0.0)
-
-
-@counterpart(math.prod)
-def _prod(items: Any, /, *, start: Any = 1) -> Any:
-    for item in items:
-        start = start * item
-    return start
-
-
 @counterpart(math.dist)
 def _dist(p: Any, q: Any, /) -> Any:
     return _hypot(*[a - b for a, b in zip(p, q, strict=True)])

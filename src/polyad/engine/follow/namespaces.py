@@ -193,7 +193,7 @@ def _uses(space: dict[str, Any], names: dict[str, Any]) -> tuple[set[str], set[s
         classes = [
             n
             for n in code.co_names
-            if n in ("float", "complex", "type", *_CLASSES) or isinstance(names.get(n), type)
+            if n in ("float", "int", "complex", "type", *_CLASSES) or isinstance(names.get(n), type)
         ]
         if classes:
             held.update(_compared(code, classes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 import types
@@ -11,9 +12,14 @@ import numpy as np
 
 from polyad.engine.boxes.boxing import BOXES
 from polyad.engine.core.following import FOLLOWING
+from polyad.engine.core.values import base
 from polyad.engine.follow.conversions import as_box
 from polyad.engine.follow.counterparts import COUNTERPARTS, Counterpart, counterpart, has_box, module_like
+from polyad.engine.follow.iterables import MADE, remade
+from polyad.engine.follow.linear import ENTER as ENTER_LINEAR
 from polyad.engine.follow.solvers import ENTER
+from polyad.engine.interpretations.adapter import adapter
+from polyad.engine.interpretations.proxy import Proxy
 
 __all__ = ["compiled", "fill"]
 
@@ -28,13 +34,19 @@ MODULES = (
     "numpy",
     "math",
     "cmath",
+    "statistics",
     "scipy.linalg",
     "scipy.special",
     "scipy.integrate",
     "scipy.optimize",
     "scipy.interpolate",
+    "scipy.fft",
+    "scipy.ndimage",
+    "scipy.signal",
     "scipy.spatial.distance",
     "scipy.spatial",
+    "scipy.sparse.linalg",
+    "scipy.sparse",
     "scipy",
     "numexpr",
 )
@@ -42,7 +54,12 @@ _DONE: set[Any] = set()
 
 
 def _arrays(args: tuple[Any, ...]) -> list[Any]:
-    return [as_box(a) if isinstance(a, list | tuple) else a for a in args]
+    return [as_box(a) if isinstance(a, list | tuple) and not _is_pair(a) else a for a in args]
+
+
+def _is_pair(a: Any) -> bool:
+    """Whether it is a matrix with something else, as factors are."""
+    return type(a) is tuple and len(a) == 2 and np.ndim(a[0]) > 1 and np.shape(a[0]) != np.shape(a[1])
 
 
 def fill() -> None:
@@ -54,6 +71,7 @@ def fill() -> None:
         ("scipy.spatial.distance", _distance),
         ("numexpr", _numexpr),
         *ENTER.items(),
+        *ENTER_LINEAR.items(),
     ):
         if name in sys.modules and (name, enter) not in _DONE:
             _DONE.add((name, enter))
@@ -162,6 +180,95 @@ def _linalg(module: Any) -> None:
     _by_numpy(module.eigvalsh, lambda a, b=None, lower=True, **kw: eigh(a, b, lower, True, **kw))
     _by_numpy(module.svd, svd)
     _by_numpy(module.svdvals, lambda a: np.linalg.svd(a, compute_uv=False))
+
+    def lu_factor(a: Any, *_: Any, **__: Any) -> Any:
+        order = _pivots(module.lu_factor, a)
+        return _factors(a[_permuted(order)]), order
+
+    def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, **_: Any) -> Any:
+        lu, order = lu_and_piv
+        n = order.shape[0]
+        lower, upper = np.tril(lu, -1) + np.eye(n), np.triu(lu)
+        back = np.argsort(_permuted(order))
+        if trans == 0:
+            return np.linalg.solve(upper, np.linalg.solve(lower, b[_permuted(order)]))
+        lower, upper = (lower, upper) if trans == 1 else (np.conj(lower), np.conj(upper))
+        return np.linalg.solve(lower.T, np.linalg.solve(upper.T, b))[back]
+
+    def lu(a: Any, permute_l: bool = False, *_: Any, **__: Any) -> Any:
+        if a.ndim != 2 or a.shape[0] != a.shape[1]:
+            return module.lu(a)  # refuses
+        order = _permuted(_pivots(module.lu_factor, a))
+        both, one = _factors(a[order]), np.eye(a.shape[0])
+        lower, upper, back = np.tril(both, -1) + one, np.triu(both), one[:, order]
+        return (back @ lower, upper) if permute_l else (back, lower, upper)
+
+    def solve_banded(l_and_u: Any, ab: Any, b: Any, *_: Any, **__: Any) -> Any:
+        below, above = l_and_u
+        n = ab.shape[-1]
+        rows = [np.diag(ab[above - k, k:], k) for k in range(above, -1, -1)]
+        rows += [np.diag(ab[above + k, : n - k], -k) for k in range(1, below + 1)]
+        return np.linalg.solve(functools.reduce(np.add, rows), b)
+
+    def qr(
+        a: Any, overwrite_a: Any = False, lwork: Any = None, mode: str = "full", pivoting: bool = False
+    ) -> Any:
+        if pivoting or mode not in ("full", "economic", "r") or (mode == "full" and a.shape[0] != a.shape[1]):
+            return module.qr(a, mode=mode, pivoting=pivoting)  # refuses
+        q, r = np.linalg.qr(a)
+        return (r,) if mode == "r" else (q, r)
+
+    def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
+        m, n = a.shape[0], b.shape[0]
+        system = np.kron(a, np.eye(n)) + np.kron(np.eye(m), b.T)
+        return np.linalg.solve(system, np.reshape(q, (-1,))).reshape((m, n))
+
+    def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
+        return solve_sylvester(a, np.conj(a).T, q)
+
+    def solve_discrete_lyapunov(a: Any, q: Any, method: Any = None) -> Any:
+        n = a.shape[0]
+        system = np.eye(n * n) - np.kron(a, np.conj(a))
+        return np.linalg.solve(system, np.reshape(q, (-1,))).reshape((n, n))
+
+    for own in (
+        lu_factor,
+        lu_solve,
+        lu,
+        solve_banded,
+        qr,
+        solve_sylvester,
+        solve_continuous_lyapunov,
+        solve_discrete_lyapunov,
+    ):
+        _by_numpy(getattr(module, own.__name__), own)
+
+
+def _pivots(factor: Any, a: Any) -> Any:
+    """The rows that are exchanged, which are not differentiated: a graph without values has none."""
+    known = base(a._value) if type(a) in BOXES else a
+    if type(known) is Proxy:
+        known = adapter(known.library).kept(known.array)
+    return factor(a if known is None else known)[1]
+
+
+def _permuted(pivots: Any) -> Any:
+    order = np.arange(pivots.shape[0])
+    for k, other in enumerate(pivots):
+        order[[k, other]] = order[[other, k]]
+    return order
+
+
+def _factors(a: Any) -> Any:
+    """L below the diagonal and U above: elimination without pivots, a rank-one update at a time."""
+    rows = []
+    for _ in range(a.shape[0] - 1):
+        rows.append((a[0, :], a[1:, 0] / a[0, 0]))
+        a = a[1:, 1:] - np.outer(rows[-1][1], a[0, 1:])
+    both = a
+    for top, side in reversed(rows):
+        both = np.concatenate([top[None], np.concatenate([side[:, None], both], axis=1)], axis=0)
+    return both
 
 
 def _diagonal(a: Any) -> Any:
@@ -293,7 +400,12 @@ class Evaluation(Counterpart):
 
 
 def compiled(value: Any) -> Any:
-    """The counterpart of a function that was compiled from Python code; None of anything else."""
+    """The counterpart of a function that was made of one in Python; None of anything else."""
+    if type(value) in MADE:
+        found = COUNTERPARTS.get(id(value))
+        if found is None and (found := remade(value)) is not None:
+            COUNTERPARTS[id(value)] = found
+        return found
     if getattr(type(value), "__module__", "").partition(".")[0] != "numba":
         return None
     python = getattr(value, "py_func", None)

@@ -11,7 +11,7 @@ from polyad.engine.boxes.asked import PYTHON
 from polyad.engine.boxes.boxing import BOXES
 from polyad.engine.core.values import Tracer, base
 from polyad.engine.follow.counterparts import BUILTINS, COUNTERPARTS, Counterpart, counterpart
-from polyad.engine.follow.mathematics import NUMBERS, as_number
+from polyad.engine.follow.mathematics import NUMBERS, as_number, plain
 from polyad.engine.numbers.python import as_python
 
 __all__ = ["class_of"]
@@ -26,6 +26,13 @@ def _float(x: Any = 0.0, /) -> Any:
             return float(x)
         return as_python(as_number(x))
     return float(x)
+
+
+@counterpart(builtins.int)
+def _int(x: Any = 0, *base_: Any) -> Any:
+    if type(x) in BOXES and not base_ and (known := plain(as_number(x))) is not None:
+        return int(known)  # piecewise constant
+    return int(x, *base_)
 
 
 @counterpart(builtins.complex)
@@ -81,7 +88,7 @@ def _extreme(original: Any, function: Any) -> None:
 _extreme(builtins.max, np.maximum)
 _extreme(builtins.min, np.minimum)
 
-for _name in ("float", "complex", "isinstance", "type", "round", "max", "min"):
+for _name in ("float", "int", "complex", "isinstance", "type", "round", "max", "min"):
     BUILTINS[_name] = COUNTERPARTS[id(getattr(builtins, _name))]
 
 # one of these in a module says nothing of numbers

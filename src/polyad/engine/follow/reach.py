@@ -11,7 +11,7 @@ from typing import Any
 from polyad.arrays.libraries import library_of_package
 from polyad.arrays.user_code import steps
 from polyad.engine.core.following import FOLLOWING
-from polyad.engine.follow import conversions, mathematics, packages, python  # noqa: F401  (fill the tables)
+from polyad.engine.follow import conversions, iterables, mathematics, packages, python  # noqa: F401  (fill the tables)
 from polyad.engine.follow.distributions import of_scipy
 from polyad.engine.follow.interpolations import of_interpolation
 from polyad.engine.follow.namespaces import Namespace, Part
@@ -179,7 +179,7 @@ class Route:
             places.extend(of_interpolation(name))
             for value in list(space.values()):  # compiled functions are run as Python code when followed
                 if (found := packages.compiled(value)) is not None:
-                    todo.append(found.own.__globals__)
+                    todo.append(getattr(found.own, "__globals__", space))
         fresh, holding = [], []
         for code, space, held in codes:
             if id(code) in self._known:

@@ -20,7 +20,7 @@ from polyad.engine.follow.arrays import HELPERS, METHODS
 __all__ = ["loses_silently", "rewritten"]
 
 # classes of numbers that are called
-CLASSES = frozenset(("float", "complex", "float64", "float32", "complex128"))
+CLASSES = frozenset(("float", "int", "complex", "float64", "float32", "complex128"))
 # a text that stands for a helper among the constants until the code is made
 _MARK = "\0polyad."
 _HELD, _ITEM, _KEY, _PART = "__held", "__item", "__key", "__part"

@@ -19,7 +19,8 @@ __all__ = ["ENTER"]
 
 FILTERS = (
     "gaussian_filter gaussian_filter1d uniform_filter uniform_filter1d convolve convolve1d correlate "
-    "correlate1d gaussian_laplace laplace prewitt sobel spline_filter spline_filter1d shift zoom rotate affine_transform"
+    "correlate1d gaussian_laplace laplace prewitt sobel spline_filter spline_filter1d shift zoom rotate "
+    "affine_transform"
 )
 SIGNALS = "filtfilt sosfiltfilt savgol_filter detrend resample resample_poly hilbert decimate"
 TRANSFORMS = (

@@ -12,8 +12,7 @@ from polyad.arrays.libraries import library_of_package
 from polyad.arrays.user_code import steps
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.follow import conversions, iterables, mathematics, packages, python  # noqa: F401  (fill the tables)
-from polyad.engine.follow.distributions import of_scipy
-from polyad.engine.follow.interpolations import of_interpolation
+from polyad.engine.follow.methods import of_interpolation, of_scipy
 from polyad.engine.follow.namespaces import Namespace, Part
 from polyad.engine.follow.places import LOCK, Defaults, Enclosed, Holder, Replaced, entered, left, shared
 from polyad.engine.follow.rewriting import loses_silently, rewritten

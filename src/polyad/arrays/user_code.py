@@ -19,6 +19,7 @@ __all__ = [
     "is_users",
     "package_in",
     "package_of",
+    "passed_in",
     "raised_at",
     "running_at",
     "shown",
@@ -96,6 +97,19 @@ def package_in(filename: str) -> str | None:
     if "site-packages" not in filename or is_polyads(filename):
         return None
     return Path(filename.rpartition("site-packages")[2].lstrip("/\\")).parts[0]
+
+
+def passed_in(error: BaseException) -> str:
+    """The innermost line of an installed package, no library of arrays, that an error has passed."""
+    from polyad.arrays.libraries import library_of_package
+
+    found = ""
+    for step in steps(error):
+        file = step.tb_frame.f_code.co_filename
+        package = package_in(file)
+        if package is not None and library_of_package(package) is None:
+            found = f"{package}, {shown(file, step.tb_lineno)}"
+    return found
 
 
 def package_of(error: BaseException) -> str | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from polyad.arrays.libraries import library_of
 from polyad.arrays.types import Leaves
-from polyad.arrays.user_code import raised_at, steps
+from polyad.arrays.user_code import passed_in, raised_at, steps
 from polyad.engine.notices import ELSE
 from polyad.errors import FOLLOWED, ArgumentError, FunctionNotSupportedError, PolyadError, is_ruled_out
 from polyad.systems.base import Backend
@@ -139,10 +139,11 @@ class Follower:
             return None
         if not _passes(error, f):
             return None  # a fault of polyad's, or of a framework's
-        line, name = raised_at(error), getattr(f, "__qualname__", type(f).__name__)
+        line, inner = raised_at(error), passed_in(error)
+        name = getattr(f, "__qualname__", type(f).__name__)
         return FunctionNotSupportedError(
             f"{self._backend!r} cannot follow {name}{f' at {line}' if line else ''}: "
-            f"{type(error).__name__}: {error}; {ELSE}"
+            f"{f'in code of {inner}: ' if inner else ''}{type(error).__name__}: {error}; {ELSE}"
         )
 
     def settle(self, once: bool) -> None:

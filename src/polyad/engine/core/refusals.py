@@ -57,8 +57,9 @@ def refuse(operation: str, remedy: str, frame: Any = None) -> OperationNotSuppor
         if "backend=" not in remedy:
             remedy += ", or backend='finite'"
         operation = f"{name} turns x into a plain array, which would drop its derivative"
-    elif (package := _asking(sys._getframe(1) if frame is None else frame)) is not None:
-        remedy = f"this is code of {package}: {ELSE}; in your own code {remedy}"
+    elif (asking := _asking(sys._getframe(1) if frame is None else frame)) is not None:
+        package, inner = asking
+        remedy = f"this is code of {package}, {inner}: {ELSE}; in your own code {remedy}"
     LAST.message = f"{operation}{f' at {line}' if line else ''}: {remedy}"
     return noted(OperationNotSupportedError(LAST.message))
 
@@ -193,12 +194,15 @@ def no_rule(name: str, mode: str) -> OperationNotSupportedError:
     )
 
 
-def _asking(frame: Any) -> str | None:
-    """The package, no library of arrays, whose Python code stands between the user's line and a refusal."""
+def _asking(frame: Any) -> tuple[str, str] | None:
+    """The package whose Python code stands between the user's line and a refusal, and its line.
+
+    Libraries of arrays are none.
+    """
     while frame is not None and not is_users(frame.f_code.co_filename):
         package = package_in(frame.f_code.co_filename)
         if package is not None and library_of_package(package) is None:
-            return package
+            return package, shown(frame.f_code.co_filename, frame.f_lineno)
         frame = frame.f_back
     return None
 

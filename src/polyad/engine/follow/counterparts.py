@@ -129,7 +129,8 @@ def counterpart(original: Any, kind: type[Counterpart] = Counterpart) -> Callabl
     """Decorate what is to be called in place of a function."""
 
     def add(own: Callable[..., Any]) -> Callable[..., Any]:
-        made = NumberClass if isinstance(original, type) and kind is Counterpart else kind
+        is_number = isinstance(original, type) and issubclass(original, int | float | complex | np.number)
+        made = NumberClass if is_number and kind is Counterpart else kind
         COUNTERPARTS[id(original)] = made(original, own)
         return own
 

@@ -77,8 +77,8 @@ def _signal(module: Any) -> None:
         if original is not None:
             counterpart(original)(_linear(original))
 
-    by_matrix = _linear(lambda x, b, a, axis: lfilter_(b, a, x, axis))
     lfilter_, sosfilt_ = module.lfilter, module.sosfilt
+    by_matrix = _linear(lambda x, b, a, axis: lfilter_(b, a, x, axis))
 
     @counterpart(lfilter_)
     def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
@@ -110,7 +110,7 @@ def _signal(module: Any) -> None:
     counterpart(module.correlate)(_convolution(module.correlate, _correlated))
 
 
-def _correlated(a: Any, b: Any, mode: str) -> Any:
+def _correlated(a: Any, b: Any, mode: Any) -> Any:
     return np.convolve(a, np.flip(b), mode)
 
 

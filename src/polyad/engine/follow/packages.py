@@ -93,6 +93,14 @@ def _helpers(module: Any) -> None:
             counterpart(getattr(module, name))(lambda *_, answer=answer, **__: answer)
 
 
+def _aliases(module: Any) -> None:
+    """The array API's clip, which writes into an array of its own."""
+
+    @counterpart(module.clip)
+    def clip(x: Any, /, min: Any = None, max: Any = None, *, xp: Any = None, out: Any = None) -> Any:
+        return np.clip(x, min, max)
+
+
 def _choosing(module: Any) -> None:
     """The array API's choice between two functions, which picks the entries for each of them."""
     original = module.apply_where
@@ -128,6 +136,7 @@ def _ofarrays(own: Any) -> Any:
 # by the end of a module's name, since packages have copies of some
 _ANYWHERE = {
     "array_api_compat.common._helpers": _helpers,
+    "array_api_compat.common._aliases": _aliases,
     "array_api_extra._lib._funcs": _choosing,
     "scipy.spatial.transform._rotation": _rotation,
 }

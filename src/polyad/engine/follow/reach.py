@@ -94,6 +94,8 @@ class Route:
         """
         globals_: dict[int, Any] = {}
         codes: dict[int, Any] = {}
+        if not self._known:
+            packages.fill()  # so that a variable that holds such a function is known for one
 
         def look(frame: types.FrameType, event: str, _: Any) -> None:
             if event == "call":

@@ -124,3 +124,16 @@ PATTERNS = [
     methods,
     closure,
 ]
+
+
+class Length(np.ndarray):
+    """A class of arrays, of which no box can be one."""
+
+
+def viewed(x):
+    """Refused, in a function of its own."""
+    return _squares(x)
+
+
+def _squares(x):
+    return float(np.sum(x.view(Length) ** 2))

@@ -199,3 +199,17 @@ def test_a_module_stands_for_itself_elsewhere(package):
     assert isinstance(1.0, COUNTERPARTS[id(float)])
     assert np.zeros(2, dtype=COUNTERPARTS[id(np.float32)].original).dtype == np.float32
     assert type(stand_in.zeros(2)) is np.ndarray
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch", "jax"])
+def test_a_refusal_in_a_package_shows_its_line_and_the_callers(package, backend):
+    pytest.importorskip(backend)
+    with pytest.raises(ad.errors.PolyadError) as caught:
+        ad.gradient(lambda x: package.viewed(x), X, backend=backend)
+    text = str(caught.value)
+    assert "test_follow.py" in text and "`ad.gradient(lambda x: package.viewed(x)" in text
+    assert "code of wildly, __init__.py:" in text and "`return float(np.sum(x.view(Length) ** 2))`" in text
+    # the remedies that it names
+    assert "backend='finite'" in text
+    assert "ad.define" in text
+    assert np.allclose(ad.gradient(lambda x: package.viewed(x), X, backend="finite"), 2 * X, rtol=1e-6)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import gc
 import importlib
+import math
+import pickle
 import random
 import signal
 import sys
@@ -238,3 +240,72 @@ def test_plain_arguments_give_what_the_original_gives_to_the_last_bit():
                     assert bits(got[1])[content] == expected[content], message
                 found += worked
     assert found > 1000
+
+
+# -- memory that is shared, and what is left in objects ------------------------------------------------------
+
+
+class Owner:
+    """An object of the caller's, in which functions leave what they compute."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def writes(self, x):
+        self.kept["whole"] = whole = np.zeros(6)
+        self.kept["view"] = view = whole[::2]
+        view[:] = x  # which shows in the whole
+        whole[0] *= 2
+        self.later(x)
+        return float(np.sum(view**2)) + float(whole[2]) + math.sin(whole[1])
+
+    def later(self, x):
+        self.kept["whole"][1] = x[1]  # by whoever has it, after others have read it
+        self.kept["number"] = math.exp(x[0])
+
+    def refused(self, x):
+        self.writes(x)
+        return pickle.loads(pickle.dumps(x[0])) * 2
+
+
+def test_what_shares_memory_goes_on_sharing_it():
+    def same(x):
+        y = np.asarray(x, dtype=float)
+        assert np.asarray(y) is y
+        assert np.shares_memory(y, x)
+        part = y[1:]
+        assert np.shares_memory(np.asanyarray(part), y)
+        return float(np.sum(np.asarray(part) ** 2))
+
+    assert np.allclose(ad.gradient(same, X, follow=True), [0, 2.4, 3.4])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numpy:forward", "torch", "jax"])
+def test_buffers_that_others_keep(backend):
+    pytest.importorskip(backend.partition(":")[0])
+    owner = Owner()
+    expected = [8 * X[0], 2 * X[1] + 1 + np.cos(X[1]), 2 * X[2]]
+    prepared = ad.prepare_gradient(owner.writes, X, backend=backend)
+    for _ in range(2):
+        assert np.allclose(prepared(X), expected)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numpy:forward", "torch"])
+@pytest.mark.parametrize("name", ["writes", "refused"])
+def test_what_a_call_has_left_in_objects_is_plain_afterwards(backend, name):
+    pytest.importorskip(backend.partition(":")[0])
+    owner = Owner()
+    if name == "refused":
+        with pytest.raises(ad.errors.PolyadError, match="pickling"):
+            ad.gradient(owner.refused, X, backend=backend)
+        assert np.isfinite(np.asarray(owner.kept["whole"]) + 1.0).all()
+        assert isinstance(owner.kept.get("number", 1.0), float)
+        owner.kept.clear()
+    ad.gradient(owner.writes, X, backend=backend)
+    kept = owner.kept
+    assert np.allclose(np.asarray(kept["whole"]), [0.6, 1.2, 1.2, 0, 1.7, 0])
+    assert np.allclose(kept["view"] + 1.0, [1.6, 2.2, 2.7])
+    assert math.isclose(math.log(kept["number"]), 0.3)
+    assert isinstance(kept["number"], float)
+    again = ad.gradient(lambda x: np.sum(x * kept["view"]) * kept["number"], X, backend=backend)
+    assert np.allclose(again, np.array([0.6, 1.2, 1.7]) * np.exp(0.3))

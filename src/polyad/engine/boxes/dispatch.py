@@ -261,10 +261,8 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     values = [a._value if type(a) is Box else _number(_enter(a, tape), inputs) for a in inputs]
     if len(values) > 1:
         values = _countable(own, values)
-    if kwargs and ufunc is np.vecdot and set(kwargs) == {"axis"}:
-        result = own(*values, **kwargs)
-    elif kwargs:
-        result = _with_options(own, values, out, **kwargs)
+    if kwargs:
+        result = own(*values, **kwargs) if "axis" in kwargs else _with_options(own, values, out, **kwargs)
     else:
         result = own(*values)
         if ufunc in UFUNC_ROOTS and out is None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import polyad as ad
-from polyad.engine.follow.namespaces import Namespace, Part
+from polyad.engine.follow.namespaces import Names, Namespace
 from polyad.engine.follow.reach import _NAMESPACES
 
 X = np.array([0.3, 1.2, 1.7])
@@ -174,7 +174,7 @@ def g(x):
     return isinstance(x, float)
 """
     exec(code, names)
-    place = Part(Namespace(names))
+    place = Names(Namespace(names))
     place.put()
     try:
         assert "float" not in names

@@ -19,7 +19,7 @@ from polyad.engine.follow.counterparts import (
 from polyad.engine.follow.packages import compiled
 from polyad.engine.follow.places import Holder
 
-__all__ = ["Namespace", "Part"]
+__all__ = ["Names", "Namespace"]
 
 _MISSING = object()
 # classes of numbers that NumPy has, and what stands for one that is looked up in a module
@@ -61,7 +61,7 @@ class Namespace:
     def __init__(self, names: dict[str, Any]) -> None:
         self.names = names
         # the parts that stand there
-        self.standing: list[Part] = []
+        self.standing: list[Names] = []
 
     @property
     def label(self) -> str:
@@ -92,7 +92,7 @@ class Namespace:
                 yield name, _MISSING, found
 
 
-class Part(Holder):
+class Names(Holder):
     """Of the names of a module those that a route needs.
 
     Parameters

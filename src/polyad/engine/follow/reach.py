@@ -13,7 +13,7 @@ from polyad.arrays.user_code import steps
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.follow import conversions, iterables, mathematics, packages, python  # noqa: F401  (fill the tables)
 from polyad.engine.follow.methods import of_interpolation, of_scipy
-from polyad.engine.follow.namespaces import Namespace, Part
+from polyad.engine.follow.namespaces import Names, Namespace
 from polyad.engine.follow.places import LOCK, Defaults, Enclosed, Holder, Replaced, entered, left, shared
 from polyad.engine.follow.rewriting import loses_silently, rewritten
 
@@ -128,7 +128,7 @@ class Route:
 
     def _needed(self, place: Holder) -> Holder | None:
         """As much of a place as the code looks at that was entered; None where that is nothing."""
-        if not isinstance(place, Part):
+        if not isinstance(place, Names):
             return place if not place.of or not place.of.isdisjoint(self._entered) else None
         names = place.namespace.names
         if place.namespace.label.endswith(_COMPATIBLE):  # which is handed about
@@ -141,7 +141,7 @@ class Route:
         others = [(c, s) for c, s in self._entered.values() if s is not names]
         if any(s.get(n) is module for c, s in others for n in c.co_names):  # they look there as well
             used = used.union(*[c.co_names for c, _ in others])
-        part = Part(place.namespace, frozenset(used))
+        part = Names(place.namespace, frozenset(used))
         with LOCK:
             part.prepare()
         return part if part.plan.names else None
@@ -175,7 +175,7 @@ class Route:
             if namespace is None:
                 namespace = _NAMESPACES[id(space)] = Namespace(space)
             self._spaces[id(space)] = namespace
-            places.append(shared(Part, namespace))
+            places.append(shared(Names, namespace))
             places.extend(of_scipy(name))
             places.extend(of_interpolation(name))
             for value in list(space.values()):  # compiled functions are run as Python code when followed
@@ -245,7 +245,7 @@ def _shown(places: Iterable[Holder]) -> tuple[str, ...]:
     """The packages whose namespaces these are, as ``repr`` names them."""
     names: dict[str, None] = {}
     for place in places:
-        if isinstance(place, Part):
+        if isinstance(place, Names):
             parts = place.namespace.label.split(".")
             names[".".join(parts[: 2 if parts[0] == "scipy" else 1])] = None
     names.pop("", None)  # code made by exec may stand in a namespace without a name

@@ -38,9 +38,8 @@ DISCRETE = {
 # no formula keeps all digits, or there is none: refused by name
 REFUSED = {
     **dict.fromkeys(
-        ("vonmises", "norminvgauss", "genhyperbolic", "geninvgauss"), "cdf sf logcdf logsf ppf isf"
+        ("norminvgauss", "genhyperbolic", "geninvgauss"), "cdf sf logcdf logsf ppf isf"
     ),
-    "skewnorm": "logcdf logsf",
 }
 Q = np.array([0.15, 0.4, 0.62, 0.9])
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from polyad.engine.distributions import continuous, discrete  # noqa: F401  (fill the table)
+from polyad.engine.distributions import continuous, discrete, tails  # noqa: F401  (fill the table)
 from polyad.engine.distributions.methods import METHODS, Distribution, Frozen
 from polyad.engine.distributions.multivariate import LOGARITHMS, Multivariate
 

@@ -12,6 +12,7 @@ from polyad.engine.boxes import methods  # noqa: F401  (fills the table and give
 from polyad.engine.boxes.box import Box
 from polyad.engine.boxes.boxing import contains_box, gathered
 from polyad.engine.core.refusals import refuse
+from polyad.engine.distributions.searched import start_of
 from polyad.engine.interpretations.proxy import Proxy
 
 __all__ = ["FORMULAS", "METHODS", "Distribution", "Formula", "Frozen", "entered", "floating", "unavailable"]
@@ -134,11 +135,12 @@ class Distribution:
     def method(self, name: str) -> Callable[..., Any]:
         """A method on boxes, on arrays of any library, and SciPy's own on plain ones."""
         plain = getattr(self.original, name)
-        f = self._nnlf if name == "nnlf" else self._quantile if name in ("ppf", "isf") else self._value
+        f = self._quantile if name in ("ppf", "isf") else self._value
 
         def apply(*args: Any, **kwds: Any) -> Any:
-            own = (lambda *a, **k: f(*a, **k)) if name == "nnlf" else (lambda *a, **k: f(name, *a, **k))
-            return entered(own, plain, args, kwds)
+            if name == "nnlf":
+                return self._likelihood(plain, *args, **kwds)
+            return entered(lambda *a, **k: f(name, *a, **k), plain, args, kwds)
 
         apply.__name__ = name
         apply.__doc__ = plain.__doc__
@@ -255,13 +257,18 @@ class Distribution:
 
     def _by_newton(self, name: str, q: Any, shapes: tuple[Any, ...]) -> Any:
         """SciPy's root, and two steps of Newton's that give it its first three derivatives."""
-        plain = [_values(a, self.name, name) for a in (q, *shapes)]
-        y: Any = np.asarray(getattr(self.original, name)(*plain), dtype=float)[()]
+        y = start_of(self.original, name, q, *shapes)
         function, density = self.formula("cdf" if name == "ppf" else "sf"), self.formula("pdf")
         turn = 1.0 if name == "ppf" else -1.0
         for _ in range(2):
             y = y - turn * (function(y, *shapes) - q) / density(y, *shapes)
         return y
+
+    def _likelihood(self, plain: Callable[..., Any], theta: Any, x: Any) -> Any:
+        """``nnlf``; a tuple of parameters stays one, of which some are followed and others not."""
+        if not isinstance(theta, list | tuple):
+            return entered(self._nnlf, plain, (theta, x), {})
+        return entered(lambda x, *t: self._nnlf(t, x), lambda x, *t: plain(t, x), (x, *theta), {})
 
     def _nnlf(self, theta: Any, x: Any) -> Any:
         if self.discrete:
@@ -303,21 +310,6 @@ def _placed(end: Any, scale: Any, loc: Any) -> Any:
         return end
     finite = np.isfinite(end)
     return np.where(finite, np.where(finite, end, 0.0) * scale + loc, end)
-
-
-def _values(a: Any, name: str, method: str) -> Any:
-    """The numbers in a box."""
-    if not isinstance(a, Box):
-        return a
-    from polyad.engine.core.values import Tracer, base
-
-    value = base(a._value)
-    if isinstance(value, Tracer):
-        raise refuse(
-            f"{method} of scipy.stats.{name} is found by a search, which needs values",
-            "use backend='numpy'",
-        )
-    return value
 
 
 class Frozen:

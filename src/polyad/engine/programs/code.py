@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,23 +36,36 @@ class Code:
     Attributes
     ----------
     graph : ScalarGraph or None
-        The program as one of numbers, where that is faster.
+        The program as one of numbers, where that is faster; None when it has been written.
     """
 
     def __init__(self, program: ArrayProgram, label: str) -> None:
-        self.program = program
+        self._program: ArrayProgram | None = program
         self._label = label
-        self.graph = _graph(self.program)
-        self.operations = len(self.program.operations if self.graph is None else self.graph.nodes)
+        self._lock = threading.Lock()
+        self._call: Callable[..., Sequence[Any]] | None = None
+        self.graph = _graph(program)
+        self.operations = len(program.operations if self.graph is None else self.graph.nodes)
         kind = "NumPy calls" if self.graph is None else "operations on numbers"
         self.words = f"a program of {self.operations} {kind}"
 
-    @cached_property
+    @property
     def call(self) -> Callable[..., Sequence[Any]]:
         """From the inputs in a row to fresh outputs."""
+        if self._call is None:
+            with self._lock:
+                if self._program is not None:
+                    self._call = self._written(self._program)
+                    # a million objects, which the collector would look through from now on
+                    self._program = self.graph = None
+        call = self._call
+        assert call is not None
+        return call
+
+    def _written(self, program: ArrayProgram) -> Callable[..., Sequence[Any]]:
         if self.graph is not None:
-            return _on_numbers(self.graph, self.program, f"<polyad program of {self._label}>")
-        return _on_arrays(ArrayCode(self.program), self.program)
+            return _on_numbers(self.graph, program, f"<polyad program of {self._label}>")
+        return _on_arrays(ArrayCode(program), program)
 
 
 def _graph(program: ArrayProgram) -> ScalarGraph | None:

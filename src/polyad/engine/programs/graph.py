@@ -6,6 +6,7 @@ what only moves entries around.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,11 @@ _LOGICAL = ("logical_and", "logical_or", "logical_not", "bitwise_and", "bitwise_
 _QUICK = frozenset(
     (*(PRIMITIVES[name].compute for name in (*BINARY, "negative")), np.sin, np.cos, np.exp, np.log, np.sqrt)
 )
+_RING: dict[str, Callable[[float, float], float]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+}
 _NUMBERS = (float, int, np.floating, np.integer, np.bool_)
 _F8, _BOOL = np.dtype(np.float64), np.dtype(bool)
 # what NumPy's operator makes of these exponents of arrays
@@ -73,7 +79,9 @@ class ScalarGraph:
         self.nodes: list[ScalarNode] = []
         self._known: dict[Any, ScalarNode] = {}
         self._limit = limit
+        self._places: list[int] = []
         self._values: dict[Variable, Any] = {}
+        self._few: dict[Variable, list[int]] = {}  # of arrays that are zero elsewhere, where they are not
         self.inputs = len(program.inputs)
         self.ndims = [len(v.shape) for v in program.inputs]
         for k, v in enumerate(program.inputs):
@@ -97,23 +105,21 @@ class ScalarGraph:
 
     def make(self, name: str, *args: Any) -> Any:
         """A node, or the number that it is known to be."""
-        ids: list[Any] = []
-        plain = True
-        for a in args:
-            if type(a) is ScalarNode:
-                ids.append(a.id)
-                plain = False
-            else:
-                ids.append((type(a), repr(a)))
-        if plain:
-            with np.errstate(all="ignore"):
-                value = PRIMITIVES[name].compute(*(np.float64(a) if type(a) is not bool else a for a in args))
-            return bool(value) if isinstance(value, np.bool_ | bool) else float(value)
         if name == "add":
             a, b = args
             if a is ZERO or b is ZERO:
                 return b if a is ZERO else a
-        elif name in ("multiply", "divide"):
+        key: list[Any] = [name]
+        plain = True
+        for a in args:
+            if type(a) is ScalarNode:
+                key.append(a.id)
+                plain = False
+            else:  # with its sign and its type: 0.0 is not -0.0, and neither is False
+                key.append((type(a), a) if a else repr(a))
+        if plain:
+            return self._number_of(name, args)
+        if name in ("multiply", "divide"):
             a, b = args
             if type(b) is float and b == 1.0:
                 return a
@@ -121,11 +127,19 @@ class ScalarGraph:
                 return b
         elif name == "where" and type(args[0]) is bool:
             return args[1] if args[0] else args[2]
-        key = (name, *ids)
-        found = self._known.get(key)
+        known = tuple(key)
+        found = self._known.get(known)
         if found is None:
-            found = self._known[key] = self._node(name, args)
+            found = self._known[known] = self._node(name, args)
         return found
+
+    def _number_of(self, name: str, args: tuple[Any, ...]) -> Any:
+        """What is known already; Python's floats add and multiply as NumPy's do, and are not asked for errors."""
+        if name in _RING and type(args[0]) is type(args[1]) is float:
+            return _RING[name](*args)
+        with np.errstate(all="ignore"):
+            value = PRIMITIVES[name].compute(*(np.float64(a) if type(a) is not bool else a for a in args))
+        return bool(value) if isinstance(value, np.bool_ | bool) else float(value)
 
     # -- operations on arrays --------------------------------------------------------------------------
 
@@ -146,16 +160,33 @@ class ScalarGraph:
         if op.compute in _QUICK and not op.params:
             # most of long programs is arithmetic on numbers, of which nothing else is to be asked
             y, values, args = op.results[0], self._values, []
+            key: list[Any] = [op.name]
             for a in op.operands:
                 if type(a) is Variable and not a.shape and a.dtype is _F8:
-                    args.append(values[a])
+                    a = values[a]
+                    if type(a) is not ScalarNode:
+                        key.clear()
+                    elif key:
+                        key.append(a.id)
+                    args.append(a)
                 elif type(a) is float:
+                    if a == 0.0 or a == 1.0:
+                        key.clear()
+                    elif key:
+                        key.append((float, a))
                     args.append(a)
                 else:
                     break
             else:
                 if y.dtype is _F8:
-                    values[y] = self.make(op.name, *args)
+                    if not key:
+                        values[y] = self.make(op.name, *args)
+                        return
+                    known = tuple(key)
+                    found = self._known.get(known)
+                    if found is None:
+                        found = self._known[known] = self._node(op.name, tuple(args))
+                    values[y] = found
                     return
         if len(op.results) != 1 or (op.params and any([type(k) is Variable for k in _keys(op)])):
             raise NotScalar
@@ -165,7 +196,11 @@ class ScalarGraph:
                 raise NotScalar
         if y.shape and y.size > self._limit:
             raise NotScalar
-        found = self._computed(op, y, [self._enter(a) for a in op.operands])
+        found = self._few_added(op, y) if op.name == "add" and y.shape else None
+        if found is None:
+            found = self._computed(op, y, [self._enter(a) for a in op.operands])
+            if op.name == "scatter" and self._places:
+                self._few[y] = self._places
         self._values[y] = found if type(found) is np.ndarray and found.shape else _item(found)
 
     def _computed(self, op: Operation, y: Variable, args: list[Any]) -> Any:
@@ -223,11 +258,29 @@ class ScalarGraph:
             result = result.reshape([1 if k in axes else n for k, n in enumerate(x.shape)])
         return result
 
+    def _few_added(self, op: Operation, y: Variable) -> Any:
+        """A sum of arrays one of which is zero nearly everywhere: the other one, with other entries there."""
+        a, b = op.operands
+        if not (type(a) is type(b) is Variable and a.shape == b.shape == y.shape):
+            return None
+        if b not in self._few:
+            a, b = b, a
+        if b not in self._few:
+            return None
+        out, more = self._values[a].copy(), self._values[b].reshape(-1)
+        flat = out.reshape(-1)
+        for place in self._few[b]:
+            flat[place] = self.make("add", flat[place], more[place])
+        if a in self._few:
+            self._few[y] = list({*self._few[a], *self._few[b]})
+        return out
+
     def _scatter(self, w: Any, index: Any, shape: tuple[int, ...]) -> Any:
         out = np.empty(shape, dtype=object)
         out.fill(ZERO)
         places = np.arange(out.size).reshape(shape)[index]
         flat = out.reshape(-1)
+        self._places = list(set(places.ravel().tolist())) if 4 * np.size(places) < out.size else []
         for place, entry in zip(places.ravel(), np.broadcast_to(w, places.shape).ravel(), strict=True):
             flat[place] = self.make("add", flat[place], entry) if flat[place] is not ZERO else entry
         return out

@@ -18,6 +18,8 @@ __all__ = ["LIMIT", "Captured", "Cell", "Constant", "Operation", "Recording", "V
 # operations from which on a program would cost more to prepare than it could ever save
 LIMIT = 200_000
 _DOUBLE = np.dtype(np.float64)
+_NOTHING: dict[str, Any] = {}
+_new = object.__new__
 
 
 class Captured(Exception):
@@ -212,6 +214,18 @@ class Recording:
         self.operations.append(Operation(name, compute, known, params, results, multiple))
         cells = tuple(Cell(part, v, self) for part, v in zip(parts, results, strict=True))
         return cells if multiple else cells[0]
+
+    def append_number(
+        self, name: str, compute: Callable[..., Any], operands: tuple[Any, ...], y: np.float64
+    ) -> Cell:
+        """The same for a number of numbers, which most operations of long programs are."""
+        if len(self.operations) >= LIMIT or self.values is not None:
+            cell: Cell = self.append(name, compute, operands, {}, y)
+            return cell
+        result = _new(Variable)
+        result.shape, result.dtype, result.fortran = (), _DOUBLE, False
+        self.operations.append(Operation(name, compute, operands, _NOTHING, (result,)))
+        return Cell(y, result, self)
 
     def demand(self, check: Callable[..., Any], operands: Sequence[Any]) -> None:
         """Let every run of the program make a check, which raises."""

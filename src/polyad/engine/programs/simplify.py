@@ -22,6 +22,9 @@ BINARY = {name: getattr(np, name) for name in SIGNS}
 
 # what the table computes by Python's operators
 _OWN = frozenset(PRIMITIVES[name].compute for name in (*BINARY, "negative"))
+# what nothing but the sign of an operand, or a zero or a one, could make shorter
+_PLAIN = frozenset(PRIMITIVES[name].compute for name in BINARY) | {np.sin, np.cos, np.exp, np.log, np.sqrt}
+_F8 = np.dtype(np.float64)
 # unions of types, which are slow to make
 _FLOATS = (float, np.floating)
 _INEXACT = (float, complex, np.generic)
@@ -100,6 +103,10 @@ class _Simplifier:
         """The operations to do for it: none where its result is known."""
         operands = op.operands
         instead = self._instead
+        if op.compute in _PLAIN and not op.params and op.results[0].dtype is _F8 and not op.results[0].shape:
+            made = self._number_step(op)
+            if made is not None:
+                return made
         for a in operands:
             if type(a) is Variable and a in instead:
                 operands = tuple([instead.get(b, b) if type(b) is Variable else b for b in operands])
@@ -121,6 +128,36 @@ class _Simplifier:
             if turned is not None:
                 return [made for part in turned for made in self.step(part)]
         return self._kept(op)
+
+    def _number_step(self, op: Operation) -> list[Operation] | None:
+        """Of numbers that nothing more is to be asked about, which most operations of long programs are."""
+        instead, negated, key, changed = self._instead, self._negated, [], False
+        operands = list(op.operands)
+        for k, a in enumerate(operands):
+            if type(a) is Variable:
+                b = instead.get(a)
+                if b is not None:
+                    operands[k], changed = b, True
+                    if type(b) is not Variable:
+                        return None
+                    a = b
+                if a in negated or a.shape or a.dtype is not _F8:
+                    return None
+                key.append(id(a))
+            elif type(a) is float and a not in (0.0, 1.0):
+                key.append((float, a))
+            else:
+                return None
+        known = (op.name, op.compute, tuple(key), ())
+        (result,) = op.results
+        found = self._known.get(known)
+        if found is not None:
+            instead[result] = found.results[0]
+            return []
+        if changed:
+            op = op.replace(tuple(operands))
+        self._known[known] = self._made[result] = op
+        return [op]
 
     def _kept(self, op: Operation) -> list[Operation]:
         key = key_of(op)
@@ -323,6 +360,8 @@ def _key(a: Any) -> Any:
         return kind, tuple(map(_key, a))
     if kind is np.ndarray:
         return kind, id(a)
+    if kind is float and a and a == a:
+        return kind, a
     if isinstance(a, _INEXACT):
         return kind, repr(a)  # 0.0 is not -0.0, and nan is nan
     hash(a)

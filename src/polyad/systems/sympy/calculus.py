@@ -123,11 +123,12 @@ def _of_power(node: Any) -> list[Any]:
         return [product(exponent, raised(base, exponent - 1)), sympy.S.Zero]
     # the limits where the exponent, or the base, is zero are those of polyad's engine
     none = sympy.And(sympy.Eq(exponent, 0, evaluate=False), sympy.Eq(base, 0, evaluate=False), evaluate=False)
-    by_base = select((sympy.S.Zero, none), (exponent * base ** (exponent - 1), sympy.true))
+    lower = raised(base, added(exponent, sympy.S.NegativeOne))
+    by_base = select((sympy.S.Zero, none), (product(exponent, lower), sympy.true))
     if base.is_Number:
-        return [sympy.S.Zero, node * sympy.log(base) if base != 0 else sympy.S.Zero]
+        return [sympy.S.Zero, product(node, sympy.log(base)) if base != 0 else sympy.S.Zero]
     empty = sympy.Eq(base, 0, evaluate=False)
-    by_exponent = select((sympy.S.Zero, empty), (node * sympy.log(base), sympy.true))
+    by_exponent = select((sympy.S.Zero, empty), (product(node, sympy.log(base, evaluate=False)), sympy.true))
     return [by_base, by_exponent]
 
 

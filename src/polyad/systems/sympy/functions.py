@@ -104,9 +104,26 @@ def added(*terms: Any) -> Any:
     """A sum that does not grow by merging: of a long one that is added to, its terms share nothing."""
     sympy = _sympy()
     kept = [t for t in terms if t is not sympy.S.Zero]
-    if len(kept) > 1 and any(t.is_Add for t in kept) and sum(map(_terms, kept)) > MERGED:
-        return sympy.Add(*kept, evaluate=False)
+    if len(kept) > 1:
+        long = any(t.is_Add for t in kept) and sum(map(_terms, kept)) > MERGED
+        if long or not all(map(_plain, kept)):
+            return sympy.Add(*kept, evaluate=False)
     return sympy.Add(*kept)
+
+
+def _plain(e: Any, limit: int = 40) -> bool:
+    """Whether an expression has few parts and no choices, so that SymPy may ask what holds of it.
+
+    It would fold choices within conditions on the way, of which it does not know that they are nested.
+    """
+    stack = [e]
+    while stack and limit:
+        part = stack.pop()
+        if part.is_Piecewise:
+            return False
+        stack.extend(part.args)
+        limit -= 1
+    return not stack
 
 
 def _terms(e: Any) -> int:
@@ -132,7 +149,7 @@ def product(a: Any, b: Any) -> Any:
     """
     if not (a.is_Number or b.is_Number):
         many = (a.is_Mul or b.is_Mul) and len(a.args) + len(b.args) > MERGED
-        if many or not (_mergeable(a) and _mergeable(b)):
+        if many or not all(_mergeable(e) and _plain(e) for e in (a, b)):
             return _sympy().Mul(a, b, evaluate=False)
     if b.is_Number:
         a, b = b, a
@@ -149,10 +166,10 @@ def product(a: Any, b: Any) -> Any:
 
 
 def raised(base: Any, exponent: Any) -> Any:
-    """``base`` to the power of a number; evaluated, it would ask at length what the base may be."""
+    """``base`` to a power; evaluated, it would ask at length what the base may be."""
     sympy = _sympy()
     exponent = sympy.sympify(exponent)
-    if base.is_Symbol or base.is_Number or exponent in (0, 1):
+    if base.is_Symbol or base.is_Number or exponent.is_Number and exponent in (0, 1):
         return base**exponent
     return sympy.Pow(base, exponent, evaluate=False)
 

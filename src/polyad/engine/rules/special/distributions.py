@@ -14,7 +14,7 @@ from polyad.engine.core.kinds import elementwise
 from polyad.engine.core.table import ufunc
 from polyad.engine.core.values import Primitive, Value, base
 from polyad.engine.rules.arithmetic import equal, less, log, real, where
-from polyad.engine.rules.elementwise import exp, floor, imag, log1p, maximum, sqrt, trunc
+from polyad.engine.rules.elementwise import exp, floor, imag, log1p, logical_or, maximum, sqrt, trunc
 from polyad.engine.rules.special.gamma import (
     PI,
     ROOT_2PI,
@@ -79,17 +79,20 @@ def _hazard(x: Value) -> Value:
     ``t = -x`` and the asymptotic series ``S`` of Mills' ratio (DLMF 7.12.1).
     """
     plain = base(x)
-    far = less(x, _FAR)
-    if type(plain) in (np.ndarray, np.float64) and not np.any(far):
+    far, near_one = less(x, _FAR), less(_ONE, x)
+    if type(plain) in (np.ndarray, np.float64) and not np.any(far) and not np.any(near_one):
         return _HAZARD / erfcx(x / -ROOT_2)
     t = where(far, -x, -_FAR)
     q, tail = 1 / (t * t), 1.0
     for k in range(10, 0, -1):
         tail = 1 - (2 * k - 1) * q * tail
-    return where(far, t / tail, _HAZARD / erfcx(where(far, 0.0, x) / -ROOT_2))
+    middle = where(far, t / tail, _HAZARD / erfcx(where(logical_or(far, near_one), 0.0, x) / -ROOT_2))
+    # where the distribution function is one, the square of the divisor would be infinite
+    big = where(near_one, x, _ONE)
+    return where(near_one, exp(big * big / -2) / ROOT_2PI, middle)
 
 
-_FAR, ROOT_2, _HAZARD = -25.0, float(np.sqrt(2)), float(np.sqrt(2 / np.pi))
+_ONE, _FAR, ROOT_2, _HAZARD = 10.0, -25.0, float(np.sqrt(2)), float(np.sqrt(2 / np.pi))
 
 
 def _faddeeva(a: Value, b: Value, c: Value) -> tuple[Value, Value]:

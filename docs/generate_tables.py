@@ -1,8 +1,9 @@
 """Write the tables of the documentation from what polyad does: ``python docs/generate_tables.py``.
 
 A table stands in its page between two comments, so that a page reads the same on a code host as on the
-site. With ``--coverage`` the list of all functions is written too, which runs for some minutes. A test
-runs this again and compares, of the long one a sample.
+site. With ``--coverage`` the list of all functions and the table of distributions are written too, which
+runs for some minutes; a name after it takes that one alone. A test runs this again and compares, of the
+long ones a sample.
 """
 
 from __future__ import annotations
@@ -47,6 +48,13 @@ def numpy_functions() -> str:
     return function_coverage.page()
 
 
+def distributions() -> str:
+    """What every backend has of the distributions of ``scipy.stats``; takes minutes."""
+    import distribution_table
+
+    return distribution_table.table()
+
+
 def conventions() -> str:
     """What polyad gives where a function has no derivative, from a run; the points are those of a test."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "engine"))
@@ -83,7 +91,10 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "compiled programs": ("benchmarks.md", printed("compiled")),
     "casadi": ("benchmarks.md", printed("casadi_calls")),
 }
-LONG: dict[str, tuple[str, Callable[[], str]]] = {"functions": ("followed.md", numpy_functions)}
+LONG: dict[str, tuple[str, Callable[[], str]]] = {
+    "functions": ("followed.md", numpy_functions),
+    "distributions": ("distributions.md", distributions),
+}
 
 
 def _place(text: str, name: str) -> tuple[int, int]:
@@ -106,6 +117,8 @@ def main() -> None:
     if missing:
         sys.exit(f"the tables need every framework; missing: {', '.join(missing)}")
     chosen = {**TABLES, **LONG} if "--coverage" in sys.argv else TABLES
+    asked = [name for name in sys.argv[1:] if name in chosen]
+    chosen = {name: chosen[name] for name in asked} if asked else chosen
     for name, (page, make) in chosen.items():
         table = make()
         if "failed" in table:

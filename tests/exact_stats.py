@@ -29,7 +29,9 @@ def below(a: Real, x: Real) -> Real:
 
 
 def beta_below(a: Real, b: Real, x: Real) -> Real:
-    front = mp.exp(a * mp.log(x) + b * mp.log1p(-x) + mp.loggamma(a + b) - mp.loggamma(a + 1) - mp.loggamma(b))
+    front = mp.exp(
+        a * mp.log(x) + b * mp.log1p(-x) + mp.loggamma(a + b) - mp.loggamma(a + 1) - mp.loggamma(b)
+    )
     return front * mp.hyp2f1(a + b, 1, a + 1, x)
 
 
@@ -127,7 +129,11 @@ CONTINUOUS: dict[str, tuple[tuple[float, ...], Callable[..., Real], Callable[...
         - (n + 1) / 2 * mp.log1p(x * x / n),
         student_share,
     ),
-    "f": ((3.2, 5.5), snedecor, lambda x, a, b: beta_share(a / 2, b / 2, a * x / (b + a * x), b / (b + a * x))),
+    "f": (
+        (3.2, 5.5),
+        snedecor,
+        lambda x, a, b: beta_share(a / 2, b / 2, a * x / (b + a * x), b / (b + a * x)),
+    ),
     "uniform": ((), lambda x: 0 * x, lambda x: (x, 1 - x)),
     "cauchy": (
         (),
@@ -180,7 +186,11 @@ CONTINUOUS: dict[str, tuple[tuple[float, ...], Callable[..., Real], Callable[...
         lambda x: mp.log(2 / mp.pi) / 2 + 2 * mp.log(x) - x * x / 2,
         lambda x: gamma_share(3 * HALF, x * x / 2),
     ),
-    "halfnorm": ((), lambda x: mp.log(2 * phi(x)), lambda x: (mp.erf(x / mp.sqrt(2)), mp.erfc(x / mp.sqrt(2)))),
+    "halfnorm": (
+        (),
+        lambda x: mp.log(2 * phi(x)),
+        lambda x: (mp.erf(x / mp.sqrt(2)), mp.erfc(x / mp.sqrt(2))),
+    ),
     "invgamma": (
         (3.2,),
         lambda x, a: -(a + 1) * mp.log(x) - 1 / x - mp.loggamma(a),
@@ -259,7 +269,6 @@ DISCRETE: dict[str, tuple[tuple[Any, ...], int, Callable[..., Real]]] = {
     "boltzmann": ((0.7, 9), 0, lambda k, a, n: mp.log(mp.expm1(-a) / mp.expm1(-a * n)) - a * k),
     "dlaplace": ((0.8,), -150, lambda k, a: mp.log(mp.tanh(a / 2)) - a * abs(k)),
 }  # fmt: skip
-
 
 
 def det(m: list[Real]) -> Real:
@@ -412,7 +421,9 @@ def derivatives(f: Callable[[list[Real]], Real], at: Any, along: Any) -> tuple[f
             for k in (-2, -1, 0, 1, 2)
         ]
         a, b, c, d, e = values
-        return float((a - 8 * b + 8 * d - e) / (12 * h)), float((-a + 16 * b - 30 * c + 16 * d - e) / (12 * h * h))
+        return float((a - 8 * b + 8 * d - e) / (12 * h)), float(
+            (-a + 16 * b - 30 * c + 16 * d - e) / (12 * h * h)
+        )
 
 
 @functools.cache

@@ -241,6 +241,30 @@ def test_the_list_of_functions_is_current() -> None:
         assert line in shown, f"{name} is out of date in docs/followed.md: {remedy}"
 
 
+def test_the_table_of_distributions_is_current() -> None:
+    """Every distribution has its line; a few are run again by the quick backends, and two by every one."""
+    for framework in ("jax", "torch", "autograd", "casadi", "sympy"):
+        pytest.importorskip(framework)
+    pytest.importorskip("mpmath")
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        import distribution_table as table
+        import generate_tables
+    finally:
+        sys.path.pop(0)
+    shown = generate_tables.shown("distributions").splitlines()
+    remedy = "python docs/generate_tables.py --coverage distributions"
+    assert [row.split("`")[1] for row in shown[2:]] == list(table.NAMES), remedy
+    lines = dict(zip(table.NAMES, shown[2:], strict=True))
+    for name in ("expon", "poisson"):
+        assert table.line(name) == lines[name], f"{name} is out of date: {remedy}"
+    for name in ("genextreme", "logser", "wishart"):
+        for backend in ("compiled", "torch", "autograd"):
+            column = 2 + list(table.BACKENDS).index(backend)
+            shown_there = lines[name].split("|")[column].strip()
+            assert table.cell(name, table.BACKENDS[backend]) == shown_there, f"{name}, {backend}: {remedy}"
+
+
 def test_every_error_and_every_public_name_is_documented() -> None:
     import polyad
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -410,6 +411,121 @@ def test_a_loop_that_keeps_little(checkpoint: Any, backend: Any) -> None:
         return c + total
 
     near(ad.gradient(f, XS, backend=backend), ad.gradient(unrolled, XS, backend="numpy:forward"), backend)
+
+
+REVERSE = [ad.NumPy(), ad.Torch(), ad.Autograd()]  # which run loops in Python
+
+
+def forgetful(step: Any, checkpoint: Any, reverse: bool = False) -> Any:
+    """A loop of ``N`` steps over a carry of two leaves, which takes ``x`` from around it."""
+
+    def f(x: Any) -> Any:
+        w = np.cos(x)
+        carry, ys = ad.scan(step(w), (x, 0.0), XS, reverse=reverse, checkpoint=checkpoint)
+        return np.sum(carry[0]) + carry[1] ** 2 + np.sum(ys * np.arange(1.0, N + 1))
+
+    return f
+
+
+def mixing(w: Any) -> Any:
+    def step(carry: Any, y: Any) -> Any:
+        a, total = carry
+        a = np.sin(a * w) + y
+        return (a, total + a[0] * a[1]), a[0] ** 2
+
+    return step
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("backend", [*REVERSE, ad.NumPy(mode="forward")], ids=repr)
+def test_steps_that_are_computed_again_are_right_to_second_order(backend: Any, reverse: bool) -> None:
+    x = np.array([0.4, 0.7, -0.2])
+    kept, again = forgetful(mixing, False, reverse), forgetful(mixing, 3, reverse)
+    near(ad.gradient(again, x, backend=backend), ad.gradient(kept, x, backend="numpy:forward"), backend)
+    near(ad.hessian(again, x, backend=backend), ad.hessian(kept, x), backend)
+    prepared = ad.prepare_hvp(again, x + 0.1, v=x, backend=backend)
+    near(prepared(x, v=x), ad.hvp(kept, x, v=x), backend)
+
+
+@pytest.mark.parametrize("backend", REVERSE, ids=repr)
+def test_how_often_steps_are_run(backend: Any) -> None:
+    """The first once, each of the others once more on the way back; all once without ``checkpoint=``."""
+    runs = []
+
+    def counted(w: Any) -> Any:
+        step = mixing(w)
+
+        def f(carry: Any, y: Any) -> Any:
+            runs.append(1)
+            return step(carry, y)
+
+        return f
+
+    prepared = [
+        ad.prepare_gradient(forgetful(counted, checkpoint), np.ones(3), backend=backend)
+        for checkpoint in (False, True)
+    ]
+    counts = []
+    for gradient in prepared:
+        runs.clear()
+        gradient(np.full(3, 0.3))
+        counts.append(len(runs))
+    assert counts == [N, 2 * N - 1]
+
+
+def test_memory_grows_with_the_root_of_the_number_of_steps() -> None:
+    x = np.linspace(0.1, 0.9, 5000)
+
+    def f(checkpoint: Any) -> Any:
+        def step(c: Any, y: Any) -> Any:
+            return np.sin(c) * np.exp(-c * c) + y * c, None
+
+        return lambda x: np.sum(ad.scan(step, x, np.linspace(0, 1, 100), checkpoint=checkpoint)[0])
+
+    peaks = []
+    for checkpoint in (False, True):
+        tracemalloc.start()
+        ad.gradient(f(checkpoint), x, backend="numpy")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] / 4
+
+
+HELD: dict[str, Any] = {}
+
+
+@pytest.mark.parametrize("backend", REVERSE, ids=repr)
+def test_what_is_not_found_around_a_step_is_not_lost(backend: Any) -> None:
+    """An active value in a global: everything is kept, and the derivative is whole."""
+
+    def f(x: Any, checkpoint: Any = 3) -> Any:
+        HELD["w"] = x * 2
+
+        def step(c: Any, y: Any) -> Any:
+            return np.sin(c * HELD["w"] + y), None
+
+        return np.sum(ad.scan(step, x, XS, checkpoint=checkpoint)[0])
+
+    x = np.array([0.3, 0.4])
+    try:
+        near(
+            ad.gradient(f, x, backend=backend),
+            ad.gradient(lambda x: f(x, False), x, backend="numpy:forward"),
+            backend,
+        )
+    finally:
+        HELD.clear()
+
+
+@pytest.mark.parametrize("backend", REVERSE, ids=repr)
+def test_steps_that_give_something_else_when_they_are_run_again_are_refused(backend: Any) -> None:
+    rng = np.random.default_rng(0)
+
+    def f(x: Any) -> Any:
+        return np.sum(ad.scan(lambda c, y: (np.sin(c) + rng.normal() * y, None), x, XS, checkpoint=3)[0])
+
+    with pytest.raises(ad.errors.PolyadError, match="gave other numbers when they were computed again"):
+        ad.gradient(f, np.array([0.3, 0.4]), backend=backend, follow=False)
 
 
 def test_jax_computes_again_what_is_quick_to_compute() -> None:

@@ -43,7 +43,7 @@ def _log_skewed_tail(x: Array, a: Array) -> Array:
 
 
 def _log_skewed(x: Array, a: Array) -> Array:
-    """Of the smaller one of both sides; to the right of zero, where the density may have an edge, by values."""
+    """Of the smaller side; where that reaches beyond zero, where the density may have an edge, by values."""
     low = sp.ndtr(x) - 2 * sp.owens_t(x, a) < 0.5
     z, b = np.where(low, x, -x), np.where(low, a, -a)
     thin = z < 0

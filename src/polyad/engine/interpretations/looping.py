@@ -8,9 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Looping"]
+from polyad.engine.core.refusals import refuse
+from polyad.errors import ON_OTHER_ARRAYS, rule_out
+
+__all__ = ["Looping", "compared"]
 
 Arrays = Sequence[Any]
+
+
+def compared(same: bool) -> None:
+    """Refuse steps that gave other numbers when they were computed again."""
+    if not same:
+        refusal = refuse(
+            "the steps of a loop with checkpoint= gave other numbers when they were computed again",
+            "draw random numbers outside of the loop and hand them in as xs, or leave checkpoint= out",
+        )
+        raise rule_out(refusal, ON_OTHER_ARRAYS)
 
 
 class Looping:
@@ -22,6 +35,17 @@ class Looping:
     records = False
     # whether a Python loop, all its steps traced, may stand for one whose body cannot be traced by itself
     unrolls = False
+
+    # whether its reverse mode can compute a run of steps again (``again``)
+    recomputes = False
+
+    def again(self, f: Callable[[Arrays], list[Any]], arrays: Arrays) -> Arrays | None:
+        """``f(arrays)``, of which reverse mode keeps the arrays alone and computes the rest again.
+
+        None where ``f`` depends on other arrays that are differentiated. Where what is computed again can be
+        looked at, it is ``compared``.
+        """
+        raise NotImplementedError
 
     def has_values(self, a: Any) -> bool:
         """Whether a choice can be made by the value of an array now."""

@@ -13,6 +13,7 @@ from polyad.engine import run as _engine  # noqa: F401  (fills the table of rule
 from polyad.engine.boxes.box import Box, wrap
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.loops.captured import closed, example, recording_of
+from polyad.engine.loops.closures import active, replaced
 from polyad.engine.loops.leaves import (
     Tree,
     can_hold,
@@ -27,13 +28,15 @@ from polyad.engine.loops.leaves import (
 )
 from polyad.engine.loops.place import Followed, Place, place_of, placed
 from polyad.engine.loops.primitive import scan_values
+from polyad.engine.loops.segments import in_segments, is_bare, length_of, segments_of
 from polyad.engine.programs.recording import Recording
 from polyad.engine.rules.structure import astype
-from polyad.errors import ArgumentError, OperationNotSupportedError
+from polyad.errors import OperationNotSupportedError
 
 __all__ = ["fori_loop", "scan"]
 
 Step = Callable[[Any, Any], Any]
+Body = Callable[[Sequence[Any], Sequence[Any]], tuple[Any, Any]]
 
 
 def scan(
@@ -66,9 +69,10 @@ def scan(
     reverse : bool
         Begin at the end of ``xs``; ``y`` stands where its ``x`` stands.
     checkpoint : bool or int
-        Reverse mode keeps what the steps computed. With an int JAX keeps the carry at so many places and
-        computes the steps between them again; True takes the square root of the number of steps. Other
-        backends give the same result, without saving memory by it.
+        Reverse mode keeps what the steps computed. With an int JAX, NumPy, torch and autograd keep the carry
+        at so many places and compute the steps between them again; True takes the square root of the number
+        of steps. The steps have to give the same when they are run again. Other backends give the same
+        result, without saving memory by it.
 
     Returns
     -------
@@ -97,19 +101,22 @@ def scan(
     array([120., 110.])
     """
     start, items = Tree(carry, "carry"), Tree(xs, "xs")
-    count = _length(items, length)
-    segments = _segments(checkpoint, count)
+    count = length_of(items, length)
+    segments = segments_of(checkpoint, count)
 
-    def body(leaves: Sequence[Any], x: Sequence[Any]) -> tuple[Any, Any]:
-        out = step(start.build(leaves), items.build(x))
-        if not isinstance(out, tuple) or len(out) != 2:
-            raise refused(
-                f"a step of scan returned {_described(out)}",
-                "it returns the carry and what to keep of the step, (carry, y); (carry, None) for nothing",
-            )
-        return out
+    def made(step: Step) -> Body:
+        def body(leaves: Sequence[Any], x: Sequence[Any]) -> tuple[Any, Any]:
+            out = step(start.build(leaves), items.build(x))
+            if not isinstance(out, tuple) or len(out) != 2:
+                raise refused(
+                    f"a step of scan returned {_described(out)}",
+                    "it returns the carry and what to keep of it, (carry, y); (carry, None) for nothing",
+                )
+            return out
 
-    return _Scan(body, start, items, count, reverse=reverse, segments=segments).run()
+        return body
+
+    return _Scan(step, made, start, items, count, reverse=reverse, segments=segments).run()
 
 
 def _described(out: Any) -> str:
@@ -121,8 +128,11 @@ class _Scan:
 
     Parameters
     ----------
-    body : callable
-        From the leaves of the carry and those of ``x`` to trees of the new carry and of ``y``.
+    step : callable
+        The caller's.
+    made : callable
+        Makes of it the body: from the leaves of the carry and those of ``x`` to trees of the new carry and
+        of ``y``.
     carry, items : Tree
         What it begins with, and what it goes through.
     count : int
@@ -131,7 +141,8 @@ class _Scan:
 
     def __init__(
         self,
-        body: Callable[[Sequence[Any], Sequence[Any]], tuple[Any, Any]],
+        step: Any,
+        made: Callable[[Any], Body],
         carry: Tree,
         items: Tree,
         count: int,
@@ -139,7 +150,8 @@ class _Scan:
         reverse: bool,
         segments: int,
     ) -> None:
-        self._body, self._carry, self._items, self._count = body, carry, items, count
+        self._step, self._made, self._body = step, made, made(step)
+        self._carry, self._items, self._count = carry, items, count
         self._reverse, self._segments = reverse, segments
 
     def run(self) -> tuple[Any, Any]:
@@ -181,6 +193,8 @@ class _Scan:
                 return self._recorded(outer, leaves, specs)
             except (OperationNotSupportedError, np.linalg.LinAlgError):
                 pass  # with all its steps written out it may be possible
+        if self._segments:
+            return self._in_segments(order, after, made, specs)
         return self._on_values(order, after, made, specs)
 
     def _recorded(self, outer: Recording, leaves: list[Any], specs: list[ArraySpec]) -> tuple[Any, Any]:
@@ -217,16 +231,61 @@ class _Scan:
         self, order: range, after: list[Any], made: Tree, specs: list[ArraySpec]
     ) -> tuple[Any, Any]:
         """In Python; the first step has been taken."""
-        carry, items, body = self._carry, self._items, self._body
         kept: list[list[Any]] = [[snapshot(leaf)] for leaf in made.leaves]
-        for k in order[1:]:
-            new, y = body([owned(a) for a in after], [part_of(a, k) for a in items.leaves])
-            after = carry.open(new)
-            same_form(carry, specs, after)
+        after = self._steps(self._body, after, self._items.leaves, order[1:], made, specs, kept)
+        ys = [stacked(parts[::-1] if self._reverse else parts) for parts in kept]
+        return self._carry.build(after), made.build(ys)
+
+    def _steps(
+        self,
+        body: Body,
+        after: list[Any],
+        items: Sequence[Any],
+        order: range,
+        made: Tree,
+        specs: list[ArraySpec],
+        kept: list[list[Any]],
+    ) -> list[Any]:
+        """The carry after some steps; what they give is added to what is kept."""
+        for k in order:
+            new, y = body([owned(a) for a in after], [part_of(a, k) for a in items])
+            after = self._carry.open(new)
+            same_form(self._carry, specs, after)
             for parts, leaf in zip(kept, made.open(y), strict=True):
                 parts.append(snapshot(leaf))
-        ys = [stacked(parts[::-1] if self._reverse else parts) for parts in kept]
-        return carry.build(after), made.build(ys)
+        return after
+
+    def _in_segments(
+        self, order: range, after: list[Any], made: Tree, specs: list[ArraySpec]
+    ) -> tuple[Any, Any]:
+        """In Python, in runs of steps that reverse mode computes again; the first step has been taken."""
+        items, count, outer = self._items.leaves, len(after), active(self._step)
+        if any(map(is_bare, (*after, *items, *made.leaves, *outer))):
+            return self._on_values(order, after, made, specs)  # arrays of a library itself
+
+        def steps(values: Sequence[Any], here: range) -> list[Any]:
+            leaves = list(map(wrap, values))
+            state, xs, given = (
+                leaves[:count],
+                leaves[count : count + len(items)],
+                leaves[count + len(items) :],
+            )
+            body = self._made(replaced(self._step, outer, given)) if outer else self._body
+            ys: list[list[Any]] = [[] for _ in made.leaves]
+            new = self._steps(body, state, xs, here, made, specs, ys)
+            rows = [stacked(parts[::-1] if self._reverse else parts) for parts in ys]
+            return [*map(value_of, new, specs), *map(value_of, rows)]
+
+        found = in_segments(
+            steps, list(map(value_of, after, specs)), items, outer, order, min(self._segments, len(order))
+        )
+        if found is None:
+            return self._on_values(order, after, made, specs)
+        final, rows = found
+        first = [[stacked([snapshot(leaf)])] for leaf in made.leaves]
+        columns = [[*one, *more] for one, more in zip(first, rows, strict=True)] if rows else first
+        ys = [np.concatenate(parts[::-1] if self._reverse else parts) for parts in columns]
+        return self._carry.build(final), made.build(ys)
 
     def _placed(self, place: Place, leaves: list[Any], specs: list[ArraySpec]) -> tuple[Any, Any]:
         """As one operation of a library."""
@@ -276,42 +335,6 @@ def _as_kind(leaf: Any, spec: ArraySpec) -> Any:
     return leaf if kind is wanted else wanted(leaf)
 
 
-def _length(items: Tree, length: int | None) -> int:
-    """The number of steps."""
-    found = None if length is None else operator.index(length)
-    if found is not None and found < 0:
-        raise ArgumentError(f"scan takes a number of steps, and length is {found}")
-    known = None if found is None else f"length is {found}"
-    for k, leaf in enumerate(items.leaves):
-        shape = looks(leaf).shape
-        if not shape:
-            raise ArgumentError(
-                f"scan goes along the first axis of every array in xs, and {items.path(k)} has no axes"
-            )
-        if found is None:
-            found, known = shape[0], f"{items.path(k)} has {shape[0]} entries"
-        elif shape[0] != found:
-            raise ArgumentError(
-                f"scan takes one step per entry of xs: {known}, and {items.path(k)} has {shape[0]} entries "
-                "along its first axis"
-            )
-    if found is None:
-        raise ArgumentError("scan without xs has to be told how many steps to take: length=100")
-    return found
-
-
-def _segments(checkpoint: bool | int, count: int) -> int:
-    """At how many places the carry is kept; 0 for at every step."""
-    if checkpoint is False or not count:
-        return 0
-    if checkpoint is True:
-        return max(1, round(count**0.5))
-    found = operator.index(checkpoint)
-    if found < 1:
-        raise ArgumentError(f"checkpoint is True or the number of places to keep the carry at, not {found}")
-    return min(found, count)
-
-
 def fori_loop(
     lower: int,
     upper: int,
@@ -358,9 +381,12 @@ def fori_loop(
     if not count:
         return init
 
-    def step(leaves: Sequence[Any], i: Sequence[Any]) -> tuple[Any, Any]:
-        (k,) = i
-        return body(int(k) if isinstance(k, np.integer) else k, start.build(leaves)), None
+    def made(body: Callable[[Any, Any], Any]) -> Body:
+        def step(leaves: Sequence[Any], i: Sequence[Any]) -> tuple[Any, Any]:
+            (k,) = i
+            return body(int(k) if isinstance(k, np.integer) else k, start.build(leaves)), None
 
-    segments = _segments(checkpoint, count)
-    return _Scan(step, start, numbers, count, reverse=False, segments=segments).run()[0]
+        return step
+
+    segments = segments_of(checkpoint, count)
+    return _Scan(body, made, start, numbers, count, reverse=False, segments=segments).run()[0]

@@ -134,7 +134,7 @@ class ScalarGraph:
         return found
 
     def _number_of(self, name: str, args: tuple[Any, ...]) -> Any:
-        """What is known already; Python's floats add and multiply as NumPy's do, and are not asked for errors."""
+        """What is known already; Python's floats add and multiply as NumPy's do, and never warn."""
         if name in _RING and type(args[0]) is type(args[1]) is float:
             return _RING[name](*args)
         with np.errstate(all="ignore"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -190,6 +190,13 @@ class AutogradAdapter(Adapter):
 
     def by_rule(self, primitive: Primitive) -> Callable[..., Any] | None:
         return self.compute(primitive)
+
+    recomputes = True
+
+    def again(self, f: Callable[[Sequence[Any]], list[Any]], arrays: Sequence[Any]) -> Sequence[Any] | None:
+        from polyad.systems.autograd.rules import again
+
+        return again(self, f, arrays)
 
     def host(self, primitive: Primitive) -> Callable[..., Any]:
         """SciPy's function with the partial derivatives of the table."""

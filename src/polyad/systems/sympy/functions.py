@@ -169,7 +169,7 @@ def raised(base: Any, exponent: Any) -> Any:
     """``base`` to a power; evaluated, it would ask at length what the base may be."""
     sympy = _sympy()
     exponent = sympy.sympify(exponent)
-    if base.is_Symbol or base.is_Number or exponent.is_Number and exponent in (0, 1):
+    if base.is_Symbol or base.is_Number or (exponent.is_Number and exponent in (0, 1)):
         return base**exponent
     return sympy.Pow(base, exponent, evaluate=False)
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 import polyad as ad
-from polyad.errors import PolyadError
 
 TESTS = Path(__file__).parents[1] / "tests"
 if str(TESTS) not in sys.path:
@@ -58,7 +57,7 @@ def mark(name: str, method: str, backend: Any) -> str:
         warnings.simplefilter("ignore")
         try:
             off = error(name, method, backend)
-        except PolyadError:
+        except Exception:  # by polyad, or by the framework itself
             return "refused"
     return "right" if off < TOLERANCE else f"failed by {off:.0e}"
 

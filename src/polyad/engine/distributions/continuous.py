@@ -133,7 +133,17 @@ def _extreme_quantile(q: Array, c: Array) -> Array:
     return x * sp.exprel(-c * x)
 
 
+def _extreme_ends(c: Array) -> tuple[Array, Array]:
+    """One over the shape on its side; SciPy's own divides by the smallest of all numbers on the other."""
+    low, high = c < 0, c > 0
+    return (
+        np.where(low, 1 / np.where(low, c, -1.0), -np.inf),
+        np.where(high, 1 / np.where(high, c, 1.0), np.inf),
+    )
+
+
 FORMULAS["genextreme"] = {
+    "support": _extreme_ends,
     "logpdf": _extreme,
     "logcdf": lambda x, c: -np.exp(-log1p_over(x, -c)),
     "cdf": lambda x, c: np.exp(-np.exp(-log1p_over(x, -c))),

@@ -5,15 +5,63 @@ A body is a function on lists of the library's arrays. It may be called as often
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from polyad.engine.core.refusals import refuse
 from polyad.errors import ON_OTHER_ARRAYS, rule_out
 
-__all__ = ["Looping", "compared"]
+__all__ = ["Choice", "Looping", "Repeated", "Steps", "compared"]
 
 Arrays = Sequence[Any]
+Function = Callable[[Arrays], list[Any]]
+
+
+@dataclasses.dataclass
+class Steps:
+    """A loop of a known number of steps.
+
+    Parameters
+    ----------
+    body : callable
+        ``body(carry, x)``, giving the next carry, of the same form, and what is kept of the step.
+    carry, xs : list of array
+        What it begins with, and what it goes through along the first axis.
+    length : int
+        The number of steps, one at least.
+    reverse : bool
+        Whether it begins at the end.
+    segments : int
+        At how many places reverse mode keeps the carry; 0 for everywhere.
+    """
+
+    body: Callable[[Arrays, Arrays], tuple[list[Any], list[Any]]]
+    carry: Arrays
+    xs: Arrays
+    length: int
+    reverse: bool = False
+    segments: int = 0
+
+
+@dataclasses.dataclass
+class Repeated:
+    """A loop that ends on a condition: ``while cond(carry): carry = body(carry)``, ``max_steps`` at most."""
+
+    cond: Callable[[Arrays], Any]
+    body: Function
+    carry: Arrays
+    max_steps: int | None
+
+
+@dataclasses.dataclass
+class Choice:
+    """The call of one of several functions; a truth value chooses between two, True the second."""
+
+    choice: Any
+    functions: Sequence[Function]
+    arrays: Arrays
+    truth: bool
 
 
 def compared(same: bool) -> None:
@@ -59,51 +107,14 @@ class Looping:
         """Call a function on arrays like these, for what it finds out by itself."""
         raise NotImplementedError
 
-    def scan(
-        self,
-        body: Callable[[Arrays, Arrays], tuple[list[Any], list[Any]]],
-        carry: Arrays,
-        xs: Arrays,
-        length: int,
-        *,
-        reverse: bool,
-        segments: int,
-    ) -> tuple[list[Any], list[Any]]:
-        """The last carry and what all steps gave, stacked.
-
-        Parameters
-        ----------
-        body : callable
-            ``body(carry, x)``, giving the next carry, of the same form, and what is kept of the step.
-        carry, xs : list of array
-            What it begins with, and what it goes through along the first axis.
-        length : int
-            The number of steps, one at least.
-        reverse : bool
-            Whether it begins at the end.
-        segments : int
-            At how many places reverse mode keeps the carry; 0 for everywhere.
-        """
+    def scan(self, loop: Steps) -> tuple[list[Any], list[Any]]:
+        """The last carry and what all steps gave, stacked."""
         raise NotImplementedError
 
-    def while_loop(
-        self,
-        cond: Callable[[Arrays], Any],
-        body: Callable[[Arrays], list[Any]],
-        carry: Arrays,
-        *,
-        max_steps: int | None,
-    ) -> list[Any]:
+    def while_loop(self, loop: Repeated) -> list[Any]:
         """The first carry for which the condition does not hold; NaN if that is not found in time."""
         raise NotImplementedError
 
-    def choose(
-        self,
-        choice: Any,
-        functions: Sequence[Callable[[Arrays], list[Any]]],
-        arrays: Arrays,
-        *,
-        truth: bool,
-    ) -> list[Any]:
-        """What the chosen function gives; a truth value chooses between two, True the second."""
+    def choose(self, choice: Choice) -> list[Any]:
+        """What the chosen function gives."""
         raise NotImplementedError

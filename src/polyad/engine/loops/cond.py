@@ -13,6 +13,7 @@ from polyad.engine.boxes.box import Box
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.values import settled
 from polyad.engine.interpretations.adapter import adapter
+from polyad.engine.interpretations.looping import Choice
 from polyad.engine.interpretations.proxy import Proxy, is_kept
 from polyad.engine.loops.leaves import Tree, looks, refused
 from polyad.engine.loops.place import Followed, Place, place_of
@@ -194,9 +195,8 @@ def _chosen(
     def cast(k: int) -> Callable[[Sequence[Any]], list[Any]]:
         return place.on_arrays(lambda boxes: place.arrays(bare(k)(boxes), specs))
 
-    result = place.own.choose(
-        place.array(choice), [cast(k) for k in range(len(functions))], arrays, truth=truth
-    )
+    casts = [cast(k) for k in range(len(functions))]
+    result = place.own.choose(Choice(place.array(choice), casts, arrays, truth))
     tree = trees[0]
     assert tree is not None
     return tree.build(list(map(place.result, result)))

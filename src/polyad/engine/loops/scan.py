@@ -12,6 +12,7 @@ from polyad.arrays.library import ArraySpec
 from polyad.engine import run as _engine  # noqa: F401  (fills the table of rules)
 from polyad.engine.boxes.box import Box, wrap
 from polyad.engine.boxes.boxing import unbox
+from polyad.engine.interpretations.looping import Steps
 from polyad.engine.loops.captured import closed, example, recording_of
 from polyad.engine.loops.closures import active, replaced
 from polyad.engine.loops.leaves import (
@@ -306,9 +307,8 @@ class _Scan:
 
         start = place.arrays(leaves, specs)
         xs = [place.array(a) for a in items.leaves]
-        final, ys = place.own.scan(
-            body, start, xs, self._count, reverse=self._reverse, segments=self._segments
-        )
+        loop = Steps(body, start, xs, self._count, self._reverse, self._segments)
+        final, ys = place.own.scan(loop)
         return carry.build(list(map(place.result, final))), made[0].build(list(map(place.result, ys)))
 
 

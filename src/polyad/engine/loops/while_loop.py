@@ -11,6 +11,7 @@ import numpy as np
 from polyad.arrays.library import ArraySpec
 from polyad.engine import run as _engine  # noqa: F401  (fills the table of rules)
 from polyad.engine.boxes.box import Box
+from polyad.engine.interpretations.looping import Repeated
 from polyad.engine.loops.leaves import Tree, can_hold, looks, owned, refused, same_form, settled
 from polyad.engine.loops.place import Followed, Place, place_of, placed
 from polyad.errors import ArgumentError, DomainError
@@ -149,7 +150,7 @@ def _looped(
     def condition(state: Sequence[Any]) -> Any:
         return holds(state)[0]
 
-    final = place.own.while_loop(condition, step, start, max_steps=max_steps)
+    final = place.own.while_loop(Repeated(condition, step, start, max_steps))
     return carry.build(place.results(final, specs))
 
 

@@ -131,8 +131,9 @@ class _Simplifier:
 
     def _number_step(self, op: Operation) -> list[Operation] | None:
         """Of numbers that nothing more is to be asked about, which most operations of long programs are."""
-        instead, negated, key, changed = self._instead, self._negated, [], False
+        instead, negated, changed = self._instead, self._negated, False
         operands = list(op.operands)
+        key: list[Any] = []
         for k, a in enumerate(operands):
             if type(a) is Variable:
                 b = instead.get(a)

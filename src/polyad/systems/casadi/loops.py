@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.refusals import refuse
-from polyad.engine.interpretations.looping import Looping
+from polyad.engine.interpretations.looping import Choice, Looping, Repeated, Steps
 from polyad.systems.casadi.call import SCALARS_PER_CALL
 from polyad.systems.casadi.numpy_nodes import NeedsMatrices
 from polyad.systems.casadi.symbolic import Symbolic
@@ -42,16 +42,8 @@ class CasADiLoops(Looping):
     def shapes(self, f: Callable[[Arrays], list[Any]], arrays: Arrays) -> None:
         f(list(arrays))
 
-    def scan(
-        self,
-        body: Callable[[Arrays, Arrays], tuple[list[Any], list[Any]]],
-        carry: Arrays,
-        xs: Arrays,
-        length: int,
-        *,
-        reverse: bool,
-        segments: int,
-    ) -> tuple[list[Any], list[Any]]:
+    def scan(self, loop: Steps) -> tuple[list[Any], list[Any]]:
+        body, carry, xs, length, reverse = loop.body, loop.carry, loop.xs, loop.length, loop.reverse
         import casadi
 
         kind = carry[0].kind if carry else xs[0].kind
@@ -87,14 +79,8 @@ class CasADiLoops(Looping):
         ]
         return _parts(state, carry), stacked
 
-    def while_loop(
-        self,
-        cond: Callable[[Arrays], Any],
-        body: Callable[[Arrays], list[Any]],
-        carry: Arrays,
-        *,
-        max_steps: int | None,
-    ) -> list[Any]:
+    def while_loop(self, loop: Repeated) -> list[Any]:
+        cond, body, carry, max_steps = loop.cond, loop.body, loop.carry, loop.max_steps
         if max_steps is None:
             raise refuse(
                 "a graph of casadi has no loop whose number of steps is not known",
@@ -102,26 +88,20 @@ class CasADiLoops(Looping):
             )
 
         def step(state: Arrays, x: Arrays) -> tuple[list[Any], list[Any]]:
-            return self.choose(cond(state), [list, body], state, truth=True), []
+            return self.choose(Choice(cond(state), [list, body], state, truth=True)), []
 
-        state, _ = self.scan(step, carry, [], max_steps, reverse=False, segments=0)
+        state, _ = self.scan(Steps(step, carry, [], max_steps))
         over = cond(state)
         import casadi
 
         lost = casadi.if_else(over.column, math.nan, 1.0)  # then there is no result, and no derivative either
         return [a.like(a.column * lost) if a.dtype.kind == "f" else a for a in state]
 
-    def choose(
-        self,
-        choice: Any,
-        functions: Sequence[Callable[[Arrays], list[Any]]],
-        arrays: Arrays,
-        *,
-        truth: bool,
-    ) -> list[Any]:
+    def choose(self, choice: Choice) -> list[Any]:
+        functions, arrays, which = choice.functions, choice.arrays, choice.choice
         import casadi
 
-        kind = choice.kind
+        kind = which.kind
         if kind is casadi.SX:
             raise NeedsMatrices("scalar expressions compute both sides of a choice: use CasADi(symbols='MX')")
         forms: list[Symbolic] = []
@@ -142,11 +122,11 @@ class CasADiLoops(Looping):
             result, _ = one(state, kind(0, 1), given[first : first + size])
             branches.append(casadi.Function("branch", [state, given], [result]))
             first += size
-        which = casadi.fmin(casadi.fmax(casadi.floor(choice.column), 0), len(functions) - 1)
-        which = casadi.if_else(choice.column, 1, 0) if truth else which
+        number = casadi.fmin(casadi.fmax(casadi.floor(which.column), 0), len(functions) - 1)
+        number = casadi.if_else(which.column, 1, 0) if choice.truth else number
         switch = casadi.Function.conditional("choice", branches[:-1], branches[-1])
         given = casadi.vertcat(*[casadi.densify(given) for _, given in closed])
-        return _parts(switch(which, _column(arrays, kind), given), forms)
+        return _parts(switch(number, _column(arrays, kind), given), forms)
 
 
 def _size(arrays: Arrays) -> int:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from polyad.engine.interpretations.looping import Choice, Repeated, Steps
 from polyad.engine.interpretations.scipy_values import Hosting
 from polyad.systems.jax.remat import body_of
 
@@ -32,16 +33,9 @@ class JAXLoops(Hosting):
     def shapes(self, f: Callable[[Arrays], list[Any]], arrays: Arrays) -> None:
         sys.modules["jax"].eval_shape(f, list(arrays))
 
-    def scan(
-        self,
-        body: Callable[[Arrays, Arrays], tuple[list[Any], list[Any]]],
-        carry: Arrays,
-        xs: Arrays,
-        length: int,
-        *,
-        reverse: bool,
-        segments: int,
-    ) -> tuple[list[Any], list[Any]]:
+    def scan(self, loop: Steps) -> tuple[list[Any], list[Any]]:
+        body, carry, xs, length, segments = loop.body, loop.carry, loop.xs, loop.length, loop.segments
+        reverse = loop.reverse
         jax = sys.modules["jax"]
         lax, tree_map = jax.lax, jax.tree_util.tree_map
 
@@ -68,14 +62,8 @@ class JAXLoops(Hosting):
             ys = tree_map(lambda a, b: jax.numpy.concatenate([a, b]), *pairs)
         return state, ys
 
-    def while_loop(
-        self,
-        cond: Callable[[Arrays], Any],
-        body: Callable[[Arrays], list[Any]],
-        carry: Arrays,
-        *,
-        max_steps: int | None,
-    ) -> list[Any]:
+    def while_loop(self, loop: Repeated) -> list[Any]:
+        cond, body, carry, max_steps = loop.cond, loop.body, loop.carry, loop.max_steps
         jax = sys.modules["jax"]
         lax, numpy = jax.lax, jax.numpy
         if max_steps is None:
@@ -102,18 +90,11 @@ class JAXLoops(Hosting):
         lost = numpy.where(cond(state), numpy.nan, 1.0)
         return [a * lost.astype(a.dtype) if a.dtype.kind in "fc" else a for a in state]
 
-    def choose(
-        self,
-        choice: Any,
-        functions: Sequence[Callable[[Arrays], list[Any]]],
-        arrays: Arrays,
-        *,
-        truth: bool,
-    ) -> list[Any]:
-        lax = sys.modules["jax"].lax
-        if truth:
-            no, yes = functions
-            found: list[Any] = lax.cond(choice != 0, yes, no, list(arrays))
+    def choose(self, choice: Choice) -> list[Any]:
+        lax, arrays = sys.modules["jax"].lax, list(choice.arrays)
+        if choice.truth:
+            no, yes = choice.functions
+            found: list[Any] = lax.cond(choice.choice != 0, yes, no, arrays)
         else:
-            found = lax.switch(choice, list(functions), list(arrays))
+            found = lax.switch(choice.choice, list(choice.functions), arrays)
         return found

@@ -114,7 +114,7 @@ def added(*terms: Any) -> Any:
 def _plain(e: Any, limit: int = 40) -> bool:
     """Whether an expression has few parts and no choices, so that SymPy may ask what holds of it.
 
-    It would fold choices within conditions on the way, of which it does not know that they are nested.
+    It would fold choices within conditions, of which it does not know that they are nested.
     """
     stack = [e]
     while stack and limit:

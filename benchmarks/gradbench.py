@@ -3,8 +3,9 @@
     python benchmarks/gradbench.py [--quick] [--only NAME] [--out benchmarks/results/gradbench.md]
 
 Each function is written once in NumPy for polyad, and by hand in JAX's and in torch's own language, with
-their own loops. Calls get arrays of their own library (polyad NumPy's). Times are the least of many, taken
-in turns. Ratios below 1 say that polyad is ahead. The
+their own loops. Calls get arrays of their own library and give such arrays: polyad under JAX gets JAX's, and
+in a line of its own NumPy's, which have to be converted on both ways; compiled and CasADi get NumPy's. Times
+are the least of many, taken in turns. Ratios below 1 say that polyad is ahead. The
 preparation is what comes before the second call: polyad's preparation with its first call, JAX's first call
 (tracing and compiling); torch has none, so it is compared by what polyad's preparation is worth in its calls.
 """
@@ -29,6 +30,7 @@ import polyad as ad
 jax.config.update("jax_enable_x64", True)
 torch.set_num_threads(1)
 Function = Callable[..., Any]
+FROM_NUMPY = "jax, NumPy's arrays"
 
 
 @dataclasses.dataclass
@@ -317,16 +319,19 @@ def torch_call(case: Case) -> Call | None:
 
 
 def polyad_call(case: Case, backend: str) -> tuple[float, Call]:
-    chosen = ad.NumPy(compile=True) if backend == "compiled" else backend
+    chosen = {"compiled": ad.NumPy(compile=True), FROM_NUMPY: "jax"}.get(backend, backend)
     prepare = ad.prepare_gradient if case.operator == "gradient" else ad.prepare_derivative
+    x = jnp.asarray(case.x) if backend == "jax" else case.x
 
     def prepared() -> Any:
-        found = prepare(case.numpy, case.x, backend=chosen)
-        found(case.x)
+        found = prepare(case.numpy, x, backend=chosen)
+        jax.block_until_ready(found(x))
         return found
 
     seconds, found = clocked(prepared)
-    return seconds, lambda: found(case.x)
+    if backend == "jax":
+        return seconds, lambda: found(x).block_until_ready()
+    return seconds, lambda: found(x)
 
 
 def measured(case: Case, rounds: int) -> list[str]:
@@ -339,12 +344,13 @@ def measured(case: Case, rounds: int) -> list[str]:
         calls["torch"] = eager
         np.testing.assert_allclose(eager().numpy(), expected, rtol=1e-4, atol=1e-8)
     preparing = {}
-    for backend in case.backends:
+    backends = (*case.backends, *((FROM_NUMPY,) if "jax" in case.backends else ()))
+    for backend in backends:
         preparing[backend], calls[backend] = polyad_call(case, backend)
         np.testing.assert_allclose(calls[backend](), expected, rtol=1e-5, atol=1e-8)
     seconds = least(calls, min(rounds, 5) if case.slow else rounds)
     lines = []
-    for backend in sorted(case.backends, key=seconds.__getitem__):
+    for backend in sorted(backends, key=seconds.__getitem__):
         mine = seconds[backend]
         torch_time = seconds.get("torch")
         beside = f"{duration(torch_time)} | {mine / torch_time:.2f}" if torch_time else "- | -"

@@ -262,7 +262,7 @@ def test_the_table_of_distributions_is_current() -> None:
         for backend in ("compiled", "torch", "autograd"):
             column = 2 + list(table.BACKENDS).index(backend)
             shown_there = lines[name].split("|")[column].strip()
-            assert table.cell(name, table.BACKENDS[backend]) == shown_there, f"{name}, {backend}: {remedy}"
+            assert table.cell(name, backend) == shown_there, f"{name}, {backend}: {remedy}"
 
 
 def test_every_error_and_every_public_name_is_documented() -> None:

@@ -181,12 +181,18 @@ def test_zeta_by_its_exponent(s, q):
     ("v", "x"), [(0.7, 1.5), (-0.7, 1.5), (3.0, 1e-5), (50.0, 3.0), (2.5, 90.0), (300.0, 250.0), (1e-3, 30.0)]
 )
 def test_modified_bessel_functions_by_their_order(v, x):
-    for f, scaled in ((sp.kv, False), (sp.kve, True)):
+    kinds = {
+        sp.kv: (mp.besselk, 0),
+        sp.kve: (mp.besselk, 1),
+        sp.iv: (mp.besseli, 0),
+        sp.ive: (mp.besseli, -1),
+    }
+    for f, (plain, power) in kinds.items():
         point = np.array([v, x])
         gradient, hessian = ad.gradient(lambda p: f(*p), point), ad.hessian(lambda p: f(*p), point)  # noqa: B023
 
-        def exact(v, x, scaled=scaled):
-            return mp.besselk(v, x) * (mp.exp(x) if scaled else 1)
+        def exact(v, x, plain=plain, power=power):
+            return plain(v, x) * mp.exp(power * x)
 
         for along in directions(2)[:1] + directions(2)[2:]:
             first, second = derivatives(exact, point, along)
@@ -234,6 +240,8 @@ ALL = {
     "zeta": (sp.zeta, (2.6, 1.3)),
     "kve": (sp.kve, (0.7, 1.5)),
     "kv": (sp.kv, (2.7, 1.5)),
+    "ive": (sp.ive, (0.7, 1.5)),
+    "iv": (sp.iv, (2.7, 1.5)),
 }
 
 
@@ -252,7 +260,7 @@ def test_every_backend(name):
     compiled = ad.NumPy(compile=True)
     for backend in (*BACKENDS, compiled):
         if (
-            name == "kv" and backend == "sympy"
+            name in ("kv", "iv") and backend == "sympy"
         ):  # SymPy's own function, whose slope by the order it leaves open
             with pytest.raises(ad.errors.OperationNotSupportedError):
                 ad.gradient(g, point, backend=backend)

@@ -95,7 +95,7 @@ def segments_of(checkpoint: bool | int, count: int) -> int:
 
 
 def in_segments(
-    steps: Callable[[Sequence[Value], range], list[Value]],
+    steps: Callable[..., list[Value]],
     carry: Sequence[Value],
     items: Sequence[Any],
     outer: Sequence[Any],

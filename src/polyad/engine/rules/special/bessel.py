@@ -1,7 +1,7 @@
 """Rules of ``scipy.special``: Bessel functions and what satisfies an equation like theirs.
 
 Source of the formulas: NIST Digital Library of Mathematical Functions, chapters 9 to 12, 28 and 30.
-Derivatives with respect to the order have no closed form; ``orders`` has those of ``kv``.
+Derivatives with respect to the order have no closed form; ``orders`` has those of ``iv`` and ``kv``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from polyad.engine.rules.elementwise import absolute, cos, cosh, exp, imag, sign
 from polyad.engine.rules.special import orders
 from polyad.engine.rules.special.gamma import PI, near_zero, parts, real_only, rgamma
 
-kve_1 = orders.kve_orders[1]
+ive_1, kve_1 = orders.ive_orders[1], orders.kve_orders[1]
 
 # -- Bessel and Hankel functions (DLMF 10) ----------------------------------------------------------
 
@@ -29,7 +29,11 @@ y1: Primitive = ufunc(sp.y1, lambda x: (y0(x) - yv(2.0, x)) / 2)
 jn: Primitive = ufunc(sp.jv, None, lambda a, b: (jn(a - 1, b) - jn(a + 1, b)) / 2)
 yv: Primitive = ufunc(sp.yv, None, lambda a, b: (yv(a - 1, b) - yv(a + 1, b)) / 2)
 yn: Primitive = ufunc(sp.yn, None, lambda a, b: (yv(trunc(a) - 1, b) - yv(trunc(a) + 1, b)) / 2)
-iv: Primitive = ufunc(sp.iv, None, lambda a, b: (iv(a - 1, b) + iv(a + 1, b)) / 2)
+iv: Primitive = ufunc(
+    sp.iv,
+    lambda a, b: real_only("the slope by its order of iv", b, ive_1(a, b) * exp(absolute(b))),
+    lambda a, b: (iv(a - 1, b) + iv(a + 1, b)) / 2,
+)
 kv: Primitive = ufunc(
     sp.kv,
     lambda a, b: real_only("the slope by its order of kv", b, kve_1(a, b) * exp(-b)),
@@ -48,7 +52,7 @@ i0e: Primitive = ufunc(sp.i0e, lambda x, y: i1e(x) - sign(x) * y)
 i1e: Primitive = ufunc(sp.i1e, lambda x, y: i0e(x) - _i1e_over(x) - sign(x) * y)
 ive: Primitive = ufunc(
     sp.ive,
-    None,
+    lambda a, b: real_only("the slope by its order of ive", b, ive_1(a, b)),
     lambda a, b, y: real_only("ive", b, (ive(a - 1, b) + ive(a + 1, b)) / 2 - sign(b) * y),
 )
 kve: Primitive = ufunc(

@@ -5,25 +5,30 @@
 The zeta function is summed by Euler and Maclaurin's formula (DLMF 25.11.28) on truncated power series in the
 exponent. Bessel's is the integral of ``exp(-x cosh(t)) cosh(v t)`` (DLMF 10.32.9), whose integrand is even
 and falls doubly exponentially, so that the sum over equidistant points is right to rounding.
+
+``ive_1`` is ``ive`` differentiated by its order: integrals (DLMF 10.32.4) where the order is small beside
+the root of the argument, the power series (10.25.2), all of whose terms are positive, elsewhere.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from math import factorial
+from math import comb, factorial
 from typing import Any
 
 import numpy as np
+import scipy.special as sp
 
 from polyad.engine.core.kinds import elementwise
 from polyad.engine.core.values import PRIMITIVES, Primitive, Value
-from polyad.engine.rules.special.integrals import finished, prepared
+from polyad.engine.rules.special.integrals import bell, finished, prepared
 
-__all__ = ["kve_orders", "zeta_orders"]
+__all__ = ["ive_orders", "kve_orders", "zeta_orders"]
 
 Array = Any
 ORDERS = 3
 
+ive_orders: dict[int, Primitive] = {}
 kve_orders: dict[int, Primitive] = {}
 zeta_orders: dict[int, Primitive] = {}
 
@@ -132,5 +137,82 @@ def _kve_order(k: int) -> Primitive:
     return primitive
 
 
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(128)
+_NODES, _WEIGHTS = ((_NODES + 1) / 2)[:, None], _WEIGHTS / 2
+
+
+def ive_moment(order: int, v: Array, x: Array) -> Array:
+    """The derivative of ``ive(v, x)`` by ``v``, ``order`` times; NaN where ``x`` is not positive."""
+    v, x, shape, dtype = prepared(v, x)
+    inside = (x > 0) & np.isfinite(x) & np.isfinite(v)
+    result = np.where((x == 0) & (v > 0), 0.0, np.nan)
+    for start in range(0, x.size, _CHUNK):
+        part = np.arange(start, min(start + _CHUNK, x.size))
+        part = part[inside[part]]
+        u, y = np.abs(v[part]), x[part]
+        small = (u * u < 4 * y) & (y > 2)
+        found = np.empty(part.shape)
+        for which, by in ((small, _by_angle), (~small, _by_powers)):
+            if which.any():
+                found[which] = by(order, u[which], y[which])
+        mirrored = v[part] < 0
+        if mirrored.any():  # I(-u) is I(u) and a multiple of K(u)
+            u, y = u[mirrored], y[mirrored]
+            second = [kve_moment(m, u, y) if m else sp.kve(u, y) for m in range(order + 1)]
+            more = sum(comb(order, m) * _sine(m, u) * second[order - m] for m in range(order + 1))
+            found[mirrored] = (-1) ** order * (found[mirrored] + 2 / np.pi * np.exp(-2 * y) * more)
+        result[part] = found
+    return finished(result, shape, dtype)
+
+
+def _sine(order: int, v: Array) -> Array:
+    """``sin(pi v)`` differentiated so often."""
+    angle = np.pi * (v % 2)
+    turned = (np.sin, np.cos, lambda a: -np.sin(a), lambda a: -np.cos(a))[order % 4](angle)
+    return np.pi**order * turned
+
+
+def _by_angle(order: int, v: Array, x: Array) -> Array:
+    """By integrals over an angle and over an exponent, as far as anything is left of them."""
+    end = np.minimum(np.pi, np.pi * np.sqrt(_FAR / (2 * x)))
+    t = end * _NODES
+    turned = (np.cos, lambda a: -np.sin(a), lambda a: -np.cos(a), np.sin)[order % 4](v * t)
+    first = end * (_WEIGHTS @ (np.exp(-2 * x * np.sin(t / 2) ** 2) * t**order * turned)) / np.pi
+    end = np.arccosh(1 + _FAR / x)
+    t = end * _NODES
+    f = np.exp(-2 * x * np.sinh(t / 2) ** 2 - v * t)
+    second = 0.0
+    for m in range(order + 1):
+        part = end * (_WEIGHTS @ (f * (-t) ** (order - m)))
+        second = second + comb(order, m) * _sine(m, v) * part
+    return first - np.exp(-2 * x) * second / np.pi
+
+
+def _by_powers(order: int, v: Array, x: Array) -> Array:
+    """By the terms around the largest."""
+    peak = x * x / (2 * (np.sqrt(v * v + x * x) + v))
+    width = np.sqrt(peak * (v + peak) / (v + 2 * peak + 1e-300))
+    first = np.floor(np.maximum(peak - 10 * width - 10, 0.0))
+    n = int(np.ceil((peak + 10 * width + 30 - first).max()))
+    k = first + np.arange(n)[:, None]
+    end = v + k + 1
+    log = np.log(x / 2)
+    terms = np.exp((2 * k + v) * log - sp.gammaln(k + 1) - sp.gammaln(end) - x)
+    weight = bell(order, 0, lambda i, _: log - sp.psi(end) if i == 1 else -sp.polygamma(i - 1, end))
+    return np.sum(terms * weight, axis=0)
+
+
+def _ive_order(k: int) -> Primitive:
+    primitive = elementwise(
+        f"ive_{k}",
+        partial(ive_moment, k),
+        None if k == ORDERS else lambda a, b: ive_orders[k + 1](a, b),
+        lambda a, b, y: (ive_orders[k](a - 1, b) + ive_orders[k](a + 1, b)) / 2 - y,
+    )
+    primitive.home = "scipy.special"
+    return primitive
+
+
+ive_orders.update({k: _ive_order(k) for k in range(1, ORDERS + 1)})
 zeta_orders.update({k: _zeta_order(k) for k in range(1, ORDERS + 1)})
 kve_orders.update({k: _kve_order(k) for k in range(1, ORDERS + 1)})

@@ -33,7 +33,7 @@ BACKENDS = {
 }
 NAMES = (*exact.CONTINUOUS, *exact.DISCRETE, *exact.MULTIVARIATE)
 TOLERANCE = 1e-9
-# what takes minutes to compile: functions of many parts, differentiated twice, and twice more in Newton's steps
+# what takes minutes to compile: functions of many parts, differentiated again in each of Newton's steps
 DEAR = ("truncnorm", "rice", "skewnorm", "vonmises")
 LONG = {(name, "ppf", "JAX") for name in DEAR} | {
     (name, method, "SymPy") for name in DEAR for method in ("logcdf", "logsf", "cdf", "ppf")

@@ -115,6 +115,35 @@ def methods(plt: Any) -> Any:
     return figure
 
 
+@picture
+def band(plt: Any) -> Any:
+    """The Poisson regression of the page on statistics, with its band."""
+    import polyad as ad
+    from polyad.solvers import nlp as programs
+
+    rng = np.random.default_rng(0)
+    X = np.stack([np.ones(200), rng.normal(size=200)], axis=1)
+    y = rng.poisson(np.exp(X @ np.array([0.3, 0.7])))
+    x = np.linspace(X[:, 1].min(), X[:, 1].max(), 100)
+
+    def loglike(b: Any) -> Any:
+        return np.sum(y * (X @ b) - np.exp(X @ b))
+
+    def curve(b: Any) -> Any:
+        return np.exp(b[0] + b[1] * x)
+
+    b = programs.program(lambda b: -loglike(b), np.zeros(2)).solve("trust-constr").x
+    J, covariance = ad.jacobian(curve, b), np.linalg.inv(-ad.hessian(loglike, b))
+    width = 1.96 * np.sqrt(np.sum((J @ covariance) * J, axis=1))
+    figure, axes = plt.subplots(figsize=(6, 3))
+    axes.plot(X[:, 1], y, ".", color="0.6")
+    axes.plot(x, curve(b))
+    axes.fill_between(x, curve(b) - width, curve(b) + width, alpha=0.3)
+    axes.set_xlabel("x")
+    axes.set_ylabel("count")
+    return figure
+
+
 def main() -> None:
     """Draw those that are named, or all."""
     import matplotlib

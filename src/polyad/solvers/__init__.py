@@ -1,7 +1,7 @@
 """Derivatives handed to solvers, each in exactly the form that the solver accepts.
 
 A folder or module for each family of solvers: ``scipy`` has SciPy's own functions, with their signatures.
-``nlp`` describes nonlinear programs, sparse.
+``nlp`` describes nonlinear programs, sparse; ``packages`` has other people's packages, ``density`` samplers.
 Importing this imports no solver: a module here comes when it is first asked for, and brings the package that
 it serves when one of its functions is called. ``point`` is what they share: what belongs to one point is
 computed once.
@@ -13,15 +13,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from polyad.solvers import nlp, scipy
+    from polyad.solvers import nlp, packages, scipy
+    from polyad.solvers.density import LogDensity, log_density
 
-__all__ = ["nlp", "scipy"]
+__all__ = ["LogDensity", "log_density", "nlp", "packages", "scipy"]
+_NAMES = {"LogDensity": "density", "log_density": "density"}
 
 
 if not TYPE_CHECKING:  # a type checker that saw it would believe that the room has every name
 
     def __getattr__(name: str) -> Any:
         """A module of this room, when it is first asked for."""
+        if name in _NAMES:
+            return getattr(importlib.import_module(f"polyad.solvers.{_NAMES[name]}"), name)
         if name in __all__:
             return importlib.import_module(f"polyad.solvers.{name}")
         raise AttributeError(f"module 'polyad.solvers' has no attribute {name!r}")

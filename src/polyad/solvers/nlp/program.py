@@ -110,6 +110,10 @@ class Program:
         """The objective; its gradient is computed with it."""
         return self._objective(x)[0]
 
+    def objective_alone(self, x: Array) -> float:
+        """The objective without its gradient."""
+        return float(self._value(self.unknown.split(x), *self.args))
+
     def gradient(self, x: Array) -> Array:
         """The gradient, of shape (n,)."""
         return self._objective(x)[1].copy()
@@ -208,6 +212,10 @@ class Program:
         made = PreparedGradient(self.f, self._point(), **self._options)
         self._look(made, self.f)
         return made
+
+    @functools.cached_property
+    def _value(self) -> PreparedValue:
+        return PreparedValue(self.f, self._point(), **self._options)
 
     @functools.cached_property
     def _val(self) -> PreparedValue:

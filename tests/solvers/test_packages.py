@@ -1,0 +1,323 @@
+"""Other people's packages get exact derivatives, and use them.
+
+What CI does not install is skipped, with the reason; all of it was run against the real packages.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import nlp_problems as problems
+import numpy as np
+import pytest
+
+import polyad as ad
+from polyad.operators.gradient import PreparedGradient
+from polyad.operators.jacobian import PreparedJacobian
+from polyad.solvers import log_density, nlp, packages
+from polyad.solvers.nlp import Program
+
+# the packages' own: of their imports, and of what they do with new versions of others
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def wanted(name: str) -> Any:
+    """A package that is not among CI's: too large, or with many others behind it."""
+    return pytest.importorskip(name, reason=f"{name} is not installed: it is not among CI's packages")
+
+
+class Counted:
+    """How often methods were called."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *methods: tuple[type, str]) -> None:
+        self.calls = dict.fromkeys((name for _, name in methods), 0)
+        for kind, name in methods:
+            monkeypatch.setattr(kind, name, self._counting(getattr(kind, name), name))
+
+    def _counting(self, plain: Any, name: str) -> Any:
+        def counting(*args: Any, **kwargs: Any) -> Any:
+            self.calls[name] += 1
+            return plain(*args, **kwargs)
+
+        return counting
+
+
+# -- samplers ---------------------------------------------------------------------------------------------
+
+
+def gauss(p: Any, mean: Any, precision: Any) -> Any:
+    d = p["x"] - mean
+    return -d @ precision @ d / 2
+
+
+MEAN, PRECISION = np.array([1.0, -2.0]), np.array([[2.0, 0.6], [0.6, 1.0]])
+START = {"x": np.zeros(2)}
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax", "torch", "autograd", "casadi"])
+def test_a_log_density_is_that_by_hand(backend: str) -> None:
+    d = log_density(gauss, START, MEAN, PRECISION, backend=backend)
+    x, v = np.array([0.5, 3.0]), np.array([1.0, -1.0])
+    value, gradient = d.value_and_gradient(x)
+    r = x - MEAN
+    np.testing.assert_allclose(value, -r @ PRECISION @ r / 2)
+    np.testing.assert_allclose(d(x), value)
+    np.testing.assert_allclose(gradient, -PRECISION @ r)
+    np.testing.assert_allclose(d.gradient(x), -PRECISION @ r)
+    np.testing.assert_allclose(d.hvp(x, v), -PRECISION @ v)
+    np.testing.assert_allclose(d.hessian(x), -PRECISION)
+    assert d.split(x)["x"].tolist() == x.tolist()
+    again = pickle.loads(pickle.dumps(d))
+    assert again(x) == d(x)
+
+
+def test_jax_samplers_get_a_function_of_jax() -> None:
+    jax = pytest.importorskip("jax")
+    f = log_density(gauss, START, MEAN, PRECISION, backend="torch").to_jax()
+    x = np.array([0.5, 3.0])
+    with jax.enable_x64(True):
+        value, gradient = jax.jit(jax.value_and_grad(f))(jax.numpy.asarray(x))
+    np.testing.assert_allclose(np.asarray(gradient), -PRECISION @ (x - MEAN), rtol=1e-6)
+    assert value < 0
+
+
+def drawn_well(draws: Any) -> None:
+    np.testing.assert_allclose(draws.mean(axis=0), MEAN, atol=0.25)
+    np.testing.assert_allclose(np.cov(draws.T), np.linalg.inv(PRECISION), atol=0.45)
+
+
+def test_nutpie_draws_with_the_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    nutpie = wanted("nutpie")
+    counted = Counted(monkeypatch, (Program, "gradient"))
+    model = log_density(gauss, START, MEAN, PRECISION).to_nutpie()
+    trace = nutpie.sample(model, draws=600, tune=300, chains=2, cores=1, seed=1, progress_bar=False)
+    drawn_well(np.asarray(trace.posterior["x"]).reshape(-1, 2))
+    assert counted.calls["gradient"] > 1000
+
+
+def test_blackjax_draws_from_a_density_of_another_framework() -> None:
+    blackjax = wanted("blackjax")
+    import jax
+
+    f = log_density(gauss, START, MEAN, PRECISION, backend="numpy").to_jax()
+    sampler = blackjax.nuts(f, step_size=0.6, inverse_mass_matrix=np.ones(2))
+    state, step = sampler.init(jax.numpy.zeros(2)), jax.jit(sampler.step)
+    draws = []
+    for key in jax.random.split(jax.random.key(0), 500):
+        state, _ = step(key, state)
+        draws.append(np.asarray(state.position))
+    drawn_well(np.array(draws[50:]))
+
+
+def test_numpyro_takes_it_as_a_potential() -> None:
+    wanted("numpyro")
+    import jax
+    from numpyro.infer import MCMC, NUTS
+
+    f = log_density(gauss, START, MEAN, PRECISION, backend="numpy").to_jax()
+    mcmc = MCMC(NUTS(potential_fn=lambda x: -f(x)), num_warmup=200, num_samples=500, progress_bar=False)
+    mcmc.run(jax.random.key(0), init_params=jax.numpy.zeros(2))
+    drawn_well(np.asarray(mcmc.get_samples()))
+
+
+def test_emcee_takes_the_density_itself() -> None:
+    emcee = wanted("emcee")
+    d = log_density(gauss, START, MEAN, PRECISION)
+    sampler = emcee.EnsembleSampler(10, 2, d)
+    rng = np.random.default_rng(0)
+    sampler.random_state = np.random.RandomState(0).get_state()
+    sampler.run_mcmc(rng.normal(size=(10, 2)), 300)
+    drawn_well(sampler.get_chain(discard=50, flat=True))
+
+
+def test_a_model_of_pytensor_contains_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytensor = wanted("pytensor")
+    import pytensor.tensor as pt
+
+    counted = Counted(monkeypatch, (ad.operators.vjp.PreparedVJP, "__call__"))
+    f = packages.pytensor.op(lambda x, a: np.sin(x) * a, np.ones(3), 2.0, backend="torch")
+    x, a = pt.dvector("x"), pt.dscalar("a")
+    y = (f(x, a) ** 2).sum()
+    run = pytensor.function([x, a], [y, *pytensor.grad(y, [x, a])], mode="FAST_COMPILE")
+    x0 = np.array([0.3, 0.5, 1.0])
+    value, dx, da = run(x0, 1.5)
+    np.testing.assert_allclose(value, np.sum((1.5 * np.sin(x0)) ** 2))
+    np.testing.assert_allclose(dx, 2 * 1.5**2 * np.sin(x0) * np.cos(x0))
+    np.testing.assert_allclose(da, 2 * 1.5 * np.sum(np.sin(x0) ** 2))
+    assert counted.calls["__call__"]
+
+
+# -- optimizers -------------------------------------------------------------------------------------------
+
+
+def test_nlopt_is_filled_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    nlopt = wanted("nlopt")
+    known = problems.hs071()
+    p = nlp.program(known.f, known.start, **known.more)
+    counted = Counted(monkeypatch, (Program, "gradient"), (Program, "jacobian_matrix"))
+    opt = nlopt.opt(nlopt.LD_SLSQP, 4)
+    opt.set_min_objective(packages.nlopt.objective(known.f, known.start))
+    opt.add_equality_mconstraint(*packages.nlopt.constraints(p, equal=True))
+    opt.add_inequality_mconstraint(*packages.nlopt.constraints(p, equal=False))
+    opt.set_lower_bounds(p.lower)
+    opt.set_upper_bounds(p.upper)
+    opt.set_xtol_rel(1e-10)
+    np.testing.assert_allclose(opt.optimize(p.start), known.x, atol=1e-5)
+    assert all(counted.calls.values())
+
+
+def test_minuit_has_gradient_and_hessian(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted("iminuit")
+    t = np.linspace(0, 2, 30)
+    y = 2.0 * np.exp(-1.5 * t) + 0.05 * np.sin(40 * t)
+
+    def cost(p: Any, t: Any, y: Any) -> Any:
+        return np.sum(((p[0] * np.exp(-p[1] * t) - y) / 0.05) ** 2)
+
+    counted = Counted(monkeypatch, (Program, "gradient"), (Program, "hessian_matrix"))
+    m = packages.iminuit.minuit(cost, np.array([1.0, 1.0]), t, y, name=["a", "b"])
+    m.strategy = 0
+    m.migrad()
+    m.hesse()
+    assert m.valid
+    found = np.array(m.values)
+    np.testing.assert_allclose(found, [2.0, 1.5], atol=0.05)
+    covariance = 2 * np.linalg.inv(ad.hessian(cost, found, t, y))
+    np.testing.assert_allclose(np.array(m.errors) ** 2, covariance.diagonal(), rtol=1e-3)
+    assert all(counted.calls.values())
+
+
+def test_lmfit_gets_the_jacobian_of_what_varies(monkeypatch: pytest.MonkeyPatch) -> None:
+    lmfit = wanted("lmfit")
+    t = np.linspace(0, 2, 30)
+
+    def residual(p: Any, t: Any, y: Any) -> Any:
+        return p["amplitude"] * np.exp(-p["rate"] * t) + p["offset"] - y
+
+    true = {"amplitude": 2.0, "rate": 1.5, "offset": 0.3}
+    y = residual(true, t, 0.0)
+    params = lmfit.Parameters()
+    params.add("amplitude", value=1.0)
+    params.add("offset", value=0.3, vary=False)
+    params.add("rate", value=1.0, min=0.0, max=5.0)
+    counted = Counted(monkeypatch, (PreparedJacobian, "__call__"))
+    function, jacobian = packages.lmfit.functions(residual, params, t, y)
+    assert jacobian(params).shape == (30, 2)
+    found = lmfit.minimize(function, params, Dfun=jacobian)
+    for name, value in true.items():
+        assert abs(found.params[name].value - value) < 1e-6
+    assert counted.calls["__call__"] > 2
+    params.add("half", expr="amplitude / 2")
+    with pytest.raises(ad.errors.ArgumentError, match="compute it in the residual"):
+        packages.lmfit.functions(residual, params, t, y)
+
+
+def test_optimagic_keeps_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    om = wanted("optimagic")
+
+    def f(p: Any) -> Any:
+        return (p["a"] - 1.0) ** 2 + np.sum((p["b"] - np.array([2.0, 3.0])) ** 4)
+
+    start = {"a": 0.0, "b": np.zeros(2)}
+    counted = Counted(monkeypatch, (PreparedGradient, "value_and"), (PreparedGradient, "__call__"))
+    found = om.minimize(params=start, algorithm="scipy_lbfgsb", **packages.optimagic.functions(f, start))
+    assert abs(found.params["a"] - 1) < 1e-3
+    np.testing.assert_allclose(found.params["b"], [2, 3], atol=0.05)
+    assert sum(counted.calls.values()) > 5
+
+
+def test_pygmo_has_sparse_gradients_and_hessians() -> None:
+    pg = wanted("pygmo")
+    known = problems.hs071()
+    udp = packages.pygmo.Problem(nlp.program(known.f, known.start, **known.more))
+    problem = pg.problem(udp)
+    assert problem.has_gradient()
+    assert problem.has_hessians()
+    problem.c_tol = 1e-6
+    algorithm = pg.algorithm(pg.nlopt("slsqp"))
+    population = pg.population(problem)
+    population.push_back(known.start)
+    found = algorithm.evolve(population)
+    np.testing.assert_allclose(found.champion_x, known.x, atol=1e-3)
+    x = known.start + 0.1
+    dense = np.zeros((3, 4))
+    for (i, j), value in zip(udp.gradient_sparsity(), udp.gradient(x), strict=True):
+        dense[i, j] = value
+    expected = ad.jacobian(lambda x: np.stack([known.f(x), np.sum(x**2), -np.prod(x)]), x)
+    np.testing.assert_allclose(dense, expected)
+    assert udp.gradient_sparsity() == sorted(udp.gradient_sparsity())
+    with pytest.raises(ad.errors.ArgumentError, match="within bounds"):
+        packages.pygmo.Problem(nlp.program(known.f, known.start))
+
+
+def test_pymoo_asks_for_dF() -> None:
+    wanted("pymoo")
+    problem = packages.pymoo.problem(
+        lambda x: np.stack([np.sum(x**2), np.sum((x - 1) ** 2)]),
+        np.zeros(3),
+        2.0,
+        constraints=lambda x: 0.5 - x[0] * x[1],
+    )
+    x = np.array([[0.5, 1.0, 1.5]])
+    out = problem.evaluate(x, return_values_of=["F", "G", "dF", "dG"], return_as_dictionary=True)
+    np.testing.assert_allclose(out["dF"][0], [2 * x[0], 2 * (x[0] - 1)])
+    np.testing.assert_allclose(out["dG"][0], [[-1.0, -0.5, 0.0]])
+    np.testing.assert_allclose(out["G"], [[0.0]])
+
+
+def test_statsmodels_fits_with_the_exact_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted("statsmodels")
+    rng = np.random.default_rng(0)
+    X = np.stack([np.ones(200), rng.normal(size=200)], axis=1)
+    y = rng.poisson(np.exp(X @ [0.3, 0.7])).astype(float)
+
+    def loglike(b: Any, y: Any, X: Any) -> Any:
+        return np.sum(y * (X @ b) - np.exp(X @ b))
+
+    counted = Counted(monkeypatch, (Program, "gradient"), (Program, "hessian_matrix"))
+    found = packages.statsmodels.likelihood_model(loglike, y, X, np.zeros(2)).fit(method="newton", disp=False)
+    np.testing.assert_allclose(ad.gradient(loglike, found.params, y, X), 0, atol=1e-4)
+    information = -ad.hessian(loglike, found.params, y, X)
+    np.testing.assert_allclose(found.bse, np.sqrt(np.linalg.inv(information).diagonal()), rtol=1e-6)
+    assert all(counted.calls.values())
+
+
+def test_an_openmdao_component_has_sparse_partials(monkeypatch: pytest.MonkeyPatch) -> None:
+    om = wanted("openmdao.api")
+
+    def f(p: Any) -> Any:
+        return {"y": p["x"] ** 2 * p["a"], "s": np.sum(p["x"])}
+
+    counted = Counted(monkeypatch, (PreparedJacobian, "__call__"))
+    model = om.Problem()
+    part = packages.openmdao.component(f, {"x": np.arange(1.0, 4.0), "a": np.array([2.0])})
+    model.model.add_subsystem("part", part, promotes=["*"])
+    model.setup()
+    model.run_model()
+    J = model.compute_totals(of=["y", "s"], wrt=["x", "a"])
+    x = np.arange(1.0, 4.0)
+    np.testing.assert_allclose(J["y", "x"], np.diag(4 * x))
+    np.testing.assert_allclose(J["y", "a"][:, 0], x**2)
+    np.testing.assert_allclose(J["s", "x"], np.ones((1, 3)))
+    assert counted.calls["__call__"]
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_cvode_is_given_its_jacobian(sparse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted("sksundae")
+    from scipy.integrate import solve_ivp
+    from sksundae.cvode import CVODE
+
+    def f(t: float, y: Any) -> Any:
+        a, b, c = y[0], y[1], y[2]
+        return np.stack([-0.04 * a + 1e4 * b * c, 0.04 * a - 1e4 * b * c - 3e7 * b**2, 3e7 * b**2])
+
+    counted = Counted(monkeypatch, (PreparedJacobian, "__call__"))
+    y0 = np.array([1.0, 0.0, 0.0])
+    given = packages.sundae.cvode(f, 0.0, y0, sparse=sparse)
+    solver = CVODE(**given, rtol=1e-8, atol=1e-12)
+    found = solver.solve(np.array([0.0, 40.0]), y0)
+    expected = solve_ivp(f, (0, 40), y0, method="Radau", rtol=1e-9, atol=1e-12).y[:, -1]
+    np.testing.assert_allclose(found.y[-1], expected, rtol=1e-5)
+    assert counted.calls["__call__"]

@@ -14,7 +14,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 PICTURES: dict[str, Callable[[Any], Any]] = {}
-sys.path.insert(0, str(HERE.parent / "examples"))
+sys.path.insert(0, str(HERE.parent / "examples" / "algorithms"))
 
 
 def picture(draw: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -141,6 +141,22 @@ def band(plt: Any) -> Any:
     axes.fill_between(x, curve(b) - width, curve(b) + width, alpha=0.3)
     axes.set_xlabel("x")
     axes.set_ylabel("count")
+    return figure
+
+
+@picture
+def brusselator(plt: Any) -> Any:
+    """The stiff example over space and time."""
+    from odes import brusselator, stiff
+
+    n = 64
+    x = np.linspace(0, 1, n, endpoint=False)
+    found = stiff(brusselator, np.concatenate([1 + np.sin(2 * np.pi * x), np.full(n, 3.0)]), 10.0)
+    figure, axes = plt.subplots(figsize=(6, 3))
+    shown = axes.pcolormesh(found.t, x, found.y[:n], shading="gouraud", rasterized=True)
+    figure.colorbar(shown, label="u")
+    axes.set_xlabel("time")
+    axes.set_ylabel("place")
     return figure
 
 

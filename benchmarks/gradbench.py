@@ -321,7 +321,8 @@ def torch_call(case: Case) -> Call | None:
 def polyad_call(case: Case, backend: str) -> tuple[float, Call]:
     chosen = {"compiled": ad.NumPy(compile=True), FROM_NUMPY: "jax"}.get(backend, backend)
     prepare = ad.prepare_gradient if case.operator == "gradient" else ad.prepare_derivative
-    x = jnp.asarray(case.x) if backend == "jax" else case.x
+    on_jax = backend.startswith("jax") and backend != FROM_NUMPY
+    x = jnp.asarray(case.x) if on_jax else case.x
 
     def prepared() -> Any:
         found = prepare(case.numpy, x, backend=chosen)
@@ -329,7 +330,7 @@ def polyad_call(case: Case, backend: str) -> tuple[float, Call]:
         return found
 
     seconds, found = clocked(prepared)
-    if backend == "jax":
+    if on_jax:
         return seconds, lambda: found(x).block_until_ready()
     return seconds, lambda: found(x)
 

@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.boxes.boxing import BOXES
 from polyad.engine.core.following import FOLLOWING
+from polyad.engine.core.values import base
 from polyad.engine.follow.counterparts import Counterpart, counterpart
+from polyad.engine.interpretations.proxy import Proxy
 
 __all__ = ["ENTER"]
 
@@ -83,6 +86,12 @@ def _is_active(*bundle: Any) -> bool:
     return bool(importlib.import_module("polyad.engine.implicit.captured").active(bundle))
 
 
+def _is_foreign(*bundle: Any) -> bool:
+    """Whether something that is differentiated is computed by a framework."""
+    found = importlib.import_module("polyad.engine.implicit.captured").active(bundle)
+    return any(type(base(a._value)) is Proxy if type(a) in BOXES else True for a in found)
+
+
 def _fsolve(original: Any) -> Callable[..., Any]:
     def fsolve(func: Any, x0: Any, args: Any = (), fprime: Any = None, *rest: Any, **options: Any) -> Any:
         if rest or set(options) - {"xtol"} or not _is_active(func, x0, args, fprime):
@@ -116,14 +125,18 @@ def _root_scalar(original: Any) -> Callable[..., Any]:
 
 
 def _solve_ivp(original: Any) -> Callable[..., Any]:
-    """With tight tolerances by the sensitivities; else through the steps, which are SciPy's own Python."""
+    """Through the steps, which are SciPy's own Python, or by the sensitivities under a framework.
+
+    That would compute the steps one by one; sensitivities are the same where tolerances are tight.
+    """
     by_steps = original
 
     def solve_ivp(
         fun: Any, t_span: Any, y0: Any, method: Any = "RK45", t_eval: Any = None, *rest: Any, **options: Any
     ) -> Any:
         plain = not (rest or {"dense_output", "vectorized", "events"} & set(options))
-        if plain and isinstance(method, str) and np.max(options.get("rtol", 1e-3)) <= TIGHT:
+        tight = plain and isinstance(method, str) and np.max(options.get("rtol", 1e-3)) <= TIGHT
+        if tight and _is_foreign(fun, t_span, y0, options.get("args")):
             return by_solution(fun, t_span, y0, method, t_eval, **options)
         return by_steps(fun, t_span, y0, method, t_eval, *rest, **options)
 

@@ -31,6 +31,7 @@ __all__ = [
     "entries",
     "is_followed",
     "is_leaf",
+    "is_number",
     "libraries",
     "library",
     "library_names",
@@ -224,6 +225,12 @@ def is_followed(a: Any) -> bool:
 def is_leaf(a: Any) -> bool:
     """Whether ``a`` is an array or a number of any library."""
     return type(a) in _BY_TYPE or library_of(a) is not None
+
+
+def is_number(a: Any) -> bool:
+    """Whether a leaf is a real double number in a box, of a differentiation that is running."""
+    owner = library_of(a)
+    return owner is not None and owner.boxes and bool(sys.modules["polyad.engine.lift"].is_number(a))
 
 
 def spec_of(a: Any) -> ArraySpec:

@@ -13,13 +13,23 @@ from polyad.engine.boxes import methods  # noqa: F401  (fills the table and give
 from polyad.engine.boxes.box import Box, unbox
 from polyad.engine.boxes.boxing import gathered
 from polyad.engine.core.kinds import zeros_of
-from polyad.engine.core.values import Tracer, base, settled
+from polyad.engine.core.values import ALIVE, Tracer, base, settled
 from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.numbers.number import ScalarBox
 from polyad.engine.rules.structure import astype
 
-__all__ = ["LIFTED", "array_in", "box_of", "lift", "numbers_in", "opened", "unlift", "zeros_beside"]
+__all__ = [
+    "LIFTED",
+    "array_in",
+    "box_of",
+    "is_number",
+    "lift",
+    "numbers_in",
+    "opened",
+    "unlift",
+    "zeros_beside",
+]
 
 
 class Lifted(threading.local):
@@ -64,6 +74,11 @@ def array_in(box: Any) -> Any:
         return None
     value = base(box._value)
     return value.array if type(value) is Proxy else None
+
+
+def is_number(box: Any) -> bool:
+    """Whether a box is a double number of a differentiation that is running."""
+    return type(box) is ScalarBox and box._entries.level in ALIVE
 
 
 def numbers_in(leaf: Any) -> np.ndarray | None:

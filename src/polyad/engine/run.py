@@ -25,7 +25,7 @@ from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import Masked
 from polyad.engine.interpretations.proxy import Proxy, numbers
 from polyad.engine.interpretations.tape import NEVER, Node, Tape
-from polyad.engine.lift import lift, unlift
+from polyad.engine.lift import is_number, lift, unlift
 from polyad.engine.numbers.functions import entered
 from polyad.engine.numbers.number import ScalarBox
 from polyad.engine.numbers.python import TOLD, PythonScalar, as_python
@@ -380,7 +380,7 @@ def as_row(leaf: Any) -> Any:
 
 def released(box: Box) -> Any:
     """A box of a differentiation that is running, or the numbers in one of a differentiation that is over."""
-    if type(box) is ScalarBox and box._entries.level in ALIVE:
+    if is_number(box):
         return box
     value = box._value
     if value.__class__ is Node and value.level in ALIVE:

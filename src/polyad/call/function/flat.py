@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import ArraySpec, library_of, spec_of
+from polyad.arrays.libraries import ArraySpec, is_number, library_of, spec_of
 from polyad.arrays.stopped import elsewhere
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.arrays.types import Leaves
@@ -96,6 +96,8 @@ class FlatFunction:
         self._output = None if type(backend).output is Backend.output else backend.output
         self._numbers = None if backend.follows or backend.hosts else repr(backend)
         self._has_aux = has_aux
+        # whether a number that the engine follows is the output as it is, which is not to be asked further
+        self._takes_numbers = not has_aux and self._lifting is self._output is self._numbers is None
         self._operator = operator
         self._scalar = scalar
         self._plain = False
@@ -120,6 +122,10 @@ class FlatFunction:
             and (not self._scalar or getattr(out, "ndim", None) == 0)
             and (kind is not np.ndarray or out.dtype is not OBJECT)
         ):
+            return (out,), ()
+        if self._takes_numbers and self.y_structure is None and is_number(out):
+            self.y_structure, self._plain = LEAF, True
+            self._kinds.add(kind)
             return (out,), ()
         if self._lifting is not None and self._lifting.lifted is False:  # decided: not to be asked again
             self._call = self._lifting.native

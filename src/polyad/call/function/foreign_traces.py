@@ -66,6 +66,8 @@ class Guests:
 
     def arguments(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """All arguments, as the backend computes with them; those that are whole already stay so."""
+        if not self.extra:
+            return self.enter(args)
         if self._count is None:
             self._count = len(args)
         return self.enter(args if len(args) > self._count else (*args, *self.extra))

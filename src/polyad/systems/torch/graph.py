@@ -98,8 +98,8 @@ class NotTwice(FunctionNotSupportedError):
     lost = False
 
 
-# classes of nodes that have a name of their own, which is none that a derivative ends at
-_HARMLESS: set[type] = set()
+# classes of nodes by whose names no derivative is refused: whether they are leaves
+_KINDS: dict[type, bool] = {}
 
 
 def check_twice(g: Leaves, w: Leaves) -> None:
@@ -117,14 +117,16 @@ def check_twice(g: Leaves, w: Leaves) -> None:
         seen = set(todo)
         for node in todo:
             kind = type(node)
-            if kind not in _HARMLESS:
-                name = node.name()
+            ends = _KINDS.get(kind)
+            if ends is None:
+                name, ends = node.name(), hasattr(kind, "variable")
                 if "DelayedError" in name:
                     blocked = True
-                elif name == kind.__name__:
-                    _HARMLESS.add(kind)
-            if id(getattr(node, "variable", None)) in wanted:
-                reached = True
+                elif ends or name == kind.__name__:
+                    _KINDS[kind] = ends
+            if ends:
+                reached = reached or id(node.variable) in wanted
+                continue
             for parent, _ in node.next_functions:
                 if parent is not None and parent not in seen:
                     seen.add(parent)

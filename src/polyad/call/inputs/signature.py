@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.conversion import converter
 from polyad.arrays.libraries import PLAIN, Library
 from polyad.arrays.trees import LEAF, flatten
 from polyad.arrays.types import Leaves
@@ -83,13 +84,17 @@ class Signature:
         return enter
 
     def as_given(self, args: tuple[Any, ...], target: Library) -> tuple[Leaves, Leaves] | None:
-        """``(x, c)`` of the very arguments of preparation, where nothing is to be converted; else None."""
-        if not self.plain or not target.plain:
+        """``(x, c)`` of the very arguments of preparation, of plain arrays and numbers; else None."""
+        if not self.plain:
             return None
         for argument, a in zip(self.arguments, args, strict=True):
-            usual = argument.specs[0].weak or (type(a) is np.ndarray and a.dtype.isnative)
+            weak = argument.specs[0].weak and (target.plain or type(a) is float)
+            usual = weak or (type(a) is np.ndarray and a.dtype.isnative)
             if not usual or argument.leaves[0] is not a:
                 return None
+        convert = converter(PLAIN, target)
+        if convert is not None:
+            args = tuple([a if type(a) is float else convert(a) for a in args])
         return args[:1], args[1:]
 
     def enter_row(self, target: Library) -> Callable[[tuple[Any, ...]], Leaves] | None:

@@ -340,27 +340,26 @@ def record(f: Function, x: Sequence[Any], *constants: Any) -> Recorded:
     return Recorded(f, x, *constants)
 
 
-def gradient(f: Function, leaf: np.ndarray, constants: Any) -> Any:
-    """The gradient by one array of NumPy's alone: the same as ``record`` and ``pull``, in fewer steps."""
+def gradient(f: Function, leaf: np.ndarray, constants: Any) -> tuple[Any, Any, tuple[Any, ...]]:
+    """The gradient by one array of NumPy's, the value and aux: as ``record`` and ``pull``, in fewer steps."""
     tape = Tape()
     node = tape.enter(leaf if leaf.shape else leaf[()])
     level = tape.level
     try:
         ALIVE.add(level)
-        ((out,), _) = called(f, (given(node, leaf),), constants)
+        ((out,), aux) = called(f, (given(node, leaf),), constants)
         if type(out) in (ScalarBox, PythonScalar) and out._entries is tape:  # known by its place
-            place, one = out._index, 1.0
+            seeds, y = [(out._index, 1.0)], np.float64(out._x)
+        elif type(y := outcome(out)) is Node and y.tape is tape:
+            seeds, y = [(y.index, y.dtype.type(1.0))], y.value
         else:
-            y = outcome(out)
-            if type(y) is Node and y.tape is tape:
-                place, one = y.index, y.dtype.type(1.0)
-            else:
-                leave(y, level)
-                return zeros_of(leaf, leaf.shape)
+            seeds = []
     finally:
         ALIVE.difference_update((level, tape.inner))
-    (cotangent,) = tape.back([(place, one)], (node,), free=True)
-    return zeros_of(leaf, leaf.shape) if cotangent is None else leave(cotangent)
+    y = leave(y, level)
+    rest = tuple([lowered(part, level) for part in aux]) if aux else ()
+    (cotangent,) = tape.back(seeds, (node,), free=True)
+    return zeros_of(leaf, leaf.shape) if cotangent is None else leave(cotangent), y, rest
 
 
 def first_row(leaf: Any) -> Any:

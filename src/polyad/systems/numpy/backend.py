@@ -125,15 +125,18 @@ class NumPy(Backend):
             return self._gradient_forward(problem)
 
         def kernel(x: Leaves, c: Leaves) -> Any:
+            if _is_one_array(x):
+                g, y, aux = run.gradient(f, x[0], c)
+                return (g,), (y,), aux
             recorded = run.record(f, x, c)
             one = recorded.y[0].dtype.type(1.0)
             return recorded.pull((one,), free=True), recorded.y, recorded.aux
 
         def direct(x: Leaves, c: Leaves) -> Leaves:
-            return (run.gradient(f, x[0], c),) if _is_one_array(x) else kernel(x, c)[0]
+            return run.gradient(f, x[0], c)[:1] if _is_one_array(x) else kernel(x, c)[0]
 
         def bare(a: Any, *c: Any) -> Any:
-            return run.gradient(f, a, c)
+            return run.gradient(f, a, c)[0]
 
         return Kernel(kernel, "reverse, tape", direct=direct, bare=bare)
 

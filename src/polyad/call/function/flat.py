@@ -97,7 +97,8 @@ class FlatFunction:
         self._numbers = None if backend.follows or backend.hosts else repr(backend)
         self._has_aux = has_aux
         # whether a number that the engine follows is the output as it is, which is not to be asked further
-        self._takes_numbers = not has_aux and self._lifting is self._output is self._numbers is None
+        asked = (self._lifting, self._output, self._numbers)
+        self._takes_numbers = not has_aux and all([each is None for each in asked])
         self._operator = operator
         self._scalar = scalar
         self._plain = False

@@ -231,7 +231,9 @@ class ScalarBox(Box):
                 y = a**other
                 p = a * 2 if other == 2 else other * a ** (other - 1) if other else 0.0
             except (ZeroDivisionError, OverflowError):
-                return _general(self, other, None, power) if a else Box(self._value) ** other
+                return (
+                    _general(self, other, None, power) if a or self._is_python else Box(self._value) ** other
+                )
             entries = self._entries
             index = len(entries)
             # a negative base with a fractional exponent is complex in Python

@@ -119,8 +119,10 @@ def test_numpy_says_nothing_of_the_rules(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", ["numpy:reverse", "numpy:forward", "autograd"])
 def test_numpy_is_heard_on_the_values(backend: str) -> None:
-    with pytest.warns(RuntimeWarning, match="divide by zero encountered in log"):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         ad.gradient(lambda x: np.sum(np.log(x)), TWO, backend=backend)
+    assert "divide by zero encountered in log" in map(str, (w.message for w in caught))
 
 
 def test_directions_that_do_not_go_there() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from polyad.engine.rules.factorizations import unknown_use
 from polyad.errors import PolyadError
 
-__all__ = ["contracted", "limits", "one_by_one"]
+__all__ = ["contracted", "limits", "not_numbers", "one_by_one"]
 
 ROWS = 256  # of a Jacobian, computed together
 
@@ -67,6 +67,11 @@ def _along(t: Any, rows: Any) -> Any:
     return total
 
 
+def not_numbers(a: Any) -> bool:
+    """Whether an array has an entry that is no number, by one product, the quickest way to tell."""
+    return type(a) is np.ndarray and bool((total := np.vdot(a, a)) != total)
+
+
 def limits(
     dy: Sequence[Any], y: Sequence[Any], tangents: Sequence[Any], record: Callable[[], Any]
 ) -> Sequence[Any]:
@@ -83,7 +88,7 @@ def limits(
     """
     if not all(type(t) is np.ndarray for t in dy):
         return dy  # another differentiation is around
-    if not any(np.isnan(t).any() and np.isfinite(part).all() for t, part in zip(dy, y, strict=True)):
+    if not any(not_numbers(t) and np.isfinite(part).all() for t, part in zip(dy, y, strict=True)):
         return dy
     try:
         found = contracted(record(), tangents)
@@ -106,6 +111,8 @@ def one_by_one(recorded: Any, seeds: Sequence[Any], found: list[Any]) -> None:
     """
     if not all(type(a) is np.ndarray for a in (*seeds, *found)):
         return  # another differentiation is around
+    if not any(map(not_numbers, found)):
+        return
     bad = np.zeros(len(found[0]), dtype=bool)
     for a in found:
         bad |= np.isnan(a).reshape(len(a), -1).any(axis=1)

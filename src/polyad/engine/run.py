@@ -16,7 +16,7 @@ import numpy as np
 from polyad.arrays.libraries import library_of
 from polyad.engine.boxes.box import Box, as_point
 from polyad.engine.boxes.boxing import BOXES, gathered, unbox
-from polyad.engine.core.floating import STEPS
+from polyad.engine.core.floating import step
 from polyad.engine.core.handlers import innermost, is_own_recursion
 from polyad.engine.core.kinds import zeros_of
 from polyad.engine.core.refusals import LAST, begin, end, ignored, refuse
@@ -30,7 +30,7 @@ from polyad.engine.numbers.functions import entered
 from polyad.engine.numbers.number import ScalarBox
 from polyad.engine.numbers.python import TOLD, PythonScalar, as_python
 from polyad.engine.numbers.tangents import PROGRAMS
-from polyad.engine.rows import contracted, limits, one_by_one
+from polyad.engine.rows import contracted, limits, not_numbers, one_by_one
 from polyad.engine.rules.structure import broadcast_to, getitem, reshape
 from polyad.errors import ON_OTHER_ARRAYS, DegenerateError, OperationNotSupportedError, rule_out
 
@@ -199,7 +199,7 @@ def push(
     dy, y, aux : tuple
         Batches of tangents of the outputs, the outputs, and what came with them.
     """
-    level, steps = new_level(), STEPS.count
+    level, before = new_level(), step()
     rows = [unbox(t) for t in tangents]
     count = rows[0].shape[0]
     PROGRAMS[level] = None
@@ -225,7 +225,7 @@ def push(
             tangent = zeros_of(value, (count, *shape_of(value)))
         y.append(leave(primal, level))
         dy.append(leave(tangent, level))
-    if STEPS.count != steps:
+    if step() != before + 1 and any(map(not_numbers, dy)):
         dy = list(limits(dy, y, rows, lambda: Recorded(f, x, *constants)))
     rest = stripped([lowered(leaf, level) for leaf in aux], x) if aux else ()
     return stripped(dy, x), stripped(y, x), rest

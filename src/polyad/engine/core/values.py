@@ -295,8 +295,6 @@ class Binary(Primitive):
         numbers: tuple[Callable[..., Any], ...],
     ) -> None:
         super().__init__(name, compute, push, pulls, lazy=True)
-        if name in SHARP:
-            numbers = tuple(f if k % 2 else silent(f) for k, f in enumerate(numbers))
         self.numbers = numbers
 
     def __call__(self, a: Value, b: Value) -> Value:

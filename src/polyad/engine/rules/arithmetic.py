@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from polyad.engine.core.floating import silent
 from polyad.engine.core.kinds import (
     PARTIALS,
     aligned,
@@ -310,6 +311,14 @@ def _pull_power(y: Value, a: Value, b: float) -> Pull:
     return lambda w: w * conj(exponent_partial(a, b))
 
 
+def _push_exponent(y: Value, t: Value, a: Value, b: float) -> Value:
+    return t * exponent_partial(a, b) if b >= 1 else _push_root(y, t, a, b)
+
+
+# below one the partial is infinite at zero
+_push_root = silent(lambda y, t, a, b: t * exponent_partial(a, b))
+
+
 def _push_power(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
     ta, tb = tangents
     ndim = ndim_of(y)
@@ -330,7 +339,7 @@ power = Binary(
         lambda y, a, b: as_operand(b, y, lambda w: w * conj(base_partial(y, a, b))),
     ),
     (
-        lambda y, t, a, b: t * exponent_partial(a, b),
+        _push_exponent,
         _pull_power,
         lambda y, t, a, b: t * base_partial(y, a, b),
         lambda y, a, b: lambda w: w * conj(base_partial(y, a, b)),

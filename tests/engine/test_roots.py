@@ -138,6 +138,7 @@ EVEN: dict[str, tuple[Any, float]] = {
     "sinc of a norm": (lambda x: np.sinc(np.linalg.norm(x)), -(np.pi**2) / 3),
     "cos of a root": (lambda x: np.cos(np.sqrt(x @ x)), -1.0),
     "cos of a root of numbers": (lambda x: np.cos((x[0] ** 2 + x[1] ** 2) ** 0.5), -1.0),
+    "cos of a norm as an array": (lambda x: np.cos(np.linalg.norm(x)[None])[0], -1.0),
     "cos of sizes": (lambda x: np.sum(np.cos(np.abs(x))), -1.0),
     "cos of norms": (lambda x: np.sum(np.cos(np.linalg.norm(x[:, None], axis=1))), -1.0),
     "Bessel": (lambda x: 3 * np.i0(np.linalg.norm(x)) + scipy.special.j0(np.linalg.norm(x)), 1.0),
@@ -150,7 +151,11 @@ EVEN: dict[str, tuple[Any, float]] = {
 @pytest.mark.parametrize("name", EVEN)
 def test_even_functions_of_a_root(name: str) -> None:
     f, curvature = EVEN[name]
-    for mode in MODES if name in ("cos of a norm", "a half power, squared") else MODES[:2]:
+    for mode in (
+        MODES
+        if name in ("cos of a norm", "cos of a norm as an array", "a half power, squared")
+        else MODES[:2]
+    ):
         H = ad.hessian(f, np.zeros(2), backend=mode)
         np.testing.assert_allclose(H, curvature * np.eye(2), atol=1e-14, err_msg=mode)
     x = np.array([0.3, -0.4])

@@ -104,6 +104,8 @@ class AutogradAdapter(Adapter):
         return a.shape if hasattr(a, "shape") else ()
 
     def own_getitem(self, x: Any, index: Any) -> Any:
+        if not x.shape and (shape := np.shape(np.empty(())[index])) != (0,):
+            return self.own_reshape(x, shape)  # of numbers autograd cannot add up what belongs to an entry
         return x[index if type(index) is int or type(index) is slice else _kept(index)]
 
     def own_setitem(self, x: Any, v: Any, index: Any) -> Any:

@@ -208,3 +208,47 @@ def test_values_of_few_digits_are_told_of(digits: int, b: Any) -> None:
         off = abs(d / (3 * math.cos(3 * t)) - 1)
         # noise is estimated: just above what is told of from, it may be missed
         assert off < 3e-4 or off < 3 * told(caught), (t, off, told(caught))
+
+
+def grown(kind: str) -> Any:
+    """A function of which every call leaves something behind that the next one uses."""
+    kept: list[Any] = []
+    buffer, count = np.zeros(1), {"calls": 0}
+
+    def f(x: Any) -> Any:
+        if kind == "list":
+            kept.append(np.sum(x))
+            return np.sum(x**2) * len(kept)
+        if kind == "sum":
+            kept.append(np.sum(x))
+            return sum(kept) ** 2
+        if kind == "buffer":
+            for v in np.ravel(x):
+                buffer[0] = v * buffer[0] + v
+            return buffer[0]
+        count["calls"] += 1
+        return np.sum(x**2) + count["calls"]
+
+    return f
+
+
+@pytest.mark.parametrize("kind", ["list", "sum", "buffer", "count"])
+def test_functions_that_keep_what_they_did_are_told_of(kind: str) -> None:
+    """Their differences are of two functions: nothing is left of the digits, and the estimate says so."""
+    x = np.array([1.0, 2.0, 3.0])
+    calls = {
+        "gradient": lambda f: ad.gradient(f, x, backend="finite"),
+        "prepared": lambda f: ad.prepare_gradient(f, x, backend="finite")(x),
+        "jvp": lambda f: ad.jvp(f, x, v=np.ones(3), backend="finite"),
+        "derivative": lambda f: ad.derivative(lambda t: f(t * x), 1.0, backend="finite"),
+        "hessian": lambda f: ad.hessian(f, x, backend="finite"),
+        "hvp": lambda f: ad.hvp(f, x, v=np.ones(3), backend="finite"),
+    }
+    for name, call in calls.items():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                call(grown(kind))
+            except ad.errors.PolyadError:
+                continue
+        assert any(isinstance(w.message, PrecisionWarning) for w in caught), name

@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from polyad.arrays.libraries import library, library_of
 from polyad.arrays.trees import flatten
 from polyad.arrays.types import Leaves
@@ -171,8 +173,31 @@ class Lifting:
                     raise  # of code that speaks of no framework, given NumPy's arrays: it says what to write
                 # the error of the form that the function is written for tells what is wrong
                 raise error from error.__cause__  # its cause says what NumPy was doing
+            if first and isinstance(error, OperationNotSupportedError) and self._differs(out, x, c):
+                raise
             self.lifted = not first
         return out
+
+    def _differs(self, out: Any, x: Leaves, c: Leaves) -> bool:
+        """Whether NumPy's code, refused in boxes, makes something else of arrays that are not NumPy's.
+
+        A text of such an array, or the order in which it lies in memory, is another one.
+        """
+        from polyad.engine.lift import numbers_in
+
+        def plain(leaf: Any) -> Any:
+            return leaf if library_of(leaf) is None else numbers_in(leaf)
+
+        given = tuple(map(plain, x)), tuple(map(plain, c))
+        if any(leaf is None for group in given for leaf in group):
+            return False  # there are no numbers now
+        try:
+            wanted = flatten(self.plain(*given))[0]
+            found = [plain(leaf) for leaf in flatten(out)[0]]
+            pairs = list(zip(found, wanted, strict=True))
+            return not all(np.allclose(a, b, 1e-6, 1e-9, equal_nan=True) for a, b in pairs if a is not None)
+        except Exception:  # it is not NumPy's code after all
+            return False
 
     @property
     def is_named(self) -> bool:

@@ -312,10 +312,12 @@ def _pull_power(y: Value, a: Value, b: float) -> Pull:
 
 
 def _push_exponent(y: Value, t: Value, a: Value, b: float) -> Value:
+    if b == 2:
+        return t * (a * 2)
     return t * exponent_partial(a, b) if b >= 1 else _push_root(y, t, a, b)
 
 
-# below one the partial is infinite at zero
+# from one on nothing is infinite, so that nothing has to be silent
 _push_root = silent(lambda y, t, a, b: t * exponent_partial(a, b))
 
 
@@ -344,12 +346,6 @@ power = Binary(
         lambda y, t, a, b: t * base_partial(y, a, b),
         lambda y, a, b: lambda w: w * conj(base_partial(y, a, b)),
     ),
-)
-_push_exponent = power.numbers[0]
-# of a square nothing is infinite, so that nothing has to be silent
-power.numbers = (
-    lambda y, t, a, b: t * (a * 2) if b == 2 else _push_exponent(y, t, a, b),
-    *power.numbers[1:],
 )
 # for the frameworks that take the rule from the table
 PARTIALS["power"] = (lambda y, a, b: exponent_partial(a, b), base_partial), True

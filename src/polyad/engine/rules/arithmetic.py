@@ -301,10 +301,6 @@ def base_partial(y: Value, a: Value, b: Value) -> Value:
     return y * log(where(zero, 1.0, a))
 
 
-def _power(a: Value, b: Value) -> Value:
-    return a**b
-
-
 def _pull_power(y: Value, a: Value, b: float) -> Pull:
     if b == 2:  # the factor first: most cotangents are still one number here, and a pass is saved
         return (lambda w: w * 2 * a) if is_real(a) else (lambda w: w * 2 * conj(a))
@@ -334,7 +330,7 @@ def _push_power(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Va
 
 power = Binary(
     "power",
-    _power,
+    operator.pow,
     _push_power,
     (
         lambda y, a, b: as_operand(a, y, lambda w: w * conj(exponent_partial(a, b))),

@@ -32,7 +32,7 @@ def minuit(f: Callable[..., Any], start: Any, *args: Any, name: Any = None, **op
     Returns
     -------
     iminuit.Minuit
-        With gradient, diagonal of the Hessian, and Hessian.
+        With gradient and Hessian, of which it takes the diagonal too.
     """
     from iminuit import Minuit
 
@@ -47,7 +47,4 @@ def minuit(f: Callable[..., Any], start: Any, *args: Any, name: Any = None, **op
     def hessian(x: Array) -> Array:
         return dense_hessian(p, x)
 
-    def diagonal(x: Array) -> Array:
-        return hessian(x).diagonal().copy()
-
-    return Minuit(cost, p.start, grad=gradient, g2=diagonal, hessian=hessian, name=name)
+    return Minuit(cost, p.start, grad=gradient, hessian=hessian, name=name)

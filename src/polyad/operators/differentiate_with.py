@@ -8,17 +8,18 @@ is nothing to ask: the function runs on the host's arrays.
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from polyad.arrays.libraries import Library, is_followed, library, library_of, spec_of
-from polyad.arrays.trees import LEAF
+from polyad.arrays.trees import Structure, flatten
 from polyad.call.prepared import Prepared
 from polyad.combine.guest import exposed
 from polyad.combine.hosted import on_arrays
@@ -69,8 +70,8 @@ def differentiate_with(f: Callable[..., Any], backend: Backend | str) -> Callabl
     Parameters
     ----------
     f : callable
-        A function of arrays with one array or number as its result: NumPy code, or code of the backend's
-        framework.
+        A function of arrays and numbers, or trees of them, that gives such: NumPy code, or code of the
+        backend's framework.
     backend : Backend or str
         Who computes values and derivatives.
 
@@ -78,21 +79,21 @@ def differentiate_with(f: Callable[..., Any], backend: Backend | str) -> Callabl
     -------
     callable
         The function, to be called with arrays of JAX, torch or autograd, within their transformations, in
-        functions that polyad's operators differentiate by any backend, and with NumPy's arrays. The result
-        is an array of the same library.
+        functions that polyad's operators differentiate by any backend, and with NumPy's arrays. What it
+        gives has arrays of the same library.
 
     Raises
     ------
     polyad.errors.ArgumentError
         If ``f`` is no function. When it is called: if there is no array of real numbers among the
-        arguments, or something else than arrays and numbers.
+        arguments, something else than arrays and numbers, or real and whole numbers in one tree.
     polyad.errors.FunctionNotSupportedError
         When it is called: if arrays of two frameworks meet, ``f`` takes a value from around itself that is
         differentiated, or whole numbers have no values because a framework traces them.
     polyad.errors.UnsupportedOperatorError
         If the backend cannot differentiate its own derivatives (SymPy, differences, pairs).
     polyad.errors.OutputTypeError
-        When it is called: if the result is not one array of real numbers.
+        When it is called: if the result is not real numbers.
 
     See Also
     --------
@@ -143,9 +144,19 @@ class _Bridge:
                 f"{self.label} takes a value from around itself that is differentiated or traced, which "
                 f"{self.backend!r} would count as a constant: make it an argument"
             )
-        given = [self._checked(k, a) for k, a in enumerate(args)]
+        opened = [flatten(a) for a in args]
+        places = [k for k, (leaves, _) in enumerate(opened) for _ in leaves]
+        leaves = [a for part, _ in opened for a in part]
+        given = [self._checked(k, a) for k, a in zip(places, leaves, strict=True)]
         kinds = [spec_of(a).kind for a in given]
         active = tuple(k for k, kind in enumerate(kinds) if kind == "f")
+        whole = {k for k, kind in zip(places, kinds, strict=True) if kind != "f"}
+        mixed = whole.intersection(places[k] for k in active)
+        if mixed:
+            raise ArgumentError(
+                f"argument {min(mixed)} of {self.label} has real and whole numbers in one tree, and whole "
+                "numbers are part of the function: pass them as arguments of their own"
+            )
         if not active:
             raise ArgumentError(
                 f"{self.label} is called with no array of real numbers, so there is nothing to "
@@ -157,7 +168,7 @@ class _Bridge:
             if spec_of(given[k]).weak and not is_followed(given[k]):
                 given[k] = np.array(given[k], dtype=np.result_type(*strong) if strong else np.float64)
         host = self._host(given)
-        made = self._prepared(given, active)
+        made = self._prepared(given, active, tuple([structure for _, structure in opened]))
         return made.call(host, tuple([given[k] for k in active]))
 
     def _checked(self, place: int, a: Any) -> Any:
@@ -167,8 +178,8 @@ class _Bridge:
         if owner is None or kind not in tuple("fiub"):
             what = "complex numbers" if kind == "c" else f"a {type(a).__name__}"
             raise ArgumentError(
-                f"argument {place} of {self.label} is {what}: differentiate_with takes arrays of real and "
-                "whole numbers, each as an argument of its own; let the function take the rest from around "
+                f"argument {place} of {self.label} is {what}, or has one: differentiate_with takes arrays of "
+                "real and whole numbers, and trees of them; let the function take the rest from around "
                 "itself, or write functools.partial(f, ...)"
             )
         if kind == "f":
@@ -196,18 +207,28 @@ class _Bridge:
             )
         return next(iter(found), None)
 
-    def _prepared(self, given: list[Any], active: tuple[int, ...]) -> _Made:
-        key = tuple(
+    def _prepared(
+        self, given: list[Any], active: tuple[int, ...], structures: tuple[Structure, ...]
+    ) -> _Made:
+        forms = tuple(
             (spec_of(a).shape, spec_of(a).dtype.str, None)
             if k in active
             else (np.shape(a), type(a), np.asarray(a).dtype.str, np.asarray(a).tobytes())
             for k, a in enumerate(given)
         )
+        key = (forms, structures)
         with self._lock:
             found = self._made.get(key)
             if found is None:
-                examples = tuple(_example(a) if k in active else a for k, a in enumerate(given))
-                make = functools.partial(_Made, self.f, examples, active, self.backend, self.label)
+                flat = iter([_example(a) if k in active else a for k, a in enumerate(given)])
+                examples, argnums, start = [], [], 0
+                for k, structure in enumerate(structures):
+                    examples.append(structure.unflatten(itertools.islice(flat, structure.count)))
+                    argnums += [k] if start in active else []
+                    start += structure.count
+                make = functools.partial(
+                    _Made, self.f, tuple(examples), tuple(argnums), self.backend, self.label
+                )
                 found = _apart(self.backend, make)
                 self._made[key] = found
                 if len(self._made) > KEPT:
@@ -231,22 +252,19 @@ class _Made:
         self.label = label
         self.prepared = prepared = PreparedValue(f, examples, argnums=active, backend=backend)
         self.backend, self.problem = prepared.backend, prepared.problem
-        if len(self.problem.outputs) != 1 or prepared.returns is not LEAF:
+        self.outputs = self.problem.outputs
+        if any(spec.kind != "f" for spec in self.outputs):
+            found = ", ".join(map(str, self.outputs))
             raise OutputTypeError(
-                f"{label} returns several arrays, or one in a tuple, list or dict: differentiate_with takes "
-                "functions with one array as the result"
-            )
-        (self.output,) = self.problem.outputs
-        if self.output.kind != "f":
-            raise OutputTypeError(
-                f"{label} returns {self.output}, and differentiate_with takes functions whose result is real "
+                f"{label} returns {found}, and differentiate_with takes functions whose result is real "
                 "numbers: call the function itself where no derivative is meant"
             )
         # a function that loses its derivative is refused as by the operators
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                w = np.ones(self.output.shape, dtype=self.output.dtype)
+                ones = [np.ones(spec.shape, dtype=spec.dtype) for spec in self.outputs]
+                w = prepared.returns.unflatten(ones)
                 vjp(f, *examples, w=w, argnums=active, backend=backend)
         except DependenceError:
             raise
@@ -258,29 +276,33 @@ class _Made:
         self._calls: dict[Any, Callable[..., Any]] = {}
 
     def call(self, host: Library | None, x: Leaves) -> Any:
-        """The value on the host's arrays."""
+        """The result on the host's arrays."""
+        return self.prepared.returns.unflatten(self._leaves(host, x))
+
+    def _leaves(self, host: Library | None, x: Leaves) -> Sequence[Any]:
         if host is not None and host.boxes:
-            return self.portable.call(x, ())[0][0]
+            return self.portable.call(x, ())[0]  # type: ignore[no-any-return]
         if host is not None and host.name == self.backend.library and self.backend.nestable:
             moved = tuple(a if library_of(a) is host else host.from_numpy(np.array(a)) for a in x)
-            y = self.problem.f(moved, self.problem.c)[0][0]
-            return self._promised(host.own(y) if any(y is a for a in moved) else y)
+            found = self.problem.f(moved, self.problem.c)[0]
+            return self._promised([host.own(y) if any(y is a for a in moved) else y for y in found])
         if host is None:
-            y = _apart(self.backend, lambda: lift.unlift(self.portable.call(x, ())[0][0]))
-            return self._promised(np.array(y)[()])
+            found = _apart(self.backend, lambda: tuple(map(lift.unlift, self.portable.call(x, ())[0])))
+            return self._promised([np.array(y)[()] for y in found])
         if host.name not in self._calls:
             self._calls[host.name] = on_arrays(self.portable.call, host.name)
-        return self._promised(self._calls[host.name](x, ())[0][0])
+        return self._promised(self._calls[host.name](x, ())[0])
 
-    def _promised(self, y: Any) -> Any:
-        found = spec_of(y).dtype
-        if found != self.output.dtype:
-            raise FunctionNotSupportedError(
-                f"{self.label} gives {self.output.dtype}, and the framework around it made {found} of that: "
-                "let it keep this dtype (jax.config.update('jax_enable_x64', True) in JAX), or convert "
-                "the result in the function"
-            )
-        return y
+    def _promised(self, leaves: Sequence[Any]) -> Sequence[Any]:
+        for y, output in zip(leaves, self.outputs, strict=True):
+            found = spec_of(y).dtype
+            if found != output.dtype:
+                raise FunctionNotSupportedError(
+                    f"{self.label} gives {output.dtype}, and the framework around it made {found} of that: "
+                    "let it keep this dtype (jax.config.update('jax_enable_x64', True) in JAX), or convert "
+                    "the result in the function"
+                )
+        return leaves
 
 
 def _apart(backend: Backend, compute: Callable[[], Any]) -> Any:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from polyad.arrays.lazily import Lazily
 from polyad.arrays.libraries import ArraySpec, spec_of
 from polyad.arrays.types import Array, Leaves
 from polyad.errors import BackendContractError
@@ -108,12 +108,12 @@ class Problem:
     evaluate: Callable[[Problem], tuple[ArraySpec, ...]]
     label: str = "f"
 
-    @cached_property
+    @Lazily
     def inputs(self) -> tuple[ArraySpec, ...]:
         """Specs of the active leaves."""
         return tuple(map(spec_of, self.x))
 
-    @cached_property
+    @Lazily
     def outputs(self) -> tuple[ArraySpec, ...]:
         """Specs of the output leaves; finding them may call the function once."""
         return self.evaluate(self)

@@ -7,12 +7,12 @@ framework has a version of its own (``own_delegated`` of its adapter) or calls N
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from polyad.arrays.lazily import Lazily
 from polyad.engine.core.kinds import general
 from polyad.engine.core.values import PRIMITIVES, Primitive, Value
 
@@ -48,12 +48,12 @@ class Delegate:
         self.value, self.sizes, self.dtype, self.label = value, sizes, np.dtype(dtype), label
         self._push, self._pull = push, pull
 
-    @functools.cached_property
+    @Lazily
     def pushed(self) -> Delegate:
         """The pushforward, as a function of the point and the direction in a row."""
         return self._push()
 
-    @functools.cached_property
+    @Lazily
     def pulled(self) -> Delegate:
         """The pullback, as a function of the point and the cotangent in a row."""
         return self._pull()

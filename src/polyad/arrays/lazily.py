@@ -2,7 +2,7 @@
 
 ``functools.cached_property`` of Python 3.11 holds one lock for all objects of a class while it computes. What
 is computed in another thread in the meantime, as within JAX's traces, and needs the property of another
-object, would wait for ever.
+object, would wait without end.
 """
 
 from __future__ import annotations

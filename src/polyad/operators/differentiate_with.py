@@ -281,7 +281,7 @@ class _Made:
 
     def _leaves(self, host: Library | None, x: Leaves) -> Sequence[Any]:
         if host is not None and host.boxes:
-            return self.portable.call(x, ())[0]  # type: ignore[no-any-return]
+            return self.portable.call(x, ())[0]
         if host is not None and host.name == self.backend.library and self.backend.nestable:
             moved = tuple(a if library_of(a) is host else host.from_numpy(np.array(a)) for a in x)
             found = self.problem.f(moved, self.problem.c)[0]

@@ -1,6 +1,7 @@
-"""Draws the pictures of the pages on solvers and of the examples: ``python docs/pictures.py [name ...]``.
+"""Draws the pictures of the pages into docs/pictures: ``python docs/pictures.py [name ...]``.
 
-A picture is a function here that returns a figure of matplotlib's; its name is that of the file.
+A picture is a function here that returns a figure of matplotlib's, or one of ``charts`` that draws by hand; its
+name is that of the file.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import charts
 import numpy as np
 
 HERE = Path(__file__).parent
@@ -160,6 +162,70 @@ def brusselator(plt: Any) -> Any:
     return figure
 
 
+@picture
+def steps(plt: Any) -> Any:
+    """The error of differences against the step."""
+    import polyad as ad
+
+    figure, axes = plt.subplots(figsize=(6.5, 3.6))
+    x, exact = 0.7, np.cos(0.7) * np.exp(np.sin(0.7))
+
+    def f(x: Any) -> Any:
+        return np.exp(np.sin(x))
+
+    def error_of(backend: Any) -> float:
+        try:
+            return float(abs(ad.derivative(f, x, backend=backend) - exact) / exact)
+        except ad.errors.FunctionNotSupportedError:  # a complex step that is too long
+            return np.nan
+
+    h = np.logspace(-15, 0, 200)
+    for scheme, order, label in (
+        ("forward", 1, "forward"),
+        ("central", 2, "central"),
+        ("central", 4, "central, order 4"),
+        ("complex", None, "complex step"),
+    ):
+        error = [error_of(ad.FiniteDifferences(scheme, order=order, step=step)) for step in h]
+        axes.loglog(h, np.maximum(error, 1e-17), label=label, linewidth=1.2)
+    chosen = error_of(ad.FiniteDifferences())
+    axes.axhline(max(chosen, 1e-17), color="#666666", linestyle=":", linewidth=1)
+    axes.text(1e-15, chosen * 1.5, "what polyad chooses by default", color="#666666", fontsize=9)
+    axes.set(xlabel="step", ylabel="relative error", ylim=(1e-17, 10))
+    axes.legend(frameon=False, fontsize=9, loc="upper center", ncols=2)
+    return figure
+
+
+# those that compile the loop step by step are not done within the limit
+SHOWN = ["casadi", "numpy:compiled", "sympy", "numpy", "finite", "torch", "autograd"]
+
+
+@picture
+def violins(plt: Any) -> Any:
+    """Run times as ``polyad compare --plot`` draws them."""
+    from polyad.benchmark import compare
+    from polyad.benchmark.problems import lotka_volterra
+
+    table = compare(
+        lotka_volterra, np.array([1.5, 1.0, 1.0, 3.0]), operators="gradient", seconds=0.5, backends=SHOWN
+    )
+    print(table)
+    return table.plot()
+
+
+@picture
+def spy(plt: Any) -> Any:
+    """A pattern with its colors."""
+    import polyad as ad
+
+    def laplace(u: Any) -> Any:
+        v = np.zeros((8, 8))
+        v[1:-1, 1:-1] = u.reshape(6, 6)
+        return (v[2:, 1:-1] + v[:-2, 1:-1] + v[1:-1, 2:] + v[1:-1, :-2] - 4 * u.reshape(6, 6)).ravel() + u**3
+
+    return ad.prepare_jacobian(laplace, np.ones(36), backend=ad.Sparse("numpy")).plot()
+
+
 def main() -> None:
     """Draw those that are named, or all."""
     import matplotlib
@@ -168,11 +234,16 @@ def main() -> None:
     import matplotlib.pyplot as plt
 
     plt.rcParams.update({"svg.hashsalt": "polyad", "axes.spines.top": False, "axes.spines.right": False})
-    for name in sys.argv[1:] or PICTURES:
-        figure = PICTURES[name](plt)
-        figure.savefig(HERE / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
-        plt.close(figure)
-        print(f"{name}.svg")
+    for name in sys.argv[1:] or [*PICTURES, "choosing", "lift"]:
+        path = HERE / "pictures" / f"{name}.svg"
+        if name not in PICTURES:
+            path.write_text(getattr(charts, name)())
+        elif name == "violins":  # of so many points that a drawing of lines is large
+            PICTURES[name](plt).savefig(path.with_suffix(".png"), dpi=90)
+        else:
+            PICTURES[name](plt).savefig(path, bbox_inches="tight", metadata={"Date": None})
+        plt.close("all")
+        print(path.name)
 
 
 if __name__ == "__main__":

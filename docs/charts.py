@@ -1,25 +1,10 @@
-"""Draw the pictures of the pages into docs/pictures: ``python docs/draw_pictures.py [NAME ...]``.
-
-``choosing`` and ``lift`` are drawn by hand; ``steps``, ``violins`` and ``spy`` from runs, with matplotlib.
-"""
+"""The pictures that are drawn by hand: boxes, words and arrows as SVG."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 from xml.sax.saxutils import escape
 
-import numpy as np
-
-import polyad as ad
-
-PICTURES = Path(__file__).parent / "pictures"
 INK, FAINT, FILL, STRONG = "#222222", "#666666", "#eef0fa", "#3f51b5"
-
-
-# -- drawn by hand ------------------------------------------------------------------------------------
 
 
 def rectangle(x: float, y: float, width: float, height: float, fill: str, more: str = "") -> str:
@@ -101,97 +86,3 @@ def lift() -> str:
     for y, who in users.items():
         parts += [arrow(412, 124, 470, y), words(745, y + 4, who)]
     return drawing(900, 264, parts)
-
-
-# -- from runs ----------------------------------------------------------------------------------------
-
-
-def figure(width: float, height: float) -> Any:
-    """An empty figure, the same at each run."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
-    pyplot.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "polyad", "font.size": 10})
-    return pyplot.subplots(figsize=(width, height), constrained_layout=True)
-
-
-def steps() -> Any:
-    """The error of differences against the step."""
-    made, axes = figure(6.5, 3.6)
-    x, exact = 0.7, np.cos(0.7) * np.exp(np.sin(0.7))
-
-    def f(x: Any) -> Any:
-        return np.exp(np.sin(x))
-
-    def error_of(backend: ad.FiniteDifferences) -> float:
-        try:
-            return float(abs(ad.derivative(f, x, backend=backend) - exact) / exact)
-        except ad.errors.FunctionNotSupportedError:  # a complex step that is too long
-            return np.nan
-
-    h = np.logspace(-15, 0, 200)
-    for scheme, order, label in (
-        ("forward", 1, "forward"),
-        ("central", 2, "central"),
-        ("central", 4, "central, order 4"),
-        ("complex", None, "complex step"),
-    ):
-        error = [error_of(ad.FiniteDifferences(scheme, order=order, step=step)) for step in h]
-        axes.loglog(h, np.maximum(error, 1e-17), label=label, linewidth=1.2)
-    chosen = error_of(ad.FiniteDifferences())
-    axes.axhline(max(chosen, 1e-17), color=FAINT, linestyle=":", linewidth=1)
-    axes.text(1e-15, chosen * 1.5, "what polyad chooses by default", color=FAINT, fontsize=9)
-    axes.set(xlabel="step", ylabel="relative error", ylim=(1e-17, 10))
-    axes.legend(frameon=False, fontsize=9, loc="upper center", ncols=2)
-    return made
-
-
-# those that compile the loop step by step are not done within the limit
-SHOWN = ["casadi", "numpy:compiled", "sympy", "numpy", "finite", "torch", "autograd"]
-
-
-def violins() -> Any:
-    """Run times as ``polyad compare --plot`` draws them."""
-    from polyad.benchmark import compare
-    from polyad.benchmark.problems import lotka_volterra
-
-    table = compare(
-        lotka_volterra, np.array([1.5, 1.0, 1.0, 3.0]), operators="gradient", seconds=0.5, backends=SHOWN
-    )
-    print(table)
-    return table.plot()
-
-
-def spy() -> Any:
-    """A pattern with its colors."""
-
-    def laplace(u: Any) -> Any:
-        v = np.zeros((8, 8))
-        v[1:-1, 1:-1] = u.reshape(6, 6)
-        return (v[2:, 1:-1] + v[:-2, 1:-1] + v[1:-1, 2:] + v[1:-1, :-2] - 4 * u.reshape(6, 6)).ravel() + u**3
-
-    return ad.prepare_jacobian(laplace, np.ones(36), backend=ad.Sparse("numpy")).plot()
-
-
-DRAWN: dict[str, Callable[[], Any]] = {f.__name__: f for f in (choosing, lift, steps, violins, spy)}
-
-
-def main(names: list[str]) -> None:
-    """Draw those pictures, or all."""
-    PICTURES.mkdir(exist_ok=True)
-    for name in names or DRAWN:
-        made, path = DRAWN[name](), PICTURES / f"{name}.svg"
-        if isinstance(made, str):
-            path.write_text(made)
-        elif name == "violins":  # of so many points that a drawing of lines is large
-            path = path.with_suffix(".png")
-            made.savefig(path, dpi=90)
-        else:
-            made.savefig(path, metadata={"Date": None})
-        print(path.name, path.stat().st_size)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,6 +1,6 @@
 """Draws the pictures of the pages into docs/pictures: ``python docs/pictures.py [name ...]``.
 
-A picture is a function here that returns a figure of matplotlib's, or one of ``charts`` that draws by hand; its
+A picture is a function here that returns a figure of matplotlib's, or one of ``charts``, drawn by hand; its
 name is that of the file.
 """
 

@@ -185,8 +185,9 @@ def test_disagreement_is_exit_code_one(here, capsys):
 
 
 def test_nothing_at_all_is_exit_code_one(here, capsys):
-    function = "user_model.py:three_of"
-    Path("user_model.py").write_text("def three_of(x):\n    return 1.0 * int(x[0])\n")
+    function = "user_model.py:sent"
+    lines = ("import pickle", "def sent(x):", "    return pickle.loads(pickle.dumps(x))[0]", "")
+    Path("user_model.py").write_text("\n".join(lines))
     command = ["compare", function, "--args", "[1.0]", "--backend", "numpy", "--seconds", "0.01"]
     assert main(command) == 1
     assert "none can be recommended: there is no result" in " ".join(capsys.readouterr().out.split())

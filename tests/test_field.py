@@ -156,8 +156,9 @@ def test_code_of_packages_is_refused_with_a_remedy(f: Any, backend: Any) -> None
     x = np.array([1.5, 2.0, 3.0])
     expected = ad.gradient(f, x, backend="finite")
     # where Python raises an error that is pending depends on what ran before
-    for _ in range(2 if backend == "numpy:reverse" else 1):
-        for way in ways("gradient", f, x, backend=backend):
+    dear = f in (ode, ivp)
+    for _ in range(2 if backend == "numpy:reverse" and not dear else 1):
+        for way in ways("gradient", f, x, backend=backend)[: 1 if dear else 2]:
             try:
                 got = way()
             except FunctionNotSupportedError as error:

@@ -212,8 +212,8 @@ def test_scratch_memory_in_other_processes():
     import pickle
 
     arrived = pickle.loads(pickle.dumps(remote))
-    for k, item in enumerate(items):
-        assert arrived((k, item)) == (k, scratch(*item, np.zeros(3)))
+    for item in items:
+        assert arrived(item) == scratch(*item, np.zeros(3))
 
 
 def test_scratch_memory_that_does_not_fit():

@@ -1,7 +1,7 @@
 """Two versions of polyad side by side: what a call costs in one checkout over what it costs in another.
 
-    git worktree add /tmp/before COMMIT
-    python benchmarks/against.py /tmp/before [--now .] [--system numpy,torch] [--only gradient] [--calls]
+    git worktree add ../before COMMIT
+    python benchmarks/against.py ../before [--now .] [--system numpy,torch] [--only gradient] [--calls]
 
 Every system has two processes, one for each checkout, which time the same call in turns: the least of many
 short repeats, so that a machine with others on it hits both alike. ``--calls`` counts the calls of functions,

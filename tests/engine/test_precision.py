@@ -244,6 +244,7 @@ OTHER_TYPES = {("delete, insert", kind, "autograd") for kind in ("float32", "int
 }
 
 
+@needs_torch
 @pytest.mark.parametrize("shape", [(3, 3), (2, 3, 3)])
 def test_factors_of_truth_values(shape):
     """Of rank one: what does not come of rounding is as NumPy has it, in double precision."""

@@ -84,10 +84,12 @@ def _suspects(error: Exception, f: Callable[..., Any]) -> Iterator[str]:
         yield _package(below[0])
     if not _raises(way[last]):
         yield from _called_on(way[last])
-    if isinstance(error, AttributeError) and error.name is not None and not hasattr(np.ndarray, error.name):
+    name = error.name if isinstance(error, AttributeError) else None
+    # a private one is not asked for by anybody's own code
+    if name is not None and not name.startswith("_") and not hasattr(np.ndarray, name):
         for library in libraries():
             types = library.array_types() if loaded(library.module) is not None else ()
-            if any(hasattr(kind, error.name) for kind in types):
+            if any(hasattr(kind, name) for kind in types):
                 yield library.module
 
 

@@ -88,7 +88,8 @@ def of_interpolation(name: str) -> Iterator[Holder]:
         return
     module = sys.modules[name]
     for cls, own in _EVALUATED.items():
-        f = vars(getattr(module, cls, object)).get("__call__")
+        # what the module has itself: SciPy's old modules warn of the names that they pass on
+        f = vars(vars(module).get(cls, object)).get("__call__")
         if isinstance(f, types.FunctionType) and f.__module__ == name:
             yield _evaluated(f, own)
 

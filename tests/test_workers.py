@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import polyad as ad
-from polyad.errors import ArgumentError, NotPicklableError, WorkerError
+from polyad.errors import ArgumentError, NonScalarOutputError, NotPicklableError, WorkerError
 from polyad.workers import run, sending
 
 X = np.array([0.5, -1.0])
@@ -228,6 +228,10 @@ def test_what_is_wrong_with_a_sum_is_said() -> None:
         ad.map_gradient(misfit, [], X)
     with pytest.raises(ArgumentError, match="the batch, which is a constant"):
         ad.map_gradient(misfit, DATA, X, argnums=1)
+    with pytest.raises(NonScalarOutputError, match="2 leaves, but map_gradient adds up one real number"):
+        NonScalarOutputError, match="a tree of 2 leaves, but map_gradient adds up one real number"
+    ):
+        ad.map_gradient(lambda p, b: (misfit(p, b), 1.0), DATA, X, backend="numpy")
     with pytest.raises(ArgumentError, match="number of processes"):
         ad.prepare_map_gradient(misfit, DATA, X, workers=0)
     with pytest.raises(ValueError, match="unpack") as caught:

@@ -8,7 +8,7 @@ from typing import Any
 
 from polyad.arrays.trees import flatten
 from polyad.call.function.flat import label_of
-from polyad.errors import ArgumentError
+from polyad.errors import ArgumentError, NonScalarOutputError
 from polyad.operators.gradient import PreparedGradient
 from polyad.systems.base import Backend
 from polyad.workers.pools import check
@@ -89,10 +89,16 @@ class _Part:
     def __call__(self, item: tuple[Sequence[Any], Any]) -> tuple[Any, Any]:
         args, batch = item
         given = (*args, batch if self.load is None else self.load(batch))
-        with self._lock:
-            if self._prepared is None:
-                self._prepared = PreparedGradient(self.f, given, on_mismatch="reprepare", **self.options)
-        return self._prepared.value_and(*given)
+        try:
+            with self._lock:
+                if self._prepared is None:
+                    self._prepared = PreparedGradient(self.f, given, on_mismatch="reprepare", **self.options)
+            return self._prepared.value_and(*given)
+        except NonScalarOutputError as error:  # its remedies are those of a gradient
+            found = str(error).partition(", gradient needs")[0]
+            raise NonScalarOutputError(
+                f"{found}, but map_gradient adds up one real number of each batch: return that number alone"
+            ) from error
 
     def __getstate__(self) -> Any:
         return self.f, self.options, self.load

@@ -229,8 +229,6 @@ def test_what_is_wrong_with_a_sum_is_said() -> None:
     with pytest.raises(ArgumentError, match="the batch, which is a constant"):
         ad.map_gradient(misfit, DATA, X, argnums=1)
     with pytest.raises(NonScalarOutputError, match="2 leaves, but map_gradient adds up one real number"):
-        NonScalarOutputError, match="a tree of 2 leaves, but map_gradient adds up one real number"
-    ):
         ad.map_gradient(lambda p, b: (misfit(p, b), 1.0), DATA, X, backend="numpy")
     with pytest.raises(ArgumentError, match="number of processes"):
         ad.prepare_map_gradient(misfit, DATA, X, workers=0)

@@ -7,6 +7,7 @@ import functools
 import inspect
 import multiprocessing
 import pickle
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -362,3 +363,10 @@ def test_what_cannot_be_saved_leaves_the_file_as_it_was(tmp_path):
         p.save(path)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["p"]
+
+
+def test_without_cloudpickle_a_lambda_is_not_saved(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    with pytest.raises(NotPicklableError, match=r"is a lambda.* or install cloudpickle"):
+        ad.prepare_gradient(lambda x: np.sum(x), X).save(tmp_path / "p")
+    assert not list(tmp_path.iterdir())

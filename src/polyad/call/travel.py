@@ -211,8 +211,11 @@ def _written(prepared: Any, path: str | os.PathLike[str], label: str) -> None:
         pickler = pickle
     try:
         data = pickler.dumps(prepared)
-    except NotPicklableError:
-        raise
+    except NotPicklableError as error:
+        words, by_value, _ = str(error).partition("or pickle with cloudpickle")
+        if not by_value:
+            raise
+        raise NotPicklableError(f"{words}or install cloudpickle, which save takes where it is") from error
     except Exception as error:
         raise NotPicklableError(
             f"{label} cannot be saved ({type(error).__name__}: {error}): keep locks and open files out "

@@ -35,6 +35,7 @@ class State:
         self.defaults = package.Model.energy.__defaults__
         self.cells = [c.cell_contents for c in package.closure.__closure__]
         self.alive = len(ALIVE)
+        self.numpy = np.geterr()
 
     def check(self):
         assert list(vars(self.package)) == list(self.names)
@@ -47,6 +48,7 @@ class State:
         assert AROUND.library is None
         assert len(ALIVE) == self.alive
         assert sys.getprofile() is None
+        assert np.geterr() == self.numpy
 
 
 def everything(package):

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.floating import begin_silence, end_silence
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.core.kinds import expand
 from polyad.engine.core.refusals import no_rule
 from polyad.engine.core.values import (
@@ -132,11 +132,12 @@ class Tape(list[Entry | None]):
 
     def back(self, seeds: Sequence[tuple[int, Value]], inputs: Sequence[Node], *, free: bool) -> list[Value]:
         """As ``pull``, the outputs by their places on the tape."""
-        before = begin_silence()
+        before = get_state()
         try:
+            set_state(SILENT)
             return self._pulled(list(self), seeds, inputs, free=free)  # a plain list is read faster
         finally:
-            end_silence(before)
+            set_state(before)
 
     def _pulled(
         self,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests/backends.py, for tests in any worker
@@ -17,3 +19,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("polyad")
+
+HEARD = np.geterr()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """What NumPy says of floating point is as before after each test, or that test fails and no later one."""
+    try:
+        return (yield)
+    finally:
+        heard = np.geterr()
+        np.seterr(**HEARD)
+        assert heard == HEARD, f"{item.nodeid} leaves NumPy with {heard}"

@@ -225,6 +225,18 @@ def test_no_framework_is_imported_with_a_module(path: Path) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_one_way_to_silence_numpy() -> None:
+    """Ctrl-C within ``np.errstate`` can leave NumPy silent for good: see polyad.arrays.silence."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: take polyad.arrays.silence"
+        for path in MODULES
+        if path.relative_to(ROOT).as_posix() not in {"arrays/silence.py", "testing/fuzz/program.py"}
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute) and node.attr in {"errstate", "seterr"}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_module_can_be_read_in_one_sitting(path: Path) -> None:
     count = len(path.read_text().splitlines())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 import importlib
 import math
 import pickle
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 import polyad as ad
+from interrupts import DROPPED, interrupted, uncollected  # noqa: F401
 from polyad.call.function.foreign_traces import AROUND
 from polyad.engine.boxes.box import Box
 from polyad.engine.core.following import FOLLOWING
@@ -53,41 +53,6 @@ class State:
 
 def everything(package):
     return lambda x: package.conversion(x) + package.methods(x) + package.closure(x) + package.buffers(x)
-
-
-def interrupted(call, count, kind):
-    """Run ``call``; Ctrl-C comes at the event of a number. Whether it came."""
-    seen = 0
-
-    def look(frame, event, argument):
-        nonlocal seen
-        if event == kind:
-            seen += 1
-            if seen == count:
-                raise KeyboardInterrupt
-
-    set_ = sys.settrace if kind == "call" else sys.setprofile
-    set_(look)
-    try:
-        call()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        set_(None)
-    return seen >= count
-
-
-@pytest.fixture
-def uncollected():
-    """No collection of garbage: Python drops an interrupt that comes in a callback of it (JAX has one)."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-# one that comes while a generator or a weak reference is taken down is dropped by Python as well
-DROPPED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @DROPPED

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.arrays.types import Leaves
 
 __all__ = ["Verdict", "compare_results", "distance", "where_not_finite"]
@@ -77,10 +78,14 @@ def distance(a: Leaves, b: Leaves, least: float = 0.0) -> float:
         return np.inf
     difference, scale = 0.0, least
     for one, other in zip(a, b, strict=True):
-        with np.errstate(invalid="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             # equal infinities and nans in the same places count as equal
             same = (one == other) | (np.isnan(one) & np.isnan(other))
             gaps = np.where(same, 0.0, np.abs(one - other))
+        finally:
+            set_state(heard)
         finite = [np.abs(leaf[np.isfinite(leaf)]) for leaf in (one, other)]
         scale = max(scale, *(float(np.max(part, initial=0.0)) for part in finite))
         gap = float(np.max(gaps, initial=0.0))
@@ -223,9 +228,13 @@ def _difference(results: Sequence[Leaves], k: int, chosen: int) -> str:
         return f"has shape {mine}, the others {theirs}"
     leaf, gaps, largest = 0, np.zeros(()), -1.0
     for k, (x, y) in enumerate(zip(a, b, strict=True)):
-        with np.errstate(invalid="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             same = (x == y) | (np.isnan(x) & np.isnan(y))
             apart = np.where(same, 0.0, np.nan_to_num(np.abs(x - y), nan=np.inf))
+        finally:
+            set_state(heard)
         if float(np.max(apart, initial=-1.0)) > largest:
             leaf, gaps, largest = k, apart, float(np.max(apart, initial=-1.0))
     place = np.unravel_index(int(np.argmax(gaps)), gaps.shape)

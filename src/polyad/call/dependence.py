@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyad.arrays.libraries import library
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.arrays.stopped import Stops
 from polyad.arrays.types import Array, Leaves
 from polyad.call.function.flat import label_of
@@ -126,7 +127,9 @@ def _slopes(
     weights = [numbers(w) for w in seeds[0]] if prepared.seed_name == "w" and seeds else None
     try:
         # the filters of Python's warnings belong to all threads, those of NumPy's to this one
-        with np.errstate(all="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             values = evaluator(prepared, x, c, weights)
             base = values(x)
             sides = [
@@ -137,6 +140,8 @@ def _slopes(
             slopes = np.array([(y - base) / (distance * scale) for distance, y in sides])
             peak = np.max(abs(np.array([base, *(y for _, y in sides)])), axis=0)
             rounding = np.finfo(float).eps * peak / (STEPS[-1] * scale)
+        finally:
+            set_state(heard)
     except Exception:  # an error at a point that nobody asked for is ignored
         return None
     return slopes, rounding

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.arrays.types import Array, Leaves
 from polyad.call.dependence import SHOWN, STEPS, as_real, direction_of, entries, evaluator
 from polyad.call.function.flat import label_of
@@ -57,7 +58,9 @@ def check_looks(prepared: Prepared, x: Leaves, c: Leaves, seeds: tuple[Leaves, .
         return
     weights = given if prepared.seed_name == "w" else None
     try:
-        with np.errstate(all="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             values = _values(prepared, plain, c, weights)
             wrong = None
             for attempt in range(3):  # kinks may hide each other along one direction, not along all
@@ -70,6 +73,8 @@ def check_looks(prepared: Prepared, x: Leaves, c: Leaves, seeds: tuple[Leaves, .
                 wrong = missing if wrong is None else wrong & missing
                 if not wrong.any():
                     return
+        finally:
+            set_state(heard)
     except Exception:  # an error at a point that nobody asked for is ignored
         return
     raise DependenceError(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.rules.factorizations import unknown_use
 from polyad.errors import PolyadError
 
@@ -59,11 +60,15 @@ def _along(t: Any, rows: Any) -> Any:
     """Products of directions and rows, of which an infinite entry counts for a direction that goes there."""
     if not isinstance(rows, np.ndarray) or np.isfinite(rows).all():
         return t @ rows.T
-    with np.errstate(all="ignore"):
+    heard = get_state()
+    try:
+        set_state(SILENT)
         total = t @ np.where(np.isfinite(rows), rows, 0.0).T
         for k in np.flatnonzero(~np.isfinite(rows).all(axis=0)):
             column = np.where(np.isfinite(rows[:, k]), 0.0, rows[:, k])
             total += np.where((t[:, k, None] == 0) | (column == 0), 0.0, t[:, k, None] * column)
+    finally:
+        set_state(heard)
     return total
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.implicit.captured import active
 from polyad.engine.implicit.lifting import lifted
 from polyad.interpolate.pieces import Pieces, known, moved
@@ -25,8 +26,12 @@ def _hermite(x: Any, y: Any, slopes: Callable[[Any, Any], Any]) -> Any:
 
 def _built(x: Any, y: Any, slopes: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
     """Coefficients, plain where the data are, and knots."""
-    with np.errstate(all="ignore"):
+    heard = get_state()
+    try:
+        set_state(SILENT)
         c = lifted(lambda x, y: _hermite(x, y, slopes), x, y)
+    finally:
+        set_state(heard)
     return c, x if active(x) else np.asarray(x, dtype=float)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.arrays.types import Array
 from polyad.errors import PatternError
 
@@ -77,12 +78,16 @@ def check_product(
     v = random.uniform(0.5, 1.0, pattern.shape[1]) * random.choice([-1.0, 1.0], pattern.shape[1])
     wanted = np.asarray(product(v))
     found, size = _times(pattern, entries, v)
-    with np.errstate(invalid="ignore"):
+    heard = get_state()
+    try:
+        set_state(SILENT)
         off = abs(wanted - found)
         bound = (eps**0.5 if exact else 1e-3) * (size + abs(wanted))
         if not exact:
             bound = bound + 1e-3 * np.max(size[np.isfinite(size)], initial=0.0)
         wrong = np.flatnonzero((off > bound) & np.isfinite(wanted) & np.isfinite(found))
+    finally:
+        set_state(heard)
     noise = 0.0
     if wrong.size and not exact:
         # how far from linear the products are tells how much of them is noise

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.core.values import Value, base
 from polyad.engine.interpretations.proxy import Proxy
 
@@ -119,11 +120,15 @@ def asked(
             for s, v in zip(stand_ins, plain, strict=True):
                 _fill(s.array, v, filling)
             try:
-                with np.errstate(all="ignore"):
+                heard = get_state()
+                try:
+                    set_state(SILENT)
                     result = func(
                         *_replaced(args, operands, stand_ins),
                         **{k: _replaced(a, operands, stand_ins) for k, a in kwargs.items()},
                     )
+                finally:
+                    set_state(heard)
             except Exception:  # a function may refuse values like these
                 continue
             now = [_answer(part, stand_ins) for part in _parts(result)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.implicit.equation import Equation, form_of, plainly, solution
 from polyad.errors import ArgumentError, DomainError
 
@@ -149,9 +150,13 @@ def fixed_point(
         f, first, rest = given
         f, x = plainly(f, "fixed_point"), np.asarray(first, dtype=float)[()]
         for _ in range(max_steps):
-            with np.errstate(all="ignore"):
+            heard = get_state()
+            try:
+                set_state(SILENT)
                 after = np.asarray(f(x, *rest), dtype=float)[()]
                 change = np.max(np.abs(after - x), initial=0.0)
+            finally:
+                set_state(heard)
             x = after
             if not np.isfinite(change):
                 break

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine import run
 from polyad.engine.boxes.box import Box, wrap
 from polyad.engine.boxes.boxing import unbox
@@ -251,11 +252,15 @@ def integrated(
     lower, upper = (v if isinstance(v, Tracer) else np.float64(v) for v in (lower, upper))
     shape: tuple[int, ...] = ()
     if not scalar:
-        with np.errstate(all="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             finite = [v for v in (lower, upper) if isinstance(v, Tracer) or np.isfinite(v)]
             at: Any = finite[0] if finite else np.float64(0.0)
             if len(finite) == 2 and not any(isinstance(v, Tracer) for v in finite):
                 at = np.float64(0.5 * (float(lower) + float(upper)))  # type: ignore[arg-type]
             shape = tuple(shape_of(function(at, *values)))
+        finally:
+            set_state(heard)
     found = INTEGRAL(lower, upper, *values, problem=Integral(function, integrate, shape, label, bound=bound))
     return wrap(found) if boxed else bare(found) if type(found) is Proxy else found

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.core.values import PRIMITIVES, Primitive, Value, shape_of
 from polyad.engine.interpretations.adapter import Adapter
 from polyad.engine.interpretations.masked import settled
@@ -21,8 +22,12 @@ __all__ = ["pulled", "pushed", "value_of"]
 
 def value_of(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
     """The result on NumPy arrays and numbers: an array, or a tuple of them; nothing warns."""
-    with np.errstate(all="ignore"):
+    heard = get_state()
+    try:
+        set_state(SILENT)
         y = primitive.compute(*args, **params)
+    finally:
+        set_state(heard)
     return tuple(map(np.asarray, y)) if primitive.multiple else np.asarray(y)
 
 

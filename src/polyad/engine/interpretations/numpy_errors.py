@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy._core import umath
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.arrays.user_code import is_polyads
 from polyad.engine.core.handlers import is_caught
 from polyad.engine.core.refusals import refuse
@@ -118,8 +119,12 @@ def raised_by_numpy(f: Callable[..., Any], args: Any, params: dict[str, Any]) ->
     ):
         return None
     try:
-        with np.errstate(all="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             f(*args, **params)
+        finally:
+            set_state(heard)
     except PolyadError:
         return None
     except Exception as error:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.core.kinds import PARTIALS, hosted, missing_partial
 from polyad.engine.core.values import Primitive, Tracer, Value
 from polyad.engine.interpretations.adapter import Adapter
@@ -22,8 +23,13 @@ __all__ = ["Hosting", "on_host", "partial", "result_dtype"]
 
 def on_host(primitive: Primitive, args: Sequence[Any]) -> np.ndarray:
     """The values, as an array of the dtype that SciPy gives to those of the operands."""
-    with np.errstate(all="ignore"):  # as the other operations of frameworks, which never warn
+    # as the other operations of frameworks, which never warn
+    heard = get_state()
+    try:
+        set_state(SILENT)
         return np.asarray(primitive.compute(*args))
+    finally:
+        set_state(heard)
 
 
 def partial(primitive: Primitive, k: int, own: Adapter, y: Any, args: Sequence[Any]) -> Any:

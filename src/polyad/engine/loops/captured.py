@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.library import ArraySpec
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.boxes.box import Box
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.values import Primitive, Tracer, Value, base, settled, under_way
@@ -101,18 +102,23 @@ def closed(
     """
     recording = Recording(outer, is_body=True)
     examples = [np.asarray(example(v), s.dtype)[()] for v, s in zip(operands, specs, strict=True)]
-    with under_way() as level, np.errstate(all="ignore"):
-        inner = [Inner(level, recording, Proxy("recording", recording.enter(a), level)) for a in examples]
-        outputs = []
-        for leaf in f([Box(value) for value in inner]):
-            value = settled(unbox(leaf))
-            if type(value) is Inner and value.level == level:
-                value = value.cell
-            elif isinstance(value, Tracer) and not (
-                type(value) is Proxy and value.array.recording is recording
-            ):
-                value = Proxy("recording", recording.capture(value, example(value)), level)
-            outputs.append(value)
+    heard = get_state()
+    try:
+        set_state(SILENT)
+        with under_way() as level:
+            inner = [Inner(level, recording, Proxy("recording", recording.enter(a), level)) for a in examples]
+            outputs = []
+            for leaf in f([Box(value) for value in inner]):
+                value = settled(unbox(leaf))
+                if type(value) is Inner and value.level == level:
+                    value = value.cell
+                elif isinstance(value, Tracer) and not (
+                    type(value) is Proxy and value.array.recording is recording
+                ):
+                    value = Proxy("recording", recording.capture(value, example(value)), level)
+                outputs.append(value)
+    finally:
+        set_state(heard)
     captured = [value for value, _ in recording.captured.values()]
     given = [value if isinstance(value, Tracer) else _around(value) for value in captured]
     examples += [cell.value for _, cell in recording.captured.values()]

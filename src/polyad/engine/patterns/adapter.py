@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Primitive, keys_of
 from polyad.engine.interpretations.adapter import Adapter
@@ -141,11 +142,15 @@ def _analysed(primitive: Primitive) -> Callable[..., Any]:
             given = {**given, "strict": False}
         if name in SHAPED and not analysis.local:
             raise refuse(f"np.{name}, the form of whose result depends on values, has no pattern", REMEDY)
-        with np.errstate(all="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             if entrywise and not given and not analysis.local:
                 y = _corner(compute, values)
             else:
                 y = compute(*values, **given)
+        finally:
+            set_state(heard)
         if primitive.multiple or isinstance(y, tuple | list):
             parts = [np.asarray(part)[()] for part in y]
             found = rule(analysis, args, params, parts) if active else [None] * len(parts)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.core.values import PRIMITIVES, Value, base, under_way
 from polyad.engine.interpretations.proxy import Proxy, later
 from polyad.engine.programs.code import Code
@@ -174,9 +175,14 @@ def recorded(f: Callable[..., Sequence[Value]], examples: Sequence[Any]) -> Body
         What it is recorded at.
     """
     recording = Recording(is_body=True)
-    with under_way() as run, np.errstate(all="ignore"):
-        cells = [Proxy("recording", recording.enter(_number(a)), run) for a in examples]
-        return finished(recording, f(*cells), examples)
+    heard = get_state()
+    try:
+        set_state(SILENT)
+        with under_way() as run:
+            cells = [Proxy("recording", recording.enter(_number(a)), run) for a in examples]
+            return finished(recording, f(*cells), examples)
+    finally:
+        set_state(heard)
 
 
 def finished(recording: Recording, outputs: Sequence[Value], examples: Sequence[Any]) -> Body:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.core.values import PRIMITIVES, keys_of
 from polyad.engine.programs.recording import Constant, Operation, Variable
 from polyad.engine.programs.simplify import BINARY, ArrayProgram, is_ufunc
@@ -137,8 +138,12 @@ class ScalarGraph:
         """What is known already; Python's floats add and multiply as NumPy's do, and never warn."""
         if name in _RING and type(args[0]) is type(args[1]) is float:
             return _RING[name](*args)
-        with np.errstate(all="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             value = PRIMITIVES[name].compute(*(np.float64(a) if type(a) is not bool else a for a in args))
+        finally:
+            set_state(heard)
         return bool(value) if isinstance(value, np.bool_ | bool) else float(value)
 
     # -- operations on arrays --------------------------------------------------------------------------

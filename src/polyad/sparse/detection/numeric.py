@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse
 
 from polyad.arrays.libraries import library
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.errors import ArgumentError, UnsupportedOperatorError
 from polyad.sparse.detection.tracing import size
 from polyad.sparse.pattern import Pattern
@@ -140,8 +141,12 @@ class ProbingDetector(_Numeric):
             for place in range(leaf.size):
                 moved = [a.copy() for a in leaves]
                 moved[k].reshape(-1)[place] = np.nan
-                with np.errstate(all="ignore"):
+                heard = get_state()
+                try:
+                    set_state(SILENT)
                     y = self._numbers(run(tuple(map(owner.from_numpy, moved)), problem.c))
+                finally:
+                    set_state(heard)
                 found = np.flatnonzero(np.concatenate([np.isnan(a).reshape(-1) for a in y]))
                 rows.append(found)
                 columns.append(np.full(found.size, start + place))

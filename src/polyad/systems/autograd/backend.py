@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, spec_of
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.systems.base import Backend
 from polyad.systems.contract import (
     Call,
@@ -319,8 +320,13 @@ def _pull(problem: Problem, x: Leaves, c: Leaves, *, root: Any = None) -> tuple[
     def pullback(w: Leaves) -> Leaves:
         if node is None:
             return _unpack(_zeros(_pack(x)), len(x))
-        with np.errstate(all="ignore"):  # what is no number there polyad says itself
+        # what is no number there polyad says itself
+        heard = get_state()
+        try:
+            set_state(SILENT)
             found = _unpack(core.backward_pass(_pack(_conj(w)), node), len(x))
+        finally:
+            set_state(heard)
         return _conj(tuple(map(_settled, found)))
 
     return pullback, _unpack(y, count), aux

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.core.refusals import noted, refuse
 from polyad.engine.core.values import Primitive
 from polyad.engine.interpretations.proxy import Proxy
@@ -135,8 +136,12 @@ def _results(primitive: Primitive, shapes: Shapes, params: dict[str, Any]) -> li
 
 
 def _listed(primitive: Primitive, arrays: Sequence[Any], params: dict[str, Any]) -> list[Any]:
-    with np.errstate(all="ignore"):
+    heard = get_state()
+    try:
+        set_state(SILENT)
         found = primitive.compute(*arrays, **params)
+    finally:
+        set_state(heard)
     return [np.asarray(part) for part in (found if primitive.multiple else (found,))]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import quiet
 from polyad.errors import ArgumentError
 from polyad.systems.contract import Leaves
 from polyad.systems.finite.lines import Lines
@@ -324,7 +325,7 @@ class Pairs(Difference):
         return _pair_weights(self.pairs[which], a, b, triangle=self.a is self.b)
 
 
-@np.errstate(invalid="ignore", over="ignore")
+@quiet
 def _steepest(along: Array, base: Array, d: Array) -> Array:
     """The largest slope from the point to its neighbours along each line."""
     return (abs(along - base) / abs(d)[:, :, None]).max(axis=1, initial=0.0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyad.arrays.silence import quiet
 from polyad.systems.finite.scales import (
     CLOSE,
     NOISE_POINTS,
@@ -32,7 +33,7 @@ RUNG, RUNGS = 1 / 8, 26
 PLATEAU = 1e-2
 
 
-@np.errstate(invalid="ignore", over="ignore", divide="ignore")
+@quiet
 def fitting(first: First, start: float) -> Array:
     """Factors on the steps of lines with which their first derivatives settle.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.systems.contract import Compression, Leaves
 from polyad.systems.finite.kernels import Run
 from polyad.systems.finite.lines import Coordinates, Lines
@@ -62,8 +63,12 @@ class Groups(Lines):
         self._groups = groups
         self._order = np.argsort(groups, kind="stable")
         self._starts = np.searchsorted(groups[self._order], np.arange(count + 1))
-        with np.errstate(invalid="ignore", divide="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             sizes = abs(at) / self.units
+        finally:
+            set_state(heard)
         self.spread, self.resolution = np.zeros(count), np.full(count, np.inf)
         moving = groups >= 0
         np.maximum.at(self.spread, groups[moving], sizes[moving])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.errors import FunctionNotSupportedError
 from polyad.systems.contract import Leaves, Problem
 from polyad.systems.finite.differences import ComplexFirst, ComplexPairs, Difference, First, Pairs
@@ -277,13 +278,22 @@ class Run:
         along = tried(which, 1.0)
         eps = self.sampled.eps
         short = Directions(point, lambda a: eps ** (1 / 3) * self.scale(a), v, cut=False)
-        with np.errstate(all="ignore"):  # long steps may leave the domain
+        # long steps may leave the domain
+        heard = get_state()
+        try:
+            set_state(SILENT)
             fits = float(fitting(First(point, short, stencil("central", 2)), 1.0)[0])
+        finally:
+            set_state(heard)
         real = Directions(point, lambda a: 0.01 * fits * self.scale(a), v, cut=False)
         difference = First(point, real, stencil("central", 2))
         difference.watches = True
-        with np.errstate(all="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             oracle, error = extrapolated(difference, which, eps, eps ** (1 / 3) / 0.01)
+        finally:
+            set_state(heard)
         size = abs(along) + abs(oracle)
         noise = 1e-9 * abs(point.base)
         finite = np.isfinite(point.base)[None] & np.isfinite(along)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, quiet, set_state
 from polyad.systems.contract import Leaves
 from polyad.systems.finite.sampling import Point
 
@@ -122,7 +123,7 @@ class Coordinates(Lines):
     def resolution(self) -> Array:  # type: ignore[override]
         return abs(self._at)
 
-    @np.errstate(invalid="ignore")  # infinite inputs have no displacement
+    @quiet  # infinite inputs have no displacement
     def displacements(self, which: Array, offsets: tuple[int, ...], scale: float) -> Array:
         at = self._at[which][:, None]
         moved = at + np.multiply.outer(self.steps[which] * scale, np.asarray(offsets, dtype=at.dtype))
@@ -207,8 +208,12 @@ class Directions(Lines):
             axes = tuple(range(1, s.ndim))
             self._rate = np.maximum(self._rate, np.max(abs(s) / own, axis=axes, initial=0.0))
         self.steps = 1 / np.where(self._rate == 0, 1.0, self._rate)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             sizes = [abs(a) / abs(s) for a, s in zip(point.x, self.seeds, strict=True)]
+        finally:
+            set_state(heard)
         self.spread, self.resolution = np.zeros(len(self.owner)), np.full(len(self.owner), np.inf)
         for size, s, own in zip(sizes, self.seeds, self._own, strict=True):
             axes = tuple(range(1, s.ndim))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, library_of
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.arrays.stopped import Stops, elsewhere
 from polyad.arrays.user_code import stack_level
 from polyad.errors import OutputTypeError, PrecisionWarning
@@ -321,5 +322,9 @@ class Point:
 def _fits(row: Array, real: Any) -> bool:
     """Whether the real parts of all values are representable in a narrower dtype."""
     row = np.real(row)
-    with np.errstate(over="ignore", invalid="ignore"):
+    heard = get_state()
+    try:
+        set_state(SILENT)
         return bool(np.all((row == row.astype(real)) | np.isnan(row)))
+    finally:
+        set_state(heard)

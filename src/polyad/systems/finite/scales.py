@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, quiet, set_state
+
 if TYPE_CHECKING:
     from polyad.systems.finite.differences import Difference
 
@@ -39,8 +41,6 @@ LONGER = (4.0, 16.0, 64.0)
 # the noise over the step are rare.
 NOISE_POINTS, CLOSE, NOISE_ORDERS = 9, 1 / 4, (4, 5, 6)
 WORST = {1: 4.5, 2: 7.5}
-
-_quietly = np.errstate(invalid="ignore", over="ignore", divide="ignore")
 
 
 class Rough(Exception):
@@ -84,7 +84,7 @@ class Verdict:
     tolerance: float
     sudden: bool
 
-    @_quietly
+    @quiet
     def off(self, tolerance: float | None = None) -> Array:
         """Where they disagree by more than rounding and a relative tolerance, per output."""
         allowed = self.noise + (self.tolerance if tolerance is None else tolerance) * self.size
@@ -128,7 +128,7 @@ class Probe:
             steps = [sign * t for sign, t in zip(move, self.coefficients, strict=True)]
             yield self.difference.probe_point(steps, scale)
 
-    @_quietly
+    @quiet
     def add(self, which: Array, result: Array) -> None:
         """Take a block of the result in."""
         weight, spread = self.difference.probe_weights(which, self.coefficients)
@@ -140,13 +140,13 @@ class Probe:
         self.weight += float(abs(weight).sum())
         self.spread = self.spread + spread @ abs(result)
 
-    @_quietly
+    @quiet
     def quotient(self, values: Array, scale: float) -> Array:
         """The derivative along the direction, from values at ``points(scale)``."""
         base = self.difference.point.base
         return self.difference.probe_quotient(values, base) / scale**self.difference.degree
 
-    @_quietly
+    @quiet
     def verdict(self, eps: float) -> Verdict:
         """Compare."""
         difference, base = self.difference, self.difference.point.base
@@ -168,7 +168,7 @@ class Probe:
             self._sudden(eps, peak),
         )
 
-    @_quietly
+    @quiet
     def _sudden(self, eps: float, peak: Array) -> bool:
         """Whether the function leaves its value at the point at once: the steps jump over something.
 
@@ -216,11 +216,15 @@ class Probe:
         if not (verdict.sudden or np.any(unsettled | rounded)):
             return
         gap = abs(verdict.found - verdict.expected)
-        with np.errstate(invalid="ignore", divide="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             told = np.where(unsettled | verdict.sudden, gap, np.where(rounded, rounding, 0.0))
             # noise counts by the largest entry: in the sum over all of them it would seem less than it is
             relative = np.maximum(told / verdict.size, error / self.largest)
             relative = np.where(told > 0, np.minimum(np.nan_to_num(relative, nan=1.0), 1.0), 0.0)
+        finally:
+            set_state(heard)
         worst = int(np.argmax(relative))
         order = "second" if difference.degree == 2 else "first"
         where = f" of output entry {worst}" if relative.size > 1 else ""
@@ -232,7 +236,7 @@ class Probe:
             "tells the error of each entry"
         )
 
-    @_quietly
+    @quiet
     def _measured(self, eps: float) -> Array:
         """The error of one entry that comes of the noise of the values, whatever makes it; per output.
 
@@ -250,7 +254,7 @@ class Probe:
         values = difference.point.sample(difference.probe_point(steps, float(t)) for t in scales)
         return scatter(values, eps, difference.degree)
 
-    @_quietly
+    @quiet
     def _vanishing(self, verdict: Verdict, loud: float) -> Array:
         """Where the derivative tends to zero with the step: what is off is a power of the step, and small."""
         if not verdict.off(loud).any():
@@ -259,7 +263,7 @@ class Probe:
         nearer = self.quotient(self.difference.point.sample(self.points(scale)), scale)
         return abs(nearer) <= abs(verdict.found) / 4 + verdict.noise / SHORT**self.difference.degree
 
-    @_quietly
+    @quiet
     def longer(self, eps: float) -> float:
         """The factor on the steps that lessens rounding most without showing the bend of the function.
 

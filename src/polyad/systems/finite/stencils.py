@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, quiet, set_state
+
 __all__ = ["CENTRAL_ORDERS", "ONE_SIDED_ORDERS", "Stencil", "extrapolate", "fornberg", "stencil"]
 
 Array = np.ndarray[Any, Any]
@@ -76,7 +78,6 @@ def fornberg(nodes: Sequence[int | Fraction], derivative: int) -> list[Fraction]
 
 
 # Values that are not finite are handled by the caller, which knows where they come from.
-_quietly = np.errstate(invalid="ignore", over="ignore", divide="ignore")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Stencil:
     weights: tuple[float, ...]
     slope: tuple[float, ...]
 
-    @_quietly
+    @quiet
     def first(self, values: Array, base: Array | None, d: Array) -> Array:
         """First derivatives along the lines; ``base`` is not used by central stencils."""
         if self.central:
@@ -121,7 +122,7 @@ class Stencil:
             quotients /= d[:, :, None]
         return _combined(self.weights, quotients)
 
-    @_quietly
+    @quiet
     def second(self, values: Array, base: Array, d: Array) -> Array:
         """Second derivatives along the lines."""
         quotients = (values - base) / d[:, :, None]
@@ -132,7 +133,7 @@ class Stencil:
             return _combined(self.weights, slopes)
         return _combined(self.slope, quotients) * (2 / d[:, :1])
 
-    @_quietly
+    @quiet
     def mixed(self, corners: Array, a: Array, b: Array, base: Array, da: Array, db: Array) -> Array:
         """Mixed second derivatives from the corners ``x + da + db`` and both edges."""
         n = self.corner
@@ -243,10 +244,14 @@ def extrapolate(
         old, rows = rows, [quotient(lines[active], 0.5**level)]
         improved = np.zeros(rows[0].shape, dtype=bool)
         for j, above in enumerate(old, start=1):
-            with np.errstate(invalid="ignore", over="ignore"):
+            heard = get_state()
+            try:
+                set_state(SILENT)
                 refined = rows[-1] + (rows[-1] - above) / (2.0 ** (power * j) - 1)
                 estimate = np.maximum(abs(refined - rows[-1]), abs(refined - above))
                 near = abs(refined - anchor[active]) <= reach[active]
+            finally:
+                set_state(heard)
             better = near & (estimate < error[active])
             best[active] = np.where(better, refined, best[active])
             error[active] = np.where(better, estimate, error[active])

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.memory import collector_paused
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.boxes.box import Box
 from polyad.engine.core.refusals import Deviates
 from polyad.engine.programs.recording import Captured
@@ -235,7 +236,9 @@ class RecordedKernel:
     def _check(self, args: tuple[Leaves, ...], recorded: Sequence[Any]) -> None:
         """Compare with the kernel, at the recorded point and beside it."""
         count = len(recorded)
-        with np.errstate(all="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             self._compare(args, recorded, count)
             beside = _each(lambda place, a: _copied(a) if place in self._frozen else _moved(a), args)
             try:
@@ -243,6 +246,8 @@ class RecordedKernel:
             except Exception:
                 return  # what the kernel refuses there says nothing about the program
             self._compare(beside, [leaf for group in outcome for leaf in group][:count], count)
+        finally:
+            set_state(heard)
 
     def _compare(self, args: tuple[Leaves, ...], expected: Sequence[Any], count: int) -> None:
         code = self._full if count > self._counts[0] else self._result

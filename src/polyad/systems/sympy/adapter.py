@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.core import kinds
 from polyad.engine.core.names import COMPARISONS, MATH
 from polyad.engine.core.refusals import refuse
@@ -166,8 +167,12 @@ class SymPyAdapter(Adapter):
 
         def of_entries(*es: Any) -> Any:
             if all(map(is_number, es)):
-                with np.errstate(all="ignore"):
+                heard = get_state()
+                try:
+                    set_state(SILENT)
                     return entry(compute(*(np.float64(float(e)) for e in es)))
+                finally:
+                    set_state(heard)
             return checked(name, f(*es))
 
         def call(*args: Any, **params: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.core.refusals import refuse
 from polyad.systems.sympy.functions import condition, is_number, named, product, raised, select
 
@@ -64,8 +65,12 @@ def quotient(a: Any, b: Any) -> Any:
     if is_number(b) and (is_number(a) or b == 0):
         if not is_number(a):
             raise refuse("division of a symbol by the constant zero", "divide by what is not zero")
-        with np.errstate(all="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             return entry(np.float64(float(a)) / np.float64(float(b)))
+        finally:
+            set_state(heard)
     return product(a, raised(b, -1))
 
 
@@ -87,8 +92,12 @@ def power(a: Any, b: Any) -> Any:
     import sympy
 
     if is_number(a) and is_number(b):
-        with np.errstate(all="ignore"):
+        heard = get_state()
+        try:
+            set_state(SILENT)
             return entry(np.float64(float(a)) ** np.float64(float(b)))
+        finally:
+            set_state(heard)
     if b.is_Float and float(2 * b).is_integer():
         b = sympy.Rational(int(2 * b), 2)
     if b.is_Integer:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.core.kinds import elementwise
 from polyad.engine.core.table import ufunc
 from polyad.engine.core.values import Primitive, Value
@@ -76,7 +77,9 @@ def _quadrature(a: float, b: tuple[float, ...], z: tuple[Any, ...]) -> Any:
     angle = np.abs(np.angle(stack)).max(initial=0.0)
     size = np.abs(stack)
     top = size.max(axis=0)
-    with np.errstate(all="ignore"):
+    heard = get_state()
+    try:
+        set_state(SILENT)
         scaled = stack / top
         lowest = np.where(size > 0, size / top, 1.0).min(axis=0)
         # what is zero takes its exponent from the decay at the lower end
@@ -94,6 +97,8 @@ def _quadrature(a: float, b: tuple[float, ...], z: tuple[Any, ...]) -> Any:
                 term = term * (t + part) ** -power
             total += term
         value = total * step / sp.beta(a, rest) * top**-a
+    finally:
+        set_state(heard)
     return np.where(outside, np.nan, np.where(decay > 0, value, np.inf))[()]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.patterns.reading import size_of
 
 __all__ = ["Later", "known"]
@@ -80,8 +81,12 @@ def reversed_along(a: np.ndarray, p: Any) -> np.ndarray:
 
 
 def _cast(p: Any, a: np.ndarray) -> np.ndarray:
-    with np.errstate(all="ignore"):
+    heard = get_state()
+    try:
+        set_state(SILENT)
         return np.asarray(a).astype(p["new_dtype"])
+    finally:
+        set_state(heard)
 
 
 OWN: dict[str, Callable[..., Any]] = {

@@ -77,8 +77,12 @@ def checked(
         if form is None and any(map(has_nan, result)):
             if not told():
                 tell_undefined(prepared, x, c, seeds, result, example=example)
-        elif lower is not None and outcome is not None and any(map(has_nan, outcome[3])) and not told():
-            tell_undefined(prepared, x, c, (), outcome[3], gives=lower, example=example)
+        elif lower is not None:
+            first = (
+                outcome[3] if outcome is not None else form.lower if form is not None and example else None
+            )
+            if first is not None and any(map(has_nan, first)) and not told():
+                tell_undefined(prepared, x, c, (), first, gives=lower, example=example)
 
     def check(x: Leaves, c: Leaves, seeds: tuple[Leaves, ...], first: Leaves) -> None:
         if not all(map(has_no_zero, first)) and not prepared._flat.stops:

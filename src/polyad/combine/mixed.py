@@ -80,6 +80,10 @@ class MixedMode(Wrapper):
     def exact(self) -> bool:  # type: ignore[override]
         return self._inner.exact and self._other.exact
 
+    @property
+    def freezes(self) -> bool:  # type: ignore[override]
+        return self._inner.freezes and self._other.freezes
+
     def jvp_batched(self, problem: Problem) -> Kernel:
         return self._inner.jvp_batched(problem)
 

@@ -108,6 +108,10 @@ class Pair(Backend):
         return self._outer.by_value and self._inner.by_value
 
     @property
+    def freezes(self) -> bool:  # type: ignore[override]
+        return self._outer.freezes and self._inner.freezes
+
+    @property
     def native(self) -> bool:  # type: ignore[override]
         return self.runner.native
 

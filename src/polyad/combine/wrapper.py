@@ -76,6 +76,10 @@ class Wrapper(Backend):
         return self._inner.by_value
 
     @property
+    def freezes(self) -> bool:  # type: ignore[override]
+        return self._inner.freezes
+
+    @property
     def hosts(self) -> bool:  # type: ignore[override]
         return self._inner.hosts
 

@@ -17,6 +17,7 @@ from polyad.errors import (
     PolyadError,
     PreparationMismatchError,
 )
+from polyad.sparse.captured import Captured
 from polyad.sparse.check import check_product
 from polyad.sparse.choice import chosen
 from polyad.sparse.detection import detector_of
@@ -228,29 +229,37 @@ class Sparse(Passing):
 
         fixed = self._same(matrix, problem)
         check = self._checked(problem, matrix, prepared=prepared) if self.check else None
-        # a pattern of some points is compared at each other one
+        # a pattern of some points is compared at each other one, and any pattern where what it was found for
+        # is not what it was
         again = check if matrix.of_points else None
+        captured = None
+        if prepared and check is not None and again is None and not inner.freezes:
+            captured = Captured(getattr(problem.f, "origins", (problem.f,)))
+
+        def looked_at(x: Leaves, c: Leaves, found: Leaves) -> None:
+            if again is not None:
+                again(x, c, found)
+            elif captured is not None and (what := captured.changed() or captured.unseen):
+                check(x, c, found, what)  # type: ignore[misc]
 
         def full(x: Leaves, c: Leaves) -> Any:
             if fixed is not None:
                 fixed(c)
             outcome = executable.full(x, c, *given)
-            if again is not None:
-                again(x, c, outcome[0])
+            looked_at(x, c, outcome[0])
             return outcome
 
         def result(x: Leaves, c: Leaves) -> Leaves:
             if fixed is not None:
                 fixed(c)
             found = executable.result(x, c, *given)
-            if again is not None:
-                again(x, c, found)
+            looked_at(x, c, found)
             return found
 
         why = "" if form.coloring is None else f" ({form.coloring.method})"
         strategy = f"{executable.strategy}; {describe(form.pattern)}{why}"
         if check is not None and self._has_numbers(problem.x, problem.c):
-            check(problem.x, problem.c, executable.result(problem.x, problem.c, *given))
+            form.lower = check(problem.x, problem.c, executable.result(problem.x, problem.c, *given))
         if self.format != DENSE:
             return Executable(full, result, strategy, form=form)
 
@@ -293,14 +302,17 @@ class Sparse(Passing):
         source = library(self._inner.library)
         return not any(source.is_traced(leaf) for leaf in (*x, *c) if library_of(leaf) is source)
 
-    def _checked(
-        self, problem: Problem, matrix: _Matrix, *, prepared: bool
-    ) -> Callable[[Leaves, Leaves, Leaves], None]:
-        """What compares one random product with the inner backend's own, at a point."""
+    def _checked(self, problem: Problem, matrix: _Matrix, *, prepared: bool) -> Callable[..., Leaves | None]:
+        """What compares one random product with the inner backend's own, at a point.
+
+        It takes ``x``, ``c``, the result there, and the name of what has changed since preparation; it gives
+        the gradient that came with the product of a Hessian.
+        """
         inner, source, form = self._inner, library(self._inner.library), matrix.form
         pulls = not matrix.second and not inner.forward
         specs = problem.outputs if pulls else problem.inputs
         run: list[Any] = []
+        first: list[Leaves] = []  # the gradient, of the last product
         compiles = prepared and inner.takes_tables  # operation by operation it would compile longer
         eps = max(float(np.finfo(s.dtype).eps) for s in (*problem.inputs, *form.outputs))
         what = f"{'Hessian' if matrix.second else 'Jacobian'} of {problem.label}"
@@ -314,14 +326,18 @@ class Sparse(Passing):
             seed = tuple(leaves)
             if not run:
                 kernel = inner.hvp(problem) if matrix.second else (inner.vjp if pulls else inner.jvp)(problem)
-                run.append(inner.finish(kernel, problem, (seed,), prepared=compiles).result)
+                made = inner.finish(kernel, problem, (seed,), prepared=compiles)
+                run.append(made.full if matrix.second else made.result)
             images = run[0](x, c, seed)
+            if matrix.second:
+                first[:] = images[3:]
+                images = images[0]
             rows = [np.asarray(source.to_numpy(image)).reshape(-1) for image in images]
             return np.concatenate(rows)
 
-        def check(x: Leaves, c: Leaves, result: Leaves) -> None:
+        def check(x: Leaves, c: Leaves, result: Leaves, changed: str = "") -> Leaves | None:
             if not self._has_numbers(x, c):
-                return  # there are none yet
+                return None  # there are none yet
             pattern, entries = form.pattern, form._numbers(form.entries(result))
             if pulls:
                 real = not any(spec.is_complex for spec in problem.inputs)
@@ -335,7 +351,9 @@ class Sparse(Passing):
                 transposed=pulls,
                 what=what,
                 local=matrix.of_points,
+                changed=changed,
             )
+            return first[0] if first else None
 
         return check
 

@@ -26,11 +26,15 @@ ROWS = 8
 # products that approximate differ by so many times what they lack in being linear
 NOISY = 20.0
 
-_REMEDY = {
-    False: "correct the known pattern, or let detector='auto' find it",
-    True: "it is that of the points where it was looked for, so prepare again here, or let detector='auto' "
-    "find one that holds for every input",
-}
+_REMEDY = "correct the known pattern, or let detector='auto' find it"
+_LOCAL = (
+    "it is that of the points where it was looked for, so prepare again here, or let detector='auto' "
+    "find one that holds for every input"
+)
+_CHANGED = (
+    "it was found at preparation, and what the function captures ({}) has changed since, or may have: "
+    "prepare again, or make that an argument of the function"
+)
 
 Product = Callable[[Array], Array]
 
@@ -45,6 +49,7 @@ def check_product(
     transposed: bool,
     what: str,
     local: bool = False,
+    changed: str = "",
 ) -> None:
     """Compare the product of a matrix with a random vector with the backend's own.
 
@@ -66,6 +71,8 @@ def check_product(
         The matrix, for the message.
     local : bool
         Whether the pattern is that of some points, for the message.
+    changed : str
+        What may have changed since the pattern was found, for the message.
 
     Raises
     ------
@@ -98,13 +105,14 @@ def check_product(
     if not wrong.size:
         return
     wrong = wrong[np.argsort(-off[wrong] / (bound[wrong] + np.finfo(float).tiny), kind="stable")]
+    remedy = _CHANGED.format(changed) if changed else _LOCAL if local else _REMEDY
     for row in wrong[:ROWS]:
         column = _missing(pattern, int(row), product, v, eps, noise)
         if column is not None:
             place = (column, int(row)) if transposed else (int(row), column)
             raise PatternError(
                 f"the pattern of the {what} has no entry in row {place[0]}, column {place[1]} (of all "
-                f"output and input entries in a row), where the derivative is not zero: {_REMEDY[local]}"
+                f"output and input entries in a row), where the derivative is not zero: {remedy}"
             )
     row = int(wrong[0])
     if off[row] > 1e3 * bound[row]:

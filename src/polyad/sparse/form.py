@@ -64,6 +64,8 @@ class SparseForm:
         self.decompress = decompress
         # whether the pattern was found at some points
         self.of_points = False
+        # the gradient at the point of preparation, where somebody has computed it
+        self.lower: Leaves | None = None
         self.outputs = problem.inputs if second else problem.outputs
         self.inputs = problem.inputs
         self.single = flat

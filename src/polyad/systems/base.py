@@ -70,6 +70,8 @@ class Backend:
         Whether its ``vjp`` sweeps the input by itself, so that it serves without a reverse mode.
     by_value : bool
         Whether prepared functions run on values, so that their branches may look at these.
+    freezes : bool
+        Whether preparation takes what a function captures, so that a later change of it changes nothing.
     hosts : bool
         Whether it computes with boxes, so that it runs on arrays that another framework is tracing.
     keeps_boxes : bool
@@ -107,6 +109,7 @@ class Backend:
     exact: ClassVar[bool] = True
     sweeps: ClassVar[bool] = False
     by_value: ClassVar[bool] = False
+    freezes: ClassVar[bool] = False
     hosts: ClassVar[bool] = False
     keeps_boxes: ClassVar[bool] = False
     takes_tables: ClassVar[bool] = False

@@ -153,6 +153,11 @@ class Form(Protocol):
         """Whether it is one thing, whatever the trees of input and output."""
         ...
 
+    @property
+    def lower(self) -> Leaves | None:
+        """The lower derivative at the point of preparation, where it is known without a kernel for it."""
+        ...
+
     def made(self, result: Leaves) -> list[Any]:
         """The caller's things, in the order of blocks, of the leaves of a result."""
         ...

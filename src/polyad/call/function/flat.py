@@ -148,6 +148,12 @@ class FlatFunction:
         """What the user's function returns of these leaves, none of them lifted."""
         return self._constants(x, c)
 
+    @property
+    def origins(self) -> tuple[Any, ...]:
+        """The user's function, and the static arguments that it is handed as they are."""
+        given = () if self._signature.plain else self._signature.arguments
+        return self._f, *(a.static.value for a in given if a.static is not None)
+
     def follow(self, reach: Any) -> None:
         """Follow the function through the packages that it reaches (``engine.follow``)."""
         call: Callable[[Leaves, Leaves], Any] = self._constants

@@ -65,6 +65,7 @@ class CasADi(Backend):
     extra: ClassVar[str] = "casadi"
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
     complex_inputs: ClassVar[bool] = False
+    freezes: ClassVar[bool] = True
     keeps_boxes: ClassVar[bool] = True
     compresses: ClassVar[frozenset[str]] = frozenset({"jacobian", "hessian"})
     compared_sparse: ClassVar[bool] = True

@@ -92,6 +92,10 @@ class JAX(Backend):
         "forward": Variant({"mode": "forward"}, compared=True, most_inputs=16)
     }
 
+    @property
+    def freezes(self) -> bool:  # type: ignore[override]
+        return self.jit is True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (isinstance(self.jit, bool) or self.jit == "auto"):

@@ -69,6 +69,10 @@ class NumPy(Backend):
     variants: ClassVar[Mapping[str, Variant]] = {"compiled": Variant({"compile": True}, compared=True)}
 
     @property
+    def freezes(self) -> bool:  # type: ignore[override]
+        return self.compile
+
+    @property
     def refusals(self) -> Mapping[str, str]:
         if not self.compile:
             return {}

@@ -74,6 +74,7 @@ class SymPy(Backend):
     requires: ClassVar[tuple[str, ...]] = ("sympy",)
     extra: ClassVar[str] = "sympy"
     nestable: ClassVar[bool] = False
+    freezes: ClassVar[bool] = True
     whole: ClassVar[bool] = True
     calls_out: ClassVar[bool] = False
     native: ClassVar[bool] = False

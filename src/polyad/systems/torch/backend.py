@@ -104,6 +104,10 @@ class Torch(Backend):
     variants: ClassVar[Mapping[str, Variant]] = {"compiled": Variant({"compile": True}, compared=True)}
     by_value: ClassVar[bool] = True
 
+    @property
+    def freezes(self) -> bool:  # type: ignore[override]
+        return bool(self.compile)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.create_graph and (self.compile or self.mode == "forward"):

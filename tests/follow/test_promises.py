@@ -6,8 +6,6 @@ import copy
 import importlib
 import math
 import pickle
-import random
-import signal
 import sys
 
 import numpy as np
@@ -83,34 +81,6 @@ def test_ctrl_c_while_it_is_found_out_what_to_follow(package):
         state.check()
         count += 1 + count // 10
     assert np.array_equal(ad.gradient(everything(package), X), expected)
-
-
-@DROPPED
-@pytest.mark.usefixtures("uncollected")
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers of signals on this system")
-def test_ctrl_c_at_random_times(package):
-    def interrupt(number, frame):
-        raise KeyboardInterrupt
-
-    prepared = ad.prepare_gradient(everything(package), X)
-    expected, state, hits = prepared(X), State(package), 0
-    draw = random.Random(1).uniform
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        for _ in range(200):
-            try:
-                signal.setitimer(signal.ITIMER_REAL, draw(1e-5, 3e-3))
-                for _ in range(20):
-                    prepared(X)
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            except KeyboardInterrupt:
-                hits += 1
-                state.check()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert hits > 100
-    assert np.array_equal(prepared(X), expected)
 
 
 # -- plain arguments -----------------------------------------------------------------------------------------

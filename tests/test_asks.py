@@ -187,6 +187,27 @@ def test_numbers_read_from_texts_are_refused(name: str, backend: Any) -> None:
         np.testing.assert_allclose(got, expected)
 
 
+LOOKS: list[Callable[[Any], Any]] = [
+    lambda x: np.exp(x[0]) * len(str(x[0])),
+    lambda x: np.exp(x[0]) * len(f"{x}"),
+    lambda x: np.exp(x[0]) * (3 if "1.25" in str(x[0]) else 4),
+    lambda x: np.exp(x[0]) * (3 if str(x[0]) == "1.25" else 4),
+    lambda x: np.exp(x[0]) * {"1.25": 3.0}.get(f"{x[0]}", 4.0),
+    lambda x: np.exp(x[0]) * (3 if str(x[0]).startswith("1.2") else 4),
+]
+
+
+@each
+@pytest.mark.parametrize("f", LOOKS)
+def test_texts_are_those_of_the_numbers_or_are_not_read(f: Callable[[Any], Any], backend: Any) -> None:
+    x = np.array([1.25, 2.5])
+    try:
+        found = ad.gradient(f, x, backend=backend)
+    except PolyadError:
+        return
+    np.testing.assert_allclose(found, [f(x), 0.0])
+
+
 def test_what_is_printed_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
     def f(x: Any) -> Any:
         print(f"at {x[0]:.3f}", x)

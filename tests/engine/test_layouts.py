@@ -57,9 +57,7 @@ def test_conversions_keep_numpys_order(name: str, source: str) -> None:
         y = f(x)
         J = (np.isclose(y.reshape(-1, 1), x.ravel()) * 1.0) + np.isclose(y.reshape(-1, 1), 5 * x.ravel()) * 5
         assert ((J != 0).sum(axis=1) == 1).all()
-        # np.array of a framework's array is an array of its entries, whose order is that of C
-        lifted = () if name.startswith("array") else ("autograd",)
-        for backend in ("numpy:reverse", "numpy:forward", *lifted):
+        for backend in ("numpy:reverse", "numpy:forward", "autograd"):
             try:
                 found = ad.jacobian(f, x, backend=backend)
             except ad.errors.OperationNotSupportedError as refused:
@@ -67,6 +65,8 @@ def test_conversions_keep_numpys_order(name: str, source: str) -> None:
                 assert "strides" in str(refused) or "memory" in str(refused)
                 continue
             np.testing.assert_array_equal(found.reshape(J.shape), J, err_msg=backend)
+        differences = ad.jacobian(f, x, backend="finite").reshape(J.shape)
+        np.testing.assert_allclose(differences, J, atol=1e-6, err_msg="finite")
 
 
 @pytest.mark.parametrize("backend", ["autograd", "torch"])
@@ -77,11 +77,22 @@ def test_conversions_keep_numpys_order(name: str, source: str) -> None:
         lambda x: x.ravel("A") * 2,
         lambda x: x.reshape(-1, order="A") * 2,
         lambda x: np.copy(x).ravel("K"),
+        lambda x: np.array(x).ravel("K"),
+        lambda x: np.array(x.T).flatten("A"),
     ],
 )
 def test_an_order_that_is_not_known_is_refused(f: Any, backend: str) -> None:
     """On a framework's own arrays the same letters mean another order."""
-    with pytest.raises(ad.errors.OperationNotSupportedError, match="strides are not known"):
+    with pytest.raises(ad.errors.OperationNotSupportedError, match=r"strides are not known|lies in memory"):
         ad.jacobian(f, F, backend=backend)
-    with pytest.raises(ad.errors.OperationNotSupportedError, match="strides are not known"):
+    with pytest.raises(ad.errors.OperationNotSupportedError, match=r"strides are not known|lies in memory"):
         ad.prepare_jacobian(f, F, backend=backend)
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_compiled_program_has_no_order_of_memory(follow: bool) -> None:
+    """What was recorded of an array in the order of C is not taken for one in the order of Fortran."""
+    f = lambda x: np.array(x).ravel("K") * 1.0  # noqa: E731
+    for at in (F, F.copy("C")):
+        with pytest.raises(ad.errors.FunctionNotSupportedError, match=r"memory|strides"):
+            ad.prepare_jacobian(f, at, backend="numpy:compiled", follow=follow)

@@ -17,9 +17,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from polyad.arrays.libraries import library_of_package
+from polyad.arrays.user_code import is_polyads
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.refusals import refuse
+from polyad.engine.core.values import base
 from polyad.engine.interpretations.adapter import adapter
+from polyad.errors import ON_OTHER_ARRAYS, rule_out
 
 __all__ = [
     "FEW",
@@ -53,6 +56,9 @@ ARRAYS = frozenset(("array", "asarray", "asanyarray"))
 # Where scipy.sparse looks at the other operand of a product; it leaves objects without axes to their class.
 PRODUCTS = frozenset(("_matmul_dispatch", "_rmatmul_dispatch"))
 POLYNOMIALS = "numpy.polynomial"
+# How an array lies in memory, where functions ask for it
+MEMORY_ORDERS = frozenset("KA")
+READERS = frozenset(("ravel", "reshape", "flatten"))
 # Packages whose code knows boxes, or hands arrays to code of its own that reads memory, as libraries of
 # arrays do
 KNOWING = frozenset(("polyad", "scipy", "optree", "copyreg"))
@@ -83,8 +89,8 @@ def stands_for(frame: types.FrameType | None, box: Any) -> type:
 PYTHON: dict[type, type] = {np.float64: float, np.complex128: complex, np.bool_: bool}
 
 
-def asks_for_entries(frame: types.FrameType, copy: bool | None) -> bool:
-    """Whether the array that is asked for will be a new one, in which boxes may stand."""
+def asks_for_entries(frame: types.FrameType, copy: bool | None, value: Any) -> bool:
+    """Whether the array of a value that is asked for will be a new one, in which boxes may stand."""
     module, name = str(frame.f_globals.get("__name__", "")), frame.f_code.co_qualname
     if module.startswith(POLYNOMIALS):
         return not _solves(frame)
@@ -92,7 +98,20 @@ def asks_for_entries(frame: types.FrameType, copy: bool | None) -> bool:
         return name.startswith(MAKERS)
     if module.startswith("scipy."):
         return False
-    return copy is True or _is_given_list(frame)
+    if copy is True and (type(base(value)) is np.ndarray or not _speaks_of_order(frame)):
+        return True
+    return _is_given_list(frame)
+
+
+def _speaks_of_order(frame: types.FrameType | None) -> bool:
+    """Whether code may ask a copy how it lies in memory: an array of boxes has one answer for all calls."""
+    while frame is not None and not is_polyads(frame.f_code.co_filename):
+        code = frame.f_code
+        if not READERS.isdisjoint(code.co_names):
+            if not MEMORY_ORDERS.isdisjoint(c for c in code.co_consts if isinstance(c, str)):
+                return True
+        frame = frame.f_back  # a helper makes the copy
+    return False
 
 
 def asks_in_product(frame: types.FrameType) -> bool:
@@ -142,25 +161,31 @@ def no_key(box: Any) -> NoReturn:
     )
 
 
-def no_plain_array(frame: types.FrameType | None) -> tuple[str, str]:
-    """What is refused where a plain array is asked for, and what to do instead.
+def no_plain_array(frame: types.FrameType | None) -> Exception:
+    """The error where a plain array is asked for: what is refused, and what to do instead.
 
     Where NumPy's polynomials are solved or fitted, another of NumPy's functions does it.
     """
+    if _speaks_of_order(frame):
+        error = refuse(
+            "a new array of x in a function that names order='K' or 'A': how it lies in memory is not known",
+            "use order='C' or 'F', which you mean",
+        )
+        return rule_out(error, ON_OTHER_ARRAYS)  # which lie otherwise
     while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(POLYNOMIALS):
         name = frame.f_code.co_name
         if name.endswith("fit"):
-            return (
+            return refuse(
                 f"numpy.polynomial's {name.lstrip('_')} turns its data into plain arrays",
                 "use np.polyfit(x, y, deg), whose coefficients begin with the highest power",
             )
         if name.endswith("roots") and not name.endswith("fromroots"):
-            return (
+            return refuse(
                 f"numpy.polynomial's {name} turns the coefficients into plain numbers",
                 "use np.roots(c[::-1]), whose coefficients begin with the highest power",
             )
         frame = frame.f_back
-    return (
+    return refuse(
         "turning a traced array into a plain one (np.asarray, np.array, writing it into a plain array) "
         "would drop its derivative",
         "leave x as it is, np.stack([...]) for arrays in a list, np.zeros_like(x) instead of np.zeros(n) "
@@ -176,16 +201,40 @@ def handed(value: np.ndarray, dtype: Any, copy: bool | None) -> np.ndarray:
     return array
 
 
+class Unread(str):
+    """The text of a value that is not known yet: people may read it, programs may not."""
+
+    def _refused(self, *args: Any) -> NoReturn:
+        raise refuse("a text was made of a value that is not known yet", "use backend='numpy'")
+
+
+for _name in (
+    *(
+        "__len__",
+        "__iter__",
+        "__getitem__",
+        "__contains__",
+        "__eq__",
+        "__ne__",
+        "__lt__",
+        "__gt__",
+        "__hash__",
+    ),
+    *("find", "index", "count", "split", "partition", "strip", "startswith", "endswith", "replace", "encode"),
+):
+    setattr(Unread, _name, Unread._refused)
+
+
 def text(value: Any, spec: str) -> str:
-    """A value as text: that of a number has to be its digits where a form is asked for."""
+    """A value as text: that of a number has to be its digits, or is not to be computed with."""
     if not hasattr(value, "array"):
         return format(value, spec) if np.shape(value) == () else str(value)
-    if not spec or value.shape:
-        return str(value.array)
     known = adapter(value.library).shown(value.array)
-    if known is None:
+    if known is not None:
+        return format(known, spec) if known.shape == () else str(known)
+    if spec and not value.shape:
         raise refuse("a text was made of a value that is not known yet", "use backend='numpy'")
-    return format(known, spec)
+    return Unread(value.array)
 
 
 def spelled(frame: types.FrameType, value: Any) -> float | None:

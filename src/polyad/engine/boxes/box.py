@@ -156,13 +156,13 @@ class Box:
                 return self._entry()
             if self.size > asked.FEW and asked.asks_in_product(frame):
                 raise refuse("A.dot(x) with a plain array A would lose the derivative", "use A @ x")
-            if self.size <= asked.LARGEST and asked.asks_for_entries(frame, copy):
+            if self.size <= asked.LARGEST and asked.asks_for_entries(frame, copy, self._value):
                 return asked.boxes_of_entries(self)
             if asked.asks_for_itself(frame):
                 itself = np.empty((), dtype=object)
                 itself[()] = self
                 return itself
-        raise refuse(*asked.no_plain_array(frame))
+        raise asked.no_plain_array(frame)
 
     def _known(self) -> np.ndarray | None:
         """The numbers, where they count or compare and their library has them, or where they are plain."""

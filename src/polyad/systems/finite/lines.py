@@ -131,7 +131,7 @@ class Coordinates(Lines):
 
     def points(self, point: Point, which: Array, d: Array) -> Iterator[Leaves]:
         (x,) = point.x if len(point.x) == 1 else (None,)
-        if x is None or x.dtype.kind == "c" or point.sampled.has_scalars:
+        if x is None or x.dtype.kind == "c" or point.sampled.has_scalars or point.lie is not None:
             yield from super().points(point, which, d)
             return
         for k, row in zip(which.tolist(), d.tolist(), strict=True):  # one real array: nothing to ask

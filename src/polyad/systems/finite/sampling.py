@@ -71,6 +71,13 @@ def _like(a: Array, leaf: Any) -> Any:
     return a if isinstance(leaf, np.ndarray) else a[()]
 
 
+def _lying(a: Array, example: Array) -> Array:
+    """A copy whose axes lie in memory in the order of an example's."""
+    copy = np.empty_like(example, dtype=a.dtype, subok=False)
+    copy[...] = a
+    return copy
+
+
 class Sampled:
     """A function to be sampled: how its arguments are promoted, and what is known of its digits.
 
@@ -168,6 +175,9 @@ class Point:
     ) -> None:
         self.sampled = sampled
         self.x = tuple(np.array(a, dtype=d, order="C") for a, d in zip(x, sampled.dtypes, strict=True))
+        # what lies otherwise in memory is given so: ``x.ravel("K")`` goes by it
+        lie = [a if isinstance(a, np.ndarray) and not a.flags.c_contiguous else None for a in x]
+        self.lie = lie if any(a is not None for a in lie) else None
         self.c = c
         self.wanted = base
         self.factors = factors
@@ -230,6 +240,8 @@ class Point:
         return self._given(leaves)
 
     def _given(self, leaves: Sequence[Array]) -> Leaves:
+        if self.lie is not None:
+            leaves = [a if b is None else _lying(a, b) for a, b in zip(leaves, self.lie, strict=True)]
         if not self.sampled.has_scalars:
             return tuple(leaves)
         return tuple([a[()] if s else a for a, s in zip(leaves, self.sampled.scalars, strict=True)])

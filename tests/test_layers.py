@@ -35,7 +35,7 @@ FLOORS = (
 # The floors of single rooms, the top one first; "." is what lies in the room itself, in no folder of it.
 WITHIN = {
     "engine": (
-        (".", "implicit"),
+        (".", "implicit", "user"),
         ("loops",),
         ("follow",),
         ("distributions",),

@@ -21,7 +21,7 @@ from edges import CONVENTIONS, ELSEWHERE, FILE, SMOOTH, function, key, reference
 import polyad as ad
 from polyad.engine.core.kinds import PARTIALS
 from polyad.engine.core.values import PRIMITIVES
-from polyad.engine.user_primitives import Defined
+from polyad.engine.user.primitives import Defined
 from polyad.systems.registry import is_installed, load
 
 REFERENCES = json.loads(FILE.read_text())

@@ -1,6 +1,6 @@
 """``polyad.define``: derivatives of a user's own functions, written once in NumPy, for the engine's table.
 
-``define`` is the public door. What it makes (``user_primitives``) is a primitive like any other, so it nests
+``define`` is the public door. What it makes (``user.primitives``) is a primitive like any other, so it nests
 to any order and under every interpretation.
 """
 
@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import library, library_names, library_of
+from polyad.arrays.trees import flatten
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES, Primitive, Value
 from polyad.engine.interpretations.adapter import adapter
-from polyad.engine.user_primitives import Defined, elementwise, general, is_fixed, is_ufunc
+from polyad.engine.user.primitives import Defined, elementwise, general, is_fixed, is_ufunc
+from polyad.engine.user.trees import Form, of_trees
 from polyad.errors import ArgumentError
 
 __all__ = ["custom_rule", "define"]
@@ -46,7 +48,7 @@ def define(
     f : callable or ufunc
         A universal function (of ``scipy.special``, ``numpy.frompyfunc``, numba's ``vectorize``): the
         rule is then known wherever anybody's code calls it, for the rest of the process. Or any other
-        function of arrays or numbers with one array or number as its result, compiled code included:
+        function of arrays and numbers, or (with ``jvp`` or ``vjp``) trees of them, compiled code included:
         then the callable that is returned has the rule, and ``f`` itself is as before.
     *partials : callable or None
         For an elementwise function: its partial derivative with respect to each operand, written in
@@ -56,7 +58,7 @@ def define(
     jvp, vjp : callable, optional
         For any other function: ``jvp(*args, v=v)``, the tangent of the result along ``v``, and
         ``vjp(*args, w=w)``, the cotangents of the arguments, both as ``polyad.jvp`` and ``polyad.vjp``
-        have them: one array for one argument, a tuple for several. One of them suffices if it is
+        have them: a tree like the argument for one, a tuple for several. One of them suffices if it is
         written in NumPy: the other is its transpose.
     lifts : mapping from str to callable, optional
         Counterparts for other frameworks, whose own derivatives are then taken: ``{"jax": g}`` with ``g``
@@ -116,6 +118,9 @@ def define(
     with _LOCK:
         known = _known(f, label, replace=replace) if own else None
         free = _free_name(f, label, own=own)
+        if not partials and not own:
+            tall = of_trees(f, jvp, vjp, free, label, like=like, lifts=lifts or {})
+            return _callable(f, tall, trees=True)
         primitive = elementwise(f, partials, free, label) if partials else general(f, jvp, vjp, free, label)
         primitive.label, primitive.lifts, primitive.like = label, dict(lifts or {}), like
         if own:
@@ -137,14 +142,14 @@ def custom_rule(
     Parameters
     ----------
     f : callable
-        A function of arrays and numbers, with one array or number as its result. It is called with plain
+        A function of arrays and numbers, or trees of them, that gives such. It is called with plain
         arrays, so anything may be in it: compiled code, SciPy, files.
     jvp : callable, optional
         ``jvp(*args, v=v)``, the tangent of the result along ``v``, written in NumPy.
     vjp : callable, optional
         ``vjp(*args, w=w)``, the cotangents of the arguments, written in NumPy. ``v`` and what this gives are
-        one array for one argument, tuples for several. Of the two rules one suffices: they are linear in
-        ``v`` and ``w``, and the other one is the transpose.
+        like the argument, a tree for a tree; for several arguments tuples of that. Of the two rules one
+        suffices: they are linear in ``v`` and ``w``, and the other one is the transpose.
     like : array or callable, optional
         An example of the result, or a function of the arguments that gives one: JAX and CasADi have to know
         its form before they call the function.
@@ -191,7 +196,7 @@ def custom_rule(
     return define(f, jvp=jvp, vjp=vjp, like=like, name=name)
 
 
-def _callable(f: Rule, primitive: Defined) -> Rule:
+def _callable(f: Rule, primitive: Defined, *, trees: bool = False) -> Rule:
     """The function that the user calls."""
     from polyad.engine.boxes.box import Box, wrap
     from polyad.engine.boxes.boxing import contains_box, unbox
@@ -203,19 +208,28 @@ def _callable(f: Rule, primitive: Defined) -> Rule:
 
     @functools.wraps(f)
     def call(*args: Any, **params: Any) -> Any:
-        if any(map(traced, params.values())):
+        if any(traced(leaf) for value in params.values() for leaf in flatten(value)[0]):
             raise refuse(
                 f"a keyword argument of {primitive.label} is traced, and would count as constant",
                 "make it a positional one, or polyad.stop_gradient(x) where dropping the derivative is meant",
             )
-        if any(map(traced, args)):
-            return wrap(primitive(*[_held(unbox(a), args) for a in args], **params))
-        owner = next((found for a in args if (found := library_of(a)) and not found.plain), None)
+        form = None
+        leaves: Sequence[Any] = args
+        if trees:
+            opened = [flatten(a) for a in args]
+            form = Form([structure for _, structure in opened], primitive.label)
+            leaves = [leaf for part, _ in opened for leaf in part]
+        here = params if form is None else {**params, "form": form}
+        if any(map(traced, leaves)):
+            found = wrap(primitive(*[_held(unbox(a), leaves) for a in leaves], **here))
+            return found if form is None else form.apart(found)
+        owner = next((found for a in leaves if (found := library_of(a)) and not found.plain), None)
         if owner is None:
             # it may write to its arguments, as where it is differentiated: the caller's stay what they are
-            return f(*[a.copy() if type(a) is np.ndarray else a for a in args], **params)
+            own_leaves = [a.copy() if type(a) is np.ndarray else a for a in leaves]
+            return f(*(own_leaves if form is None else form.args(own_leaves)), **params)
         if owner.name in primitive.lifts and not owner.symbolic:
-            return primitive.lifts[owner.name](*args, **params)
+            return primitive.lifts[owner.name](*leaves, **here)
         own = adapter(owner.name) if owner.adapter and primitive.joint is not None else None
         ruled = None if own is None else own.by_rule(primitive)
         if ruled is None or own is None:
@@ -223,10 +237,11 @@ def _callable(f: Rule, primitive: Defined) -> Rule:
                 f"{owner.name} has no counterpart of {primitive.label}",
                 f"polyad.define(..., lifts={{{owner.name!r}: g}}) gives it one",
             )
-        like = next(a for a in args if library_of(a) is owner)
-        plain = [isinstance(a, np.ndarray) and not is_fixed(a) for a in args]
-        given = [own.constant(a, like) if p else a for a, p in zip(args, plain, strict=True)]
-        return ruled(*given, **params)
+        like = next(a for a in leaves if library_of(a) is owner)
+        plain = [isinstance(a, np.ndarray) and not is_fixed(a) for a in leaves]
+        given = [own.constant(a, like) if p else a for a, p in zip(leaves, plain, strict=True)]
+        found = ruled(*given, **here)
+        return found if form is None else form.apart(found)
 
     return call
 

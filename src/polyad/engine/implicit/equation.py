@@ -29,7 +29,7 @@ from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.interpretations.series import Series
 from polyad.engine.interpretations.tape import Node
-from polyad.engine.user_primitives import Defined
+from polyad.engine.user.primitives import Defined
 from polyad.errors import DomainError
 
 __all__ = ["Equation", "Hosted", "bare", "entered", "form_of", "plain", "plainly", "solution"]

@@ -17,7 +17,7 @@ from polyad.engine import run
 from polyad.engine.boxes.box import Box, wrap
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.refusals import refuse
-from polyad.engine.core.values import Tracer, Value, base, new_level, settled, shape_of
+from polyad.engine.core.values import Tracer, Value, base, settled, shape_of, under_way
 from polyad.engine.implicit.captured import active, replaced, unfollowed
 from polyad.engine.implicit.equation import Hosted, bare, entered, plain
 from polyad.engine.interpretations.masked import settled as filled
@@ -194,10 +194,11 @@ def _expanded(primitive: Any, order: int, operands: list[Any], params: dict[str,
     flat = [c for v in values if type(v) is list for c in v]
 
     def coefficients(t: Value, *given: Value) -> Value:
-        waiting, level, full = iter(given), new_level(), []
-        for v in values:
-            full.append(Series(level, [next(waiting) for _ in v]) if type(v) is list else v)
-        y = problem.function(t, *full)
+        waiting, full = iter(given), []
+        with under_way() as level:  # the integrand may differentiate in its turn
+            for v in values:
+                full.append(Series(level, [next(waiting) for _ in v]) if type(v) is list else v)
+            y = problem.function(t, *full)
         row = y.coefficients if type(y) is Series and y.level == level else [y] + [0.0 * y] * order
         return unbox(np.stack([wrap(c) for c in row]))
 

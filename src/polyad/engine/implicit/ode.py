@@ -19,7 +19,7 @@ import numpy as np
 from polyad.engine import run
 from polyad.engine.boxes.box import wrap
 from polyad.engine.boxes.boxing import unbox
-from polyad.engine.core.values import Tracer, Value, base, new_level, shape_of
+from polyad.engine.core.values import Tracer, Value, base, shape_of, under_way
 from polyad.engine.implicit.captured import unfollowed
 from polyad.engine.implicit.equation import Hosted, plain
 from polyad.engine.interpretations.masked import settled as filled
@@ -288,14 +288,14 @@ def _expanded(primitive: Any, order: int, operands: list[Any], params: dict[str,
     counts = [len(v) if type(v) is list else 0 for v in operands[1:]]
 
     def rhs(t: Value, z: Value, *given: Value) -> Value:
-        waiting, level = iter(given), new_level()
-        rows = np.reshape(wrap(z), (order + 1, n))
-        y = Series(level, [unbox(rows[k]) for k in range(order + 1)])
-        full = [
-            Series(level, [next(waiting) for _ in range(c)]) if c else v
-            for v, c in zip(others, counts, strict=True)
-        ]
-        found = flow.rhs(t, y, *full)
+        waiting, rows = iter(given), np.reshape(wrap(z), (order + 1, n))
+        with under_way() as level:  # the right-hand side may differentiate in its turn
+            y = Series(level, [unbox(rows[k]) for k in range(order + 1)])
+            full = [
+                Series(level, [next(waiting) for _ in range(c)]) if c else v
+                for v, c in zip(others, counts, strict=True)
+            ]
+            found = flow.rhs(t, y, *full)
         row = (
             found.coefficients
             if type(found) is Series and found.level == level

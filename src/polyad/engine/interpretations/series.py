@@ -16,7 +16,7 @@ from polyad.engine.core.kinds import PARTIALS
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Primitive, Tracer, Value
 
-__all__ = ["ELEMENTWISE", "RULES", "Series", "order_of", "rule_of"]
+__all__ = ["ELEMENTWISE", "RULED", "RULES", "Series", "order_of", "rule_of"]
 
 # name of a primitive -> rule(primitive, order, operands, params): the coefficients of the result. An
 # operand is the list of its coefficients, or a value where it is constant.
@@ -24,6 +24,9 @@ RULES: dict[str, Callable[..., Any]] = {}
 
 # The row of ``RULES`` for elementwise primitives that have none of their own: it uses their partials.
 ELEMENTWISE = "any elementwise primitive"
+
+# The row for functions with rules of the user's, which are written in NumPy for any values.
+RULED = "any function with a rule of the user's"
 
 
 class Series(Tracer):
@@ -64,6 +67,8 @@ def rule_of(primitive: Primitive) -> Callable[..., Any]:
     rule = RULES.get(name)
     if rule is None and name in PARTIALS:
         rule = RULES[ELEMENTWISE]
+    if rule is None and primitive.home == "user" and primitive.push is not None:
+        rule = RULES[RULED]
     if rule is None:
         raise refuse(
             f"{name} has no Taylor rule", "nest polyad.jvp for the first few orders, or use other functions"

@@ -16,7 +16,16 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.kinds import PARTIALS, missing_partial, zeros_of
-from polyad.engine.core.values import PRIMITIVES, Primitive, Tracer, Value, is_real, new_level, shape_of
+from polyad.engine.core.values import (
+    PRIMITIVES,
+    Primitive,
+    Tracer,
+    Value,
+    is_real,
+    new_level,
+    shape_of,
+    under_way,
+)
 from polyad.engine.interpretations.series import ELEMENTWISE, RULES, Series
 from polyad.engine.rules.arithmetic import (
     divide,
@@ -133,6 +142,15 @@ def _identity(a: Any) -> Any:
 
 def _by_partials(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
     """``y' = sum(partial * operand')`` for elementwise functions."""
+    if primitive.home != "user":
+        return _integrated(primitive, order, operands, params, new_level())
+    with under_way() as level:  # a user's partial may differentiate in its turn
+        return _integrated(primitive, order, operands, params, level)
+
+
+def _integrated(
+    primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any], level: int
+) -> Row:
     partials, of_result = PARTIALS[primitive.name]
     y = [primitive(*map(zeroth, operands), **params)]
     active = [k for k, a in enumerate(operands) if type(a) is list]
@@ -140,7 +158,6 @@ def _by_partials(primitive: Primitive, order: int, operands: list[Any], params: 
         if partials[k] is None:
             raise missing_partial(primitive.name, k)
     slopes = {k: _slopes(operands[k]) for k in active}
-    level = new_level()
 
     def expanded(k: int, n: int) -> Row:
         """Coefficients of a partial, from the first ``n`` of operands and, if it needs it, result."""

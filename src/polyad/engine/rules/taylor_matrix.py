@@ -1,15 +1,15 @@
-"""Rules of Taylor mode for matrices.
+"""Rules of Taylor mode for matrices, and for functions with rules of the user's.
 
 Products of several operands go two at a time. Factorisations have their forward rule as the
-differential equation, one coefficient after the other.
+differential equation, one coefficient after the other; so has what a user defines.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from polyad.engine.core.values import Primitive, Value, new_level, shape_of
-from polyad.engine.interpretations.series import RULES
+from polyad.engine.core.values import Primitive, Value, new_level, shape_of, under_way
+from polyad.engine.interpretations.series import RULED, RULES
 from polyad.engine.rules.products import einsum, matmul
 from polyad.engine.rules.structure import getitem, reshape
 from polyad.engine.rules.taylor import (
@@ -43,6 +43,24 @@ def _by_push(primitive: Primitive, order: int, operands: list[Any], params: dict
             rise = None if t is None else row_of(t, j, level)[j - 1]
             y.append(filled(None if rise is None else getitem(rise, index=0) / j, y[0]))
     return ys if primitive.multiple else ys[0]
+
+
+def _by_rule(primitive: Primitive, order: int, operands: list[Any], params: dict[str, Any]) -> Row:
+    """A user's pushforward as the differential equation ``y' = jvp(x, x')``.
+
+    It does not take the result, so that one run of it, on expansions that are one shorter, has them all.
+    """
+    y = [primitive(*map(zeroth, operands), **params)]
+    if not order:
+        return y
+    assert primitive.push is not None
+    with under_way() as level:
+        tangents = [_tangent(a, order, level) for a in operands]
+        values = [series_of(a, order, level) for a in operands]
+        rises = row_of(primitive.push(y[0], tangents, *values, **params), order, level)
+    for j, rise in enumerate(rises, 1):
+        y.append(filled(None if rise is None else getitem(rise, index=0) / j, y[0]))
+    return y
 
 
 def _tangent(a: Any, n: int, level: int) -> Value:
@@ -102,3 +120,4 @@ for _name in (
 ).split():
     RULES[_name] = _by_push
 RULES["einsum"] = _einsum
+RULES[RULED] = _by_rule

@@ -21,6 +21,7 @@ from polyad.engine.core.refusals import noted, refuse
 from polyad.engine.core.values import Primitive
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.rules.delegated import Delegate, delegated
+from polyad.engine.user.trees import Form
 from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
 from polyad.systems.casadi.symbolic import Symbolic, constant
 
@@ -98,7 +99,7 @@ def called_back(
         kind = next(a for a in args if isinstance(a, Symbolic)).kind
         arrays = [a if isinstance(a, Symbolic) else constant(a, kind) for a in args]
         dtype = np.result_type(*[a.dtype for a in arrays], np.float32)
-        if not all(isinstance(p, int | float | np.number | Delegate) for p in params.values()):
+        if not all(isinstance(p, int | float | np.number | Delegate | Form) for p in params.values()):
             raise refuse(f"{primitive.name} with options that are arrays", "use backend='numpy'")
         shapes = tuple(a.shape for a in arrays)
         results = _results(primitive, shapes, params) if like is None else [like * 1.0]

@@ -26,10 +26,10 @@ from polyad.engine.core.values import (
 )
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import settled
-from polyad.engine.user_rules import on_boxes, ruled, unboxed, value_of_rule
+from polyad.engine.user.rules import on_boxes, ruled, unboxed, value_of_rule
 from polyad.errors import FOLLOWED, ArgumentError, rule_out
 
-__all__ = ["Defined", "elementwise", "general", "is_fixed", "is_ufunc"]
+__all__ = ["Defined", "check_rules", "elementwise", "general", "is_fixed", "is_ufunc"]
 
 Rule = Callable[..., Any]
 _LETTERS = ("a", "b", "c", "d")
@@ -211,14 +211,19 @@ def _partial(d: Rule, names: tuple[str, ...], table: tuple[str, ...], what: str)
 # -- functions of arrays ------------------------------------------------------------------------------------
 
 
-def general(f: Any, jvp: Rule | None, vjp: Rule | None, name: str, label: str) -> Defined:
-    """A primitive with a pushforward, a pullback, or both."""
+def check_rules(jvp: Rule | None, vjp: Rule | None, label: str) -> None:
+    """See whether rules take the directions that they are called with."""
     for rule, word in ((jvp, "v"), (vjp, "w")):
         if rule is not None and not _takes(rule, word):
             raise ArgumentError(
                 f"the {'jvp' if word == 'v' else 'vjp'} of {label} must take the keyword {word}: "
                 f"it is called as rule(*args, {word}={word})"
             )
+
+
+def general(f: Any, jvp: Rule | None, vjp: Rule | None, name: str, label: str) -> Defined:
+    """A primitive with a pushforward, a pullback, or both."""
+    check_rules(jvp, vjp, label)
     if is_ufunc(f) and _inner(f).nout != 1:
         raise ArgumentError(f"{label} has {_inner(f).nout} results: define a function for each of them")
 
@@ -286,7 +291,13 @@ def general(f: Any, jvp: Rule | None, vjp: Rule | None, name: str, label: str) -
             return (along(args, tuple(tangents), shape_of(w), params),), ()
 
         zeros = [run.leave(_zeros([args[k]], shape_of(args[k]))) for k in active]
-        found = iter(run.record(pushforward, zeros).pull([run.leave(w)]))
+        try:
+            found = iter(run.record(pushforward, zeros).pull([run.leave(w)]))
+        except RecursionError:
+            raise refuse(
+                f"the jvp of {label} calls itself for its direction, so that its transpose never ends",
+                "give the vjp too, or let the jvp compute with other functions",
+            ) from None
         return tuple(run.enter(next(found)) if k in active else None for k in range(len(args)))
 
     def _given(part: Value) -> Value:

@@ -31,6 +31,16 @@ ARGS = """\
     The arguments of ``f``, in its order. ``polyad.Static(value)`` marks one that is neither
     differentiated nor traced."""
 
+SPREAD = """\
+workers : int, executor, Dask client or callable, optional
+    Who computes the products that it is made of: so many processes (-1: one on each core), an executor, a
+    Dask client, or what works as ``map`` (see ``polyad.workers.run``). The result does not depend on them.
+chunk : int, optional
+    Directions (colors of a sparse matrix) that a worker gets at once; a 64th of them by default.
+memory : int, optional
+    Bytes that a batch of directions may take, besides the result: the directions, the products, and as many
+    arrays between as usual functions hold."""
+
 OUT = """\
 out : array or tree of arrays, optional
     Where to write the result, of its shape; returned in its place. Unchanged if anything fails."""
@@ -63,6 +73,7 @@ argument. Values of constants may change between calls, their shapes and dtypes 
 PARTS = {
     "common": COMMON,
     "args": ARGS,
+    "spread": SPREAD,
     "out": OUT,
     "prepare": PREPARE,
     "batched": BATCHED,

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from polyad.call.prepared import Prepared
+from polyad.call.spread import Spreads
 from polyad.operators.docs import document
+from polyad.operators.hvp import PreparedHVP
 from polyad.systems.base import Backend
 from polyad.systems.contract import Kernel, Problem
 
 __all__ = ["PreparedHessian", "hessian", "prepare_hessian", "value_gradient_and_hessian"]
 
 
-class PreparedHessian(Prepared):
+class PreparedHessian(Spreads, Prepared):
     """A Hessian prepared by ``prepare_hessian``."""
 
     operator = "hessian"
+    products: ClassVar = {"hvp": PreparedHVP}
     gives = "hessian"
     lower = "input"
     scalar_output = True
 
     def _kernel(self, backend: Backend, problem: Problem) -> Kernel:
-        return backend.hessian(problem)
+        return self._apportioned(backend, problem).hessian(problem)
 
     def __call__(self, *args: Any, out: Any = None) -> Any:
         """The Hessian at ``args``; written into ``out`` where given."""
@@ -41,6 +44,9 @@ def hessian(
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     follow: bool | tuple[str, ...] | None = None,
+    workers: Any = None,
+    chunk: int | None = None,
+    memory: int | None = None,
     out: Any = None,
 ) -> Any:
     """Hessian of a scalar function.
@@ -51,6 +57,7 @@ def hessian(
         The function; its output must be a real scalar.
     {args}
     {common}
+    {spread}
     {out}
 
     Returns
@@ -74,7 +81,16 @@ def hessian(
            [ 0., 12.]])
     """
     return PreparedHessian(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
+        f,
+        args,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+        workers=workers,
+        chunk=chunk,
+        memory=memory,
+        once=True,
     )(*args, out=out)
 
 
@@ -86,6 +102,9 @@ def value_gradient_and_hessian(
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     follow: bool | tuple[str, ...] | None = None,
+    workers: Any = None,
+    chunk: int | None = None,
+    memory: int | None = None,
     out: Any = None,
 ) -> tuple[Any, Any, Any]:
     """Value, gradient and Hessian of a scalar function, in one computation.
@@ -96,6 +115,7 @@ def value_gradient_and_hessian(
         The function; its output must be a real scalar.
     {args}
     {common}
+    {spread}
     {out}
 
     Returns
@@ -115,7 +135,16 @@ def value_gradient_and_hessian(
     (2.0, array([3., 3.]))
     """
     return PreparedHessian(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
+        f,
+        args,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+        workers=workers,
+        chunk=chunk,
+        memory=memory,
+        once=True,
     ).value_and(*args, out=out)
 
 
@@ -127,6 +156,9 @@ def prepare_hessian(
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     follow: bool | tuple[str, ...] | None = None,
+    workers: Any = None,
+    chunk: int | None = None,
+    memory: int | None = None,
     on_mismatch: str = "raise",
 ) -> PreparedHessian:
     """Prepare a Hessian for many calls: trace, compile and check once.
@@ -137,6 +169,7 @@ def prepare_hessian(
         The function; its output must be a real scalar.
     {args}
     {common}
+    {spread}
     {prepare}
 
     Returns
@@ -167,5 +200,14 @@ def prepare_hessian(
            [ 0., 12.]])
     """
     return PreparedHessian(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, on_mismatch=on_mismatch
+        f,
+        args,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+        workers=workers,
+        chunk=chunk,
+        memory=memory,
+        on_mismatch=on_mismatch,
     )

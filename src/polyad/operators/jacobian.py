@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from polyad.call.holomorphic import check_holomorphic
 from polyad.call.prepared import Prepared
+from polyad.call.spread import Spreads
 from polyad.operators.docs import document
+from polyad.operators.jvp import PreparedJVP
+from polyad.operators.vjp import PreparedVJP
 from polyad.systems.base import Backend
 from polyad.systems.contract import Kernel, Problem
 
 __all__ = ["PreparedJacobian", "jacobian", "prepare_jacobian", "value_and_jacobian"]
 
 
-class PreparedJacobian(Prepared):
+class PreparedJacobian(Spreads, Prepared):
     """A Jacobian prepared by ``prepare_jacobian``."""
 
     operator = "jacobian"
+    products: ClassVar = {"jvp": PreparedJVP, "vjp": PreparedVJP}
     gives = "jacobian"
 
     def _kernel(self, backend: Backend, problem: Problem) -> Kernel:
         check_holomorphic(backend, problem, self.operator)
-        return backend.jacobian(problem)
+        return self._apportioned(backend, problem).jacobian(problem)
 
     def __call__(self, *args: Any, out: Any = None) -> Any:
         """The Jacobian at ``args``; written into ``out`` where given."""
@@ -41,6 +45,9 @@ def jacobian(
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     follow: bool | tuple[str, ...] | None = None,
+    workers: Any = None,
+    chunk: int | None = None,
+    memory: int | None = None,
     out: Any = None,
 ) -> Any:
     """Jacobian of a function of arrays.
@@ -51,6 +58,7 @@ def jacobian(
         The function of arrays that returns arrays.
     {args}
     {common}
+    {spread}
     {out}
 
     Returns
@@ -73,7 +81,16 @@ def jacobian(
            [0., 4.]])
     """
     return PreparedJacobian(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
+        f,
+        args,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+        workers=workers,
+        chunk=chunk,
+        memory=memory,
+        once=True,
     )(*args, out=out)
 
 
@@ -85,6 +102,9 @@ def value_and_jacobian(
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     follow: bool | tuple[str, ...] | None = None,
+    workers: Any = None,
+    chunk: int | None = None,
+    memory: int | None = None,
     out: Any = None,
 ) -> tuple[Any, Any]:
     """Value and Jacobian, at the cost of the Jacobian.
@@ -95,6 +115,7 @@ def value_and_jacobian(
         The function of arrays that returns arrays.
     {args}
     {common}
+    {spread}
     {out}
 
     Returns
@@ -112,7 +133,16 @@ def value_and_jacobian(
     array([1., 4.])
     """
     return PreparedJacobian(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
+        f,
+        args,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+        workers=workers,
+        chunk=chunk,
+        memory=memory,
+        once=True,
     ).value_and(*args, out=out)
 
 
@@ -124,6 +154,9 @@ def prepare_jacobian(
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     follow: bool | tuple[str, ...] | None = None,
+    workers: Any = None,
+    chunk: int | None = None,
+    memory: int | None = None,
     on_mismatch: str = "raise",
 ) -> PreparedJacobian:
     """Prepare a Jacobian for many calls: trace, compile and check once.
@@ -134,6 +167,7 @@ def prepare_jacobian(
         The function of arrays that returns arrays.
     {args}
     {common}
+    {spread}
     {prepare}
 
     Returns
@@ -162,5 +196,14 @@ def prepare_jacobian(
            [0., 8.]])
     """
     return PreparedJacobian(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, on_mismatch=on_mismatch
+        f,
+        args,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+        workers=workers,
+        chunk=chunk,
+        memory=memory,
+        on_mismatch=on_mismatch,
     )

@@ -93,6 +93,8 @@ class Backend:
         Whether the product with a symmetric matrix costs less as a pullback than as a pushforward.
     whole : bool
         Whether its second order is of one piece, no derivative of its derivative.
+    pieces : int
+        Batches, at least, that all directions of a Jacobian are taken in.
     calls_out : bool
         Whether what it differentiates may ask another framework for values and derivatives.
     """
@@ -122,6 +124,7 @@ class Backend:
     tolerances: ClassVar[tuple[float, float] | None] = None
     prefers_pullbacks: ClassVar[bool] = False
     whole: ClassVar[bool] = False
+    pieces: ClassVar[int] = 1
     calls_out: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

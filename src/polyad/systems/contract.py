@@ -68,6 +68,9 @@ class Kernel:
         Takes all leaves in a row and gives the one array of the result, where one array goes in.
     own : object, optional
         What the backend's ``finish`` needs besides.
+    many : callable, optional
+        ``many(x, c, batches)`` goes through ``(tag, seeds)`` and gives ``(tag, outcome)`` in that order,
+        where batches of seeds are spread over others.
     """
 
     call: Call
@@ -75,6 +78,7 @@ class Kernel:
     direct: Direct | None = None
     bare: Bare | None = None
     own: Any = None
+    many: Callable[..., Any] | None = None
 
     def __call__(self, *args: Any) -> Outcome:
         return self.call(*args)

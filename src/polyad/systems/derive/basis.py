@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,19 @@ from polyad.arrays.types import Leaves
 if TYPE_CHECKING:
     from polyad.systems.base import Backend
 
-__all__ = ["as_block", "as_dtype", "basis", "chunk_of", "conj", "device", "dtype", "is_complex", "size"]
+__all__ = [
+    "Stack",
+    "as_block",
+    "as_dtype",
+    "basis",
+    "chunk_of",
+    "conj",
+    "device",
+    "dtype",
+    "is_complex",
+    "size",
+    "swept",
+]
 
 
 # Seeds and tangents of one batch together stay near this many entries (256 MiB of float64).
@@ -68,6 +80,53 @@ def _units(xp: Any, spec: ArraySpec, start: int, stop: int, unit: complex, devic
     return block if unit == 1.0 else block * unit
 
 
+def swept(product: Any, x: Leaves, c: Leaves, batches: Iterable[tuple[Any, Leaves]]) -> Iterator[Any]:
+    """The outcome of a batched product for each ``(tag, seeds)``, with its tag, in their order."""
+    many = getattr(product, "many", None)
+    if many is not None:
+        yield from many(x, c, batches)
+        return
+    for tag, seeds in batches:
+        yield tag, product(x, c, seeds)
+
+
+class Stack:
+    """The products of batches, which stand under each other. Plain arrays are written to their place at once.
+
+    So no batch is kept, and they need not be put together in memory of its own at the end.
+
+    Parameters
+    ----------
+    total : int
+        Directions of all batches.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._parts: list[Leaves] = []
+        self._total, self._filled = total, -1
+
+    def append(self, leaves: Leaves) -> None:
+        """The products of one more batch."""
+        plain = all([type(leaf) is np.ndarray for leaf in leaves])
+        if not self._parts and plain and len(leaves[0]) < self._total:
+            whole = tuple(np.empty((self._total, *leaf.shape[1:]), leaf.dtype) for leaf in leaves)
+            self._parts, self._filled = [whole], 0
+        if self._filled < 0:
+            self._parts.append(leaves)
+            return
+        (whole,) = self._parts
+        if not (plain and all(a.dtype == b.dtype for a, b in zip(whole, leaves, strict=True))):
+            self._parts, self._filled = [tuple(a[: self._filled] for a in whole), leaves], -1
+            return
+        stop = self._filled + len(leaves[0])
+        for place, leaf in zip(whole, leaves, strict=True):
+            place[self._filled : stop] = leaf
+        self._filled = stop
+
+    def __iter__(self) -> Iterator[Leaves]:
+        return iter(self._parts)
+
+
 def dtype(xp: Any, spec: ArraySpec) -> Any:
     """The dtype of a spec as the namespace calls it."""
     if xp is np:
@@ -85,7 +144,9 @@ def device(like: Leaves, k: int) -> dict[str, Any]:
 def chunk_of(backend: Backend, directions: int, entries: int) -> int:
     """Seeds per batch: the backend's ``chunk_size``, or what keeps memory in bounds."""
     chosen = getattr(backend, "chunk_size", None)
-    return max(1, chosen if chosen is not None else min(directions, BATCH_ENTRIES // max(1, entries)))
+    if chosen is None:
+        chosen = BATCH_ENTRIES // max(1, entries)
+    return max(1, min(chosen, -(-directions // backend.pieces)))
 
 
 def size(specs: Sequence[ArraySpec]) -> int:

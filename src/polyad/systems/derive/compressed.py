@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from polyad.arrays.libraries import ArraySpec
 from polyad.arrays.types import Array, Leaves
 from polyad.systems.contract import Compression, Kernel, Problem, strategy
-from polyad.systems.derive.basis import as_dtype, chunk_of, conj, device, dtype
+from polyad.systems.derive.basis import as_dtype, chunk_of, conj, device, dtype, swept
 
 if TYPE_CHECKING:
     from polyad.systems.base import Backend
@@ -162,22 +162,32 @@ def jacobian(backend: Backend, problem: Problem, plan: Compression) -> Kernel:
         columns, column_weights, rows, row_weights, index = given
         parts, y, aux = [], None, ()
         if push is not None:
-            for seeds in forward(columns, column_weights, x, kept=kept):
-                dy, y, aux = push(x, c, seeds)
+            seeds = ((False, s) for s in forward(columns, column_weights, x, kept=kept))
+            for _, outcome in swept(push, x, c, seeds):
+                dy, y, aux = outcome
                 parts.append(_flat(xp, dy, outs, kind))
         if pull is not None:
-            for seeds in backward(rows, row_weights, (x[0],) * len(outs), kept=kept):
-                dx, y, aux = pull(x, c, seeds)
+            turns = _turns(backward(rows, row_weights, (x[0],) * len(outs), kept=kept), turned)
+            for across, outcome in swept(pull, x, c, turns):
+                dx, y, aux = outcome
                 part = _flat(xp, dx, ins, kind)
-                if turned:
-                    across, _, _ = pull(x, c, tuple(s * 1j if _is_complex(s) else s * 0 for s in seeds))
-                    part = part + 1j * _flat(xp, across, ins, kind)
-                parts.append(part if turned else conj(xp, part))
+                if across:
+                    parts[-1] = parts[-1] + 1j * part
+                else:
+                    parts.append(part if turned else conj(xp, part))
         if y is None:
             y, aux = problem.f(x, c)
         return (_gathered(backend, problem, parts, None if plan.index is None else index, kind),), y, aux
 
     return _kernel(backend, problem, plan, _words(plan), compute)
+
+
+def _turns(batches: Iterable[Leaves], turned: bool) -> Iterator[tuple[bool, Leaves]]:
+    """The seeds, and where an imaginary part is wanted behind each batch the same times 1j."""
+    for seeds in batches:
+        yield False, seeds
+        if turned:
+            yield True, tuple(s * 1j if _is_complex(s) else s * 0 for s in seeds)
 
 
 def _is_complex(a: Any) -> bool:
@@ -199,8 +209,9 @@ def hessian(backend: Backend, problem: Problem, plan: Compression) -> Kernel:
         if gradient is not None:
             g, y, aux = gradient(x, c)
         if product is not None:
-            for seeds in seeds_of(columns, weights, x, kept=kept):
-                hv, y, aux, g = product(x, c, seeds)
+            seeds = ((False, s) for s in seeds_of(columns, weights, x, kept=kept))
+            for _, outcome in swept(product, x, c, seeds):
+                hv, y, aux, g = outcome
                 parts.append(_flat(xp, hv, ins, kind))
         return (_gathered(backend, problem, parts, None if plan.index is None else index, kind),), y, aux, g
 

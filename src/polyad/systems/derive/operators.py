@@ -17,6 +17,7 @@ from polyad.arrays.libraries import ArraySpec
 from polyad.errors import UnsupportedOperatorError
 from polyad.systems.contract import Call, Kernel, Leaves, Problem, strategy, strategy_of
 from polyad.systems.derive.basis import (
+    Stack,
     as_block,
     as_dtype,
     basis,
@@ -26,6 +27,7 @@ from polyad.systems.derive.basis import (
     dtype,
     is_complex,
     size,
+    swept,
 )
 
 if TYPE_CHECKING:
@@ -199,19 +201,19 @@ def jacobian(backend: Backend, problem: Problem) -> Kernel:
     return jacobian_by_rows(backend, problem)
 
 
-def jacobian_by_columns(backend: Backend, problem: Problem) -> Kernel:
-    """One pushforward per input entry, batched."""
+def jacobian_by_columns(backend: Backend, problem: Problem, product: Kernel | None = None) -> Kernel:
+    """One pushforward per input entry, batched; by another product than the backend's where one is given."""
     xp, ins, outs = backend.xp, problem.inputs, problem.outputs
-    product = backend.jvp_batched(problem)
+    product = product or backend.jvp_batched(problem)
     total = size(ins)
     chunk = chunk_of(backend, total, total + size(outs))
 
     @strategy(f"{total} pushforwards{_batches(total, chunk)}, by columns")
     def kernel(x: Leaves, c: Leaves) -> Any:
-        columns: list[list[Leaves]] = [[] for _ in ins]
+        columns: list[Any] = [Stack(spec.size) if chunk < spec.size else [] for spec in ins]
         y = aux = None
-        for i, seeds in basis(xp, ins, x, chunk):
-            dy, y, aux = product(x, c, seeds)
+        for i, outcome in swept(product, x, c, basis(xp, ins, x, chunk)):
+            dy, y, aux = outcome
             columns[i].append(dy)
         if y is None:
             y, aux = problem.f(x, c)
@@ -247,10 +249,12 @@ def jacobian_by_rows(backend: Backend, problem: Problem) -> Kernel:
 
     @strategy(f"{total} pullbacks{_batches(total, chunk)}, by rows")
     def kernel(x: Leaves, c: Leaves) -> Any:
-        rows: list[list[Leaves]] = [[] for _ in outs]
+        twice = [out.size * (1 + (turned and out.is_complex)) for out in outs]
+        rows: list[Any] = [Stack(k) if chunk < k else [] for k in twice]
         y = aux = None
-        for j, seeds in basis(xp, outs, (x[0],) * len(outs), chunk, real=turned):
-            dx, y, aux = product(x, c, seeds)
+        seeds = basis(xp, outs, (x[0],) * len(outs), chunk, real=turned)
+        for j, outcome in swept(product, x, c, seeds):
+            dx, y, aux = outcome
             rows[j].append(dx)
         if y is None:
             y, aux = problem.f(x, c)

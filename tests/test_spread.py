@@ -1,0 +1,218 @@
+"""Jacobians and Hessians whose batches of directions are spread over workers, or bounded in memory."""
+
+from __future__ import annotations
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+import polyad as ad
+from backends import EXACT, eager
+from polyad.errors import ArgumentError, NotPicklableError, PreparationMismatchError
+
+X = np.linspace(0.1, 1.0, 9)
+PROCESSES = 2
+
+
+def column(x: Any) -> Any:
+    """Nine outputs of nine inputs, by hand: J = -outer(cos x, ...)."""
+    return np.sin(x) * np.sum(x**2)
+
+
+def jacobian_of_column(x: Any) -> Any:
+    return np.diag(np.cos(x)) * np.sum(x**2) + 2 * np.outer(np.sin(x), x)
+
+
+def two(x: Any) -> Any:
+    return np.stack([np.sum(x**3), x[0] * x[1]])
+
+
+def jacobian_of_two(x: Any) -> Any:
+    return np.stack([3 * x**2, np.eye(9)[0] * x[1] + np.eye(9)[1] * x[0]])
+
+
+def energy(x: Any) -> Any:
+    return np.sum(x**2) ** 2
+
+
+def hessian_of_energy(x: Any) -> Any:
+    return 4 * np.sum(x**2) * np.eye(9) + 8 * np.outer(x, x)
+
+
+def chain(x: Any) -> Any:
+    return x * x[np.r_[1:9, 0]] ** 2
+
+
+def jacobian_of_chain(x: Any) -> Any:
+    after = x[np.r_[1:9, 0]]
+    return np.diag(after**2) + np.eye(9)[np.r_[1:9, 0]] * (2 * x * after)[:, None]
+
+
+def springs(x: Any) -> Any:
+    return np.sum((x[1:] - x[:-1]) ** 4)
+
+
+def unhappy(x: Any) -> Any:
+    raise ValueError("no such state")
+
+
+class Pool(ThreadPoolExecutor):
+    """Threads that say how many pieces they were given."""
+
+    pieces = 0
+
+    def submit(self, *args: Any, **kwargs: Any) -> Any:
+        self.pieces += 1
+        return super().submit(*args, **kwargs)
+
+
+@pytest.mark.parametrize("name", [*EXACT, "numpy:compiled"])
+def test_every_backend_is_spread(name: str) -> None:
+    backend = eager(name) if name in EXACT else name
+    with Pool(2) as pool:
+        found = ad.jacobian(column, X, backend=backend, workers=pool, chunk=2)
+        assert pool.pieces >= 5
+        assert np.allclose(found, jacobian_of_column(X), rtol=1e-13)
+        wide = ad.prepare_jacobian(two, X + 1, backend=backend, workers=pool)
+        assert np.allclose(wide(X), jacobian_of_two(X), rtol=1e-13)
+        second = ad.prepare_hessian(energy, X + 1, backend=backend, workers=pool, chunk=4)
+        y, g, h = second.value_and(X)
+        assert np.allclose(y, energy(X), rtol=1e-14)
+        assert np.allclose(g, 4 * np.sum(X**2) * X, rtol=1e-13)
+        assert np.allclose(h, hessian_of_energy(X), rtol=1e-13)
+
+
+def test_the_result_does_not_depend_on_who_worked() -> None:
+    for options in ({"backend": "numpy", "chunk": 4}, {"backend": "torch"}):
+        alone = ad.prepare_jacobian(column, X, workers=1, **options)
+        with Pool(3) as threads:
+            for workers in (PROCESSES, threads, threads.map, map):
+                p = ad.prepare_jacobian(column, X, workers=workers, **options)
+                for x in (X, 2 * X):  # the second by what the workers have kept
+                    assert np.array_equal(p(x), alone(x))
+        found = [ad.hessian(energy, X, workers=workers, **options) for workers in (PROCESSES, 1)]
+        assert np.array_equal(*found)
+
+
+def test_color_groups_are_spread() -> None:
+    for inner in (
+        "numpy",
+        "jax",
+        "torch",
+        "casadi",
+        ad.MixedMode("numpy:forward", "numpy:reverse"),
+        "finite",
+    ):
+        with Pool(2) as pool:
+            sparse = ad.prepare_jacobian(chain, X, backend=ad.Sparse(inner), workers=pool, chunk=1)
+            before = pool.pieces
+            found = sparse(X)
+            assert pool.pieces - before >= 2
+        assert found.format == "csr"
+        assert found.nnz == 18
+        assert np.allclose(found.toarray(), jacobian_of_chain(X), atol=1e-13 if inner != "finite" else 1e-8)
+    options: dict[str, Any] = {"backend": ad.Sparse("numpy"), "chunk": 1}
+    spread = ad.prepare_hessian(springs, X, workers=PROCESSES, **options)
+    d = 12 * np.diff(X) ** 2
+    right = np.diag(np.r_[d, 0] + np.r_[0, d]) - np.diag(d, 1) - np.diag(d, -1)
+    y, g, h = spread.value_and(X)
+    assert np.allclose(h.toarray(), right, atol=1e-14)
+    assert np.isclose(y, springs(X))
+    assert np.allclose(g, np.r_[0, 4 * np.diff(X) ** 3] - np.r_[4 * np.diff(X) ** 3, 0], atol=1e-15)
+    assert np.array_equal(h.data, ad.hessian(springs, X, workers=1, **options).data)
+
+
+def tree(p: Any, c: float) -> Any:
+    return {"s": c * p["b"] ** 3, "v": p["a"] ** 2 * p["b"]}, "kept"
+
+
+def test_trees_aux_out_and_complex_numbers() -> None:
+    p = {"a": X[:3], "b": 2.0}
+    found, aux = ad.jacobian(tree, p, 0.5, has_aux=True, workers=PROCESSES, chunk=2)
+    assert aux == "kept"
+    assert np.allclose(found["s"]["b"], 0.5 * 12)
+    assert np.allclose(found["v"]["a"], np.diag(4 * X[:3]))
+    assert np.allclose(found["v"]["b"], X[:3] ** 2)
+    out = np.empty((9, 9))
+    assert ad.jacobian(column, X, workers=PROCESSES, out=out) is out
+    assert np.allclose(out, jacobian_of_column(X))
+    z = X[:3] * (1 + 2j)
+    for name in ("numpy:forward", "numpy:reverse", "jax", "torch"):
+        found = ad.jacobian(lambda z: z**3, z, backend=name, workers=1, chunk=2)
+        assert np.allclose(found, np.diag(3 * z**2)), name
+    empty = ad.hessian(lambda x: 1.0 + np.sum(x), np.ones(0), workers=1)
+    assert empty.shape == (0, 0)
+    assert ad.jacobian(column, X.astype(np.float32), workers=1).dtype == np.float32
+
+
+def test_arrays_of_frameworks_travel() -> None:
+    torch = pytest.importorskip("torch")
+    x = torch.tensor(X)
+    found = ad.jacobian(torch_column, x, workers=PROCESSES, chunk=4)
+    assert isinstance(found, torch.Tensor)
+    assert np.allclose(found.numpy(), jacobian_of_column(X), rtol=1e-13)
+
+
+def torch_column(x: Any) -> Any:
+    return x.sin() * (x**2).sum()
+
+
+def test_what_cannot_be_spread_says_so() -> None:
+    with pytest.raises(ArgumentError, match="number of processes"):
+        ad.jacobian(column, X, workers=0)
+    with pytest.raises(ArgumentError, match="chunk is 0"):
+        ad.hessian(energy, X, chunk=0)
+    with pytest.raises(ArgumentError, match="leave workers= out there"):
+        ad.gradient(lambda x: np.sum(ad.jacobian(column, x, workers=1)), X)
+    for workers in (1, PROCESSES):
+        with pytest.raises(ValueError, match="no such state"):
+            ad.jacobian(unhappy, X, workers=workers)
+    with Pool(1) as pool:
+        p = ad.prepare_jacobian(column, X, workers=pool)
+        with pytest.raises(PreparationMismatchError):
+            p(X[:3])
+        with pytest.raises(NotPicklableError, match="options that can be sent"):
+            pickle.dumps(p)
+    again = pickle.loads(pickle.dumps(ad.prepare_jacobian(column, X, workers=1, chunk=2, memory=10**6)))
+    assert np.allclose(again(X), jacobian_of_column(X))
+    assert "5 batches" in repr(again)
+
+
+def test_a_trace_around_is_refused() -> None:
+    jax = pytest.importorskip("jax")
+    with pytest.raises(Exception, match="leave workers= out there"):
+        jax.jit(lambda x: ad.jacobian(column, x, workers=1))(X.astype(np.float32))
+
+
+# -- memory ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["numpy", "jax", "torch"])
+def test_memory_bounds_the_batches(name: str) -> None:
+    # a direction and its product are 18 numbers of 8 bytes
+    p = ad.prepare_jacobian(column, X, backend=name, memory=3 * 18 * 8)
+    assert np.allclose(p(2 * X), jacobian_of_column(2 * X), rtol=1e-13)
+    assert np.allclose(ad.hessian(energy, X, backend=name, memory=1), hessian_of_energy(X), rtol=1e-13)
+    if name != "torch":
+        assert "9 pushforwards in 3 batches" in repr(p)
+        assert "in 9 batches" in repr(ad.prepare_hessian(energy, X, backend=name, memory=1))
+
+
+def test_memory_bounds_what_is_around_a_backend() -> None:
+    memory = 3 * 18 * 8
+    spread = ad.prepare_jacobian(column, X, workers=1, memory=memory)
+    assert "9 batches" in repr(spread)  # a 64th of them is less
+    assert "3 batches" in repr(ad.prepare_jacobian(column, X, workers=1, chunk=5, memory=memory))
+    sparse = ad.prepare_jacobian(chain, X, backend=ad.Sparse("numpy"), memory=memory)
+    assert np.allclose(sparse(X).toarray(), jacobian_of_chain(X))
+    pair = ad.prepare_hessian(energy, X, backend=ad.SecondOrder("jax", "numpy"), memory=memory)
+    assert np.allclose(pair(X), hessian_of_energy(X))
+    for name in ("casadi", "sympy", "finite"):
+        with pytest.raises(ArgumentError, match="has none: leave memory out"):
+            ad.jacobian(column, X, backend=name, memory=memory)
+    for wrong in (0, -1, 2.5, "1 GB", True):
+        with pytest.raises(ArgumentError, match="number of bytes"):
+            ad.jacobian(column, X, memory=wrong)

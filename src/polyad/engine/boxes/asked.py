@@ -208,20 +208,9 @@ class Unread(str):
         raise refuse("a text was made of a value that is not known yet", "use backend='numpy'")
 
 
-for _name in (
-    *(
-        "__len__",
-        "__iter__",
-        "__getitem__",
-        "__contains__",
-        "__eq__",
-        "__ne__",
-        "__lt__",
-        "__gt__",
-        "__hash__",
-    ),
-    *("find", "index", "count", "split", "partition", "strip", "startswith", "endswith", "replace", "encode"),
-):
+for _name in "len iter getitem contains eq ne lt gt hash".split():
+    setattr(Unread, f"__{_name}__", Unread._refused)
+for _name in "find index count split partition strip startswith endswith replace encode".split():
     setattr(Unread, _name, Unread._refused)
 
 

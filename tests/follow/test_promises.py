@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import cProfile
 import importlib
 import math
 import pickle
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -246,3 +248,34 @@ def test_what_a_call_has_left_in_objects_is_plain_afterwards(backend, name):
     assert isinstance(kept["number"], float)
     again = ad.gradient(lambda x: np.sum(x * kept["view"]) * kept["number"], X, backend=backend)
     assert np.allclose(again, np.array([0.6, 1.2, 1.7]) * np.exp(0.3))
+
+
+# -- profilers -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numpy:forward"])
+def test_a_function_is_followed_while_it_is_profiled(package, backend):
+    expected = ad.gradient(everything(package), X, backend=backend)
+    profiler = cProfile.Profile()
+    before = sys.getprofile(), sys.gettrace()
+    profiler.enable()
+    try:
+        found = ad.gradient(everything(package), X, backend=backend)
+    finally:
+        profiler.disable()
+    assert (sys.getprofile(), sys.gettrace()) == before
+    assert np.array_equal(found, expected)
+    names = {getattr(entry.code, "co_name", "") for entry in profiler.getstats()}
+    assert {"gradient", "conversion"} <= names  # of the function, and of what it calls
+
+
+def test_packages_are_walked_once(package, monkeypatch):
+    """What is loaded is looked through anew only when there is more of it."""
+    ad.gradient(everything(package), X)
+    walked = []
+    monkeypatch.setattr(packages, "module_like", walked.append)
+    ad.gradient(everything(package), X)
+    assert not walked
+    monkeypatch.setitem(sys.modules, "polyad_test_of_one_more", types.ModuleType("one_more"))
+    ad.gradient(everything(package), X)
+    assert walked

@@ -43,10 +43,15 @@ MODULES = (
     "numexpr",
 )
 _DONE: set[Any] = set()
+# how many modules were loaded, and how many counterparts there were, when all had been entered
+_FILLED: tuple[int, int] | None = None
 
 
 def fill() -> None:
     """Enter the counterparts of what is loaded by now, and of the modules that hold them."""
+    global _FILLED
+    if _FILLED == (len(sys.modules), len(COUNTERPARTS)):
+        return  # it is asked in every run that looks for more, and a walk takes longer than many a function
     for name, enter in (
         ("scipy.linalg", linalg.enter),
         ("scipy.special", _special),
@@ -69,6 +74,7 @@ def fill() -> None:
     for name in MODULES:
         if name in sys.modules:
             module_like(sys.modules[name])
+    _FILLED = len(sys.modules), len(COUNTERPARTS)
 
 
 def _special(module: Any) -> None:

@@ -107,12 +107,14 @@ class Route:
                     codes[id(code)] = code, frame.f_globals, bool(held)
                     globals_[id(frame.f_globals)] = frame.f_globals
 
-        before = sys.getprofile()
-        sys.setprofile(look)
+        before, listen = sys.getprofile(), sys.setprofile
+        if before is not None:  # a profiler in C, as cProfile's, cannot be set again by its object
+            before, listen = sys.gettrace(), sys.settrace
+        listen(look)
         try:
             return f(*args)
         finally:
-            sys.setprofile(before)
+            listen(before)
             self._add(globals_.values(), codes.values())
             if entered is not None:
                 spaces = self._spaces
@@ -159,11 +161,12 @@ class Route:
     ) -> None:
         packages.fill()
         places = list(self.places)
-        todo = list(found)
+        todo = [space for space in found if id(space) not in self._known]
         packages_ = {_package(space) for space in todo}
-        for name, module in list(sys.modules.items()):
-            if name.endswith(_COMPATIBLE) and name.partition(".")[0] in packages_:
-                todo.append(vars(module))
+        if packages_:
+            for name, module in list(sys.modules.items()):
+                if name.endswith(_COMPATIBLE) and name.partition(".")[0] in packages_:
+                    todo.append(vars(module))
         for space in todo:
             if id(space) in self._known:
                 continue

@@ -107,7 +107,8 @@ class Route:
                     codes[id(code)] = code, frame.f_globals, bool(held)
                     globals_[id(frame.f_globals)] = frame.f_globals
 
-        before, listen = sys.getprofile(), sys.setprofile
+        before: Any = sys.getprofile()
+        listen: Callable[[Any], None] = sys.setprofile
         if before is not None:  # a profiler in C, as cProfile's, cannot be set again by its object
             before, listen = sys.gettrace(), sys.settrace
         listen(look)

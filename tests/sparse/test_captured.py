@@ -330,3 +330,10 @@ def test_a_gradient_that_is_no_number_is_told_with_its_hessian(backend: str) -> 
         "sympy",
         "finite",
     )  # by whom nothing is infinite on the way, or all is
+
+
+def test_what_differences_make_of_a_constant_gradient_is_no_missing_entry() -> None:
+    x = np.linspace(0.3, 2.0, 4)
+    assert ad.hessian(lambda x: np.sum(x) * 1.0, x, backend=ad.Sparse("finite")).nnz == 0
+    dense = ad.hessian(lambda x: np.sum(np.sin(x)), x, backend=ad.Sparse("finite"))
+    assert np.allclose(dense.diagonal(), -np.sin(x), atol=1e-5)

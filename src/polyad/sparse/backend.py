@@ -31,6 +31,9 @@ from polyad.systems.derive import compressed
 
 __all__ = ["Sparse"]
 
+# the rounding of a function shows in its differences so many times
+NOISE = 10.0
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Matrix:
@@ -312,7 +315,8 @@ class Sparse(Passing):
         pulls = not matrix.second and not inner.forward
         specs = problem.outputs if pulls else problem.inputs
         run: list[Any] = []
-        first: list[Leaves] = []  # the gradient, of the last product
+        whole = matrix.second or not inner.exact
+        told: list[Any] = []  # the value, aux and the gradient, with the last product
         compiles = prepared and inner.takes_tables  # operation by operation it would compile longer
         eps = max(float(np.finfo(s.dtype).eps) for s in (*problem.inputs, *form.outputs))
         what = f"{'Hessian' if matrix.second else 'Jacobian'} of {problem.label}"
@@ -327,13 +331,18 @@ class Sparse(Passing):
             if not run:
                 kernel = inner.hvp(problem) if matrix.second else (inner.vjp if pulls else inner.jvp)(problem)
                 made = inner.finish(kernel, problem, (seed,), prepared=compiles)
-                run.append(made.full if matrix.second else made.result)
+                run.append(made.full if whole else made.result)
             images = run[0](x, c, seed)
-            if matrix.second:
-                first[:] = images[3:]
-                images = images[0]
+            if whole:
+                images, *told[:] = images
             rows = [np.asarray(source.to_numpy(image)).reshape(-1) for image in images]
             return np.concatenate(rows)
+
+        def floor() -> float:
+            """What differences make of the rounding of values."""
+            values = [abs(np.asarray(source.to_numpy(y))) for y in told[0]]
+            size = max((float(np.max(a[np.isfinite(a)], initial=0.0)) for a in values), default=0.0)
+            return NOISE * size * eps ** (1 / 2 if matrix.second else 2 / 3)
 
         def check(x: Leaves, c: Leaves, result: Leaves, changed: str = "") -> Leaves | None:
             if not self._has_numbers(x, c):
@@ -352,8 +361,9 @@ class Sparse(Passing):
                 what=what,
                 local=matrix.of_points,
                 changed=changed,
+                floor=floor,
             )
-            return first[0] if first else None
+            return told[2] if matrix.second and told else None
 
         return check
 

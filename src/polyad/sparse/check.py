@@ -50,6 +50,7 @@ def check_product(
     what: str,
     local: bool = False,
     changed: str = "",
+    floor: Callable[[], float] = lambda: 0.0,
 ) -> None:
     """Compare the product of a matrix with a random vector with the backend's own.
 
@@ -73,6 +74,9 @@ def check_product(
         Whether the pattern is that of some points, for the message.
     changed : str
         What may have changed since the pattern was found, for the message.
+    floor : callable
+        How far the rounding of the function's values alone reaches in a product that approximates; asked
+        after the first one.
 
     Raises
     ------
@@ -101,6 +105,7 @@ def check_product(
         some = np.where(random.random(pattern.shape[1]) < 0.5, v, 0.0)
         parts = np.asarray(product(some)) + np.asarray(product(v - some))
         noise = NOISY * float(np.max(abs(wanted - parts)[np.isfinite(wanted - parts)], initial=0.0))
+        noise = max(noise, floor())  # as where all products happen to be wrong in the same way
         wrong = wrong[off[wrong] > noise]
     if not wrong.size:
         return

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.refusals import refuse
-from polyad.errors import FunctionNotSupportedError
+from polyad.errors import FOLLOWED, FunctionNotSupportedError, rule_out
 from polyad.systems.contract import Executable, Leaves, Problem
 from polyad.systems.sympy.calculus import ordered, renamed
 from polyad.systems.sympy.code import compiled
@@ -89,11 +89,12 @@ def check_size(roots: Sequence[Any], limit: int) -> None:
     """Refuse what has more distinct parts than the limit."""
     count = len(ordered(roots))
     if count > limit:
-        raise FunctionNotSupportedError(
+        error = FunctionNotSupportedError(
             f"the function has {count} operations on numbers, whose derivatives would take SymPy long: "
             f"pass backend=polyad.SymPy(max_operations={count}) to try, or use backend='numpy', 'jax' "
             "or 'torch'"
         )
+        raise rule_out(error, FOLLOWED)  # it would be as long
 
 
 # Whether a function is being run on symbols in this thread.
@@ -116,11 +117,12 @@ class Trace:
     def __init__(self, problem: Problem, limit: int, operations: int) -> None:
         total = sum(int(np.size(leaf)) for leaf in (*problem.x, *problem.c))
         if total > limit:
-            raise FunctionNotSupportedError(
+            error = FunctionNotSupportedError(
                 f"the arguments have {total} entries, each of which would be a symbol, and the time grows "
                 f"faster than their number: pass backend=polyad.SymPy(max_symbols={total}) to try, or use "
                 "backend='numpy', 'jax' or 'torch'"
             )
+            raise rule_out(error, FOLLOWED)  # as many
         self.x, self.c = symbols("x", problem.x), symbols("c", problem.c)
         token = _TRACING.set(True)
         try:

@@ -40,6 +40,66 @@ def test_taylor_modes_have_the_bilaplacian(name: str) -> None:
     assert np.isclose(ad.bilaplacian(f, X, backend="numpy"), BILAPLACIAN, rtol=1e-11)
 
 
+A, B = X[0], X[1]
+R = np.hypot(A, B)
+P = 1 / (1 + np.exp(B - A))
+M = np.array([[2.0, 1.0, 0.0], [3.0, -1.0, 1.0], [0.5, 0.0, 4.0]])
+# by hand: each operation that has a way of its own in collapsed Taylor mode, or goes direction by direction
+OPERATIONS = {
+    "quotient": (lambda x: x[0] / x[1], 2 * A / B**3),
+    "quotient by a constant": (lambda x: x[0] ** 2 / 4.0, 0.5),
+    "power": (lambda x: x[0] ** x[1], B * (B - 1) * A ** (B - 2) + np.log(A) ** 2 * A**B),
+    "hypot": (lambda x: np.hypot(x[0], x[1]), 1 / R),
+    "arctan2": (lambda x: np.arctan2(x[0], x[1]), 0.0),
+    "logaddexp": (lambda x: np.logaddexp(x[0], x[1]), 2 * P * (1 - P)),
+    "vectors": (lambda x: x @ (M @ x), 2 * np.trace(M)),
+    "matrices": (lambda x: np.sum(np.outer(x, x) @ np.outer(x, x)), 14 * np.sum(X) ** 2 + 6 * X @ X),
+    "einsum": (lambda x: np.einsum("i,ij,j->", x, M, x), 2 * np.trace(M)),
+    "inverse": (lambda x: np.sum(np.linalg.inv(np.diag(x))), np.sum(2 / X**3)),
+    "determinant": (lambda x: np.linalg.det(np.diag(x) + np.eye(3)), 0.0),
+    "sorted": (lambda x: np.sort(x)[1] ** 3, 6 * B),
+    "branches": (lambda x: np.sum(np.where(x > 0.5, x**3, x)), 6 * np.sum(X[1:])),
+    "larger": (lambda x: np.sum(np.maximum(x, 0.5) ** 3), 6 * np.sum(X[1:])),
+    "harmonic": (lambda x: 1 / np.linalg.norm(x), 0.0),
+    "many": (lambda x: np.stack([np.prod(x), np.sum(np.cos(x))]), np.array([0.0, -np.sum(np.cos(X))])),
+    "loop": (lambda x: ad.fori_loop(0, 2, lambda k, s: s * s, x[0]), 12 * A**2),
+    "constant": (lambda x: 3.0 + 0 * x[0], 0.0),
+}
+
+
+@pytest.mark.parametrize("case", OPERATIONS)
+def test_operations_are_collapsed(case: str) -> None:
+    f, right = OPERATIONS[case]
+    assert np.allclose(ad.laplacian(f, X, backend="numpy"), right, rtol=1e-12, atol=1e-13)
+    compiled = ad.prepare_laplacian(f, X + 0.01, backend="numpy:compiled")
+    assert np.allclose(compiled(X), right, rtol=1e-12, atol=1e-13)
+
+
+def test_operations_are_collapsed_by_jax() -> None:
+    pytest.importorskip("jax")
+    chosen = "quotient power hypot vectors branches larger harmonic loop".split()
+    p = ad.prepare_laplacian(lambda x: np.stack([OPERATIONS[k][0](x) for k in chosen]), X, backend="jax")
+    assert np.allclose(p(X), [OPERATIONS[k][1] for k in chosen], rtol=1e-12, atol=1e-13)
+    assert np.isclose(ad.laplacian(f, X, backend=ad.JAX(jit=False)), LAPLACIAN, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["numpy", "jax"])
+def test_chunks_and_the_laplacian_of_the_laplacian(name: str) -> None:
+    backend = ad.JAX(chunk_size=2) if name == "jax" else ad.NumPy(chunk_size=2)
+    assert np.isclose(ad.laplacian(f, X, backend=backend), LAPLACIAN, rtol=1e-12)
+    fourth = ad.prepare_bilaplacian(lambda x: (x @ x) ** 2 + np.linalg.norm(x), X, backend=backend)
+    assert np.isclose(fourth(X), 8 * 3 * 5, rtol=1e-11)
+    assert "twice" in repr(fourth)
+
+
+def test_edges_are_those_of_the_rules() -> None:
+    zero = np.zeros(2)
+    for k, right in ((2, 4.0), (1, 0.0), (3, 0.0), (0, 0.0)):
+        assert ad.laplacian(lambda x, k=k: np.sum(x**k), zero) == right
+    with np.errstate(all="ignore"), pytest.warns(ad.errors.NonFiniteWarning):
+        assert np.isnan(ad.laplacian(lambda x: np.sum(x**x), zero))  # no derivative there
+
+
 def test_what_has_no_taylor_mode_says_so() -> None:
     with pytest.raises(UnsupportedOperatorError, match="use backend='numpy' or 'jax'"):
         ad.bilaplacian(f, X, backend="torch")

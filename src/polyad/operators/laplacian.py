@@ -94,8 +94,12 @@ def laplacian(
 
     Notes
     -----
-    One Taylor expansion of second order for each entry of the active argument, no Hessian: what
-    ``taylor`` does, along all unit vectors at once where the backend has batches.
+    No Hessian: NumPy and JAX carry the tangents along all unit vectors and one sum of the second derivatives
+    (collapsed Taylor mode [1]_); other backends one Taylor expansion of second order for each entry.
+
+    References
+    ----------
+    .. [1] F. Dangel et al., Collapsing Taylor Mode Automatic Differentiation, NeurIPS 2025.
 
     Examples
     --------
@@ -181,7 +185,8 @@ def bilaplacian(
 
     Notes
     -----
-    ``n**2`` Taylor expansions of fourth order for ``n`` entries of the active argument.
+    NumPy and JAX take the Laplacian of the Laplacian, both in collapsed Taylor mode; others ``n**2`` Taylor
+    expansions of fourth order for ``n`` entries of the active argument.
 
     Examples
     --------

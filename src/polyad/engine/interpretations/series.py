@@ -16,11 +16,15 @@ from polyad.engine.core.kinds import PARTIALS
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Primitive, Tracer, Value
 
-__all__ = ["ELEMENTWISE", "RULED", "RULES", "Series", "order_of", "rule_of"]
+__all__ = ["BILINEAR", "ELEMENTWISE", "LINEAR", "RULED", "RULES", "Series", "order_of", "rule_of"]
 
 # name of a primitive -> rule(primitive, order, operands, params): the coefficients of the result. An
 # operand is the list of its coefficients, or a value where it is constant.
 RULES: dict[str, Callable[..., Any]] = {}
+
+# Names of primitives that are linear in all operands that are expanded, and in each of two of them.
+LINEAR: set[str] = set()
+BILINEAR: set[str] = set()
 
 # The row of ``RULES`` for elementwise primitives that have none of their own: it uses their partials.
 ELEMENTWISE = "any elementwise primitive"

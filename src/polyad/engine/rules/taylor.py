@@ -26,7 +26,7 @@ from polyad.engine.core.values import (
     shape_of,
     under_way,
 )
-from polyad.engine.interpretations.series import ELEMENTWISE, RULES, Series
+from polyad.engine.interpretations.series import BILINEAR, ELEMENTWISE, LINEAR, RULES, Series
 from polyad.engine.rules.arithmetic import (
     divide,
     equal,
@@ -260,6 +260,8 @@ RULES["concatenate"] = RULES["stack"] = RULES["setitem"] = _together
 RULES["where"] = _choice
 RULES["multiply"] = RULES["matmul"] = bilinear
 RULES["max"] = RULES["min"] = _extremum
+LINEAR.update(name for name, rule in RULES.items() if rule in (_linear, _sum, _together, _choice, _extremum))
+BILINEAR.update(("multiply", "matmul"))
 
 # -- quotients and powers ---------------------------------------------------------------------------------
 

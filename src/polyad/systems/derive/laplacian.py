@@ -21,7 +21,7 @@ from polyad.systems.derive.basis import chunk_of, device, dtype, size
 if TYPE_CHECKING:
     from polyad.systems.base import Backend
 
-__all__ = ["laplacian"]
+__all__ = ["check_real", "laplacian"]
 
 # j! of the coefficient that is wanted, and the weight of a sum or difference of two unit vectors
 FACTORIAL = {2: 2.0, 4: 24.0}
@@ -31,10 +31,7 @@ PAIR = 1 / 6
 def laplacian(backend: Backend, problem: Problem, order: int) -> Kernel:
     """``kernel(x, c)`` giving the Laplacian (order 2) or the bilaplacian (order 4), the value and ``aux``."""
     specs, xp = problem.inputs, backend.xp
-    if any(spec.is_complex for spec in specs):
-        raise InputTypeError(
-            "the Laplacian is one over real numbers: pass real and imaginary parts as two real arguments"
-        )
+    check_real(specs)
     n = size(specs)
     count = n if order == 2 else n * n
     expand = backend.taylor_batched(problem, order)
@@ -54,6 +51,14 @@ def laplacian(backend: Backend, problem: Problem, order: int) -> Kernel:
         return tuple(total), y, aux
 
     return kernel
+
+
+def check_real(specs: Sequence[ArraySpec]) -> None:
+    """Refuse complex arguments."""
+    if any(spec.is_complex for spec in specs):
+        raise InputTypeError(
+            "the Laplacian is one over real numbers: pass real and imaginary parts as two real arguments"
+        )
 
 
 def _weighted(xp: Any, coefficients: Any, weights: np.ndarray) -> Any:

@@ -185,6 +185,11 @@ class JAX(Backend):
             jax.vmap(single.call, (None, None, 0), (0, None, None))
         )
 
+    def laplacian(self, problem: Problem, order: int) -> Kernel:
+        from polyad.systems.jax.laplacian import laplacian
+
+        return laplacian(self, problem, order)
+
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         import jax
 

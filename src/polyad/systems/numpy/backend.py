@@ -165,6 +165,11 @@ class NumPy(Backend):
 
         return kernel
 
+    def laplacian(self, problem: Problem, order: int) -> Kernel:
+        from polyad.systems.numpy.laplacian import laplacian
+
+        return laplacian(self, problem, order)
+
     def linearize(self, problem: Problem, x: Leaves, c: Leaves) -> Linearized:
         run = _run()
 

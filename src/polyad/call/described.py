@@ -44,7 +44,8 @@ class Described(Sparsity, Travels):
         lifted = f", NumPy lifted to {self.backend.lifts_to}" if self._flat.lifted else ""
         followed = () if self._follower is None else self._follower.packages
         through = f", followed through {', '.join(followed)}" if followed else ""
-        return self._executable.strategy + lifted + through
+        replayed = f", {self._flat.replay.words}" if self._flat.replay is not None else ""
+        return self._executable.strategy + lifted + replayed + through
 
     @property
     def expression(self) -> Any:

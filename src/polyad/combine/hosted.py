@@ -19,7 +19,7 @@ from polyad.systems.base import Backend
 from polyad.systems.contract import Kernel, Leaves, Problem
 from polyad.systems.derive.delegated import DELEGATED
 
-__all__ = ["between", "converted", "hosted", "moved", "on_arrays"]
+__all__ = ["NUMBERS", "between", "converted", "hosted", "moved", "on_arrays"]
 
 NUMBERS = (float, int, bool, complex)
 

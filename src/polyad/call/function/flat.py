@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, is_number, library_of, spec_of
-from polyad.arrays.stopped import elsewhere
 from polyad.arrays.trees import LEAF, Structure, flatten
 from polyad.arrays.types import Leaves
 from polyad.call.function.constants import Constants
 from polyad.call.function.foreign_traces import array_in, lost
 from polyad.call.function.lifting import Lifting
 from polyad.call.function.mentions import Mentions
+from polyad.call.function.remote import Remote
 from polyad.call.inputs.signature import Signature
 from polyad.errors import FunctionNotSupportedError, NonScalarOutputError, OutputTypeError
 from polyad.systems.base import Backend
@@ -111,6 +110,9 @@ class FlatFunction:
         self.y_structure: Structure | None = None
         self.aux_structure: Structure | None = None
         self._reach: Any = None
+        # the function of another framework as NumPy code, where it is one
+        self.replay: Any = None
+        self._backend, self._may_replay = backend, backend.lift is not False
 
     def __call__(self, x: Leaves, c: Leaves) -> tuple[Leaves, Leaves]:
         """Output and aux leaves for active and constant leaves."""
@@ -210,6 +212,9 @@ class FlatFunction:
 
     def on_numbers(self, x: Leaves, c: Leaves) -> Leaves:
         """The output leaves on plain arrays, by nothing but the user's function."""
+        if self.replay is not None:
+            out = self.replay.on(None)(x, c)
+            return tuple(flatten(out[0] if self._has_aux else out)[0])
         x = tuple([_as_example(a, e) for a, e in zip(x, self._signature.x_leaves, strict=True)])
         out = self._f(*self._constants.arguments(x, c))
         return tuple(flatten(out[0] if self._has_aux else out)[0])
@@ -218,15 +223,45 @@ class FlatFunction:
         """The same function for polyad's own engine, whatever arrays it was made for."""
         from polyad.systems.numpy.backend import NumPy
 
-        options: dict[str, Any] = {"operator": self._operator, "scalar": self._scalar}
-        made = FlatFunction(self._f, self._signature, NumPy(), has_aux=self._has_aux, **options)
+        made = self.for_backend(NumPy())
         if self._reach is not None:
             made.follow(self._reach)
+        if self.replay is not None:
+            made._use(self.replay)
         return made
 
     def relents(self, error: BaseException) -> bool:
-        """Whether another run, with constants that the function may write to, gets past an error."""
-        return self._constants.relents(error)
+        """Whether another run gets past an error: with constants to write to, or replayed."""
+        return self._constants.relents(error) or self._replays(error)
+
+    def _replays(self, error: BaseException) -> bool:
+        """Whether the function is one of another framework, and is replayed from now on."""
+        backend, signature = self._backend, self._signature
+        if self.replay is not None or self._reach is not None or not self._may_replay:
+            return False
+        from polyad.call.function.replayed import replayed
+
+        c = tuple([leaf for a in signature.arguments if not a.active for leaf in a.leaves])
+        self.replay = replayed(error, backend, self, signature.x_leaves, c)
+        if self.replay is None:
+            return False
+        self._use(self.replay)
+        return True
+
+    def _use(self, replay: Any) -> None:
+        self.replay, self._lifting, self._reach = replay, None, None
+        self._call = replay.on(self._backend.lifts_to)
+        self._plain, self.y_structure, self.aux_structure = False, None, None
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The user's function."""
+        return self._f
+
+    def for_backend(self, backend: Backend) -> FlatFunction:
+        """The same function for another backend."""
+        options: dict[str, Any] = {"operator": self._operator, "scalar": self._scalar}
+        return FlatFunction(self._f, self._signature, backend, has_aux=self._has_aux, **options)
 
     def read(self, out: Any) -> tuple[Leaves, Leaves]:
         """Output and aux leaves of what the user's function returned."""
@@ -307,10 +342,12 @@ class FlatFunction:
         if owner is None:
             return
         if not (self.inside or owner.is_traced(array)):
-            raise FunctionNotSupportedError(
+            error = FunctionNotSupportedError(
                 f"{label_of(self._f)} computes with arrays of {owner.name} among NumPy's, as if written for "
                 f"{owner.name}: use backend={owner.name!r}, or make NumPy arrays of them, np.asarray(a)"
             )
+            error.polyad_framework = owner.module  # type: ignore[attr-defined]
+            raise error
         self.caught = True
 
     def _check_scalar(self, leaves: Leaves) -> None:
@@ -347,36 +384,6 @@ def _gathered(leaf: Any) -> Any:
 def complex_value(operator: str) -> str:
     """The message for a scalar that is no real number."""
     return f"output is complex, {operator} needs a real scalar: return its real part"
-
-
-class Remote:
-    """The user's function with its constants bound, free of anything that cannot be sent elsewhere."""
-
-    def __init__(
-        self,
-        f: Callable[..., Any],
-        args: Sequence[Any],
-        active: tuple[int, ...],
-        caches: tuple[int, ...] = (),
-    ) -> None:
-        self._f, self._active, self._caches = f, active, caches
-        self._args = [None if k in active else a for k, a in enumerate(args)]
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """On arrival: constants cannot be written to, there as here."""
-        self.__dict__.update(state)
-        for leaf in flatten(self._args)[0]:
-            if isinstance(leaf, np.ndarray):
-                leaf.flags.writeable = False
-
-    def __call__(self, active: Sequence[Any]) -> Any:
-        """The output for active arguments."""
-        args = list(self._args)
-        for k, a in zip(self._active, active, strict=True):
-            args[k] = a
-        for k in self._caches:
-            args[k] = copy.deepcopy(args[k])
-        return elsewhere(self._f, *args)
 
 
 def _kind(value: Any) -> str:

@@ -18,10 +18,11 @@ import numpy as np
 from polyad.arrays.libraries import libraries, loaded
 from polyad.arrays.user_code import is_users, package_in, steps
 from polyad.call.function.mentions import packages_of
+from polyad.errors import OperationNotSupportedError, PolyadError
 from polyad.systems.base import Backend
 from polyad.systems.registry import load, names
 
-__all__ = ["remedy_of", "returned", "written_for"]
+__all__ = ["framework_of", "remedy_of", "returned", "written_for"]
 
 
 def written_for(error: Exception, backend: Backend, f: Callable[..., Any]) -> str | None:
@@ -36,12 +37,31 @@ def written_for(error: Exception, backend: Backend, f: Callable[..., Any]) -> st
     f : callable
         The user's function.
     """
+    cls = _framework_in(error, backend, f)
+    if cls is None:
+        return None
+    lacking = getattr(error, "polyad_lacking", "")
+    return remedy_of(cls) + (f" ({lacking} in NumPy code)" if lacking else "")
+
+
+def framework_of(error: Exception, backend: Backend, f: Callable[..., Any]) -> type[Backend] | None:
+    """The backend for whose framework a function is written, as far as an error of running it tells."""
+    said = getattr(error, "polyad_framework", None)
+    if said is not None:
+        return _frameworks().get(said)
+    if isinstance(error, PolyadError) and not isinstance(error, OperationNotSupportedError):
+        below = error.__cause__
+        return _framework_in(below, backend, f) if isinstance(below, OperationNotSupportedError) else None
+    return _framework_in(error, backend, f)
+
+
+def _framework_in(error: Exception, backend: Backend, f: Callable[..., Any]) -> type[Backend] | None:
     own = {*backend.requires, backend.library, backend.follows}
     for package in _suspects(error, f):
         cls = _frameworks().get(package)
         # what a backend does not take in its own language came from the user's line as well
         if cls is not None and not (package in own and cls.native):
-            return remedy_of(cls)
+            return cls
     return None
 
 

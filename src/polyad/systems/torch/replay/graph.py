@@ -140,6 +140,8 @@ def _step(recorder: Recorder, node: Any, known: dict[Any, Any], torch: Any) -> A
         where = node.args[1]
         (found,) = recorder.step(lambda whole: [whole[where]], places[:1], 1)
         return found
+    if name == "squeeze_" and len(node.args[0].users) == 1:
+        name = "squeeze"  # in place, of what nobody else has
     operation = OPERATIONS.get(name)
     if operation is None:
         (found,) = recorder.missing(f"torch's {name}", places, 1)

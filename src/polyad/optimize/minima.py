@@ -1,4 +1,4 @@
-"""``minimize`` and ``least_squares``: a minimum is where the gradient is zero, or a bound is reached."""
+"""``minimize`` and ``least_squares``: where the gradient is zero, or held by bounds and constraints."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from polyad.engine.boxes.boxing import unbox
 from polyad.engine.implicit.captured import active
 from polyad.engine.implicit.equation import Equation, form_of, plain, plainly, solution
 from polyad.errors import ArgumentError, DomainError, PolyadError
+from polyad.optimize.constrained import Constraints, is_constrained, polished
 from polyad.optimize.roots import as_tuple
 
 __all__ = ["least_squares", "minimize"]
@@ -102,7 +103,8 @@ def minimize(
     x0 : array of shape (n,)
         Where the search begins.
     args, method, hess, hessp, constraints, tol, callback, options
-        As SciPy has them. A minimum under constraints is not differentiated.
+        As SciPy has them. Under constraints the conditions of Karush, Kuhn and Tucker are differentiated, and
+        a differentiated call goes on to where these are fulfilled in all digits.
     jac : callable, bool or None
         As SciPy has it, but that None takes polyad's gradient where ``fun`` can be followed and the method
         takes one, and no differences: a minimum is known to the accuracy of its gradient.
@@ -117,8 +119,8 @@ def minimize(
     Raises
     ------
     polyad.errors.DomainError
-        Where the minimum is differentiated: if SciPy does not converge (otherwise its result says so), or a
-        bound is reached and the objective has no slope there.
+        Where the minimum is differentiated: if SciPy does not converge (otherwise its result says so), a
+        bound is reached and the objective has no slope there, or a constraint and it has no multiplier.
 
     Examples
     --------
@@ -147,19 +149,16 @@ def minimize(
         return lambda x, *rest: np.asarray(plain(_slope(lambda x: f(x, *rest), x), label))
 
     lower, upper = _limits(bounds, np.size(form_of(x0)))
-    bundle = (fun, jac, x0, args, lower, upper)
+    under = Constraints(constraints, (lower, upper)) if is_constrained(constraints) else None
+    entries = None if under is None else under.entries
+    bundle = (fun, jac, x0, args, lower, upper, entries)
     if not active(bundle):
         return scipy.optimize.minimize(fun, x0, args, jac=exact(fun, x0, args), **words)
-    if constraints is not None and constraints != () and constraints != []:
-        raise ArgumentError(
-            "a minimum under constraints is not differentiated: write the conditions of Karush, Kuhn "
-            "and Tucker "
-            "as residual of polyad.implicit, or eliminate the constraints"
-        )
-    results = []
+    results: list[Any] = []
+    size = np.size(form_of(x0))
 
     def slope(x: Any, given: Any) -> Any:
-        f, j, _, rest, _, _ = given
+        f, j, _, rest = given[:4]
         if callable(j):
             return j(x, *rest)
         if jac is True:
@@ -167,8 +166,10 @@ def minimize(
         return _slope(lambda x: f(x, *rest), x)
 
     def solve(given: Any) -> Any:
-        f, j, start, rest, low, high = given
+        f, j, start, rest, low, high, held = given
         here = dict(words)
+        if under is not None:
+            here["constraints"] = under.scipys(held, label)
         if low is not None:
             here["bounds"] = scipy.optimize.Bounds(np.asarray(low, float), np.asarray(high, float))
         j = plainly(j, label) if callable(j) else exact(f, start, rest)
@@ -179,20 +180,24 @@ def minimize(
                 f"larger tol=, "
                 "or take another method="
             )
+        results.append(found)
+        if under is not None:
+            down = np.asarray(plain(slope(found.x, given), label))
+            forces, idle = under.multipliers(found.x, down, held, label)
+            z = polished(lambda z: residual(z, given), np.concatenate([found.x, forces]), idle, label)
+            under.check(z, size, held, label)
+            return z
         if low is not None:
             _strict(found.x, np.asarray(plain(slope(found.x, given), label)), (low, high), label)
-        results.append(found)
         return found.x
 
-    form = np.zeros(np.size(form_of(x0)))
-    equation = Equation(
-        bundle,
-        solve,
-        lambda x, given: _held(x, slope(x, given), given[4:]),
-        label=label,
-        like=form,
-    )
-    x = solution(equation)
+    def residual(x: Any, given: Any) -> Any:
+        if under is not None:
+            return under.residual(x, size, lambda x: slope(x, given), given[6])
+        return _held(x, slope(x, given), given[4:6])
+
+    count = 0 if under is None else np.size(under.rows(np.ones(size), entries)[0])
+    x = solution(Equation(bundle, solve, residual, label=label, like=np.zeros(size + count)))[:size]
     found = scipy.optimize.OptimizeResult(results[-1] if results else {"success": True})
     found.x = x
     value = fun(x, *args)

@@ -1,0 +1,138 @@
+"""Minima under constraints inside of differentiated functions: places known in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import LinearConstraint, NonlinearConstraint
+
+import polyad as ad
+from backends import EXACT
+from polyad.errors import ArgumentError, DomainError
+
+P = np.array([0.4, 1.1, -0.7])
+Q = np.append(P, 2.0)
+BACKENDS = [name for name in EXACT if name not in ("casadi", "sympy")]
+
+
+def near(p, **how):
+    """The nearest place on a plane that moves."""
+    return ad.optimize.minimize(
+        lambda x: np.sum((x - p) ** 4) / 4 + np.sum((x - p) ** 2),
+        np.zeros(3),
+        constraints={"type": "eq", "fun": lambda x: np.sum(x) - p[0] * p[1]},
+        **how,
+    ).x
+
+
+def nearest(p):
+    return p - (np.sum(p) - p[0] * p[1]) / 3
+
+
+def farthest(q):
+    """The place of a ball that is farthest in a direction."""
+    return q[:3] * np.sqrt(q[3] / np.sum(q[:3] ** 2))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_plane_under_every_backend_to_second_order(backend):
+    if backend == "jax":  # compiles, once
+        found = ad.gradient(lambda p: near(p)[1], P, backend=backend)
+        np.testing.assert_allclose(found, ad.jacobian(nearest, P)[1], atol=1e-12)
+        return
+    np.testing.assert_allclose(ad.jacobian(near, P, backend=backend), ad.jacobian(nearest, P), atol=1e-12)
+    found, wanted = (
+        ad.hessian(lambda p, place=place: np.sum(place(p) ** 3), P, backend=name)
+        for place, name in ((near, backend), (nearest, "numpy"))
+    )
+    np.testing.assert_allclose(found, wanted, rtol=1e-11, atol=1e-12)
+
+
+def ball(q, form):
+    p, r = q[:3], q[3]
+    constraint, method = {
+        "dict": ({"type": "ineq", "fun": lambda x: r - np.sum(x**2)}, "SLSQP"),
+        "arguments": ([{"type": "ineq", "fun": lambda x, r: r - np.sum(x**2), "args": (r,)}], "SLSQP"),
+        "limit": (NonlinearConstraint(lambda x: np.sum(x**2) / r, -np.inf, 1.0), "trust-constr"),
+        "differences": ([{"type": "ineq", "fun": lambda x: r - np.sum(x**2)}], "COBYQA"),
+    }[form]
+    return ad.optimize.minimize(
+        lambda x: -np.sum(p * x), np.full(3, 0.1), method=method, constraints=constraint
+    ).x
+
+
+@pytest.mark.filterwarnings("ignore:delta_grad == 0.0:UserWarning")  # SciPy's, of its own search
+@pytest.mark.parametrize("form", ["dict", "arguments", "limit", "differences"])
+def test_a_ball_in_every_form_of_constraint(form):
+    np.testing.assert_allclose(ad.jacobian(lambda q: ball(q, form), Q), ad.jacobian(farthest, Q), atol=1e-12)
+    if form == "dict":
+        found, wanted = (
+            ad.hessian(lambda q, f=f: np.sum(f(q) ** 3), Q) for f in (lambda q: ball(q, form), farthest)
+        )
+        np.testing.assert_allclose(found, wanted, rtol=1e-11, atol=1e-11)
+
+
+def test_bounds_and_constraints_that_are_reached_or_not():
+    a = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0]])
+
+    def place(p):
+        return ad.optimize.minimize(
+            lambda x: np.sum((x - p[:3]) ** 2),
+            np.ones(3) / 3,
+            bounds=[(0.0, None), (None, 5.0), (p[3], None)],
+            constraints=[LinearConstraint(a[:1], 1, 1), LinearConstraint(a[1:], -np.inf, 0.5)],
+        ).x
+
+    def known(p):
+        first = (1 - p[3] + p[0] - p[1]) / 2
+        return np.stack([first, 1 - p[3] - first, p[3]])
+
+    p = np.append(P, 0.1)
+    np.testing.assert_allclose(place(p), known(p), atol=1e-7)
+    np.testing.assert_allclose(ad.jacobian(place, p), ad.jacobian(known, p), atol=1e-12)
+
+    def free(p):
+        far = {"type": "ineq", "fun": lambda x: 10 - np.sum(x)}
+        return ad.optimize.minimize(lambda x: np.sum((x - p) ** 2), np.zeros(3), constraints=far).x
+
+    np.testing.assert_allclose(ad.jacobian(free, P), np.eye(3), atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:(delta_grad == 0.0|Singular Jacobian):UserWarning")
+def test_what_has_no_derivative_is_refused():
+    def reached(p):
+        return ad.optimize.minimize(
+            lambda x: np.sum((x - p) ** 2),
+            np.zeros(3),
+            constraints={"type": "ineq", "fun": lambda x: x[0] - p[0]},
+        ).x
+
+    with pytest.raises(DomainError, match=r"constraint 0 .* has no multiplier"):
+        ad.jacobian(reached, P)
+
+    def twice(p):
+        return ad.optimize.minimize(
+            lambda x: np.sum((x - p) ** 2),
+            np.zeros(3),
+            method="trust-constr",
+            constraints=[LinearConstraint(np.ones(3), 1, 1), LinearConstraint(2 * np.ones(3), 2, 2)],
+        ).x
+
+    with pytest.raises(DomainError, match="Karush, Kuhn and Tucker are singular"):
+        ad.jacobian(twice, P)
+    with pytest.raises(ArgumentError, match="type 'eq' or 'ineq'"):
+        ad.jacobian(
+            lambda p: ad.optimize.minimize(lambda x: np.sum((x - p) ** 2), P, constraints={"fun": np.sum}).x,
+            P,
+        )
+
+
+def test_on_plain_numbers_it_is_scipys():
+    import scipy.optimize
+
+    constraint = {"type": "eq", "fun": lambda x: np.sum(x) - 1.0}
+    mine, theirs = (
+        module.minimize(lambda x: np.sum((x - P) ** 2), np.zeros(3), constraints=constraint).x
+        for module in (ad.optimize, scipy.optimize)
+    )
+    np.testing.assert_allclose(mine, theirs, atol=1e-7)

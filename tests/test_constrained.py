@@ -136,3 +136,16 @@ def test_on_plain_numbers_it_is_scipys():
         for module in (ad.optimize, scipy.optimize)
     )
     np.testing.assert_allclose(mine, theirs, atol=1e-7)
+
+
+@pytest.mark.parametrize("method", ["BFGS", "L-BFGS-B", "Nelder-Mead", "SLSQP"])
+def test_differences_see_the_minimum_and_not_where_the_search_stops(method):
+    """A search stops at some six digits, another for each point: divided by a step that was -4 for 0."""
+
+    def total(p):
+        found = ad.optimize.minimize(lambda x: np.sum(np.cosh(x - p)), np.zeros(3), method=method)
+        return np.sum(found.x) + found.fun
+
+    for p in (np.array([-0.85, 0.0, 0.46]), np.array([-0.9, 0.28, 0.3])):
+        np.testing.assert_allclose(ad.gradient(total, p, backend="finite"), np.ones(3), atol=1e-7)
+        np.testing.assert_allclose(ad.hessian(total, p, backend="finite"), np.zeros((3, 3)), atol=1e-5)

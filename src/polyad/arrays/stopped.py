@@ -14,7 +14,7 @@ from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import Structure, flatten
 from polyad.errors import OperationNotSupportedError
 
-__all__ = ["Stops", "elsewhere", "kept"]
+__all__ = ["Stops", "differenced", "elsewhere", "kept"]
 
 
 class _State(threading.local):
@@ -99,6 +99,11 @@ class _Elsewhere(Stops):
 def elsewhere(f: Callable[..., Any], *args: Any) -> Any:
     """The function where nothing is known of the point."""
     return _Elsewhere().run(f, *args)
+
+
+def differenced() -> bool:
+    """Whether the code that asks runs for differences, here or for another process."""
+    return STATE.stops is not None
 
 
 def kept(tree: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.stopped import differenced
 from polyad.engine import run
 from polyad.engine.boxes.box import Box
 from polyad.engine.boxes.boxing import unbox
@@ -152,8 +153,6 @@ def minimize(
     under = Constraints(constraints, (lower, upper)) if is_constrained(constraints) else None
     entries = None if under is None else under.entries
     bundle = (fun, jac, x0, args, lower, upper, entries)
-    if not active(bundle):
-        return scipy.optimize.minimize(fun, x0, args, jac=exact(fun, x0, args), **words)
     results: list[Any] = []
     size = np.size(form_of(x0))
 
@@ -181,6 +180,11 @@ def minimize(
                 "or take another method="
             )
         results.append(found)
+        return ending(found, given)
+
+    def ending(found: Any, given: Any, *, sharp: bool = False) -> Any:
+        """The unknowns of the equation where SciPy has stopped; ``sharp`` asks for all digits."""
+        low, high, held = given[4:]
         if under is not None:
             down = np.asarray(plain(slope(found.x, given), label))
             forces, idle = under.multipliers(found.x, down, held, label)
@@ -189,6 +193,8 @@ def minimize(
             return z
         if low is not None:
             _strict(found.x, np.asarray(plain(slope(found.x, given), label)), (low, high), label)
+        if sharp:
+            return polished(lambda x: residual(x, given), found.x, np.zeros(0, dtype=bool), label)
         return found.x
 
     def residual(x: Any, given: Any) -> Any:
@@ -196,6 +202,17 @@ def minimize(
             return under.residual(x, size, lambda x: slope(x, given), given[6])
         return _held(x, slope(x, given), given[4:6])
 
+    if not active(bundle):
+        found = scipy.optimize.minimize(fun, x0, args, jac=exact(fun, x0, args), **words)
+        if differenced() and found.success:
+            # where a search stops jumps from point to point, and differences would divide that by their step
+            try:
+                found.x = ending(found, bundle, sharp=True)[:size]
+                value = fun(found.x, *args)
+                found.fun = value[0] if jac is True else value
+            except (PolyadError, TypeError, ValueError, np.linalg.LinAlgError):
+                pass  # of a function that polyad cannot follow: differences tell how noisy it is
+        return found
     count = 0 if under is None else np.size(under.rows(np.ones(size), entries)[0])
     x = solution(Equation(bundle, solve, residual, label=label, like=np.zeros(size + count)))[:size]
     found = scipy.optimize.OptimizeResult(results[-1] if results else {"success": True})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import math
 import sys
 import threading
@@ -36,6 +37,48 @@ def close(got, wanted, rtol=1e-12):
 
 
 # -- numbers -----------------------------------------------------------------------------------
+
+
+def without(x, order):
+    """Derivatives of the product of all entries: the products of those that are left."""
+    found = np.zeros((len(x),) * order, dtype=x.dtype)
+    for index in itertools.permutations(range(len(x)), order):
+        found[index] = math.prod(np.delete(x, index))
+    return found
+
+
+@pytest.mark.parametrize("mode", ["torch", "torch:forward"])
+@pytest.mark.parametrize("zeros", [0, 1, 2, 3])
+def test_a_lifted_product_is_right_at_zeros_to_any_order(zeros, mode):
+    x, v = np.array([1.5, -0.7, 2.0, 0.3, 1.1]), np.arange(1.0, 6.0)
+    x[:zeros] = 0
+    close(ad.gradient(np.prod, x, backend=mode), without(x, 1))
+    close(ad.jvp(np.prod, x, v=v, backend=mode), without(x, 1) @ v)
+    close(ad.prepare_hvp(np.prod, x + 1, backend=mode)(x, v=v), without(x, 2) @ v)
+    hessian = lambda x: ad.hessian(np.prod, x, backend=mode)  # noqa: E731
+    close(hessian(x), without(x, 2))
+    close(ad.jacobian(hessian, x, backend="torch"), without(x, 3))
+    both = ad.hvp(
+        lambda x: np.sum(np.prod(x, axis=0)), np.stack([x, x + 1], 1), v=np.ones((5, 2)), backend=mode
+    )
+    close(both, np.stack([without(x, 2).sum(0), without(x + 1, 2).sum(0)], 1))
+
+
+def test_a_lifted_product_of_many_or_complex_entries():
+    x = np.linspace(0.9, 1.1, 200)
+    x[[7, 150]] = 0
+    expected = np.zeros((200, 200))
+    expected[7, 150] = expected[150, 7] = math.prod(np.delete(x, [7, 150]))
+    close(ad.hessian(np.prod, x, backend="torch"), expected)
+    # torch's own gradient is zero where the product underflows
+    assert ad.gradient(np.prod, np.array([1e-300, 1e-300, 1e300, 1.0]), backend="torch")[0] == 1.0
+    z, v = np.array([1 + 2j, 0, 3 - 1j, 1j]), np.array([1j, 2.0, 1.0, 1 - 1j])
+
+    def f(z):
+        return np.real(np.prod(z)) + np.imag(np.prod(z)) ** 2
+
+    close(ad.gradient(f, z, backend="torch"), ad.gradient(f, z, backend="finite"), 1e-7)
+    close(ad.hvp(f, z, v=v, backend="torch"), ad.hvp(f, z, v=v, backend="numpy"))
 
 
 @pytest.mark.parametrize("mode", MODES)

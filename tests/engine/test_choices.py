@@ -62,7 +62,7 @@ INSIDE: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "concatenate": (lambda y: np.concatenate([y[:, 0], y[:, 1]]), np.tile(rows, 2)),
     "norm": (lambda y: norm(y, axis=1), rows),
     "std": (lambda y: np.std(y, axis=1), rows),
-    "prod": (lambda y: np.prod(y + 3, axis=1), rows),
+    "prod": (lambda y: np.prod(np.tile(y, 2) + 3, axis=1), rows),
     "cumsum": (lambda y: np.cumsum(y.ravel()), np.arange(8) < 4),
     "cumprod": (lambda y: np.cumprod(y.ravel() + 3), np.arange(8) < 4),
     "max": (lambda y: np.max(y, axis=1), rows),

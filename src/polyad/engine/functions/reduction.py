@@ -10,6 +10,7 @@ import numpy as np
 from polyad.engine.core.table import function
 from polyad.engine.core.values import Tracer, Value, axis_of, is_real, ndim_of, shape_of
 from polyad.engine.functions.structure import array_of, cast, moved_last
+from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.rules import reduction as rules
 from polyad.engine.rules.arithmetic import conjugate, either, equal, log, multiply, power, real, where
 from polyad.engine.rules.elementwise import exp, isfinite, sqrt
@@ -22,6 +23,8 @@ __all__ = ["Axis", "Rooted", "axes_of", "in_segments", "logaddexp_reduce", "root
 # which axes a reduction goes over; None for all of them
 Axis = int | tuple[int, ...] | None
 _NONE = np._NoValue
+# so few factors are multiplied by themselves, in whatever library
+PAIRS = 3
 
 
 def axes_of(axis: Axis, ndim: int) -> tuple[int, ...] | None:
@@ -201,7 +204,8 @@ def prod(
     a = _masked(_counted_up(_typed(_array(a), dtype)), where, True)
     shape, axes = shape_of(a), axes_of(axis, ndim_of(a))
     a = moved_last(a, axes)
-    while shape_of(a)[-1] > 1:
+    whole = a.product() if type(a) is Proxy and a.shape[-1] > PAIRS else None
+    while whole is None and shape_of(a)[-1] > 1:
         half = shape_of(a)[-1] // 2
         pairs = multiply(
             getitem(a, index=(..., slice(0, half))), getitem(a, index=(..., slice(half, 2 * half)))
@@ -212,7 +216,9 @@ def prod(
             if rest
             else pairs
         )
-    result = getitem(a, index=(..., 0)) if shape_of(a)[-1] else np.ones(shape_of(a)[:-1], dtype=a.dtype)
+    result: Value = whole
+    if whole is None:
+        result = getitem(a, index=(..., 0)) if shape_of(a)[-1] else np.ones(shape_of(a)[:-1], dtype=a.dtype)
     if keepdims is True:
         result = reshape(result, shape=rules.kept(shape, axes))
     elif axes is None:

@@ -37,6 +37,8 @@ def cast(x: Value, dtype: np.dtype[Any]) -> Value:
 def moved_last(a: Value, axes: tuple[int, ...] | None) -> Value:
     """The axes of a reduction as one last axis."""
     shape = shape_of(a)
+    if len(shape) == 1 and axes != ():
+        return a
     if axes is None:
         return rules.reshape(a, shape=(-1,) if 0 not in shape else (0,))
     others = [k for k in range(len(shape)) if k not in axes]

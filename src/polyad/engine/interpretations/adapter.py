@@ -327,6 +327,10 @@ class Adapter(Looping):
         """Make a check on values, which raises, whenever there are any; False where it is not made."""
         return False
 
+    def product(self, a: Any) -> Any:
+        """The product along the last axis, right at zeros to any order; None for one made of pairs."""
+        return None
+
     # -- what has other names or forms nearly everywhere ---------------------------------------------
 
     def own_concatenate(self, *parts: Any, axis: int) -> Any:

@@ -186,6 +186,13 @@ class Proxy(Tracer):
             result.made = made(primitive, args, params)
         return result
 
+    def product(self) -> Value | None:
+        """The product along the last axis as one operation; None where it has to be made of pairs."""
+        if self.made is not None or errstate() is not usual or (self.run and self.run not in ALIVE):
+            return None  # a choice follows the pairs to what they are made of, and they may be at a pole
+        found = adapter(self.library).product(self.array)
+        return None if found is None else Proxy(self.library, found, self.run)
+
     def plainly(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         """The result, without gates, and without remembering how it was made."""
         return self._processed(adapter(self.library), primitive, args, params)

@@ -235,6 +235,11 @@ class TorchAdapter(Hosting):
     def own_cumsum(self, x: Any, axis: int) -> Any:
         return x.cumsum(axis)
 
+    def product(self, x: Any) -> Any:
+        from polyad.systems.torch.rules import product
+
+        return product(x)
+
     def own_fft(self, x: Any, axis: int) -> Any:
         import torch
 

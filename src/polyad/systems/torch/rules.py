@@ -6,6 +6,7 @@ can be differentiated again. The primitives are those on stacks of matrices: a b
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,10 @@ from polyad.engine.rules.factorizations import unknown_use
 from polyad.engine.rules.structure import getitem
 from polyad.systems.torch.levels import pushed_below
 
-__all__ = ["by_rules", "over_gap"]
+__all__ = ["by_rules", "over_gap", "product"]
+
+# Second derivatives of products with so many entries are made as a table: more entries, but fewer operations.
+TABLE = 2**14
 
 
 def over_gap(z: Any, gap: Any, same: Any, *, strict: bool, square: bool) -> Any:
@@ -116,3 +120,102 @@ def by_rules(own: Adapter, primitive: Primitive, value: Callable[..., Any]) -> C
 
     ByRules.__name__ = f"table_{primitive.name}"
     return lambda a, **params: ByRules.apply(a)
+
+
+def product(x: Any) -> Any:
+    """The product along the last axis, with derivatives that are right at zeros, to any order.
+
+    Torch divides the product by the entries: its second derivative is zero where two of them are zero, and
+    its first one where the product underflows.
+    """
+    return _product()(x)
+
+
+@functools.cache
+def _product() -> Callable[[Any], Any]:
+    return _with_rules(
+        "product",
+        lambda x: x.prod(-1),
+        lambda w, x: w.unsqueeze(-1) * _others()(x).conj(),
+        lambda t, x: (t * _others()(x)).sum(-1),
+    )
+
+
+@functools.cache
+def _others() -> Callable[[Any], Any]:
+    """For each entry the product of all others along the last axis."""
+    import torch
+
+    def value(x: Any) -> Any:
+        one = torch.ones_like(x[..., :1])
+        before = torch.cat((one, x[..., :-1]), -1).cumprod(-1)
+        behind = torch.cat((one, x[..., 1:].flip(-1)), -1).cumprod(-1).flip(-1)
+        return before * behind
+
+    # its Jacobian is symmetric, being the Hessian of the product
+    return _with_rules("others", value, lambda w, x: _along(x, w.conj()).conj(), lambda t, x: _along(x, t))
+
+
+def _along(x: Any, t: Any) -> Any:
+    """The tangent of the products of all others, along ``t``."""
+    import torch
+
+    count = x.shape[-1]
+    if x.numel() * count <= TABLE:  # each without one more, for which there is a one
+        mine = torch.eye(count, dtype=torch.bool, device=x.device)
+        both = _others()(torch.where(mine, 1.0, x.unsqueeze(-2)))
+        return (t.unsqueeze(-2) * torch.where(mine, 0.0, both)).sum(-1)
+    # up a tree of products, and down with what is beside
+    room = (0, (1 << (count - 1).bit_length()) - count)
+    x, t = torch.nn.functional.pad(x, room, value=1.0), torch.nn.functional.pad(t, room)
+    halves = []
+    while x.shape[-1] > 1:
+        half = x.shape[-1] // 2
+        (a, b), (da, db) = x.split(half, -1), t.split(half, -1)
+        halves.append((a, b, da, db))
+        x, t = a * b, a * db + b * da
+    x, t = torch.ones_like(x), torch.zeros_like(t)
+    for a, b, da, db in reversed(halves):
+        x, t = torch.cat((x * b, x * a), -1), torch.cat((t * b + x * db, t * a + x * da), -1)
+    return t[..., :count]
+
+
+def _with_rules(
+    name: str, value: Callable[..., Any], pull: Callable[..., Any], push: Callable[..., Any]
+) -> Callable[[Any], Any]:
+    """A function along the last axis as one of torch's, with rules ``pull(w, x)`` and ``push(t, x)``."""
+    import torch
+
+    class Within(torch.autograd.Function):
+        @staticmethod
+        def forward(*args: Any) -> Any:
+            return value(*args)
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            ctx.save_for_backward(*inputs)
+            ctx.save_for_forward(*inputs)
+
+        @staticmethod
+        def backward(ctx: Any, w: Any) -> Any:
+            return pull(w, *ctx.saved_tensors)
+
+        @staticmethod
+        def jvp(ctx: Any, t: Any) -> Any:
+            return pushed_below(push, name, t, *ctx.saved_tensors)
+
+        @staticmethod
+        def vmap(info: Any, in_dims: Any, x: Any) -> Any:
+            return Within.apply(x.movedim(in_dims[0], 0)), 0
+
+    class Outside(Within):  # of functorch, for whose form torch reads the signature at every call
+        @staticmethod
+        def forward(ctx: Any, *args: Any) -> Any:
+            Within.setup_context(ctx, args, None)
+            return value(*args)
+
+        setup_context = torch.autograd.Function.setup_context
+
+    Within.__name__ = Outside.__name__ = f"polyad_{name}"
+    stack = torch._C._functorch.get_interpreter_stack
+    return lambda x: (Within if stack() else Outside).apply(x)

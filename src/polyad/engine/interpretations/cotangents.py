@@ -30,7 +30,8 @@ def is_number(a: Value) -> bool:
     """Whether all entries are plain numbers, none of them NaN; None is zero."""
     kind = type(a)
     if kind is np.ndarray:
-        return not np.count_nonzero(a != a)
+        total = np.add.reduce(a, axis=None)  # which is NaN where an entry is, and where infinities cancel
+        return bool(total == total) or not np.count_nonzero(a != a)
     if kind is Dual:
         return is_number(a.primal) and is_number(a.tangent)
     return a is None or (not isinstance(a, Tracer) and bool(a == a))

@@ -42,7 +42,7 @@ class Dual(Tracer):
             raise no_rule(primitive.name, "forward")
         if len(args) == 1:
             primal = self.primal
-            y = primitive(primal, **params)
+            y = (primitive.compute if type(primal) is np.ndarray else primitive)(primal, **params)
             t = push(y, (self.tangent,), primal, **params)
             return _joined(level, y, t) if primitive.multiple else Dual(level, y, t)
         primals = []

@@ -20,7 +20,7 @@ import numpy as np
 
 from polyad.engine.core.values import PRIMITIVES, Binary, Primitive, Tracer, Value, base, shape_of
 
-__all__ = ["MASKS", "Masked", "chosen", "picked", "settled"]
+__all__ = ["MASKS", "Masked", "chosen", "picked", "settled", "shared"]
 
 # entry by entry, and linear in the cotangent
 KEEPING = frozenset("multiply divide negative conjugate real imag astype".split())
@@ -207,6 +207,13 @@ def picked(w: Value, places: Sequence[tuple[Any, Value]]) -> Masked:
         return mask
 
     return Masked(w, used, True, clean=True)
+
+
+def shared(part: Value, term: Value) -> Value:
+    """A term of a tangent with zeros where its part is zero, even if the tangent is infinite there."""
+    if type(part) is np.ndarray and type(term) is np.ndarray:
+        return np.where(part, term, 0.0)
+    return PRIMITIVES["where"](PRIMITIVES["equal"](part, 0), 0.0, term)
 
 
 def chosen(w: Value, mask: Any, side: bool, clean: Value = None) -> Value:

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -156,10 +155,12 @@ class Tape(list[Entry | None]):
             if all(map(is_plain, (*[node.value for node in inputs], *[w for _, w in seeds]))):
                 # a mask matters only where zero meets an infinite partial, and then something is no number
                 MASKS.kept = False
-                with contextlib.suppress(Exception):  # it may be of what a mask keeps out
+                try:
                     found = self._swept(entries, seeds, inputs, NEVER, free=False)
                     if all(map(is_number, found)):
                         return found
+                except Exception:  # it may be of what a mask keeps out
+                    pass
             MASKS.kept = True
             return self._swept(entries, seeds, inputs, self.steep, free=free)
         finally:

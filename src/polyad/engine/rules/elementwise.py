@@ -15,7 +15,7 @@ from polyad.engine.core.kinds import aligned, conj, elementwise, filled, general
 from polyad.engine.core.names import COMPARISONS
 from polyad.engine.core.table import constant_ufunc, map_ufunc, ufunc
 from polyad.engine.core.values import PRIMITIVES, Primitive, Value, is_real, ndim_of
-from polyad.engine.interpretations.masked import chosen, settled
+from polyad.engine.interpretations.masked import chosen, settled, shared
 from polyad.engine.rules import arithmetic
 from polyad.engine.rules.arithmetic import as_operand, equal, greater, where
 
@@ -72,7 +72,7 @@ def _choice(f: np.ufunc, *shares: Callable[[Value, Value], Value]) -> Primitive:
             if t is None:
                 continue
             part = share(a, b)
-            term = where(equal(part, 0), 0.0, aligned(t, ndim_of(y)) * part)
+            term = shared(part, aligned(t, ndim_of(y)) * part)
             total = term if total is None else total + term
         return filled(total, y)
 

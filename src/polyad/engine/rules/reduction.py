@@ -8,7 +8,7 @@ import numpy as np
 
 from polyad.engine.core.kinds import constant, general, linear
 from polyad.engine.core.values import Primitive, Value, ndim_of, shape_of
-from polyad.engine.interpretations.masked import chosen, settled
+from polyad.engine.interpretations.masked import chosen, settled, shared
 from polyad.engine.rules.arithmetic import equal, where
 from polyad.engine.rules.structure import getitem, reshape, total
 
@@ -30,7 +30,9 @@ Shape = tuple[int, ...]
 
 def kept(shape: Shape, axis: Shape | None) -> Shape:
     """The shape of a reduction with keepdims."""
-    return tuple(1 if axis is None or k in axis else n for k, n in enumerate(shape))
+    if axis is None:
+        return (1,) * len(shape)
+    return tuple(1 if k in axis else n for k, n in enumerate(shape))
 
 
 def tie_shares(y: Value, x: Value, axis: Shape | None) -> Value:
@@ -48,7 +50,7 @@ def _push_extremum(
     axes = tuple(range(1, ndim_of(x) + 1)) if axis is None else tuple(1 + k for k in axis)
     shares = tie_shares(y, x, axis)
     # an entry that is not the extremum contributes nothing, even if its own derivative is infinite
-    return total(where(equal(shares, 0), 0.0, tangents[0] * shares), axis=axes, keepdims=keepdims)
+    return total(shared(shares, tangents[0] * shares), axis=axes, keepdims=keepdims)
 
 
 def _pull_extremum(y: Value, x: Value, axis: Shape | None, keepdims: bool) -> Any:
@@ -63,10 +65,16 @@ def _pull_extremum(y: Value, x: Value, axis: Shape | None, keepdims: bool) -> An
 
 
 maximum_of: Primitive = general(
-    "max", lambda x, axis, keepdims: np.max(x, axis=axis, keepdims=keepdims), _push_extremum, _pull_extremum
+    "max",
+    lambda x, axis, keepdims: np.maximum.reduce(x, axis=axis, keepdims=keepdims),
+    _push_extremum,
+    _pull_extremum,
 )
 minimum_of: Primitive = general(
-    "min", lambda x, axis, keepdims: np.min(x, axis=axis, keepdims=keepdims), _push_extremum, _pull_extremum
+    "min",
+    lambda x, axis, keepdims: np.minimum.reduce(x, axis=axis, keepdims=keepdims),
+    _push_extremum,
+    _pull_extremum,
 )
 
 

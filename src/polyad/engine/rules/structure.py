@@ -42,7 +42,7 @@ zeros = Primitive("zeros", lambda like, shape: np.zeros(shape, dtype=like.dtype)
 
 reshape: Primitive = linear(
     "reshape",
-    lambda x, shape: x.reshape(shape) if type(x) is np.ndarray else np.reshape(x, shape),
+    lambda x, shape: x.reshape(shape) if isinstance(x, np.ndarray | np.generic) else np.reshape(x, shape),
     lambda t, s, shape: reshape(t, shape=(t.shape[0], *shape)),
     lambda w, s, shape: reshape(w, shape=s),
 )

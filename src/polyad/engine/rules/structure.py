@@ -38,11 +38,14 @@ Shape = tuple[int, ...]
 
 # -- shapes -----------------------------------------------------------------------------------------
 
+# whose methods are faster than NumPy's functions of the same names
+_ARRAYS = frozenset({np.ndarray, np.float64})
+
 zeros = Primitive("zeros", lambda like, shape: np.zeros(shape, dtype=like.dtype))
 
 reshape: Primitive = linear(
     "reshape",
-    lambda x, shape: x.reshape(shape) if isinstance(x, np.ndarray | np.generic) else np.reshape(x, shape),
+    lambda x, shape: x.reshape(shape) if type(x) in _ARRAYS else np.reshape(x, shape),
     lambda t, s, shape: reshape(t, shape=(t.shape[0], *shape)),
     lambda w, s, shape: reshape(w, shape=s),
 )
@@ -57,7 +60,7 @@ def _undo(axes: Shape) -> Shape:
 
 transpose: Primitive = linear(
     "transpose",
-    lambda x, axes: np.transpose(x, axes),
+    lambda x, axes: x.transpose(axes) if type(x) is np.ndarray else np.transpose(x, axes),
     lambda t, s, axes: transpose(t, axes=(0, *(1 + axis for axis in axes))),
     lambda w, s, axes: transpose(w, axes=_undo(axes)),
 )
@@ -298,7 +301,7 @@ setitem: Primitive = general("setitem", _set, _push_setitem, _pull_set_array, _p
 
 
 def _positioned(x: Value, positions: np.ndarray) -> Value:
-    return getitem(reshape(x, shape=(-1,)), index=positions)
+    return getitem(x if ndim_of(x) == 1 else reshape(x, shape=(-1,)), index=positions)
 
 
 def gather(x: Value, positions: np.ndarray) -> Value:

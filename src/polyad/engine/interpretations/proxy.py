@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.silence import SILENT
 from polyad.engine.core.kinds import DECOMPOSITIONS, hosted
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.shifts import unshifted
@@ -83,7 +84,7 @@ class Proxy(Tracer):
     def process(self, primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) -> Value:
         try:
             own = adapter(self.library)
-            if errstate() is not usual:
+            if (state := errstate()) is not usual and state is not SILENT:
                 check_numbers(own, primitive, args, params)
             way = own.short.get(primitive)
             if way is not None and (not params or has_plain_index(params)):
@@ -151,7 +152,7 @@ class Proxy(Tracer):
 
     def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
         own = adapter(self.library)
-        if errstate() is not usual:
+        if (state := errstate()) is not usual and state is not SILENT:
             check_numbers(own, primitive, (a, b), {})
         way = own.short.get(primitive)
         if way is not None and (not self.run or self.run in ALIVE):

@@ -5,6 +5,7 @@ The function is a network with two hidden layers. Ratios are of the shortest of 
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
@@ -35,7 +36,7 @@ def single(backend: Any) -> Any:
     """The backend without its own Laplacian."""
     kind = type(backend)
     alone = type(kind.__name__, (kind,), {"laplacian": lambda self, p, order: by_directions(self, p, order)})
-    return alone(**{name: getattr(backend, name) for name in backend.__dataclass_fields__})
+    return alone(**{field.name: getattr(backend, field.name) for field in dataclasses.fields(backend)})
 
 
 def main() -> None:

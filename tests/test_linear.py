@@ -112,6 +112,43 @@ def test_sparse_matrices_at_two_points(kind: str) -> None:
     assert make(ad.Sparse("numpy", format="dense")).to_sparse().shape == A.shape
 
 
+@pytest.mark.parametrize("kind", ["numpy:compiled", "jax", "casadi", "jax arrays"])
+def test_a_kept_point_is_asked_nothing_of(kind: str) -> None:
+    """Compiled programs are called with what the operator has kept, other directions go as before."""
+    f = lambda x, a: np.sum(a * x**4)  # noqa: E731
+    x, v, a = np.array([1.0, 2.0, 3.0]), np.array([1.0, -1.0, 0.5]), np.array([1.0, 2.0, 3.0])
+    backend, argument = kind, x
+    if kind == "jax arrays":
+        jax = pytest.importorskip("jax")
+        backend = "jax"
+        with jax.enable_x64(True):
+            argument, direction = jax.numpy.array(x), jax.numpy.array(v)
+    else:
+        pytest.importorskip(kind.partition(":")[0])
+        direction = v
+    h = ad.hessian_operator(f, argument, a, backend=backend)
+    assert h._fast is not None
+    for _ in range(2):
+        found = h @ direction
+        assert type(found) is type(direction)
+        assert np.allclose(found, 12 * a * x**2 * v, rtol=1e-14)
+        assert np.allclose(h @ v.astype(np.float32), 12 * a * x**2 * v, rtol=1e-14)
+        assert np.allclose(h @ np.stack([v, x], axis=1), (12 * a * x**2)[:, None] * np.stack([v, x], axis=1))
+        with pytest.raises(errors.TangentMismatchError):
+            h @ v[:2]
+        if kind != "jax arrays":
+            found[...] = 0.0  # it is the caller's
+            argument[0] = 99.0
+        x = np.array([0.5, 1.0, 2.0])
+        argument = x.copy()
+        if kind == "jax arrays":
+            with jax.enable_x64(True):
+                argument = jax.numpy.array(x)
+        h.update(argument)
+    h.update(argument, a + 1)
+    assert np.allclose(h @ direction, 12 * (a + 1) * x**2 * v, rtol=1e-14)
+
+
 def test_arrays_of_several_axes_are_flattened() -> None:
     x = np.arange(1.0, 7.0).reshape(2, 3)
     h = lambda x: np.stack([x[0] * x[1], x[0] ** 2])  # noqa: E731

@@ -15,6 +15,9 @@ from polyad.systems.base import Backend
 
 __all__ = ["HessianOperator", "hessian_operator"]
 
+# bytes up to which np.array is the quickest copy of a framework's result
+SMALL = 2**11
+
 
 class HessianOperator(LazyOperator):
     """The Hessian of a function at a point; made by ``hessian_operator``."""
@@ -28,6 +31,8 @@ class HessianOperator(LazyOperator):
         self._sparse: Any = None
         n = size(self._x_shape)
         self.shape, self.dtype = (n, n), np.dtype(self._spec.dtype)
+        self._fast: Callable[[Any], Any] | None = None
+        self._stay()
 
     @property
     def backend(self) -> Any:
@@ -53,7 +58,52 @@ class HessianOperator(LazyOperator):
             This operator. If the new point is refused it stays at the old one.
         """
         self._args = self._point(args)
+        self._stay()
         return self
+
+    def _stay(self) -> None:
+        """Make the product at this point that asks nothing of the arguments, where a program is compiled.
+
+        They were looked at and converted when the operator came here. A direction is an array like them, or
+        goes the general way.
+        """
+        self._fast = None
+        single, (n, _) = self._single, self.shape
+        executable, source = single._executable, single._source
+        if executable.bare is None or not executable.exclusive or single._guests is not None:
+            return
+        example, target = self._args[self._options["argnums"]], single.signature.library
+        if self._x_shape != (n,) or not hasattr(example, "dtype") or not (target.plain or target is source):
+            return
+        x, c = single._enter(self._args)
+        # an array of NumPy's would be handed over in every product
+        leaves = [self.backend.table(a, single.problem) if isinstance(a, np.ndarray) else a for a in (*x, *c)]
+        bare, kind, dtype, shape = executable.bare, type(example), example.dtype, self._x_shape
+        leave: Any = None
+        if target.plain and not source.plain:
+            leave = np.array if single._delivery.nbytes(single.problem) <= SMALL else source.take
+
+        def product(v: Any) -> Any:
+            if type(v) is kind and v.dtype is dtype and v.shape == shape:
+                return bare(*leaves, v) if leave is None else leave(bare(*leaves, v))
+            return None
+
+        (point, *rest) = leaves
+
+        def alone(v: Any) -> Any:
+            return bare(point, v) if type(v) is kind and v.dtype is dtype and v.shape == shape else None
+
+        self._fast = product if rest or leave is not None else alone
+
+    def __matmul__(self, v: Any) -> Any:
+        if self._fast is not None:
+            try:
+                found = self._fast(v)
+            except Exception:  # told by the general way, in the terms of the function
+                found = None
+            if found is not None:
+                return found
+        return super().__matmul__(v)
 
     def _apply(self, v: Any, *, adjoint: bool, batched: bool) -> Any:
         v, n = shaped(v, self._x_shape, batched=batched), self.shape[0]

@@ -80,7 +80,7 @@ def solved(make: Any, steps: int, backend: str) -> str:
     p.hessian(p.start, np.ones(p.m), 1.0)
     prepared = time.perf_counter() - begun
     best: tuple[float, float, Any] | None = None
-    for _ in range(3):
+    for _ in range(9):
         begun = time.perf_counter()
         found = p.solve("casadi")
         total = time.perf_counter() - begun

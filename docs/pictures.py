@@ -163,6 +163,117 @@ def brusselator(plt: Any) -> Any:
 
 
 @picture
+def bratu(plt: Any) -> Any:
+    """Zeros of Bratu's problem by the example's Newton-Krylov, for more and more heat."""
+    import roots
+
+    figure, axes = plt.subplots(figsize=(6, 3))
+    x = np.linspace(0, 1, 52)
+    for heat in (0.5, 1.5, 2.5, 3.3):
+        u = roots.newton_krylov(roots.bratu, np.zeros(50), heat, backend="numpy")
+        axes.plot(x, np.concatenate([[0.0], u, [0.0]]), label=f"heat {heat}")
+    axes.set_xlabel("place")
+    axes.set_ylabel("u")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+@picture
+def ways(plt: Any) -> Any:
+    """Where Adam and saddle-free Newton of the examples are after each step."""
+    import minima
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
+    x, y = np.meshgrid(np.linspace(-1.6, 1.6, 120), np.linspace(-0.6, 1.8, 120))
+    valley = 100 * (y - x**2) ** 2 + (1 - x) ** 2
+    left.contour(x, y, valley, np.logspace(-1, 3, 9), colors="0.8", linewidths=0.7)
+    y = np.linspace(-1.5, 1.5, 120)[:, None] + 0 * x
+    right.contour(x, y, minima.saddle(np.stack([x, y])), 12, colors="0.8", linewidths=0.7)
+    start = np.array([-1.2, 1.0])
+    adam = [minima.adam(minima.rosenbrock, start, backend="numpy", steps=k) for k in range(0, 500, 10)]
+    free = [minima.saddle_free(minima.rosenbrock, start, backend="numpy", steps=k) for k in range(25)]
+    left.plot(*np.array(adam).T, ".-", ms=3, lw=1, label="Adam, every tenth step")
+    left.plot(*np.array(free).T, ".-", ms=4, lw=1, label="saddle-free Newton")
+    left.legend(frameon=False, fontsize=8, loc="lower left")
+    left.set_title("Rosenbrock's valley", fontsize=9)
+    for start in ([0.9, 0.02], [-1.2, -0.02], [0.5, 0.3]):
+        found = [
+            minima.saddle_free(minima.saddle, np.array(start), backend="numpy", steps=k) for k in range(12)
+        ]
+        right.plot(*np.array(found).T, ".-", ms=4, lw=1)
+    right.set_title("away from a saddle", fontsize=9)
+    return figure
+
+
+@picture
+def network(plt: Any) -> Any:
+    """The network of the examples while it learns a sine."""
+    import networks
+
+    figure, axes = plt.subplots(figsize=(6, 3))
+    parameters, x, y = networks.start()
+    axes.plot(x, y, ".", color="0.4", label="data")
+    for steps in (5, 20, 200):
+        found, losses = networks.trained(networks.loss, parameters, x, y, backend="numpy", steps=steps)
+        axes.plot(x, networks.network(found, x), label=f"{steps} steps, loss {losses[-1]:.3f}")
+    axes.legend(frameon=False)
+    return figure
+
+
+@picture
+def sensitivities(plt: Any) -> Any:
+    """Rabbits and foxes, and how their number at each time depends on the birth rate."""
+    import odes
+    from scipy.integrate import solve_ivp
+
+    y0, p = np.array([1.0, 0.5]), np.array([1.0, 1.0, 0.5])
+    times = np.linspace(0.0, 15.0, 61)
+    found = solve_ivp(lambda t, y: odes.rabbits(t, y, p), (0, 15), y0, t_eval=times, rtol=1e-9)
+    S = [np.zeros(2)]
+    S += [
+        odes.forward_sensitivities(odes.rabbits, y0, p, t, backend="numpy:compiled")[:, 0] for t in times[1:]
+    ]
+    figure, (above, below) = plt.subplots(2, 1, figsize=(6, 4), sharex=True)
+    for row, slope, label in zip(found.y, np.array(S).T, ("rabbits", "foxes"), strict=True):
+        above.plot(times, row, label=label)
+        below.plot(times, slope)
+    above.set_ylabel("number")
+    above.legend(frameon=False)
+    below.set_ylabel("by the birth rate")
+    below.set_xlabel("time")
+    return figure
+
+
+@picture
+def posterior(plt: Any) -> Any:
+    """The log posterior of the examples, its maximum and the ellipses of the normal approximation."""
+    import fits
+
+    rng = np.random.default_rng(1)
+    t = np.linspace(0, 3, 12)
+    y = 2.0 * np.exp(-0.8 * t) + 0.1 * rng.normal(size=t.size)
+    best, covariance = fits.most_probable(fits.log_posterior, np.array([1.8, 0.7]), t, y, backend="numpy")
+    a, b = np.meshgrid(np.linspace(1.75, 2.3, 90), np.linspace(0.6, 1.0, 90))
+    value = np.array(
+        [
+            [fits.log_posterior(np.array(p), t, y) for p in zip(*r, strict=True)]
+            for r in zip(a, b, strict=True)
+        ]
+    )
+    figure, axes = plt.subplots(figsize=(6, 3.2))
+    axes.contourf(a, b, np.exp(value - value.max()), 12, cmap="Blues")
+    circle = np.linspace(0, 2 * np.pi, 100)
+    axis = np.linalg.cholesky(covariance) @ np.stack([np.cos(circle), np.sin(circle)])
+    for k in (1, 2):
+        axes.plot(*(best[:, None] + k * axis), color="C1", lw=1.5)
+    axes.plot(*best, "o", color="C1", label="most probable, one and two standard deviations")
+    axes.set_xlabel("scale")
+    axes.set_ylabel("rate")
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+@picture
 def steps(plt: Any) -> Any:
     """The error of differences against the step."""
     import polyad as ad

@@ -271,10 +271,10 @@ def test_a_hessian_and_a_static_argument_are_watched_too() -> None:
         p(X)
     places = [1]
     static = ad.Static(places)
-    p = ad.prepare_jacobian(lambda x, at: shifted(x, at[0]), X, static, backend=ad.Sparse("numpy"))
+    q = ad.prepare_jacobian(lambda x, at: shifted(x, at[0]), X, static, backend=ad.Sparse("numpy"))
     places[0] = 2
     with pytest.raises(ad.errors.PolyadError):
-        p(X, static)
+        q(X, static)
 
 
 def test_without_the_check_nothing_is_watched() -> None:
@@ -291,7 +291,7 @@ def test_without_the_check_nothing_is_watched() -> None:
 
 
 def test_numbers_that_are_equal_and_names_put_back_are_no_change() -> None:
-    box = {"a": 10**20, "b": np.arange(3)}
+    box: dict[str, Any] = {"a": 10**20, "b": np.arange(3)}
     watched = Captured((lambda x: x * box["a"],))
     kept = box["b"]
     box["a"], box["b"] = 10**19 * 10, kept

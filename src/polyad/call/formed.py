@@ -81,8 +81,8 @@ class Sparsity:
     @property
     def ncolors(self) -> int | None:
         """How many products a sparse result takes."""
-        coloring = self.coloring
-        return None if coloring is None else int(coloring.ncolors)
+        found: int | None = self._sparse().products
+        return found
 
     @property
     def colors(self) -> Any:

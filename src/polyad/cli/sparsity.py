@@ -57,14 +57,16 @@ def report(options: argparse.Namespace) -> int:
     share = f" ({100 * pattern.nnz / (m * n):.3g} %)" if m * n else ""
     print(f"{operator} of {address.label}: {m} x {n}, {pattern.nnz} entries{share}")
     print(pattern.spy())
-    if coloring is None:
+    count = prepared.ncolors
+    if count is None:
         print(f"{backend.backend!r} compresses by itself")
     else:
-        print(f"{coloring!r}")
+        selects = "pullbacks of what comes after the selection of input entries"
+        print(f"{coloring!r}" if coloring is not None else selects)
         full = n if operator == "hessian" else min(m, n)
         products = "Hessian-vector products" if operator == "hessian" else "products"
-        saved = f", {full / coloring.ncolors:.3g} times fewer" if 0 < coloring.ncolors < full else ""
-        print(f"{coloring.ncolors} {products} in place of {full}{saved}")
+        saved = f", {full / count:.3g} times fewer" if 0 < count < full else ""
+        print(f"{count} {products} in place of {full}{saved}")
     if options.plot is not None:
         prepared.plot(options.plot)
         print(f"plot written to {options.plot}")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from polyad.arrays.libraries import ArraySpec
 from polyad.errors import ArgumentError
 from polyad.systems.base import Backend
-from polyad.systems.contract import Executable, Kernel, Leaves, Linearized, Problem
+from polyad.systems.contract import Executable, Kernel, Leaves, Linearized, Problem, Selection
 from polyad.systems.registry import resolve
 
 __all__ = ["Passing", "Wrapper"]
@@ -130,6 +130,12 @@ class Wrapper(Backend):
 
     def vjp(self, problem: Problem) -> Kernel:
         return self._inner.vjp(problem)
+
+    def selection(self, problem: Problem, most: int) -> Selection | None:
+        return self._inner.selection(problem, most)
+
+    def folded(self, a: Any, places: Any) -> Any:
+        return self._inner.folded(a, places)
 
     def jacobian_sparsity(
         self, problem: Problem, *, local: bool = False, dense: bool = False

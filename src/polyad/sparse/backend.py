@@ -24,7 +24,8 @@ from polyad.sparse.detection import detector_of
 from polyad.sparse.form import DENSE, SCIPY, SparseForm
 from polyad.sparse.known import Kept, KnownPattern
 from polyad.sparse.pattern import Pattern
-from polyad.sparse.plan import compression, uncolored
+from polyad.sparse.plan import compression, describe, uncolored
+from polyad.sparse.selection import by_selection
 from polyad.systems.base import Backend
 from polyad.systems.contract import Compression, Executable, Kernel, Leaves, Problem
 from polyad.systems.derive import compressed
@@ -147,7 +148,7 @@ class Sparse(Passing):
         pattern = self._pattern(detector, problem, second=second)
         name = "hessian" if second else "jacobian"
         own = name in inner.compresses
-        coloring = None
+        coloring = known = None
         if own and isinstance(self.coloring, str) and self.coloring == "auto":
             plan = uncolored(pattern)
         else:
@@ -166,7 +167,18 @@ class Sparse(Passing):
             # the gather costs nothing more outside, where its result is written to where the caller wants it
             plan = dataclasses.replace(plan, index=None)
         plan = dataclasses.replace(plan, memory=self.memory)
-        kernel = make(inner, problem, plan)
+        apart = None
+        for_all = getattr(detector, "for_all_constants", False)
+        automatic = isinstance(self.coloring, str) and coloring is not None and coloring is not known
+        # where entries are selected is known for these whole numbers only
+        if automatic and not second and not (for_all and self._whole(problem.c)):
+            assert coloring is not None
+            apart = by_selection(inner, problem, pattern, coloring.ncolors, self.memory)
+        if apart is None:
+            kernel = make(inner, problem, plan)
+        else:
+            kernel, plan = apart
+            coloring = None
         form = SparseForm(
             pattern,
             coloring,
@@ -177,11 +189,14 @@ class Sparse(Passing):
             source=library(inner.library),
             decompress=coloring.plan if coloring is not None and plan.index is None else None,
         )
+        if apart is not None:
+            form.products = plan.pulls
         why = "" if coloring is None else f", {coloring!r}"
         words = f"{kernel.words}; {describe(pattern)}{why}"
-        fixed = () if getattr(detector, "for_all_constants", False) else _copies(self._whole(problem.c))
+        fixed = () if for_all else _copies(self._whole(problem.c))
         searching = getattr(detector, "searching", detector)
         of_points = form.of_points = getattr(detector, "of_points", False)
+        searching = searching if apart is None else None
         own_part = _Matrix(kernel, form, plan, second, fixed, searching, of_points)
         return Kernel(kernel.call, words, own=own_part)
 
@@ -379,10 +394,3 @@ def _transposed(pattern: Pattern, entries: Array) -> tuple[Pattern, Array]:
         (np.arange(pattern.nnz), pattern.indices, pattern.indptr), shape=pattern.shape
     ).T.tocsr()
     return pattern.T, entries[numbers.data]
-
-
-def describe(pattern: Pattern) -> str:
-    """A pattern in a few words."""
-    m, n = pattern.shape
-    share = 100 * pattern.nnz / (m * n) if m * n else 0.0
-    return f"{m} x {n} with {pattern.nnz} entries, {share:.2g} %"

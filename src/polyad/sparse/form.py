@@ -66,6 +66,8 @@ class SparseForm:
         self.of_points = False
         # the gradient at the point of preparation, where somebody has computed it
         self.lower: Leaves | None = None
+        # how many products the whole takes; None where the backend knows
+        self.products: int | None = None if coloring is None else int(coloring.ncolors)
         self.outputs = problem.inputs if second else problem.outputs
         self.inputs = problem.inputs
         self.single = flat

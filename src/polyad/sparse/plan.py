@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from polyad.sparse.coloring.result import Coloring
     from polyad.sparse.pattern import Pattern
 
-__all__ = ["compression", "uncolored"]
+__all__ = ["compression", "describe", "uncolored"]
 
 
 def uncolored(pattern: Pattern) -> Compression:
@@ -40,3 +40,10 @@ def _groups(colors: Array | None, size: int) -> tuple[Array, int]:
         return np.full(size, -1), 0
     colors = np.asarray(colors)
     return colors, int(colors.max(initial=-1)) + 1
+
+
+def describe(pattern: Pattern) -> str:
+    """A pattern in a few words."""
+    m, n = pattern.shape
+    share = 100 * pattern.nnz / (m * n) if m * n else 0.0
+    return f"{m} x {n} with {pattern.nnz} entries, {share:.2g} %"

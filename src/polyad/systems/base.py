@@ -26,6 +26,7 @@ from polyad.systems.contract import (
     Leaves,
     Linearized,
     Problem,
+    Selection,
     Variant,
 )
 from polyad.systems.derive import compressed, linearize, operators
@@ -309,6 +310,17 @@ class Backend:
         from polyad.systems.derive.sparsity import hessian_sets
 
         return hessian_sets(problem, local=local).csr()
+
+    def selection(self, problem: Problem, most: int) -> Selection | None:
+        """What a function selects of its input before it computes, and the rest.
+
+        None where that is not known, where nothing is selected, or more than ``most`` numbers.
+        """
+        return None
+
+    def folded(self, a: Any, places: Any) -> Any:
+        """A vector whose last entries are added to those at places; only where ``selection`` gives some."""
+        raise BackendContractError(f"{self!r} has a selection and does not define folded")
 
     # -- what surrounds the kernels -----------------------------------------------------------
 

@@ -36,6 +36,7 @@ __all__ = [
     "Linearized",
     "Outcome",
     "Problem",
+    "Selection",
     "Variant",
     "scalar_output",
     "strategy",
@@ -220,6 +221,29 @@ class Compression:
     pulls: int
     index: Array | None
     memory: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Selection:
+    """A function in two parts: one that selects numbers of its input, and the rest.
+
+    Parameters
+    ----------
+    select : callable
+        ``select(x, c)``: the leaves of what is selected, a number once for each use.
+    rest : Problem
+        The function of these leaves.
+    sources : array of int
+        Of each number that is selected, which input entry it is.
+    indptr, indices : array of int
+        The pattern of the rest in CSR form.
+    """
+
+    select: Callable[[Leaves, Leaves], Leaves]
+    rest: Problem
+    sources: Array
+    indptr: Array
+    indices: Array
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,6 +27,7 @@ from polyad.systems.contract import (
     Leaves,
     Linearized,
     Problem,
+    Selection,
     Variant,
     strategy,
     strategy_of,
@@ -225,6 +226,10 @@ class JAX(Backend):
     def take(self, a: Any, index: Any) -> Any:
         return a.at[index].get(mode="promise_in_bounds")
 
+    def folded(self, a: Any, places: Any) -> Any:
+        count = a.shape[0] - len(places)
+        return a[:count].at[places].add(a[count:], mode="promise_in_bounds")
+
     def table(self, a: Any, problem: Problem) -> Any:
         with precision(is_wide((*problem.x, *problem.c))):
             return self.xp.asarray(a)
@@ -251,6 +256,11 @@ class JAX(Backend):
 
         found = sparsity.hessian_sets(problem, local=local, dense=dense)
         return super().hessian_sparsity(problem, local=local) if found is None else found.csr()
+
+    def selection(self, problem: Problem, most: int) -> Selection | None:
+        from polyad.systems.jax.sparsity.selection import selection
+
+        return selection(problem, most) if self.jit is True else None
 
     # -- surroundings -------------------------------------------------------------------------
 

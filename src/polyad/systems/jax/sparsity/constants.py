@@ -45,6 +45,8 @@ def known(a: Any) -> Any:
 
 
 def _computed(eqn: Any, args: list[Any]) -> list[np.ndarray]:
+    # indices of NumPy's may be wider than the program takes them
+    args = [np.asarray(a).astype(v.aval.dtype, copy=False) for a, v in zip(args, eqn.invars, strict=True)]
     own = OWN.get(eqn.primitive.name)
     if own is not None:
         return [np.asarray(own(eqn.params, *args))]

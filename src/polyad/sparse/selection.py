@@ -1,0 +1,83 @@
+"""Jacobians of functions that gather what they compute with: few pullbacks of the rest, and no scatter.
+
+An observation needs one of many cameras and one of many points. As a function of these its residuals are on
+their own, so the rows of one kind share a pullback, whatever else looks at the same camera.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from polyad.sparse.coloring.choose import color
+from polyad.sparse.pattern import Pattern
+from polyad.sparse.plan import compression
+from polyad.systems.base import Backend
+from polyad.systems.contract import Compression, Kernel, Leaves, Problem
+
+__all__ = ["by_selection"]
+
+# with so few products nothing else is looked for
+FEW = 6
+# a pullback costs about so many pushforwards
+DEAR = 2
+# of the numbers that are selected there may be so many times the entries of the matrix
+ROOMY = 2
+
+
+def by_selection(
+    inner: Backend, problem: Problem, pattern: Pattern, products: int, memory: int | None
+) -> tuple[Kernel, Compression] | None:
+    """The entries of a Jacobian by pullbacks of what comes after the selection; None where it does not pay.
+
+    Parameters
+    ----------
+    inner : Backend
+        Who differentiates.
+    problem : Problem
+        The function.
+    pattern : Pattern
+        Of the Jacobian.
+    products : int
+        How many products the coloring of the whole takes.
+    memory : int, optional
+        Bytes for a batch of products.
+    """
+    if products <= FEW or not inner.reverse:
+        return None
+    try:
+        found = inner.selection(problem, ROOMY * pattern.nnz)
+    except Exception:  # what goes wrong on this way is computed, or refused with its reason, as a whole
+        return None
+    if found is None:
+        return None
+    m = pattern.shape[0]
+    rest = Pattern.trusted((m, len(found.sources)), found.indptr, found.indices)
+    rows, columns = rest.row_ids(), found.sources[rest.indices]
+    order = np.lexsort((columns, rows))
+    rows, columns = rows[order], columns[order]
+    # an entry that is used several times in its row is a sum
+    new = np.ones(len(rows), dtype=bool)
+    new[1:] = (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])
+    places = np.cumsum(new)[~new] - 1
+    same = np.array_equal(rows[new], pattern.row_ids()) and np.array_equal(columns[new], pattern.indices)
+    if not same or 2 * len(places) > pattern.nnz:
+        return None
+    coloring = color(rest, "row")
+    if DEAR * coloring.ncolors > products:
+        return None
+    plan = compression(rest, coloring)
+    if plan.index is None:
+        return None
+    index = plan.index[order]
+    plan = dataclasses.replace(plan, index=np.concatenate([index[new], index[~new]]), memory=memory)
+    kernel, select = inner.sparse_jacobian(found.rest, plan), found.select
+
+    def call(x: Leaves, c: Leaves, *given: Any) -> Any:
+        (entries,), *others = kernel.call(select(x, c), c, *given)
+        return (inner.folded(entries, places) if len(places) else entries,), *others
+
+    words = f"{kernel.words} of what comes after the selection"
+    return dataclasses.replace(kernel, call=call, words=words), plan

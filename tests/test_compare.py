@@ -757,3 +757,13 @@ def test_sampling_ends(monkeypatch):
     assert len(sample(takes(0.2), 0.001)) == 1
     assert len(sample(takes(0.002), 0.1)) == pytest.approx(50, abs=2)
     assert len(sample(takes(1e-6), 10.0)) == 200
+
+
+def test_pairs_are_compared():
+    pair = ("numpy:forward", "numpy:reverse")
+    table = compare(
+        cubes, X, operators="hvp", backends=["numpy", pair, ad.SecondOrder(*pair)], isolate=False, **QUICK
+    )
+    labels = [row.backend for row in table]
+    assert labels[1:] == [repr(ad.SecondOrder(*pair))] * 2
+    assert all(row.agreement is not None and row.agreement < 1e-12 for row in list(table)[1:])

@@ -5,11 +5,15 @@ References are by hand: the functions are sums of terms whose second derivatives
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import re
 from concurrent.futures import ThreadPoolExecutor
 
+import mpmath as mp
 import numpy as np
 import pytest
+import scipy.special as sp
 
 import polyad as ad
 from backends import EXACT
@@ -84,6 +88,104 @@ def test_every_backend_over_every_other(outer, inner):
     close(hv, hessian(X, 2.0) @ V, tolerance(outer, inner))
     close(g, gradient(X, 2.0), tolerance(outer, inner))
     assert type(hv) is np.ndarray and hv.dtype == np.float64
+
+
+# -- what else the table of the documentation has, in some cells -------------------------------------------
+
+POINT, ALONG = np.array([0.3, 1.7, 0.6]), np.array([1.0, -2.0, 0.5])
+
+
+def system(x):
+    return np.linalg.solve(np.diag(x) + A @ A.T + 3 * np.eye(3), x) @ x
+
+
+def special(x):
+    return np.sum(sp.erf(x) * sp.gammaln(x + 3) + sp.expit(x) * np.log1p(x**2))
+
+
+def assignment(x):
+    y = np.zeros_like(x)
+    y[0] = x[0] * x[1]
+    y[1:] = x[:-1] ** 2
+    y[2] *= x[2]
+    return np.sum(y**2) * x[0]
+
+
+def loop(x):
+    s = x[0]
+    for k in range(1, 3):
+        s = np.sin(s) * x[k] + s * x[k - 1]
+    return s**2
+
+
+def exactly(name, x):
+    """The same functions of mpmath's numbers."""
+    if name == "system":
+        matrix = mp.matrix((A @ A.T + 3 * np.eye(3)).tolist()) + mp.diag(x)
+        return sum(a * b for a, b in zip(mp.lu_solve(matrix, mp.matrix(x)), x, strict=True))
+    if name == "special":
+        return sum(mp.erf(t) * mp.loggamma(t + 3) + mp.log(1 + t**2) / (1 + mp.exp(-t)) for t in x)
+    if name == "assignment":
+        return ((x[0] * x[1]) ** 2 + x[0] ** 4 + (x[1] ** 2 * x[2]) ** 2) * x[0]
+    s = x[0]
+    for k in range(1, 3):
+        s = mp.sin(s) * x[k] + s * x[k - 1]
+    return s**2
+
+
+@functools.cache
+def product(name):
+    """The Hessian along a direction, by differences in 60 digits."""
+    with mp.workdps(60):
+        h = mp.mpf(10) ** -15
+        found = []
+        for k in range(3):
+            unit = [mp.mpf(int(i == k)) for i in range(3)]
+
+            def at(a, b, unit=unit):
+                return exactly(
+                    name,
+                    [
+                        mp.mpf(float(x)) + a * h * e + b * h * float(v)
+                        for x, e, v in zip(POINT, unit, ALONG, strict=True)
+                    ],
+                )
+
+            found.append(float((at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / (4 * h * h)))
+    return np.array(found)
+
+
+REST = (system, special, assignment, loop)
+QUICK = [n for n in ("numpy:forward", "numpy:reverse", "autograd:reverse", "casadi", "finite") if n in ALL]
+# every function in every cell that costs little; of the others each outer and each inner one once
+MORE = [(outer, inner, REST) for outer in QUICK for inner in QUICK] + [
+    (outer, ALL[(k + 3) % len(ALL)], (REST[(k + 1) % 4],))
+    for k, outer in enumerate(ALL)
+    if (outer, ALL[(k + 3) % len(ALL)]) not in REFUSED and not {outer, ALL[(k + 3) % len(ALL)]} <= {*QUICK}
+]
+
+
+@pytest.mark.parametrize(("outer", "inner", "functions"), MORE)
+def test_systems_special_functions_assignments_and_loops(outer, inner, functions):
+    for function in functions:
+        wanted = product(function.__name__)
+        if function is system and "autograd:forward" in (outer, inner):
+            with pytest.raises(PolyadError, match=r"in a pair SecondOrder\(.*Autograd\(mode='reverse'\)"):
+                ad.hvp(function, POINT, v=ALONG, backend=ad.SecondOrder(outer, inner))
+            outer, inner = (name.replace("autograd:forward", "autograd:reverse") for name in (outer, inner))
+        found = ad.hvp(function, POINT, v=ALONG, backend=ad.SecondOrder(outer, inner))
+        close(found, wanted, tolerance(outer, inner))
+        assert np.any(found != 0)
+
+
+@pytest.mark.parametrize(("outer", "inner"), [pair for pair in REFUSED if set(pair) <= {*ALL}])
+def test_what_a_refused_cell_names_works(outer, inner):
+    with pytest.raises(FunctionNotSupportedError) as caught:
+        ad.hvp(f, X, 2.0, v=V, backend=ad.SecondOrder(outer, inner))
+    named = re.findall(r"SecondOrder\('([a-z:]+)', '([a-z:]+)'\)", str(caught.value))
+    assert len(named) == 2
+    for pair in named:
+        close(ad.hvp(f, X, 2.0, v=V, backend=ad.SecondOrder(*pair)), hessian(X, 2.0) @ V)
 
 
 FEW = [

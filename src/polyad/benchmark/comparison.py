@@ -20,6 +20,7 @@ from polyad.benchmark.timing import Measured, as_numpy
 from polyad.benchmark.worker import act, run
 from polyad.call.function.flat import label_of
 from polyad.call.inputs.signature import Signature
+from polyad.combine.second_order import SecondOrder
 from polyad.errors import ArgumentError
 from polyad.sparse.backend import Sparse
 from polyad.systems.base import Backend
@@ -38,7 +39,7 @@ def compare(
     f: Callable[..., Any] | Address,
     *args: Any,
     operators: str | Sequence[str] | None = None,
-    backends: Backend | str | Sequence[Backend | str] | None = None,
+    backends: Backend | str | Sequence[Backend | str | tuple[str, str]] | None = None,
     argnums: int | tuple[int, ...] = 0,
     has_aux: bool = False,
     v: Any = None,
@@ -68,9 +69,9 @@ def compare(
         Which derivatives: ``"gradient"``, ``"hvp"``, ``"jacobian"``, ... By default the gradient and the
         Hessian-vector product of a scalar function, the Jacobian of any other.
     backends : Backend, str or a sequence of them, optional
-        Whom to compare; by default all that are installed, and their variants that may win: compiled
-        ones, for up to 16 inputs JAX in forward mode, and ``Sparse`` where a Jacobian or Hessian of 32
-        inputs or more takes at most a third of the products when it is compressed.
+        Whom to compare; ``("jax", "torch")`` is a pair, ``SecondOrder``. By default all that are installed,
+        and their variants that may win: compiled ones, for up to 16 inputs JAX in forward mode, and
+        ``Sparse`` where 32 inputs or more take at most a third of the products.
     argnums, has_aux
         As for the operators.
     v, w : optional
@@ -307,12 +308,11 @@ def _operators(operators: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _backends(
-    backends: Backend | str | Sequence[Backend | str] | None, inputs: int
+    backends: Backend | str | Sequence[Backend | str | tuple[str, str]] | None, inputs: int
 ) -> tuple[list[tuple[str, Backend | str]], list[str]]:
     """The backends to compare, each with a label, and those that are missing."""
     if backends is None:
-        labels: list[tuple[str, Backend | str]] = []
-        missing = []
+        labels, missing = list[tuple[str, Backend | str]](), []
         for info in registered():
             if not info.installed or info.cls is None:
                 missing.append(f"{info.name} ({info.problem})")
@@ -323,7 +323,8 @@ def _backends(
                 if variant.compared and few:
                     labels.append((f"{info.name}:{word}", f"{info.name}:{word}"))
         return labels, missing
-    wanted = [backends] if isinstance(backends, Backend | str) else list(backends)
+    many = [backends] if isinstance(backends, Backend | str) else backends
+    wanted = [SecondOrder(*b) if isinstance(b, tuple) else b for b in many]
     if not wanted:
         raise ArgumentError("backends is empty: name at least one, or leave it out")
     for backend in wanted:

@@ -230,7 +230,19 @@ class Pair(Backend):
         return Executable(full, lambda *args: result(*args)[0], made.strategy)
 
     def explain(self, error: Exception) -> str | None:
-        return self._inner.explain(error) or self._outer.explain(error)
+        for place, found in (("inner", self._inner), ("outer", self._outer)):
+            text = found.explain(error)
+            if text is None:
+                continue
+            if found.mode == "forward" and "reverse" in found.supports:
+                other = {
+                    "outer": self._outer,
+                    "inner": self._inner,
+                    place: dataclasses.replace(found, mode="reverse"),
+                }
+                text = f"{text}, in a pair {type(self).__name__}({other['outer']!r}, {other['inner']!r})"
+            return text
+        return None
 
 
 def _own_or_common(backend: Backend, name: str) -> Callable[..., Kernel]:

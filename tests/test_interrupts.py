@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
 import polyad as ad
+from backends import AVAILABLE
 from interrupts import DROPPED, interrupted, uncollected  # noqa: F401
+from polyad.arrays.memory import collector_paused
+from polyad.engine.core.values import ALIVE
 
 X = np.array([0.3, 1.2, 2.0])
 
@@ -29,3 +34,52 @@ def test_numpy_is_not_left_silent(backend, kind):
         count += 1
     assert count > 50
     np.testing.assert_array_equal(prepared(X), expected)
+
+
+@DROPPED
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize("kind", ["call", "c_return"])
+@pytest.mark.parametrize("backend", ["numpy", "casadi", "sympy"])
+def test_the_next_call_is_right(backend, kind):
+    """What a call sets for its time, such as who is tracing, is set back."""
+
+    def call():
+        return ad.gradient(roots, X, backend=backend)
+
+    expected, alive = call(), len(ALIVE)
+    count = 1
+    while interrupted(call, count, kind):
+        assert len(ALIVE) == alive, f"event {count}"
+        found = call()
+        assert type(found) is np.ndarray, f"event {count}"
+        np.testing.assert_allclose(found, expected, rtol=1e-14, err_msg=f"event {count}")
+        count += 1 + count // 8
+
+
+@DROPPED
+@pytest.mark.skipif("jax" not in AVAILABLE, reason="not installed")
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize("kind", ["call", "c_return"])
+def test_jax_is_not_left_with_64_bits(kind):
+    import jax
+
+    prepared = ad.prepare_gradient(roots, X, backend="jax")
+    before = jax.config.jax_enable_x64
+    count = 1
+    while interrupted(lambda: prepared(X), count, kind):
+        assert jax.config.jax_enable_x64 == before, f"event {count}"
+        count += 1
+    assert count > 1
+
+
+@DROPPED
+def test_an_interrupted_preparation_leaves_the_collector_on():
+    def paused():
+        with collector_paused():
+            pass
+
+    assert gc.isenabled()
+    # where the collector has been switched off, and it is not yet remembered to switch it on
+    for count in range(1, 12):
+        interrupted(paused, count, "c_return")
+        assert gc.isenabled(), f"event {count}"

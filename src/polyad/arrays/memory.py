@@ -58,8 +58,8 @@ def collector_paused() -> Iterator[None]:
     again, as they become more, takes as long as all the rest of its preparation (measured: 40 %).
     """
     was_on = gc.isenabled()
-    gc.disable()
-    try:
+    try:  # Ctrl-C may come between any two calls
+        gc.disable()
         yield
     finally:
         if was_on:

@@ -69,8 +69,8 @@ ALIVE: set[int] = set()
 def under_way() -> Iterator[int]:
     """A new level, alive within the block."""
     level = new_level()
-    ALIVE.add(level)
-    try:
+    try:  # Ctrl-C may come between any two calls
+        ALIVE.add(level)
         yield level
     finally:
         ALIVE.discard(level)

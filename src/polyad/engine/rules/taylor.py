@@ -116,11 +116,11 @@ def _remembered(primitive: Primitive, order: int, operands: list[Any], params: d
     """``_by_partials``, once for the same coefficients within the expansion of one operation."""
     known = _KNOWN.get()
     if known is None:
-        token = _KNOWN.set({})
-        try:
+        try:  # Ctrl-C may come between any two calls
+            _KNOWN.set({})
             return _by_partials(primitive, order, operands, params)
         finally:
-            _KNOWN.reset(token)
+            _KNOWN.set(None)
     key = (primitive.name, order, *map(_identity, operands), *params.items())
     if key not in known:
         # with the operands, so that no other object takes the address of one of them meanwhile

@@ -53,11 +53,12 @@ class TooLarge(Exception):
 @contextlib.contextmanager
 def limited(on: bool) -> Iterator[None]:
     """Within, ``check_size`` raises where a graph would be too large (or no longer does)."""
-    token = _LIMITED.set(on)
-    try:
+    before = _LIMITED.get()
+    try:  # Ctrl-C may come between any two calls
+        _LIMITED.set(on)
         yield
     finally:
-        _LIMITED.reset(token)
+        _LIMITED.set(before)
 
 
 def star_pays(sparsity: Any) -> bool:

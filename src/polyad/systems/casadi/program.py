@@ -45,12 +45,13 @@ def _constructing(kind: Any) -> Iterator[None]:
     from polyad.engine.lift import LIFTED
     from polyad.engine.run import under_way
 
-    token, around = _KIND.set(kind), LIFTED.run
-    try:
+    before, around = _KIND.get(), LIFTED.run
+    try:  # Ctrl-C may come between any two calls
+        _KIND.set(kind)
         with under_way() as LIFTED.run:
             yield
     finally:
-        _KIND.reset(token)
+        _KIND.set(before)
         LIFTED.run = around
 
 

@@ -134,8 +134,14 @@ def widened(call: Call) -> Call:
     def scoped(*args: Leaves) -> Any:
         if enable_x64.value:  # entering the context would cost ten times this question
             return call(*args)
-        with enable_x64(True):
-            return call(*args)
+        scope = enable_x64(True)
+        try:
+            with scope:
+                return call(*args)
+        except KeyboardInterrupt:  # which may have come where the scope ends, and would leave it open
+            if enable_x64.value:
+                scope.__exit__(None, None, None)
+            raise
 
     return scoped
 

@@ -124,11 +124,12 @@ class Trace:
             )
             raise rule_out(error, FOLLOWED)  # as many
         self.x, self.c = symbols("x", problem.x), symbols("c", problem.c)
-        token = _TRACING.set(True)
-        try:
+        before = _TRACING.get()
+        try:  # Ctrl-C may come between any two calls
+            _TRACING.set(True)
             y, aux = problem.f(self.x, self.c)
         finally:
-            _TRACING.reset(token)
+            _TRACING.set(before)
         self.y = tuple(map(_as_expressions, y))
         self.aux = tuple(aux)
         check_size(self.roots, operations)

@@ -192,8 +192,8 @@ def test_a_trace_around_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["numpy", "jax", "torch"])
 def test_memory_bounds_the_batches(name: str) -> None:
-    # a direction and its product are 18 numbers of 8 bytes
-    p = ad.prepare_jacobian(column, X, backend=name, memory=3 * 18 * 8)
+    # a direction and its product are 18 numbers of 8 bytes, and four of both are counted
+    p = ad.prepare_jacobian(column, X, backend=name, memory=3 * 18 * 8 * 4)
     assert np.allclose(p(2 * X), jacobian_of_column(2 * X), rtol=1e-13)
     assert np.allclose(ad.hessian(energy, X, backend=name, memory=1), hessian_of_energy(X), rtol=1e-13)
     if name != "torch":
@@ -201,8 +201,29 @@ def test_memory_bounds_the_batches(name: str) -> None:
         assert "in 9 batches" in repr(ad.prepare_hessian(energy, X, backend=name, memory=1))
 
 
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_jax_takes_many_batches_one_after_the_other(mode: str) -> None:
+    pytest.importorskip("jax")
+    backend = ad.JAX(mode=mode, chunk_size=2)
+    p = ad.prepare_jacobian(column, X, backend=backend)
+    assert "in 5 batches" in repr(p)
+    assert np.allclose(p(2 * X), jacobian_of_column(2 * X), rtol=1e-13)
+    y, g, h = ad.value_gradient_and_hessian(energy, X, backend=backend)
+    assert np.isclose(y, energy(X))
+    assert np.allclose(g, 4 * np.sum(X**2) * X, rtol=1e-13)
+    assert np.allclose(h, hessian_of_energy(X), rtol=1e-13)
+    at = {"a": X[:3], "b": 2.0}
+    found, aux = ad.jacobian(tree, at, 0.5, has_aux=True, backend=ad.JAX(mode=mode, chunk_size=1))
+    right, _ = ad.jacobian(tree, at, 0.5, has_aux=True, backend="numpy")
+    assert aux == "kept"
+    for one in ("s", "v"):
+        for other in ("a", "b"):
+            assert np.allclose(found[one][other], right[one][other], rtol=1e-13)
+            assert np.shape(found[one][other]) == np.shape(right[one][other])
+
+
 def test_memory_bounds_what_is_around_a_backend() -> None:
-    memory = 3 * 18 * 8
+    memory = 3 * 18 * 8 * 4
     spread = ad.prepare_jacobian(column, X, workers=1, memory=memory)
     assert "9 batches" in repr(spread)  # a 64th of them is less
     assert "3 batches" in repr(ad.prepare_jacobian(column, X, workers=1, chunk=5, memory=memory))

@@ -65,7 +65,7 @@ class HessianOperator(LazyOperator):
         """Make the product at this point that asks nothing of the arguments, where a program is compiled.
 
         They were looked at and converted when the operator came here. A direction is an array like them, or
-        goes the general way.
+        is left to the code for all others.
         """
         self._fast = None
         single, (n, _) = self._single, self.shape
@@ -99,7 +99,7 @@ class HessianOperator(LazyOperator):
         if self._fast is not None:
             try:
                 found = self._fast(v)
-            except Exception:  # told by the general way, in the terms of the function
+            except Exception:  # told by the code for all others, in the terms of the function
                 found = None
             if found is not None:
                 return found

@@ -218,7 +218,7 @@ def jacobian_by_columns(backend: Backend, problem: Problem, product: Kernel | No
         if y is None:
             y, aux = problem.f(x, c)
         blocks = tuple(
-            _columns(xp, out, spec, [part[j] for part in columns[i]])
+            block_of_columns(xp, out, spec, [part[j] for part in columns[i]])
             for j, out in enumerate(outs)
             for i, spec in enumerate(ins)
         )
@@ -227,7 +227,8 @@ def jacobian_by_columns(backend: Backend, problem: Problem, product: Kernel | No
     return kernel
 
 
-def _columns(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any]) -> Any:
+def block_of_columns(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any]) -> Any:
+    """A block of a Jacobian of the products with the units of an input leaf."""
     shape = out.shape + spec.shape
     if not parts:
         return xp.zeros(shape, dtype=dtype(xp, out))
@@ -259,7 +260,7 @@ def jacobian_by_rows(backend: Backend, problem: Problem) -> Kernel:
         if y is None:
             y, aux = problem.f(x, c)
         blocks = tuple(
-            _rows(xp, out, spec, [part[i] for part in rows[j]], turned=turned and out.is_complex)
+            block_of_rows(xp, out, spec, [part[i] for part in rows[j]], turned=turned and out.is_complex)
             for j, out in enumerate(outs)
             for i, spec in enumerate(ins)
         )
@@ -268,7 +269,8 @@ def jacobian_by_rows(backend: Backend, problem: Problem) -> Kernel:
     return kernel
 
 
-def _rows(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any], *, turned: bool) -> Any:
+def block_of_rows(xp: Any, out: ArraySpec, spec: ArraySpec, parts: list[Any], *, turned: bool) -> Any:
+    """A block of a Jacobian of the pullbacks of the units of an output leaf."""
     shape = out.shape + spec.shape
     if not parts:
         return xp.zeros(shape, dtype=dtype(xp, spec))

@@ -33,6 +33,7 @@ from polyad.systems.contract import (
     strategy_of,
 )
 from polyad.systems.derive import operators
+from polyad.systems.jax.batches import checked, each
 from polyad.systems.jax.finish import (
     STRAYS,
     WAY_OUT,
@@ -44,7 +45,6 @@ from polyad.systems.jax.finish import (
     widened,
 )
 from polyad.systems.jax.precision import is_wide, precision
-from polyad.systems.jax.spread import checked, each
 
 __all__ = ["JAX"]
 
@@ -172,6 +172,17 @@ class JAX(Backend):
             return _conj(pull((one,))[0]), y, aux
 
         return kernel
+
+    def jacobian(self, problem: Problem) -> Kernel:
+        from polyad.systems.jax import batches
+
+        found = batches.jacobian(self, problem, columns=operators.forward_wins(self, problem))
+        return found or operators.jacobian(self, problem)
+
+    def hessian(self, problem: Problem) -> Kernel:
+        from polyad.systems.jax import batches
+
+        return batches.hessian(self, problem) or operators.hessian(self, problem)
 
     def taylor(self, problem: Problem, order: int) -> Kernel:
         from polyad.systems.jax.taylor import taylor

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from numbers import Rational
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,17 @@ from polyad.engine.interpretations.series import Series
 from polyad.engine.interpretations.tape import Node, Tape
 from polyad.engine.rules.structure import reshape, stack
 
-__all__ = ["BOXES", "contains_box", "gathered", "recorder", "unbox", "unbox_index"]
+__all__ = [
+    "BOXES",
+    "contains_box",
+    "gathered",
+    "has_stranger",
+    "is_stranger",
+    "recorder",
+    "steps_back",
+    "unbox",
+    "unbox_index",
+]
 
 # the class of boxes and all its subclasses: asked at every operation
 BOXES: set[type] = set()
@@ -43,6 +55,11 @@ def unbox(a: Any, beside: Value = None) -> Value:
     if isinstance(a, np.ndarray):
         if a.dtype == object:
             return gathered(a)
+        if kind is not np.ndarray and isinstance(a, np.ma.MaskedArray):
+            raise refuse(
+                "a masked array beside x",
+                "use np.where(mask, 0, np.asarray(a)), or np.asarray(a) where nothing is masked",
+            )
         tape = recorder(beside)
         return a if tape is None else tape.hold(a)
     if isinstance(a, Tracer | np.generic) or a is None:
@@ -55,7 +72,40 @@ def unbox(a: Any, beside: Value = None) -> Value:
         return Proxy(owner.name, a) if plain is a else unbox(plain, beside)
     if is_sparse(a):
         raise refused(a)
-    return a
+    return float(a) if isinstance(a, Rational) else a
+
+
+@functools.lru_cache(256)
+def _has_own_functions(kind: type) -> bool:
+    own = getattr(kind, "__array_ufunc__", None)
+    return own is not None and own is not np.ndarray.__array_ufunc__ and kind not in BOXES
+
+
+def is_stranger(a: Any) -> bool:
+    """Whether NumPy would ask an object what its functions do with it: a quantity with a unit, say."""
+    kind = type(a)
+    if kind is np.ndarray or kind in _PLAIN or kind in BOXES or not _has_own_functions(kind):
+        return False
+    return library_of(a) is None or isinstance(a, np.ndarray)
+
+
+def has_stranger(types: Any, args: Any) -> bool:
+    """Whether there is one among the arguments of a function of NumPy's, of which it has said the types."""
+    if len(types) == 1 or not any(map(_has_own_functions, types)):
+        return False
+    return any(has_stranger(types, a) if isinstance(a, list | tuple) else is_stranger(a) for a in args)
+
+
+def steps_back(a: Any, reflected: str, is_array: bool) -> bool:
+    """Whether the operator of an array, or of a number, leaves the result to that of the other operand."""
+    if isinstance(a, np.ndarray | np.generic | Tracer | list | tuple | Rational):
+        return False
+    kind = type(a)
+    if not hasattr(kind, reflected) or library_of(a) is not None:
+        return False
+    if hasattr(kind, "__array_ufunc__"):
+        return kind.__array_ufunc__ is None
+    return not is_array or getattr(kind, "__array_priority__", 0.0) > 0.0
 
 
 def recorder(value: Value) -> Tape | None:

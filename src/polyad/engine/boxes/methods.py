@@ -12,6 +12,7 @@ from polyad.engine.boxes import (
     roots,
 )
 from polyad.engine.boxes.box import Box, Rearranged, as_array, number, wrap
+from polyad.engine.boxes.boxing import has_stranger, is_stranger
 from polyad.engine.boxes.computing import COMPUTING_METHODS
 from polyad.engine.boxes.dispatch import apply_function, apply_ufunc, call, out_named
 from polyad.engine.boxes.memory import layout, linked
@@ -181,10 +182,14 @@ def _parts(name: str) -> property:
 
 
 def _array_ufunc(self: Box, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    if any(map(is_stranger, inputs)):
+        return NotImplemented
     return apply_ufunc(ufunc, method, inputs, kwargs)
 
 
 def _array_function(self: Box, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    if has_stranger(types, args):
+        return NotImplemented
     return apply_function(func, args, kwargs)
 
 

@@ -28,7 +28,7 @@ _FUNCTIONS = {
 _MAKERS = frozenset(("copy", "astype", "flatten"))
 # those that write into the array
 _WRITERS = frozenset(("fill", "put"))
-METHODS = frozenset((*_FUNCTIONS, *_MAKERS, *_WRITERS))
+METHODS = frozenset((*_FUNCTIONS, *_MAKERS, *_WRITERS, "__array__"))
 
 
 def method(owner: Any, name: str) -> Any:
@@ -37,6 +37,8 @@ def method(owner: Any, name: str) -> Any:
         return getattr(owner, name)
     if type(owner) is np.ndarray:
         return Method(owner, name)
+    if name == "__array__" and type(owner) in BOXES:
+        return lambda dtype=None, copy=None: found(np.asarray)(owner, dtype, copy=copy)
     if owner is np.ndarray and name in _FUNCTIONS:
         return lambda a, *args, **kwargs: Method(a, name)(*args, **kwargs)
     return getattr(owner, name)

@@ -19,7 +19,7 @@ __all__ = ["as_box", "dtype_of"]
 
 def dtype_of(dtype: Any) -> Any:
     """A dtype as NumPy has it, whatever says it."""
-    if type(dtype) is NumberClass:
+    if isinstance(dtype, NumberClass):
         return dtype.dtype
     if isinstance(dtype, Counterpart):
         dtype = dtype.original

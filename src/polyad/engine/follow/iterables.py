@@ -77,6 +77,41 @@ _of_data(statistics.pstdev, lambda x, c: np.sqrt(_squares(x, c) / x.shape[0]))
 _of_data(statistics.stdev, lambda x, c: np.sqrt(_squares(x, c) / (x.shape[0] - 1)))
 
 
+def _two(original: Any, own: Callable[..., Any]) -> None:
+    @counterpart(original)
+    def apply(x: Any, y: Any, /, **kwargs: Any) -> Any:
+        if kwargs or len(x) != len(y) or len(x) < 2:
+            return original(x, y, **kwargs)  # refuses
+        x, y = (as_box(v) if has_box((v,)) else np.asarray(v, dtype=float) for v in (x, y))
+        return own(x - np.mean(x), y - np.mean(y), x, y)
+
+
+def _line(dx: Any, dy: Any, x: Any, y: Any) -> Any:
+    slope = np.sum(dx * dy) / np.sum(dx**2)
+    return statistics.LinearRegression(as_python(slope), as_python(np.mean(y) - slope * np.mean(x)))  # type: ignore[attr-defined]
+
+
+_two(statistics.covariance, lambda dx, dy, x, _: as_python(np.sum(dx * dy) / (x.shape[0] - 1)))
+_two(
+    statistics.correlation,
+    lambda dx, dy, *_: as_python(np.sum(dx * dy) / np.sqrt(np.sum(dx**2) * np.sum(dy**2))),
+)
+_two(statistics.linear_regression, _line)
+
+
+def _whole(original: Any, own: Callable[..., Any]) -> None:
+    @counterpart(original, Consuming)
+    def apply(data: Any, weights: Any = None) -> Any:
+        if weights is not None or len(data) < 1:
+            return original(data, weights) if weights is not None else original(data)  # refuses
+        return as_python(own(as_box(data) if type(data) not in BOXES else data))
+
+
+_whole(statistics.geometric_mean, lambda x: np.exp(np.mean(np.log(x))))
+_whole(statistics.harmonic_mean, lambda x: x.shape[0] / np.sum(1 / x))
+_whole(statistics.median, np.median)
+
+
 # -- a function for each entry -------------------------------------------------------------------------------
 
 

@@ -14,12 +14,16 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from polyad.engine.core.refusals import taken_back
+from polyad.engine.follow.conversions import as_box
 from polyad.engine.follow.counterparts import has_box
+from polyad.engine.follow.libraries.splines import EVALUATED
 from polyad.engine.follow.places import Holder, Replaced, instead
 from polyad.errors import OperationNotSupportedError
 
-__all__ = ["of_interpolation", "of_scipy"]
+__all__ = ["of_density", "of_interpolation", "of_scipy"]
 
 MODULES = ("scipy.stats._distn_infrastructure", "scipy.stats._multivariate")
 _MULTIVARIATE = ("multivariate_normal", "multivariate_t", "dirichlet", "wishart")
@@ -87,11 +91,40 @@ def of_interpolation(name: str) -> Iterator[Holder]:
     if not name.startswith("scipy.interpolate."):
         return
     module = sys.modules[name]
-    for cls, own in _EVALUATED.items():
+    for cls, methods in _EVALUATED.items():
         # what the module has itself: SciPy's old modules warn of the names that they pass on
-        f = vars(vars(module).get(cls, object)).get("__call__")
-        if isinstance(f, types.FunctionType) and f.__module__ == name:
-            yield _evaluated(f, own)
+        own = vars(vars(module).get(cls, object))
+        for method, use in methods.items():
+            f = own.get(method)
+            if isinstance(f, types.FunctionType) and f.__module__ == name:
+                yield _evaluated(f, use)
+
+
+def of_density(name: str) -> Iterator[Holder]:
+    """The methods of an estimated density that get other code: its data may be differentiated."""
+    if name == "scipy.stats._kde":
+        yield _estimated(vars(sys.modules[name].gaussian_kde)["evaluate"])
+
+
+@functools.cache
+def _estimated(f: types.FunctionType) -> Holder:
+    return instead(f, _density, held=("dataset", "covariance", "weights"))
+
+
+def _density(self: Any, points: Any) -> Any:
+    """The sum of kernels, by their factor; a line of places for each dimension."""
+    points = np.atleast_2d(np.asarray(points) if not has_box((points,)) else as_box(points))
+    d, m = points.shape
+    if d != self.d:
+        if d != 1 or m != self.d:
+            raise ValueError(f"points have dimension {d}, dataset has dimension {self.d}")
+        points = np.reshape(points, (self.d, 1))
+    factor = np.linalg.cholesky(self.covariance)
+    away = points[:, None, :] - self.dataset[:, :, None]
+    scaled = np.linalg.solve(factor, np.reshape(away, (self.d, -1)))
+    heights = np.exp(-0.5 * np.sum(scaled**2, axis=0)).reshape((self.dataset.shape[1], -1))
+    norm = np.prod(np.diagonal(factor)) * (2 * np.pi) ** (self.d / 2)
+    return np.tensordot(self.weights, heights, axes=1) / norm
 
 
 @functools.cache
@@ -120,9 +153,10 @@ def _grid(self: Any, xi: Any, method: Any = None, *, nu: Any = None) -> Any:
     return room.RegularGridInterpolator(self.grid, self.values, method or self.method, **options)(xi)
 
 
-_EVALUATED = {
-    "PPoly": _pieces,
-    "_PPolyBase": _pieces,
-    "_Interpolator1D": _one,
-    "RegularGridInterpolator": _grid,
+_EVALUATED: dict[str, dict[str, Callable[..., Any]]] = {
+    "PPoly": {"__call__": _pieces},
+    "_PPolyBase": {"__call__": _pieces},
+    "_Interpolator1D": {"__call__": _one},
+    "RegularGridInterpolator": {"__call__": _grid},
+    **EVALUATED,
 }

@@ -10,12 +10,12 @@ import numpy as np
 
 from polyad.engine.boxes.boxing import BOXES
 from polyad.engine.core.following import FOLLOWING
-from polyad.engine.follow import linalg
 from polyad.engine.follow.counterparts import COUNTERPARTS, Counterpart, counterpart, has_box, module_like
 from polyad.engine.follow.iterables import MADE, remade
-from polyad.engine.follow.linalg import arrays, by_numpy, by_polyad
-from polyad.engine.follow.linear import ENTER as ENTER_LINEAR
-from polyad.engine.follow.solvers import ENTER
+from polyad.engine.follow.libraries import linalg
+from polyad.engine.follow.libraries.linalg import arrays, by_numpy, by_polyad
+from polyad.engine.follow.libraries.linear import ENTER as ENTER_LINEAR
+from polyad.engine.follow.libraries.solvers import ENTER
 
 __all__ = ["compiled", "fill"]
 
@@ -91,12 +91,13 @@ def _helpers(module: Any) -> None:
     for name, answer in {
         "is_numpy_array": True,
         "is_array_api_obj": True,
-        "is_writeable_array": True,
         "is_lazy_array": False,
         "device": "cpu",
     }.items():
         if hasattr(module, name):
             counterpart(getattr(module, name))(lambda *_, answer=answer, **__: answer)
+    if hasattr(module, "is_writeable_array"):
+        counterpart(module.is_writeable_array)(lambda x: x._is_array())
 
 
 def _aliases(module: Any) -> None:

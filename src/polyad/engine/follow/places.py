@@ -131,16 +131,20 @@ class Helper(NamedTuple):
     use: Any
 
 
-def instead(f: types.FunctionType, own: Any) -> Replaced:
+def instead(f: types.FunctionType, own: Any, held: tuple[str, ...] = ()) -> Replaced:
     """A method whose code calls another one, where an argument holds a box, unless that is no help.
 
-    The other one says so by ``NotImplemented``.
+    The other one says so by ``NotImplemented``. ``held`` are attributes of the object that are looked at too.
     """
     original = types.FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, f.__closure__)
     original.__kwdefaults__ = f.__kwdefaults__
 
     def apply(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if FOLLOWING.depth and (has_box(args) or has_box(kwargs.values())):
+        if FOLLOWING.depth and (
+            has_box(args)
+            or has_box(kwargs.values())
+            or (held and has_box(getattr(self, n, None) for n in held))
+        ):
             result = own(self, *args, **kwargs)
             if result is not NotImplemented:
                 return result

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import builtins
+import types
 from typing import Any
 
 import numpy as np
 
 from polyad.engine.boxes.asked import PYTHON
 from polyad.engine.boxes.boxing import BOXES
+from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.values import Tracer, base
-from polyad.engine.follow.counterparts import BUILTINS, COUNTERPARTS, Counterpart, counterpart
+from polyad.engine.follow.counterparts import BUILTINS, COUNTERPARTS, Counterpart, NumberClass, counterpart
 from polyad.engine.follow.mathematics import NUMBERS, as_number, plain
 from polyad.engine.numbers.python import as_python
 
 __all__ = ["class_of"]
 
 
-@counterpart(builtins.float)
+class _Float(NumberClass):
+    """Stands for ``float``, which asks an object for its number: that may be a box."""
+
+    __slots__ = ()
+
+    def __call__(self, x: Any = 0.0, /) -> Any:
+        if not FOLLOWING.depth:
+            return self.original(x)
+        if type(x) not in BOXES and isinstance(getattr(type(x), "__float__", None), types.FunctionType):
+            given = x.__float__()
+            x = given if type(given) in BOXES else x
+        return self.own(x) if type(x) in BOXES else self.original(x)
+
+
 def _float(x: Any = 0.0, /) -> Any:
     if type(x) in NUMBERS:
         return as_python(x)
@@ -26,6 +41,9 @@ def _float(x: Any = 0.0, /) -> Any:
             return float(x)
         return as_python(as_number(x))
     return float(x)
+
+
+COUNTERPARTS[id(builtins.float)] = _Float(builtins.float, _float)
 
 
 @counterpart(builtins.int)
@@ -59,7 +77,11 @@ def _type(*args: Any, **kwargs: Any) -> type:
 def _isinstance(item: Any, kinds: Any, /) -> bool:
     if type(item) not in BOXES:
         return isinstance(item, kinds)
-    return issubclass(class_of(item), kinds)
+    kind = class_of(item)
+    try:
+        return issubclass(kind, kinds)
+    except TypeError:  # a protocol, which looks at the object's own attributes
+        return isinstance(np.empty(0) if kind is np.ndarray else kind(), kinds)
 
 
 @counterpart(builtins.round)

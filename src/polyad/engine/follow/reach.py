@@ -13,7 +13,7 @@ from polyad.arrays.libraries import library_of_package
 from polyad.arrays.user_code import steps
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.follow import conversions, iterables, mathematics, packages, python  # noqa: F401  (fill the tables)
-from polyad.engine.follow.methods import of_interpolation, of_scipy
+from polyad.engine.follow.methods import of_density, of_interpolation, of_scipy
 from polyad.engine.follow.namespaces import Names, Namespace
 from polyad.engine.follow.places import LOCK, Defaults, Enclosed, Holder, Replaced, entered, left, shared
 from polyad.engine.follow.rewriting import loses_silently, rewritten
@@ -158,7 +158,7 @@ class Route:
 
     def widen(self) -> bool:
         """Whether there are places that were left out, which are taken again."""
-        if self._wide is None or len(self._wide) == len(self.places):
+        if self._wide is None or set(self._wide) <= set(self.places):
             return False
         self.places = (*self._wide, *[p for p in self.places if p not in self._wide])
         self.packages = _shown(self.places)
@@ -186,6 +186,7 @@ class Route:
             places.append(shared(Names, namespace))
             places.extend(of_scipy(name))
             places.extend(of_interpolation(name))
+            places.extend(of_density(name))
             for value in list(space.values()):  # compiled functions are run as Python code when followed
                 if (found := packages.compiled(value)) is not None:
                     todo.append(getattr(found.own, "__globals__", space))

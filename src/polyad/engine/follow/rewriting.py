@@ -21,6 +21,11 @@ __all__ = ["loses_silently", "rewritten"]
 
 # classes of numbers that are called
 CLASSES = frozenset(("float", "int", "complex", "float64", "float32", "complex128"))
+# functions of NumPy's by their names: code may have them from an object that stands for NumPy
+FUNCTIONS = frozenset(
+    "array asarray asanyarray ascontiguousarray asarray_chkfinite zeros ones empty full eye identity "
+    "zeros_like ones_like empty_like full_like vectorize".split()
+)
 # a text that stands for a helper among the constants until the code is made
 _MARK = "\0polyad."
 _HELD, _ITEM, _KEY, _PART = "__held", "__item", "__key", "__part"
@@ -149,6 +154,8 @@ class Rewriter(ast.NodeTransformer):
             node.func = _at(_call("method", called.value, ast.Constant(called.attr)), called)
         elif self._inside and getattr(called, "attr", getattr(called, "id", "")) in CLASSES:
             node.func = _at(_call("found", called), called)  # where its identity is asked for as well
+        elif self._inside and isinstance(called, ast.Attribute) and called.attr in FUNCTIONS:
+            node.func = _at(_call("found", called), called)
         elif self._inside and isinstance(called, ast.Name) and called.id == "type" and len(node.args) == 1:
             if not node.keywords and not isinstance(node.args[0], ast.Starred):
                 return _at(_call("kind", node.args[0]), node)

@@ -88,33 +88,34 @@ def _same_dtype(parts: list[Value]) -> list[Value]:
 # -- creation -----------------------------------------------------------------------------------------
 
 
-def _like(fill: Callable[..., Any]) -> Callable[..., Value]:
-    def create(
-        a: Value,
-        *given: Any,
-        dtype: Any = None,
-        order: str = "K",
-        subok: bool = True,
-        shape: Any = None,
-        **named: Any,
-    ) -> Value:
-        size = shape_of(a) if shape is None else shape if isinstance(shape, tuple) else (shape,)
-        kind = a.dtype if dtype is None else np.dtype(dtype)
-        item = fill(*given, **named)
-        if kind.kind not in "fc":
-            return np.full(size, item, dtype=kind)
-        if not isinstance(base(a), Proxy) and not isinstance(item, Tracer):
-            return np.full(size, item, dtype=kind)
-        empty = cast(rules.zeros_like(a, size), kind)
-        return empty if isinstance(item, float) and item == 0.0 else empty + item
+def _filled(a: Value, item: Any, dtype: Any, shape: Any) -> Value:
+    size = shape_of(a) if shape is None else shape if isinstance(shape, tuple) else (shape,)
+    kind = a.dtype if dtype is None else np.dtype(dtype)
+    if kind.kind not in "fc":
+        return np.full(size, item, dtype=kind)
+    if not isinstance(base(a), Proxy) and not isinstance(item, Tracer):
+        return np.full(size, item, dtype=kind)
+    empty = cast(rules.zeros_like(a, size), kind)
+    return empty if isinstance(item, float) and item == 0.0 else empty + item
+
+
+def _like(item: float) -> Callable[..., Value]:
+    def create(a: Value, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Value:
+        return _filled(a, item, dtype, shape)
 
     return create
 
 
-function(np.zeros_like)(_like(lambda: 0.0))
-function(np.empty_like)(_like(lambda: 0.0))
-function(np.ones_like)(_like(lambda: 1.0))
-function(np.full_like)(_like(lambda fill_value: fill_value))
+function(np.zeros_like)(_like(0.0))
+function(np.empty_like)(_like(0.0))
+function(np.ones_like)(_like(1.0))
+
+
+@function(np.full_like)
+def full_like(
+    a: Value, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
+) -> Value:
+    return _filled(a, fill_value, dtype, shape)
 
 
 @function(np.copy)

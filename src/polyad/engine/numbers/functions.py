@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.boxes.box import ENTRIES, NUMBERS, Box, number
+from polyad.engine.boxes.boxing import has_stranger, is_stranger
 from polyad.engine.boxes.dispatch import LIKE, apply_function, apply_ufunc
 from polyad.engine.boxes.views import VIEWS
 from polyad.engine.core.floating import silent
@@ -191,11 +192,15 @@ def _array_ufunc(self: ScalarBox, ufunc: Any, method: str, *inputs: Any, **kwarg
         elif isinstance(own := UFUNCS.get(ufunc), Primitive) and PRIMITIVES.get(own.name) is own:
             if len(inputs) == 1:
                 found = unary(self, own)
+            elif any(map(is_stranger, inputs)):
+                return NotImplemented
             else:
                 rule = CHOICES.get(ufunc) or PARTIALS.get(own.name, (None,))[0]
                 found = None if rule is None else through(rule, own.compute, inputs)
             if found is not None:
                 return found
+    if any(map(is_stranger, inputs)):
+        return NotImplemented
     return _reborn(apply_ufunc(ufunc, method, inputs, kwargs))
 
 
@@ -204,6 +209,8 @@ def _reborn(result: Any) -> Any:
 
 
 def _array_function(self: ScalarBox, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    if has_stranger(types, args):
+        return NotImplemented
     if func in VIEWS:  # of NumPy's numbers these are arrays of their own
         args = tuple([Box(a._value) if type(a) is ScalarBox else a for a in args])
         kwargs = {name: Box(a._value) if type(a) is ScalarBox else a for name, a in kwargs.items()}

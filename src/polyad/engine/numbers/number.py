@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.boxes import operators  # noqa: F401  (gives the box its operators, the general code)
+from polyad.engine.boxes import operators  # which gives the box its operators, the general code
 from polyad.engine.boxes.box import Box, number
-from polyad.engine.boxes.boxing import unbox
+from polyad.engine.boxes.boxing import BOXES, unbox
 from polyad.engine.core.values import Value, look
 from polyad.engine.interpretations.tape import Tape
 from polyad.engine.numbers.tangents import F8, ScalarTangents
@@ -325,6 +325,12 @@ def _general(
             return again(self, float(other))
         if _moved(self, other):
             return again(self, other)
+        if kind not in BOXES:
+            name = again.__name__.strip("_")
+            is_reflected = name not in operators.UFUNCS
+            result = operators.left_to(self, other, operators.UFUNCS[name[is_reflected:]], is_reflected)
+            if result is not None:
+                return result
     value = self._value
     return number(primitive(value, unbox(other, value)))
 

@@ -13,6 +13,7 @@ from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.values import base
 from polyad.engine.follow.conversions import as_box
 from polyad.engine.follow.counterparts import Counterpart, counterpart, has_box
+from polyad.engine.follow.libraries import equations
 from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.interpretations.proxy import Proxy
 
@@ -170,7 +171,52 @@ def enter(module: Any) -> None:
         system = np.eye(n * n) - np.kron(a, np.conj(a))
         return np.linalg.solve(system, np.reshape(q, (-1,))).reshape((n, n))
 
+    def circulant(c: Any) -> Any:
+        n = c.shape[0]
+        return c[(np.arange(n)[:, None] - np.arange(n)) % n]
+
+    def hankel(c: Any, r: Any = None) -> Any:
+        r = np.zeros_like(c) if r is None else arrays([r])[0]
+        line = np.concatenate([c, r[1:]])
+        return line[np.arange(c.shape[0])[:, None] + np.arange(r.shape[0])]
+
+    def companion(a: Any) -> Any:
+        n = a.shape[0] - 1
+        return np.concatenate([(-a[1:] / a[0])[None, :], np.eye(n)[:-1]])
+
+    @counterpart(module.solve_toeplitz, Whole)
+    def solve_toeplitz(c_or_cr: Any, b: Any, check_finite: bool = True) -> Any:
+        given = c_or_cr if isinstance(c_or_cr, tuple) else (c_or_cr, np.conj(arrays((c_or_cr,))[0]))
+        c, r, b = arrays((*given, b))
+        r = np.asarray(r) if isinstance(r, list) else r
+        n = c.shape[0]
+        line = np.concatenate([np.flip(r[1:]), c])
+        return np.linalg.solve(line[np.arange(n)[:, None] - np.arange(n) + n - 1], b)
+
+    def solveh_banded(
+        ab: Any,
+        b: Any,
+        overwrite_ab: bool = False,
+        overwrite_b: bool = False,
+        lower: bool = False,
+        check_finite: bool = True,
+    ) -> Any:
+        n = ab.shape[-1]
+        rows = [ab[k, : n - k] if lower else ab[-1 - k, k:] for k in range(ab.shape[0])]
+        both = [np.diag(v, -k) + np.diag(np.conj(v), k) for k, v in enumerate(rows) if k]
+        return np.linalg.solve(functools.reduce(np.add, both, np.diag(rows[0])), b)
+
+    for name, residual in {
+        "solve_continuous_are": equations.continuous,
+        "solve_discrete_are": equations.discrete,
+    }.items():
+        counterpart(getattr(module, name), Whole)(equations.riccati(getattr(module, name), residual))
+
     for own in (
+        circulant,
+        hankel,
+        companion,
+        solveh_banded,
         lu_factor,
         lu_solve,
         lu,

@@ -137,3 +137,32 @@ def viewed(x):
 
 def _squares(x):
     return float(np.sum(x.view(Length) ** 2))
+
+
+# -- NumPy by another name -------------------------------------------------------------------------------
+
+
+class Stand:
+    """An object in place of NumPy, as some packages have one."""
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+
+STAND = Stand()
+
+
+class Holds:
+    """It answers ``float``, as tables with labels do."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __float__(self):
+        return float(self.values)
+
+
+def through_other_names(x):
+    y = STAND.asarray(x, dtype=float) * STAND.zeros(6)
+    y = STAND.array([float(v) for v in x]) + y
+    return float(Holds(np.sum(y**2))) + np.sum(x.__array__()) + np.sum(np.ones_like(x, float))

@@ -76,14 +76,14 @@ def unbox(a: Any, beside: Value = None) -> Value:
 
 
 @functools.lru_cache(256)
-def _has_own_functions(kind: type) -> bool:
+def _has_own_functions(kind: Any) -> bool:
     own = getattr(kind, "__array_ufunc__", None)
     return own is not None and own is not np.ndarray.__array_ufunc__ and kind not in BOXES
 
 
 def is_stranger(a: Any) -> bool:
     """Whether NumPy would ask an object what its functions do with it: a quantity with a unit, say."""
-    kind = type(a)
+    kind: Any = type(a)
     if kind is np.ndarray or kind in _PLAIN or kind in BOXES or not _has_own_functions(kind):
         return False
     return library_of(a) is None or isinstance(a, np.ndarray)

@@ -17,6 +17,7 @@ from polyad.engine.boxes.computing import COMPUTING_METHODS
 from polyad.engine.boxes.dispatch import apply_function, apply_ufunc, call, out_named
 from polyad.engine.boxes.memory import layout, linked
 from polyad.engine.boxes.views import VIEWS, flat, reshaped, transposed
+from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.table import FUNCTIONS, UFUNCS
 from polyad.engine.core.values import PRIMITIVES, Value
@@ -105,9 +106,31 @@ def _box_copy(self: Box, order: Any = "C") -> Any:
 
 def _view(self: Box, *given: Any, **named: Any) -> Any:
     dtype = given[0] if given else named.get("dtype")
+    cls = named.get("type", dtype)
+    if (
+        FOLLOWING.depth
+        and isinstance(cls, type)
+        and issubclass(cls, np.ndarray)
+        and len(given) + len(named) == 1
+    ):
+        return self[...] if cls is np.ndarray else _as_subclass(self, cls)
     if len(given) > 1 or "type" in named or not (dtype is None or np.dtype(dtype) == self.dtype):
         raise refuse("x.view as another type would drop the derivative", "use x.astype(dtype), or x.real")
     return self[...]
+
+
+def _as_subclass(self: Box, cls: type) -> Any:
+    """A view as a subclass of arrays, of boxes: the end of the run asks whether they still hold."""
+    value = self._value
+    if type(value) is np.ndarray:
+        entries = value.copy()
+    else:
+        entries = np.empty(self.shape, dtype=object)
+        for index in np.ndindex(self.shape):
+            entries[index] = self[index] if index else number(value)
+    entries.flags.writeable = False  # it would not be written into this one
+    FOLLOWING.viewed.append((self, value if entries.dtype == object else entries))
+    return entries.view(cls)
 
 
 def _conjugate(self: Box, out: Any = None) -> Any:
@@ -210,6 +233,7 @@ _ADDITIONS: dict[str, Any] = {
     "squeeze": lambda self, axis=None: VIEWS[np.squeeze](self, axis),
     "swapaxes": lambda self, a, b: VIEWS[np.swapaxes](self, a, b),
     "view": _view,
+    "setflags": lambda self, write=None, align=None, uic=None: None,
     "device": property(lambda self: "cpu"),
     "conj": _conjugate,
     "conjugate": _conjugate,

@@ -18,6 +18,8 @@ class Following(threading.local):
     made = False
     # what the innermost one reaches
     route: Any = None
+    # boxes of which there are views as subclasses of arrays, with the values that these have
+    viewed: list[tuple[Any, Any]] = []  # noqa: RUF012  (each run has its own)
 
 
 FOLLOWING = Following()

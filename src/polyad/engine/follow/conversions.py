@@ -29,6 +29,7 @@ def dtype_of(dtype: Any) -> Any:
 def as_box(a: Any) -> Box:
     """A box, or a nesting of lists and arrays with boxes in it, as one box that is an array."""
     if type(a) not in BOXES:
+        a = a.view(np.ndarray) if isinstance(a, np.ndarray) else a
         a = gathered(a) if type(a) is np.ndarray else _stacked(a)
         return as_array(a) if not a.shape else Box(a)
     if not a._is_array():
@@ -66,7 +67,24 @@ def _cast(box: Box, dtype: Any) -> Any:
     return np.asarray(box, dtype=wanted)
 
 
-@counterpart(np.asarray)
+def _is_subclass(a: Any) -> bool:
+    """Whether it is a view of a box as a subclass of arrays."""
+    kind = type(a)
+    return kind is not np.ndarray and kind not in BOXES and isinstance(a, np.ndarray) and a.dtype == object
+
+
+class Conversion(Counterpart):
+    """Stands for a function that makes an array of anything, also of such a view."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if FOLLOWING.depth and args and _is_subclass(args[0]):
+            return self.own(*args, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+
+@counterpart(np.asarray, Conversion)
 def _asarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: Any = None) -> Any:
     box = _cast(as_box(a), dtype)
     if box is a and (copy is True or copy is np._CopyMode.ALWAYS):
@@ -89,12 +107,14 @@ def _laid_out(box: Any, f: Any, **how: Any) -> Any:
     return copy
 
 
-@counterpart(np.asanyarray)
+@counterpart(np.asanyarray, Conversion)
 def _asanyarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: Any = None) -> Any:
+    if _is_subclass(a) and (dtype is None or dtype_of(dtype) == np.float64):
+        return a.copy() if copy else a
     return _asarray(a, dtype, order, copy=copy)
 
 
-@counterpart(np.array)
+@counterpart(np.array, Conversion)
 def _array(
     object: Any,
     dtype: Any = None,
@@ -105,7 +125,9 @@ def _array(
     ndmin: int = 0,
     ndmax: int = 0,
 ) -> Any:
-    box = _asarray(object, dtype, order, copy=copy)
+    box: Any = (
+        _asanyarray(object, dtype, order, copy=copy) if subok else _asarray(object, dtype, order, copy=copy)
+    )
     if getattr(box, "ndim", 0) < ndmin:
         box = box.reshape((1,) * (ndmin - box.ndim) + box.shape)
     return box

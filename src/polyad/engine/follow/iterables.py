@@ -88,7 +88,7 @@ def _two(original: Any, own: Callable[..., Any]) -> None:
 
 def _line(dx: Any, dy: Any, x: Any, y: Any) -> Any:
     slope = np.sum(dx * dy) / np.sum(dx**2)
-    return statistics.LinearRegression(as_python(slope), as_python(np.mean(y) - slope * np.mean(x)))  # type: ignore[attr-defined]
+    return statistics.LinearRegression(as_python(slope), as_python(np.mean(y) - slope * np.mean(x)))
 
 
 _two(statistics.covariance, lambda dx, dy, x, _: as_python(np.sum(dx * dy) / (x.shape[0] - 1)))

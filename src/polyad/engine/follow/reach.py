@@ -9,9 +9,12 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from polyad.arrays.libraries import library_of_package
 from polyad.arrays.user_code import steps
 from polyad.engine.core.following import FOLLOWING
+from polyad.engine.core.refusals import refuse
 from polyad.engine.follow import conversions, iterables, mathematics, packages, python  # noqa: F401  (fill the tables)
 from polyad.engine.follow.methods import of_density, of_interpolation, of_scipy
 from polyad.engine.follow.namespaces import Names, Namespace
@@ -76,17 +79,19 @@ class Route:
         user, places = object(), self.places
         state = FOLLOWING
         before = state.depth, state.buffers, state.route, state.made
+        seen, state.viewed = state.viewed, []
         try:
             entered(places, user)
             state.depth, state.buffers, state.route, state.made = before[0] + 1, self.buffers, self, False
             if not self.recording:
-                return f(*args)
-            result = self.recorded(f, *args, entered=self._entered)
+                result = f(*args)
+                return _unwritten(result, state.viewed) if state.viewed else result
+            result = _unwritten(self.recorded(f, *args, entered=self._entered), state.viewed)
             if self.places is places and before[2] is not self:  # all that was reached is followed
                 self._settle()
             return result
         finally:
-            self.made = state.made
+            self.made, state.viewed = state.made, seen
             state.depth, state.buffers, state.route, state.made = before
             try:
                 left(places, user)
@@ -238,6 +243,20 @@ class Route:
                     yield shared(Enclosed, cell)
             if f.__defaults__ and any(map(_is_replaced, f.__defaults__)):
                 yield shared(Defaults, f)
+
+
+def _unwritten(result: Any, viewed: list[tuple[Any, Any]]) -> Any:
+    """What a run has given, if no array was written to that also was viewed as a subclass."""
+    if not all(box._value is value or _are_same(box._value, value) for box, value in viewed):
+        raise refuse(
+            "writing to an array of which there is a view as a subclass (x.view(cls))",
+            "use x.copy().view(cls)",
+        )
+    return result
+
+
+def _are_same(a: Any, b: Any) -> bool:
+    return type(a) is type(b) is np.ndarray and np.array_equal(a, b, equal_nan=True)
 
 
 def _package(space: dict[str, Any]) -> str:

@@ -98,7 +98,8 @@ def curve_fit(original: Any) -> Callable[..., Any]:
         low, high = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
         bounded = bool(np.any(np.isfinite(low)) or np.any(np.isfinite(high)))
         if p0 is None:
-            n = len(inspect.signature(f).parameters) - 1
+            own = f.args[0] if isinstance(f, functools.partial) and f.args else f  # where it is followed
+            n = len(inspect.signature(own).parameters) - 1
             if bounded:
                 raise refuse(
                     "scipy.optimize.curve_fit with bounds and no p0", "pass p0, where the search begins"

@@ -176,7 +176,7 @@ def enter(module: Any) -> None:
         return c[(np.arange(n)[:, None] - np.arange(n)) % n]
 
     def hankel(c: Any, r: Any = None) -> Any:
-        r = np.zeros_like(c) if r is None else arrays([r])[0]
+        r = np.zeros_like(c) if r is None else arrays((r,))[0]
         line = np.concatenate([c, r[1:]])
         return line[np.arange(c.shape[0])[:, None] + np.arange(r.shape[0])]
 

@@ -145,58 +145,6 @@ def _solve_ivp(original: Any) -> Callable[..., Any]:
     return solve_ivp
 
 
-def _nested(original: Any) -> Callable[..., Any]:
-    """Integrals within integrals, each by ``quad``."""
-
-    def nquad(func: Any, ranges: Any, args: Any = (), opts: Any = None, full_output: bool = False) -> Any:
-        if opts is not None or full_output or not _is_active(func, ranges, args):
-            return original(func, ranges, args, opts, full_output)
-        return _within(func, tuple(ranges), tuple(args or ()), len(ranges) - 1, ()), 0.0
-
-    return nquad
-
-
-def _within(f: Any, ranges: Any, args: Any, level: int, outer: Any, *place: Any) -> Any:
-    """An integral at a place of those around it; what it holds are its arguments, so that it can be seen."""
-    outer = (*place, *outer)
-    if level < 0:
-        return f(*outer, *args)
-    ends = ranges[level](*outer, *args) if callable(ranges[level]) else ranges[level]
-    inner = functools.partial(_within, f, ranges, args, level - 1, outer)
-    return importlib.import_module("polyad.integrate").quad(inner, *ends)[0]
-
-
-def _double(original: Any) -> Callable[..., Any]:
-    nquad = _nested(original)
-
-    def dblquad(func: Any, a: Any, b: Any, gfun: Any, hfun: Any, args: Any = (), **options: Any) -> Any:
-        if options or not _is_active(func, a, b, gfun, hfun, args):
-            return original(func, a, b, gfun, hfun, args, **options)
-        return nquad(func, [functools.partial(_ends, gfun, hfun, 1), (a, b)], args)
-
-    return dblquad
-
-
-def _triple(original: Any) -> Callable[..., Any]:
-    nquad = _nested(original)
-
-    def tplquad(
-        func: Any, a: Any, b: Any, gfun: Any, hfun: Any, qfun: Any, rfun: Any, args: Any = (), **options: Any
-    ) -> Any:
-        if options or not _is_active(func, a, b, gfun, hfun, qfun, rfun, args):
-            return original(func, a, b, gfun, hfun, qfun, rfun, args, **options)
-        first, second = functools.partial(_ends, qfun, rfun, 2), functools.partial(_ends, gfun, hfun, 1)
-        return nquad(func, [first, second, (a, b)], args)
-
-    return tplquad
-
-
-def _ends(low: Any, high: Any, count: int, *outer: Any) -> tuple[Any, Any]:
-    """The ends of an inner integral, which depend on the places of the outer ones, the outermost first."""
-    places = outer[:count][::-1]
-    return tuple([end(*places) if callable(end) else end for end in (low, high)])  # type: ignore[return-value]
-
-
 def _optimize(module: Any) -> None:
     _enter("polyad.optimize", OPTIMIZE, Solver)(module)
     counterpart(module.fsolve, Solver)(_by(functools.partial(_fsolve, module.fsolve)))
@@ -212,8 +160,6 @@ def _optimize(module: Any) -> None:
 def _integrate(module: Any) -> None:
     _enter("polyad.integrate", INTEGRATE, Solver)(module)
     _enter("polyad.integrate", SAMPLES, Counterpart)(module)
-    for name, make in {"nquad": _nested, "dblquad": _double, "tplquad": _triple}.items():
-        counterpart(getattr(module, name), Solver)(_by(functools.partial(make, getattr(module, name))))
     counterpart(module.solve_ivp, Solver)(_solve_ivp(module.solve_ivp))
 
 

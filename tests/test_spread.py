@@ -11,7 +11,7 @@ import pytest
 
 import polyad as ad
 from backends import EXACT, eager
-from polyad.errors import ArgumentError, NotPicklableError, PreparationMismatchError
+from polyad.errors import ArgumentError, NonScalarOutputError, NotPicklableError, PreparationMismatchError
 
 X = np.linspace(0.1, 1.0, 9)
 PROCESSES = 2
@@ -165,6 +165,8 @@ def test_what_cannot_be_spread_says_so() -> None:
         ad.jacobian(column, X, workers=0)
     with pytest.raises(ArgumentError, match="chunk is 0"):
         ad.hessian(energy, X, chunk=0)
+    with pytest.raises(NonScalarOutputError, match="hessian needs a scalar"):
+        ad.hessian(column, X, workers=1)
     with pytest.raises(ArgumentError, match="leave workers= out there"):
         ad.gradient(lambda x: np.sum(ad.jacobian(column, x, workers=1)), X)
     for workers in (1, PROCESSES):

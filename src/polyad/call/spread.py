@@ -20,6 +20,7 @@ import numpy as np
 from polyad.arrays.conversion import converter
 from polyad.arrays.libraries import PLAIN, library, library_of
 from polyad.call.inputs.signature import Signature
+from polyad.call.requirements import check_outputs
 from polyad.combine.spread import Spread
 from polyad.errors import ArgumentError, FunctionNotSupportedError
 from polyad.sparse.backend import Sparse
@@ -89,6 +90,7 @@ def bound(prepared: Prepared, backend: Backend, classes: dict[str, type[Prepared
                 f"a {prepared.operator} inside of another differentiation has arrays without values of their "
                 "own, which cannot be sent: leave workers= out there"
             )
+        check_outputs(prepared)  # or a worker would, of the product
         make = functools.partial(_Many, prepared, classes, backend.workers)
         return backend.replace(make=make)
     if isinstance(backend, Sparse):

@@ -52,9 +52,9 @@ def selection(problem: Problem, most: int) -> Selection | None:
         if parts.cut is None or sum(size_of(v.aval.shape) for v in parts.cut) > most:
             return None
         sources = parts.sources()
-        sets = parts.sets()
-        if sources is None or sets is None:
+        if sources is None:
             return None
+        sets = parts.sets()
         z = tuple(jax.numpy.zeros(v.aval.shape, v.aval.dtype) for v in parts.cut)
     known = problem.outputs
     rest = Problem(lambda z, c: (parts.rest(z, c), ()), z, problem.c, lambda _: known, problem.label)
@@ -135,27 +135,21 @@ class _Parts:
 
     def sources(self) -> np.ndarray | None:
         """Of each number that is selected, which of the input it is; None where some are none of these."""
-        import jax
+        assert self.cut is not None
+        indptr, indices = self._sets((FIXED, MOVED), self.x, self.cut).csr()
+        return indices if np.array_equal(indptr, np.arange(len(indptr))) else None
 
-        with precision(True):
-            positions, start = [], 1
-            for v in self.x:
-                size = size_of(v.aval.shape)
-                positions.append(np.arange(start, start + size, dtype=float).reshape(v.aval.shape))
-                start += size
-            moved = jax.jit(self.select)(tuple(positions), tuple(self.problem.c))
-            found = np.concatenate([np.asarray(a).reshape(-1) for a in moved])
-        if not np.all((found >= 1) & (found < start)):
-            return None
-        return found.astype(np.int64) - 1
-
-    def sets(self) -> IndexSets | None:
+    def sets(self) -> IndexSets:
         """The pattern of the rest, which must be that of the function itself, without rules of a user's."""
         assert self.cut is not None
-        columns, start = sum(size_of(v.aval.shape) for v in self.cut), 0
+        return self._sets((FIXED, REST), self.cut, self.jaxpr.outvars)
+
+    def _sets(self, kinds: Sequence[int], active: Sequence[Any], wanted: Sequence[Any]) -> IndexSets:
+        """Of each entry of some variables, which entries of others it depends on."""
+        columns, start = sum(size_of(v.aval.shape) for v in active), 0
         reader = ProgramReader(Analysis(columns, local=False), False, primal=True)
         entered: list[Any] = []
-        for v in self.cut:
+        for v in active:
             size = size_of(v.aval.shape)
             entered.append(reader.tangent(tuple(v.aval.shape), IndexSets.identity(start, size, columns)))
             start += size
@@ -164,9 +158,9 @@ class _Parts:
             entered.append(np.asarray(leaf) if whole else reader.unknown(tuple(v.aval.shape)))
         program = SimpleNamespace(
             constvars=self.jaxpr.constvars,
-            invars=[*self.cut, *self.c],
-            eqns=[*self.equations[FIXED], *self.equations[REST]],
-            outvars=self.jaxpr.outvars,
+            invars=[*active, *self.c],
+            eqns=[eqn for kind in kinds for eqn in self.equations[kind]],
+            outvars=wanted,
         )
         found = reader.run(program, self.consts, entered)
         return joined(

@@ -26,6 +26,8 @@ BILAPLACIAN = 9 * np.exp(0.3) * np.sin(1.4) + 24 * 0.3**2 + 48 * 1.1**2
 @pytest.mark.parametrize("name", EXACT)
 def test_every_backend_has_the_laplacian(name: str) -> None:
     assert np.isclose(ad.laplacian(f, X, backend=eager(name)), LAPLACIAN, rtol=1e-12)
+    arrays = ad.laplacian(lambda x: np.stack([[f(x), 2.0], [x[0] ** 2, -f(x)]]), X, backend=eager(name))
+    assert np.allclose(arrays, [[LAPLACIAN, 0.0], [2.0, -LAPLACIAN]], rtol=1e-12)
     p = ad.prepare_laplacian(f, X + 0.1, backend=eager(name))
     y, found = p.value_and(X)
     assert np.isclose(y, f(X), rtol=1e-14)

@@ -65,7 +65,8 @@ def _weighted(xp: Any, coefficients: Any, weights: np.ndarray) -> Any:
     """The sum over directions of the highest coefficients, each times its weight."""
     highest = coefficients[:, -1]
     w = xp.asarray(weights.tolist(), dtype=highest.dtype, **device((highest,), 0))
-    return xp.tensordot(w, highest, 1) if highest.ndim > 1 else w @ highest
+    flat = w @ highest.reshape(highest.shape[0], -1)
+    return flat.reshape(highest.shape[1:])
 
 
 def _directions(

@@ -223,3 +223,39 @@ def test_what_jax_traces_is_refused_where_it_must_have_values(jax):
     wide = ad.differentiate_with(lambda x: np.sum(x * np.ones(3)), "numpy")
     with pytest.raises(FunctionNotSupportedError, match="float64"):
         jax.jit(wide)(X)
+
+
+@needs_torch
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch imports its own relics
+def test_a_slope_that_is_asked_for_comes_with_the_value():
+    """From the second time on in one computation; never that of another point, or of another cotangent."""
+    import torch
+
+    runs = []
+
+    def counted(x):
+        runs.append(1)
+        return np.sum(np.sin(x) * x)
+
+    bridge = ad.differentiate_with(counted, "numpy")
+
+    def pulled(at, w, then=None):
+        x = torch.tensor(at, requires_grad=True)
+        y = bridge(x)
+        if then is not None:
+            bridge(torch.tensor(then))
+        (g,) = torch.autograd.grad(y, x, torch.tensor(w, dtype=torch.float64))
+        return g.numpy()
+
+    def known(x):
+        return np.cos(x) * x + np.sin(x)
+
+    close(pulled(X, 1.0), known(X))
+    runs.clear()
+    close(pulled(2 * X, -3.0), -3 * known(2 * X))
+    assert len(runs) == 1
+    close(pulled(X, 2.0, then=5 * X), 2 * known(X))
+    close(pulled(X, 0.0), np.zeros(3))
+    x = torch.tensor(X)
+    twice = torch.func.hessian(bridge)(x).numpy()
+    close(twice, np.diag(2 * np.cos(X) - X * np.sin(X)))

@@ -272,7 +272,9 @@ class _Made:
             pass  # of these examples, or of one direction: who asks for it is told
         whole = self.problem
         bound = Problem(lambda x, _: whole.f(x, whole.c), whole.x, (), lambda _: whole.outputs, label)
-        self.portable = delegated(self.backend, self.backend.value(bound), bound, ())
+        # the value once, so that a number stays one
+        kernel = Kernel(lambda x, c: (bound.f(x, c)[0], (), ()), "evaluation")
+        self.portable = delegated(self.backend, kernel, bound, ())
         self._calls: dict[Any, Callable[..., Any]] = {}
 
     def call(self, host: Library | None, x: Leaves) -> Any:

@@ -135,6 +135,12 @@ class _Level:
 
         self._backend, self._problem, self._outputs = backend, problem, tuple(outputs)
         self._finished: Any = None
+        self._both: Any = None
+        # of a number: where its slope was computed with its value, and whether that was asked for
+        self._slope: tuple[Any, Any] | None = None
+        self._wanted = False
+        # of a pullback: what is known of it already
+        self._known: Callable[[Any], Any] | None = None
         self._kept: list[_Level] = []
         self._lock = threading.Lock()
         self.inputs = tuple(map(spec_of, problem.x))
@@ -150,18 +156,17 @@ class _Level:
         )
 
     def _value(self, vector: Any) -> Any:
+        if self._wanted:  # whoever asked for the last slope will for this one: both in one computation
+            self._wanted = False
+            return self._with_slope(vector)
+        known = None if self._known is None else self._known(vector)
+        if known is not None:
+            return known
         with self._lock:
             if self._finished is None:
                 backend, problem = self._backend, self._problem
                 self._finished = backend.finish(backend.value(problem), problem, (), prepared=True).result
-        source = library(self._backend.library)
-        leaves, start = [], 0
-        for spec in self.inputs:
-            part = np.array(vector[start : start + spec.size], dtype=spec.dtype).reshape(spec.shape)
-            leaves.append(source.from_numpy(part))
-            start += spec.size
-        flat = [np.ravel(source.to_numpy(leaf)) for leaf in self._finished(tuple(leaves), ())]
-        row = np.concatenate(flat).astype(self.dtype, copy=False)
+        row = self._row(self._finished(self._given(vector), ()))
         if row.size != self.delegate.sizes[1]:
             raise FunctionNotSupportedError(
                 f"the result of {self._problem.label} has {row.size} entries, and at the example had "
@@ -169,6 +174,44 @@ class _Level:
                 f"{self._backend!r}, so let it depend on shapes only"
             )
         return row
+
+    def _given(self, vector: Any) -> Leaves:
+        """The arguments whose entries are joined in a vector, as the backend's arrays."""
+        source = library(self._backend.library)
+        leaves, start = [], 0
+        for spec in self.inputs:
+            part = np.array(vector[start : start + spec.size], dtype=spec.dtype).reshape(spec.shape)
+            leaves.append(source.from_numpy(part))
+            start += spec.size
+        return tuple(leaves)
+
+    def _row(self, leaves: Leaves) -> Any:
+        source = library(self._backend.library)
+        flat = [np.ravel(source.to_numpy(leaf)) for leaf in leaves]
+        return np.concatenate(flat).astype(self.dtype, copy=False)
+
+    def _with_slope(self, vector: Any) -> Any:
+        """The value of a number, whose slope is kept for the pullback that follows."""
+        from polyad.systems.derive import operators
+
+        ones = np.ones(self._outputs[0].shape, self._outputs[0].dtype)
+        one = library(self._backend.library).from_numpy(ones)
+        with self._lock:
+            if self._both is None:
+                backend, problem = self._backend, self._problem
+                kernel = operators.pullback(backend, problem)
+                self._both = backend.finish(kernel, problem, ((one,),), prepared=True).full
+        pulled, y, _ = self._both(self._given(vector), (), (one,))
+        self._slope = np.array(vector), self._row(pulled)
+        return self._row(y)
+
+    def _pulled(self, vector: Any) -> Any:
+        """A pullback of what was computed last, where that was at this point; else None."""
+        slope, size = self._slope, len(vector) - 1
+        self._wanted = True
+        if slope is None or not (np.isfinite(vector[size]) and vector[size]):
+            return None
+        return slope[1] * vector[size] if np.array_equal(slope[0], vector[:size]) else None
 
     def _derived(self, back: bool) -> Delegate:
         """The pushforward, or the pullback, as a function of the point and the direction."""
@@ -190,5 +233,7 @@ class _Level:
 
         made = Problem(f, (*problem.x, *zeros), (), lambda _: outputs, problem.label)
         level = _Level(self._backend, made, outputs)
+        if back and len(self._outputs) == 1 and self.delegate.sizes[1] == 1:
+            level._known = self._pulled
         self._kept.append(level)  # a delegate does not keep its level
         return level.delegate

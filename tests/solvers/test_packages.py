@@ -131,6 +131,25 @@ def test_emcee_takes_the_density_itself() -> None:
     drawn_well(sampler.get_chain(discard=50, flat=True))
 
 
+def test_a_model_of_pymc_contains_it() -> None:
+    pm = wanted("pymc")
+
+    t = np.linspace(0.0, 2.0, 9)
+    data = 1.5 * np.exp(-0.7 * t)
+    curve = packages.pytensor.op(lambda p: p[0] * np.exp(-p[1] * t), np.ones(2), backend="numpy")
+    with pm.Model() as model:
+        p = pm.Normal("p", 0.0, 10.0, shape=2)
+        pm.Normal("y", curve(p), 0.1, observed=data)
+    at = np.array([1.2, 0.5])
+    e = np.exp(-at[1] * t)
+    r = (data - at[0] * e) / 0.1**2
+    right = np.array([r @ e, r @ (-at[0] * t * e)]) - at / 10.0**2
+    assert np.allclose(model.compile_dlogp()({"p": at}), right, rtol=1e-10)
+    with model:
+        found = pm.find_MAP(start={"p": np.ones(2)}, progressbar=False)
+    assert np.allclose(found["p"], [1.5, 0.7], atol=2e-3)
+
+
 def test_a_model_of_pytensor_contains_it(monkeypatch: pytest.MonkeyPatch) -> None:
     pytensor = wanted("pytensor")
     import pytensor.tensor as pt
@@ -321,3 +340,32 @@ def test_cvode_is_given_its_jacobian(sparse: bool, monkeypatch: pytest.MonkeyPat
     expected = solve_ivp(f, (0, 40), y0, method="Radau", rtol=1e-9, atol=1e-12).y[:, -1]
     np.testing.assert_allclose(found.y[-1], expected, rtol=1e-5)
     assert counted.calls["__call__"]
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_ida_is_given_its_jacobian(sparse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted("sksundae")
+    from sksundae.ida import IDA
+
+    counted = Counted(monkeypatch, (PreparedJacobian, "__call__"))
+
+    def robertson(t: Any, y: Any, yp: Any) -> Any:
+        a, b, c = 0.04 * y[0], 1e4 * y[1] * y[2], 3e7 * y[1] ** 2
+        return np.stack([yp[0] + a - b, yp[1] - a + b + c, y[0] + y[1] + y[2] - 1.0])
+
+    y0, yp0 = np.array([1.0, 0.0, 0.0]), np.array([-0.04, 0.04, 0.0])
+    given = packages.sundae.ida(robertson, 0.0, y0, yp0, sparse=sparse, backend="numpy")
+    y = np.array([0.9, 1e-5, 0.1])
+    right = [
+        [2.54, -1e4 * y[2], -1e4 * y[1]],
+        [-0.04, 2.5 + 1e4 * y[2] + 6e7 * y[1], 1e4 * y[1]],
+        [1.0, 1.0, 1.0],
+    ]
+    filled = np.zeros(given["sparsity"].nnz) if sparse else np.zeros((3, 3))
+    given["jacfn"](1.0, y, yp0, None, 2.5, filled)
+    assert np.allclose(filled, np.ravel(right, order="F") if sparse else right, rtol=1e-13)
+    before = counted.calls["__call__"]
+    found = IDA(algebraic_idx=[2], rtol=1e-8, atol=1e-12, **given).solve(np.array([0.0, 40.0]), y0, yp0)
+    assert counted.calls["__call__"] > before
+    # as the documentation of SUNDIALS prints it
+    assert np.allclose(found.y[-1], [7.1583e-01, 9.1855e-06, 2.8416e-01], rtol=2e-5)

@@ -1,4 +1,4 @@
-"""scikit-sundae: right-hand sides and Jacobians for CVODE, filled in place."""
+"""scikit-sundae: right-hand sides and Jacobians for CVODE, residuals and theirs for IDA, filled in place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from polyad.operators.jacobian import PreparedJacobian
 from polyad.sparse.backend import Sparse
 from polyad.systems.registry import resolve
 
-__all__ = ["cvode"]
+__all__ = ["cvode", "ida"]
 
 
 def cvode(
@@ -52,6 +52,56 @@ def cvode(
         JJ[...] = J.data if sparse else J
 
     given: dict[str, Any] = {"rhsfn": rhsfn, "jacfn": jacfn}
+    if sparse:
+        given |= {"sparsity": made.pattern.to_scipy().tocsc().astype(int), "linsolver": "sparse"}
+    return given
+
+
+def ida(
+    f: Callable[..., Any],
+    t0: float,
+    y0: Any,
+    yp0: Any,
+    *args: Any,
+    sparse: bool = False,
+    backend: Any = None,
+    follow: Any = None,
+) -> dict[str, Any]:
+    """The arguments ``resfn``, ``jacfn`` (and ``sparsity``, ``linsolver``) of ``sksundae.ida.IDA``.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(t, y, yp, *args)``, the residual of a differential-algebraic equation, zero where it holds.
+    t0, y0, yp0 : float, array, array
+        Examples of the time, of the state and of its derivative.
+    *args
+        Constants.
+    sparse : bool
+        Whether the Jacobian is sparse: its pattern is found, and SuperLU solves with it.
+    backend, follow
+        As for ``jacobian``.
+    """
+    found = resolve(backend)
+    y0, yp0 = (np.asarray(a, dtype=np.float64) for a in (y0, yp0))
+    if sparse and not isinstance(found, Sparse):
+        found = Sparse(found, format="csc")
+
+    def moved(z: Any, t: Any, y: Any, yp: Any, c: Any, *args: Any) -> Any:
+        """IDA wants ``df/dy + c df/dyp``: one Jacobian, of both moved together."""
+        return f(t, y + z, yp + c * z, *args)
+
+    zero = np.zeros_like(y0)
+    made = PreparedJacobian(moved, (zero, float(t0), y0, yp0, 1.0, *args), backend=found, follow=follow)
+
+    def resfn(t: float, y: Array, yp: Array, res: Array) -> None:
+        res[:] = f(t, y, yp, *args)
+
+    def jacfn(t: float, y: Array, yp: Array, res: Array, cj: float, JJ: Array) -> None:
+        J = made(zero, float(t), np.array(y), np.array(yp), float(cj), *args)
+        JJ[...] = J.data if sparse else J
+
+    given: dict[str, Any] = {"resfn": resfn, "jacfn": jacfn}
     if sparse:
         given |= {"sparsity": made.pattern.to_scipy().tocsc().astype(int), "linsolver": "sparse"}
     return given

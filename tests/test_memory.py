@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -67,4 +68,27 @@ def test_the_collector_is_as_it_was_after_a_program_was_built() -> None:
                 ad.prepare_gradient(refused, np.ones(3), backend=ad.NumPy(compile=True), follow=False)
             assert gc.isenabled() == on
         finally:
+            gc.enable()
+
+
+def weighted(x: np.ndarray) -> np.ndarray:
+    return np.sum(np.sin(x) * x[0])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax", "torch", "autograd"])
+@pytest.mark.parametrize("operator", ["gradient", "value_and_gradient", "hvp"])
+def test_a_single_call_keeps_nothing_of_its_arguments(operator: str, backend: str) -> None:
+    # without the collector, which would find what holds itself at some later time
+    given = {"v": np.ones(3)} if operator == "hvp" else {}
+    getattr(ad, operator)(weighted, np.ones(3), backend=backend, **given)
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        x = np.array([0.1, 0.2, 0.3])
+        kept = weakref.ref(x)
+        getattr(ad, operator)(weighted, x, backend=backend, **given)
+        del x
+        assert kept() is None
+    finally:
+        if on:
             gc.enable()

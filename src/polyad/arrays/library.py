@@ -259,9 +259,14 @@ class Host(Library):
         if type(a) is np.ndarray:
             if not all(a.strides) and a.size > 1:  # broadcast: entries share one place
                 return a.copy()
+            alone = a.base is None
             for other in others:
-                if type(other) is np.ndarray and np.may_share_memory(a, other):
-                    return a.copy()
+                if type(other) is np.ndarray:
+                    # of two arrays that each have memory of their own, neither has the other's
+                    if alone and other.base is None and other is not a:
+                        continue
+                    if np.may_share_memory(a, other):
+                        return a.copy()
         return a
 
     def cast(self, a: Any, dtype: Any) -> Any:

@@ -7,29 +7,27 @@ prepared object, which is checked once, at preparation.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from polyad.call import formed
 from polyad.call.asks import check_value
+from polyad.call.degenerate import has_limits, knowing_limits
 from polyad.call.dependence import check_zeros, has_entry, has_no_zero
 from polyad.call.looks import ENOUGH, check_looks
 from polyad.call.undefined import has_nan, shown, tell_undefined
-from polyad.engine.notices import LOOKED
+from polyad.engine.notices import LOOKED, SEEN
 from polyad.errors import DegenerateError
 from polyad.systems.contract import Executable, Leaves
 
 if TYPE_CHECKING:
     from polyad.call.prepared import Prepared
 
-__all__ = ["checked"]
+__all__ = ["checked", "looking"]
 
 
-def checked(
-    prepared: Prepared, executable: Executable, told: Callable[[], bool], before: tuple[int, int]
-) -> Executable:
+def checked(prepared: Prepared, executable: Executable, before: tuple[int, int, int]) -> Executable:
     """An executable whose results are looked at: at each call of those made for one, else at preparation.
 
     Parameters
@@ -38,17 +36,20 @@ def checked(
         The operator, its problem ready.
     executable : Executable
         Its finished kernel.
-    told : callable
-        Whether somebody else has warned of entries that are not numbers.
     before : tuple of int
-        What this thread had learnt of values, and used of defined rules, before the preparation began.
+        How many eigenvalues this thread had asked for, what it had learnt of values, and used of defined
+        rules, before the preparation began.
     """
     lower, form = prepared.lower, executable.form
 
+    def told() -> bool:
+        """Whether somebody else has warned of entries that are not numbers."""
+        return has_limits(prepared) and SEEN.count != before[0]
+
     def looked() -> bool:
         """Whether so much was learnt of the input that a number may have been made of it."""
-        if LOOKED.rules != before[1] or not (
-            LOOKED.so_far() - before[0] >= ENOUGH or prepared._flat.may_look
+        if LOOKED.rules != before[2] or not (
+            LOOKED.so_far() - before[1] >= ENOUGH or prepared._flat.may_look
         ):
             return False
         return not prepared._flat.stops
@@ -127,3 +128,8 @@ def checked(
             check_value(prepared, x, c, outcome[1])
         look(x, c, ones, outcome[0], outcome if lower and whole else None, example=True)
     return executable
+
+
+def looking(prepared: Prepared, executable: Executable, before: tuple[int, int, int]) -> Executable:
+    """What computes the results of a prepared object that is made for a single call, and looks at them."""
+    return checked(prepared, knowing_limits(prepared, executable, before[0]), before)

@@ -38,7 +38,10 @@ def has_limits(prepared: Prepared) -> bool:
 
 
 def finished(prepared: Prepared, kernel: Kernel, seeds: tuple[Leaves, ...], before: int) -> Executable:
-    """The executable of a kernel, which turns to the engine where eigenvalues are equal."""
+    """The executable of a kernel, which turns to the engine where eigenvalues are equal.
+
+    For a single call it is made so at that call (``checked.looking``).
+    """
     finish, problem = prepared.backend.finish, prepared.problem
     try:
         executable = finish(kernel, problem, seeds, prepared=not prepared.once)
@@ -46,7 +49,7 @@ def finished(prepared: Prepared, kernel: Kernel, seeds: tuple[Leaves, ...], befo
         if prepared.once or SEEN.count == before or not is_degenerate(error) or not has_limits(prepared):
             raise
         executable = finish(kernel, problem, seeds, prepared=False)
-    return knowing_limits(prepared, executable, before)
+    return executable if prepared.once else knowing_limits(prepared, executable, before)
 
 
 def knowing_limits(prepared: Prepared, executable: Executable, before: int) -> Executable:

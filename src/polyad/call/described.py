@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from polyad.call.checked import looking
 from polyad.call.formed import Sparsity
 from polyad.call.function.flat import label_of
 from polyad.call.travel import Travels
@@ -34,9 +35,20 @@ class Described(Sparsity, Travels):
     has_aux: bool
     _flat: FlatFunction
     _follower: Follower | None
-    _executable: Executable
+    # what computes, and for a single call what was so before its preparation, to be compared with after it
+    _ready: Executable
+    _begun: tuple[int, int, int] | None
     _delivery: Delivery
     _others: dict[Any, Any]
+
+    @property
+    def _executable(self) -> Executable:
+        """What computes and looks at results; for a single call it is made when it is needed.
+
+        It refers to the object, and kept in it both would live on until Python looks for cycles, and the
+        caller's arrays with them.
+        """
+        return self._ready if self._begun is None else looking(self, self._ready, self._begun)  # type: ignore[arg-type]
 
     @property
     def strategy(self) -> str:

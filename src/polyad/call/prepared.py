@@ -20,7 +20,7 @@ from polyad.arrays.libraries import ArraySpec, library
 from polyad.arrays.memory import keep_pages
 from polyad.arrays.trees import LEAF, flatten
 from polyad.call.checked import checked
-from polyad.call.degenerate import finished, has_limits
+from polyad.call.degenerate import finished
 from polyad.call.described import Described
 from polyad.call.formed import Formed
 from polyad.call.function.flat import FlatFunction, label_of
@@ -36,7 +36,7 @@ from polyad.call.translation import translated
 from polyad.engine.notices import LOOKED, SEEN
 from polyad.errors import ArgumentError, PolyadError, PreparationMismatchError
 from polyad.systems.base import Backend
-from polyad.systems.contract import Executable, Kernel, Leaves, Problem
+from polyad.systems.contract import Kernel, Leaves, Problem
 from polyad.systems.operations import Operation, declare
 from polyad.systems.registry import in_use
 
@@ -160,7 +160,7 @@ class Prepared(Described):
 
     def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
         """Problem, kernel and executable."""
-        before, looked = SEEN.count, (LOOKED.so_far(), LOOKED.rules)
+        before = SEEN.count, LOOKED.so_far(), LOOKED.rules
         x, c = (self.signature.as_given(args, self._source) if self.once else None) or self._enter(args)
         if self.follow is not None:
             self._follower.begin(self._flat, x, c)  # type: ignore[union-attr]
@@ -171,14 +171,16 @@ class Prepared(Described):
         self._seeds = self._make_seeds()
         seeds = () if self._seeds is None else (self._example_seed(seed),)
         kernel = self._kernel(self.backend, self.problem)
-        executable = finished(self, kernel, seeds, before)
+        executable = finished(self, kernel, seeds, before[0])
         self._form = executable.form
         if self._form is not None:
             self._delivery = Formed(self._delivery, self._form)
+        self._ready, self._begun = executable, None
         if self.backend.exact and not (self._guests and self._guests.inside):
-            told = lambda: has_limits(self) and SEEN.count != before  # noqa: E731
-            executable = checked(self, executable, told, looked)
-        self._executable: Executable = executable
+            if self.once:
+                self._begun = before
+            else:
+                self._ready = checked(self, executable, before)
         # an example of the direction that was made up here stands for none that is called with
         self._given = (x, c, seeds) if self.once and (seed is not None or not seeds) else None
 

@@ -49,10 +49,15 @@ class Constants:
     def __init__(self, f: Callable[..., Any], signature: Signature) -> None:
         self._f = f
         self._build = signature.rebuild
-        leaves = [leaf for a in signature.arguments if not a.active for leaf in a.leaves]
-        self._arrays = any(
-            [type(a) is not float and hasattr(a, "dtype") and not isinstance(a, np.generic) for a in leaves]
-        )
+        self._arrays = False
+        if signature.count > 1:
+            leaves = [leaf for a in signature.arguments if not a.active for leaf in a.leaves]
+            self._arrays = any(
+                [
+                    type(a) is not float and hasattr(a, "dtype") and not isinstance(a, np.generic)
+                    for a in leaves
+                ]
+            )
         # which active leaves the caller passed as Python's floats
         self._floats = tuple([k for k, leaf in enumerate(signature.x_leaves) if type(leaf) is float])
         # and which as arrays without axes, which are no numbers

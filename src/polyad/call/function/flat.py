@@ -73,10 +73,11 @@ class FlatFunction:
             self._caches = tuple([k for k, a in enumerate(arguments) if a.cache])
         self._active = signature.active
         # few frameworks can write to their own arrays, and none follows all of it
-        writes = bool(self._caches) and backend.lift is None and not self._mentions.library(backend.lifts_to)
+        lifts_to = backend.lifts_to
+        writes = bool(self._caches) and backend.lift is None and not self._mentions.library(lifts_to)
         self._lifting: Lifting | None = None
         self._call: Callable[[Leaves, Leaves], Any] = self._constants
-        if backend.lifts_to:
+        if lifts_to:
             label = label_of(f)
             # None where it needs nothing
             natively = None
@@ -85,7 +86,7 @@ class FlatFunction:
             self._lifting = self._call = Lifting(
                 self._mentions,
                 self._constants,
-                backend.lifts_to,
+                lifts_to,
                 writes or backend.lift,
                 numbers=any([type(leaf) is float for leaf in signature.x_leaves]),
                 plain=all([isinstance(leaf, _PLAIN) for leaf in signature.x_leaves]),
@@ -93,11 +94,11 @@ class FlatFunction:
             )
         # None where the output is what the function returns
         self._output = None if type(backend).output is Backend.output else backend.output
-        self._numbers = None if backend.follows or backend.hosts else repr(backend)
+        self._numbers = None if backend.hosts or backend.follows else repr(backend)
         self._has_aux = has_aux
         # whether a number that the engine follows is the output as it is, which is not to be asked further
-        asked = (self._lifting, self._output, self._numbers)
-        self._takes_numbers = not has_aux and all([each is None for each in asked])
+        asks_more = self._output is not None or self._numbers is not None
+        self._takes_numbers = not has_aux and self._lifting is None and not asks_more
         self._operator = operator
         self._scalar = scalar
         self._plain = False

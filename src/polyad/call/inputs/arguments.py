@@ -22,11 +22,12 @@ from polyad.call.inputs.scratch import Cache, writable
 from polyad.errors import ArgumentError, InputTypeError
 from polyad.systems.registry import names
 
-__all__ = ["Argument", "Mismatch", "Static", "describe", "describe_value"]
+__all__ = ["DOUBLES", "Argument", "Mismatch", "Static", "describe", "describe_value"]
 
 
 _DOUBLE = np.dtype(np.float64)
-_BY_NUMPY = (library("numpy"),)
+# the owners of the leaves of an argument that is one of NumPy's arrays of doubles, or a number
+DOUBLES = (library("numpy"),)
 _NUMBER = (ArraySpec((), _DOUBLE, weak=True),)
 
 
@@ -81,7 +82,7 @@ class Argument:
             # what most arguments are: nothing is to be found out
             array = kind is np.ndarray
             self.static, self.cache = None, False
-            self.leaves, self.structure, self.owners = (value,), LEAF, _BY_NUMPY
+            self.leaves, self.structure, self.owners = (value,), LEAF, DOUBLES
             self.specs = (ArraySpec(value.shape, _DOUBLE),) if array else _NUMBER
             self.scalars = (not array,)
             return

@@ -12,7 +12,7 @@ from polyad.arrays.conversion import converter
 from polyad.arrays.libraries import PLAIN, Library
 from polyad.arrays.trees import LEAF, flatten
 from polyad.arrays.types import Leaves
-from polyad.call.inputs.arguments import Argument, Mismatch, describe_value
+from polyad.call.inputs.arguments import DOUBLES, Argument, Mismatch, describe_value
 from polyad.call.inputs.scratch import copied
 from polyad.errors import ArgumentError, InputTypeError
 
@@ -50,9 +50,11 @@ class Signature:
             self.x_structure = first.structure
         else:
             _, self.x_structure = flatten(tuple(a.structure.unflatten(a.leaves) for a in chosen))
-        self.is_complex = any([s.dtype is not _DOUBLE and s.is_complex for s in self.x_specs])
-        others = [owner for owner in self.x_owners if not owner.plain]
-        self.library: Library = others[0] if others else PLAIN
+        self.library: Library = PLAIN
+        self.is_complex = False
+        if self.x_owners is not DOUBLES:  # of which there is nothing to be found out
+            self.is_complex = any([s.dtype is not _DOUBLE and s.is_complex for s in self.x_specs])
+            self.library = next((owner for owner in self.x_owners if not owner.plain), PLAIN)
         self._constants = [k for k in range(self.count) if k not in self.active]
         self._rows: dict[Library, Callable[[tuple[Any, ...]], Leaves]] = {}
         # f's own arguments are (x, *constants) already: nothing is to be put in order

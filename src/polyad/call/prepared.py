@@ -171,16 +171,14 @@ class Prepared(Described):
         self._seeds = self._make_seeds()
         seeds = () if self._seeds is None else (self._example_seed(seed),)
         kernel = self._kernel(self.backend, self.problem)
-        executable = finished(self, kernel, seeds, before[0])
-        self._form = executable.form
+        self._ready = finished(self, kernel, seeds, before[0])
+        self._form = self._ready.form
         if self._form is not None:
             self._delivery = Formed(self._delivery, self._form)
-        self._ready, self._begun = executable, None
-        if self.backend.exact and not (self._guests and self._guests.inside):
-            if self.once:
-                self._begun = before
-            else:
-                self._ready = checked(self, executable, before)
+        looks = self.backend.exact and not (self._guests and self._guests.inside)
+        self._begun = before if looks and self.once else None
+        if looks and not self.once:
+            self._ready = checked(self, self._ready, before)
         # an example of the direction that was made up here stands for none that is called with
         self._given = (x, c, seeds) if self.once and (seed is not None or not seeds) else None
 

@@ -113,7 +113,7 @@ class FlatFunction:
         self._reach: Any = None
         # the function of another framework as NumPy code, where it is one
         self.replay: Any = None
-        self._backend, self._may_replay = backend, backend.lift is not False
+        self._backend, self._may_replay, self._lacking = backend, backend.lift is not False, ""
 
     def __call__(self, x: Leaves, c: Leaves) -> tuple[Leaves, Leaves]:
         """Output and aux leaves for active and constant leaves."""
@@ -238,13 +238,16 @@ class FlatFunction:
     def _replays(self, error: BaseException) -> bool:
         """Whether the function is one of another framework, and is replayed from now on."""
         backend, signature = self._backend, self._signature
-        if self.replay is not None or self._reach is not None or not self._may_replay:
+        if self._lacking:  # it was tried
+            error.polyad_lacking = self._lacking  # type: ignore[attr-defined]
+        if self._lacking or self.replay is not None or self._reach is not None or not self._may_replay:
             return False
         from polyad.call.function.replayed import replayed
 
         c = tuple([leaf for a in signature.arguments if not a.active for leaf in a.leaves])
         self.replay = replayed(error, backend, self, signature.x_leaves, c)
         if self.replay is None:
+            self._lacking = getattr(error, "polyad_lacking", "")
             return False
         self._use(self.replay)
         return True

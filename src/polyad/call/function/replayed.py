@@ -97,6 +97,7 @@ def replayed(
     _, _, words = str(found.words).partition(", ")
     if found.own is DELEGATED:
         _, _, why = words.partition("(")
-        error.polyad_lacking = why.rstrip(")")  # type: ignore[attr-defined]
+        for told in filter(None, (error, error.__cause__)):  # one of them is reported
+            told.polyad_lacking = why.rstrip(")")  # type: ignore[attr-defined]
         return None
     return Replayed(inner, found.call, words)

@@ -77,7 +77,7 @@ def op(f: Callable[..., Any], *examples: Any, backend: Any = None, follow: Any =
 
     gradient = Gradient()
     if not hasattr(Op, "pullback"):  # up to PyTensor 2.38, which PyMC 5 takes
-        Value.L_op = Value.pullback  # type: ignore[attr-defined]
+        Value.L_op = Value.pullback
 
     with contextlib.suppress(ImportError):  # of JAX
         from pytensor.link.jax.dispatch import jax_funcify

@@ -213,8 +213,8 @@ class Route:
 
     def rewrite(self, error: BaseException) -> bool:
         """Rewrite the functions of the file in which a derivative was lost, where that may help."""
-        code = _lost_in(error, self._codes)
-        if code is None or code.co_filename in self._rewritten:
+        code = _lost_in(error, self._codes, self._rewritten)
+        if code is None:
             return False
         self._rewritten.add(code.co_filename)
         return self._rewrite(self._codes[code.co_filename])
@@ -280,18 +280,21 @@ def _shown(places: Iterable[Holder]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _lost_in(error: BaseException, codes: dict[str, Any]) -> types.CodeType | None:
-    """The innermost code of a file that is followed which an error has passed."""
-    found = None
+def _lost_in(error: BaseException, codes: dict[str, Any], done: set[str]) -> types.CodeType | None:
+    """The innermost code of a file that is followed which an error has passed, or else one that led to it.
+
+    A file that is rewritten already is passed by: the context of an error may be that of an earlier attempt.
+    """
     seen: set[int] = set()
     below: BaseException | None = error
     while below is not None and id(below) not in seen:
         seen.add(id(below))
-        for step in steps(below):
-            if step.tb_frame.f_code.co_filename in codes:
-                found = step.tb_frame.f_code
+        passed = [step.tb_frame.f_code for step in steps(below)]
+        found = [c for c in passed if c.co_filename in codes and c.co_filename not in done]
+        if found:
+            return found[-1]
         below = below.__cause__ or below.__context__
-    return found
+    return None
 
 
 def _is_replaced(value: Any) -> bool:

@@ -178,7 +178,7 @@ def test_systems_special_functions_assignments_and_loops(outer, inner, functions
         assert np.any(found != 0)
 
 
-@pytest.mark.parametrize(("outer", "inner"), [pair for pair in REFUSED if set(pair) <= {*ALL}])
+@pytest.mark.parametrize(("outer", "inner"), [pair for pair in sorted(REFUSED) if set(pair) <= {*ALL}])
 def test_what_a_refused_cell_names_works(outer, inner):
     with pytest.raises(FunctionNotSupportedError) as caught:
         ad.hvp(f, X, 2.0, v=V, backend=ad.SecondOrder(outer, inner))

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import scipy.sparse
+import scipy.special as sp
 from cases import CASES
 
 import polyad as ad
@@ -554,3 +555,22 @@ def test_hidden_functions_are_found():
         np.testing.assert_allclose(ad.gradient(f, X, backend="torch"), expected, rtol=1e-15)
     found = ad.gradient(lambda x: (model.whole * 0.1 * x).sum(), X, backend="torch")
     np.testing.assert_allclose(found, np.arange(1, 6) * 0.1, rtol=1e-15)
+
+
+@pytest.mark.parametrize("backend", ["numpy:forward", "numpy:compiled", "torch"])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.maximum(x, 0.5),
+        lambda x: np.fmin(x, x[::-1]),
+        lambda x: np.clip(x, 0, 1),
+        lambda x: np.max(x) * x,
+        lambda x: np.linalg.eigvalsh(np.outer(x, x) + np.diag(x)),
+        lambda x: sp.spence(x),
+    ],
+)
+def test_directional_derivatives_have_the_precision_of_their_values(f, backend):
+    x = np.array([0.25, 0.5, 0.75], dtype=np.float32)
+    assert f(x).dtype == np.float32
+    assert ad.jvp(f, x, v=x, backend=backend).dtype == np.float32
+    assert ad.jacobian(f, x, backend=backend).dtype == np.float32

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.silence import SILENT, get_state, set_state
+from polyad.engine.core.values import Value
 from polyad.engine.rules.factorizations import unknown_use
+from polyad.engine.rules.structure import astype, broadcast_to
 from polyad.errors import PolyadError
 
-__all__ = ["contracted", "limits", "not_numbers", "one_by_one"]
+__all__ = ["contracted", "like", "limits", "not_numbers", "one_by_one"]
 
 ROWS = 256  # of a Jacobian, computed together
 
@@ -70,6 +72,15 @@ def _along(t: Any, rows: Any) -> Any:
     finally:
         set_state(heard)
     return total
+
+
+def like(primal: Value, tangent: Value, count: int) -> Value:
+    """Tangents of the shape and the precision of their value: the weight of a choice may have more of it."""
+    if tangent.shape[1:] != primal.shape:
+        tangent = broadcast_to(tangent, shape=(count, *primal.shape))
+    if tangent.dtype is not primal.dtype and tangent.dtype.kind == primal.dtype.kind:
+        return astype(tangent, dtype=primal.dtype)
+    return tangent
 
 
 def not_numbers(a: Any) -> bool:

@@ -30,7 +30,7 @@ from polyad.engine.numbers.functions import entered
 from polyad.engine.numbers.number import ScalarBox
 from polyad.engine.numbers.python import TOLD, PythonScalar, as_python
 from polyad.engine.numbers.tangents import PROGRAMS
-from polyad.engine.rows import contracted, limits, not_numbers, one_by_one
+from polyad.engine.rows import contracted, like, limits, not_numbers, one_by_one
 from polyad.engine.rules.structure import broadcast_to, getitem, reshape
 from polyad.errors import ON_OTHER_ARRAYS, DegenerateError, OperationNotSupportedError, rule_out
 
@@ -217,9 +217,7 @@ def push(
     dy, y = [], []
     for value in values:
         if type(value) is Dual and value.level == level:
-            primal, tangent = value.primal, value.tangent
-            if tangent.shape[1:] != primal.shape:
-                tangent = broadcast_to(tangent, shape=(count, *primal.shape))
+            primal, tangent = value.primal, like(value.primal, value.tangent, count)
         else:
             primal = value
             tangent = zeros_of(value, (count, *shape_of(value)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 
 __all__ = ["THRESHOLD", "ahead", "run"]
 
-# Importing numba takes as long as millions of steps in Python: it is done after this many.
-THRESHOLD = 1_500_000
+# Importing numba, and what it does before its first loop, be that in its cache or not, takes as long as so
+# many steps in Python: it is done after them. Where somebody else has imported it, a third of that is left.
+THRESHOLD = 4_500_000
 _spent = 0
 _ready: dict[Callable[..., int], Callable[..., int]] = {}
 
@@ -24,7 +26,7 @@ def run(kernel: Callable[..., int], work: float, *arguments: Any, compiled: bool
     global _spent
     if compiled is None:
         _spent += int(work) if kernel not in _ready else 0
-        compiled = kernel in _ready or (_spent > THRESHOLD and _has_numba())
+        compiled = kernel in _ready or (_spent > _threshold() and _has_numba())
     if compiled:
         return int((_ready.get(kernel) or _compile(kernel))(*arguments))
     lists = [a.tolist() if isinstance(a, np.ndarray) else a for a in arguments]
@@ -38,8 +40,12 @@ def run(kernel: Callable[..., int], work: float, *arguments: Any, compiled: bool
 def ahead(work: float) -> None:
     """Say that so many steps will be taken: where numba pays for them, it is loaded for the first."""
     global _spent
-    if _spent + work > THRESHOLD:
+    if _spent + work > _threshold():
         _spent = THRESHOLD + 1
+
+
+def _threshold() -> float:
+    return THRESHOLD / 3 if "numba" in sys.modules else THRESHOLD
 
 
 def _has_numba() -> bool:

@@ -75,11 +75,12 @@ class Incidence:
             colors[order] = 0
             return colors, min(1, len(order))
         if self.bound <= BITS:
-            colors, taken = self.array(), np.zeros(len(self.sizes), dtype=np.int64)
+            bits, taken = (np.zeros(n, dtype=np.int64) for n in (self.count, len(self.sizes)))
             work = 2.0 * len(self.idx)
-            found = run(few, work, self.ptr, self.idx, frozen(order, np.int32), colors, taken)
+            found = run(few, work, self.ptr, self.idx, frozen(order, np.int32), bits, taken)
             if found >= 0:
-                return colors, found
+                # the exponents: -1 where there is no bit
+                return np.frexp(bits.astype(float))[1] - np.int32(1), found.bit_length()
         slot, dense = self._dense
         colors, mark = self.array(), self.array()
         used = np.zeros(dense * self.count, dtype=np.int8)

@@ -52,8 +52,8 @@ def distance2(
                 if free[s] > low:
                     low = free[s]
             else:
-                for b in range(eptr[e], eptr[e + 1]):
-                    c = colors[eidx[b]]
+                for w in eidx[eptr[e] : eptr[e + 1]]:
+                    c = colors[w]
                     if c >= 0:
                         mark[c] = v
         c = low
@@ -82,29 +82,25 @@ def distance2(
     return count
 
 
-def few(ptr: Row, idx: Row, order: Row, colors: Row, taken: Row) -> int:
-    """As ``distance2`` with the colors of each line as bits of a number; -1 if these do not suffice.
+def few(ptr: Row, idx: Row, order: Row, bits: Row, taken: Row) -> int:
+    """As ``distance2`` with each color as a bit of a number; -1 if these do not suffice, else all bits.
 
     It looks at each entry twice, where the other looks at each pair of entries of a line.
     """
-    count = 0
-    for k in range(len(order)):
-        v = order[k]
+    last = 1 << (BITS - 1)
+    union = 0
+    for v in order:
         seen = 0
-        for a in range(ptr[v], ptr[v + 1]):
-            seen |= taken[idx[a]]
-        c = 0
-        while (seen >> c) & 1:
-            c += 1
-        if c >= BITS:
+        for e in idx[ptr[v] : ptr[v + 1]]:
+            seen |= taken[e]
+        bit = ~seen & (seen + 1)  # the lowest that is not there
+        if bit > last:
             return -1
-        colors[v] = c
-        if c >= count:
-            count = c + 1
-        bit = 1 << c
-        for a in range(ptr[v], ptr[v + 1]):
-            taken[idx[a]] |= bit
-    return count
+        bits[v] = bit
+        union |= bit
+        for e in idx[ptr[v] : ptr[v + 1]]:
+            taken[e] |= bit
+    return union
 
 
 def star(

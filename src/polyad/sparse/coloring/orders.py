@@ -37,8 +37,7 @@ def dynamic(
         mark[v] = v
         for a in range(ptr[v], ptr[v + 1]):
             e = idx[a]
-            for b in range(eptr[e], eptr[e + 1]):
-                w = eidx[b]
+            for w in eidx[eptr[e] : eptr[e + 1]]:
                 if mark[w] != v:
                     mark[w] = v
                     d += 1
@@ -75,8 +74,7 @@ def dynamic(
         order[n - 1 - k if mode == 1 else k] = v
         for a in range(ptr[v], ptr[v + 1]):
             e = idx[a]
-            for b in range(eptr[e], eptr[e + 1]):
-                w = eidx[b]
+            for w in eidx[eptr[e] : eptr[e + 1]]:
                 if key[w] < 0 or mark[w] == v:
                     continue
                 mark[w] = v
@@ -146,8 +144,7 @@ def saturation(
             count = c + 1
         for a in range(ptr[v], ptr[v + 1]):
             e = idx[a]
-            for b in range(eptr[e], eptr[e + 1]):
-                w = eidx[b]
+            for w in eidx[eptr[e] : eptr[e + 1]]:
                 if key[w] < 0 or seen[c * n + w] != 0:
                     continue
                 seen[c * n + w] = 1

@@ -229,3 +229,22 @@ def test_index_sets(seed: int) -> None:
     weights[targets, sources] = True
     assert np.array_equal(table_of(a.mapped(targets, sources, 5)), (weights.astype(int) @ ta) > 0)
     assert np.array_equal(table_of(a.grouped(np.zeros(m, dtype=int), 1))[0], ta.any(axis=0))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_layers_that_are_mostly_the_same_are_one(seed: int) -> None:
+    """Rows by hand of layers that agree but where one has nothing, or another column."""
+    from polyad.engine.patterns import layers
+
+    random = np.random.default_rng(seed)
+    rows, depth = int(random.integers(65, 400)), int(random.integers(2, 9))
+    shared = random.integers(0, 3, (depth, 1)) + np.arange(1, rows + 1)
+    other = random.integers(0, 50, shared.shape)
+    given = np.where(random.random(shared.shape) < random.choice([0.01, 0.1, 0.6]), other, shared)
+    given = list(given.astype(np.int32))
+    wanted = [sorted({int(a) - 1 for a in row if a}) for row in zip(*given, strict=True)]
+    indptr, indices = layers.compressed(given, rows, np.int32)
+    assert [indices[a:b].tolist() for a, b in itertools.pairwise(indptr)] == wanted
+    indptr, indices = layers.compressed(layers.narrowed(given, rows), rows, np.int32)
+    assert [indices[a:b].tolist() for a, b in itertools.pairwise(indptr)] == wanted
+    assert len(layers.narrowed(given, rows)) == max(map(len, wanted))

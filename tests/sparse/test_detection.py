@@ -117,6 +117,41 @@ def test_choices_and_loops_of_polyad() -> None:
     assert np.array_equal(dense(second), np.kron(np.eye(2), [[0, 1], [1, 0]]))
 
 
+def newton(a: Any) -> Any:
+    far = lambda s: np.max(np.abs(s[0] - s[1])) > 1e-12  # noqa: E731
+    return ad.while_loop(far, lambda s: (0.5 * (s[0] + a / s[0]), s[0]), (a + 0, 0 * a))[0]
+
+
+def down(p: Any) -> Any:
+    """A curvature at the end of a queue, which comes to its head after four steps."""
+
+    def step(s: Any) -> Any:
+        return s[1], s[2], s[3], s[3] + p[0] ** 2 + p[1] * p[2]
+
+    return ad.while_loop(lambda s: s[3] < 30, step, (0.0, 0.0, 0.0, 0.0 * p[3]))[0]
+
+
+def test_loops_that_end_on_a_computed_condition_take_any_number_of_steps() -> None:
+    x, ones = np.arange(1.0, 7.0), np.ones(4)
+    assert np.array_equal(dense(ad.jacobian_sparsity(newton, x)), np.eye(6))
+    chained = lambda c: np.append(c[0], c[1:] + c[:-1])  # noqa: E731
+    found = dense(ad.jacobian_sparsity(lambda x: ad.while_loop(lambda c: c[5] < 99, chained, x), x))
+    assert np.array_equal(found, np.tri(6))
+
+    def picked(x: Any, most: int | None) -> Any:
+        step = lambda s: (s[0] + 1, s[1] + x[s[0] % 4])  # noqa: E731
+        return ad.while_loop(lambda s: s[1] < x[5], step, (0, 0.0), max_steps=most)[1]
+
+    assert dense(ad.jacobian_sparsity(lambda x: picked(x, None), x)).sum() == 6
+    assert dense(ad.jacobian_sparsity(lambda x: picked(x, 1), x)).tolist() == [[1, 0, 0, 0, 0, 0]]
+    p = 1.1 * ones
+    assert np.array_equal(dense(ad.hessian_sparsity(down, ones)), ad.hessian(down, p) != 0)
+    assert np.array_equal(dense(ad.hessian_sparsity(lambda x: np.sum(newton(x)), x[:3])), np.eye(3))
+    assert dense(ad.hessian_sparsity(lambda x: np.sum(newton(x)), x)).all()  # too many to be followed
+    J = ad.jacobian(newton, x, backend=ad.Sparse("numpy"))
+    assert J.nnz == 6 and np.allclose(J.diagonal(), 0.5 / np.sqrt(x))
+
+
 def test_a_constant_argument_may_be_anything_but_an_index_is_itself() -> None:
     def f(x: Any, a: Any, at: Any) -> Any:
         return a @ x[at]

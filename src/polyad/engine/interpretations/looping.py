@@ -99,6 +99,10 @@ class Looping:
         """Whether a choice can be made by the value of an array now."""
         return True
 
+    def extent(self, a: Any) -> int:
+        """On how many inputs the entries of an array depend together; where ``is_either`` holds."""
+        return 0
+
     def is_either(self, a: Any) -> bool:
         """Whether no value decides a choice, ever, so that both branches count."""
         return False

@@ -10,11 +10,8 @@ import numpy as np
 from polyad.arrays.library import ArraySpec
 from polyad.engine import run as _engine  # noqa: F401  (fills the table of rules)
 from polyad.engine.boxes.box import Box
-from polyad.engine.boxes.boxing import unbox
-from polyad.engine.core.values import settled
-from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.interpretations.looping import Choice
-from polyad.engine.interpretations.proxy import Proxy, is_kept
+from polyad.engine.loops.either import is_either
 from polyad.engine.loops.leaves import Tree, looks, refused
 from polyad.engine.loops.place import Followed, Place, place_of
 from polyad.errors import ArgumentError
@@ -55,7 +52,7 @@ def cond(pred: Any, true_fn: Callable[..., Any], false_fn: Callable[..., Any], *
             f"the condition of cond is an array of shape {tuple(pred.shape)}, no truth value",
             "use np.where for a choice in every entry, np.any or np.all for one condition",
         )
-    if _is_either(pred):
+    if is_either(pred):
         return _united(pred, true_fn, false_fn, operands)
     place = _place(pred)
     if place is None:
@@ -96,7 +93,7 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     kind = looks(index).kind if not isinstance(index, int | np.integer) else "i"
     if kind not in "iu":
         raise refused("the index of switch is no whole number", "convert it with .astype(int)")
-    if _is_either(index):
+    if is_either(index):
         *rest, last = functions
         for k in range(len(rest) - 1, -1, -1):
             last = _either(index <= k, rest[k], last)
@@ -109,12 +106,6 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
         return functions[0](*operands)
     names = [f"branches[{k}]" for k in range(len(functions))]
     return _chosen(place, index, functions, operands, names, truth=False)
-
-
-def _is_either(choice: Any) -> bool:
-    """Whether nobody will ever know which one it is, so that the result is what each of them may be."""
-    value = settled(unbox(choice)) if isinstance(choice, Box) else None
-    return type(value) is Proxy and not is_kept(value) and adapter(value.library).is_either(value.array)
 
 
 def _united(

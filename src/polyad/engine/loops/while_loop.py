@@ -12,6 +12,7 @@ from polyad.arrays.library import ArraySpec
 from polyad.engine import run as _engine  # noqa: F401  (fills the table of rules)
 from polyad.engine.boxes.box import Box
 from polyad.engine.interpretations.looping import Repeated
+from polyad.engine.loops.either import is_either, repeated
 from polyad.engine.loops.leaves import Tree, can_hold, looks, owned, refused, same_form, settled
 from polyad.engine.loops.place import Followed, Place, place_of, placed
 from polyad.errors import ArgumentError, DomainError
@@ -64,6 +65,9 @@ def while_loop(
     leaves, specs, steps = can_hold(carry.leaves, ()), list(map(looks, carry.leaves)), 0
     while True:
         holds = _single(cond(carry.build([owned(a) for a in leaves])))
+        if is_either(holds):
+            left = None if max_steps is None else max_steps - steps
+            return carry.build(repeated(holds, body, carry, leaves, left))
         place = None if _is_plain(holds) else place_of((holds,))
         if place is None or place.own.has_values(unboxed(holds)):
             if not bool(holds):

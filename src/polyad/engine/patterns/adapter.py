@@ -68,6 +68,9 @@ class PatternAdapter(Adapter):
     def is_either(self, a: Any) -> bool:
         return not a.analysis.local
 
+    def extent(self, a: Any) -> int:
+        return 0 if a.sets is None else a.sets.extent
+
     def values(self, a: Any) -> np.ndarray:
         if a.analysis.local:
             return np.asarray(a.value)

@@ -110,6 +110,13 @@ class IndexSets:
             return not self.layers or not self.rows
         return self.indices.size == 0 and self.full is None
 
+    @property
+    def extent(self) -> int:
+        """How many columns all rows have together."""
+        wide = 0 if self.full is None else int(np.count_nonzero(self.full))
+        empty = 0 if self.full is None else int(np.diff(self.indptr)[self.full].sum())
+        return int(self.indices.size) - empty + wide * self.columns
+
     # -- rows moved about -----------------------------------------------------------------------------
 
     def gathered(self, positions: Ints) -> IndexSets:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 
 import polyad as ad
 from backends import AVAILABLE
-from polyad.errors import OperationNotSupportedError
+from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
 
 ENGINE = ["numpy:forward", "numpy:reverse"]
 EAGER = [*ENGINE, *[n for n in ("jax", "torch", "autograd") if n in AVAILABLE]]
@@ -129,3 +132,61 @@ def test_the_sign_of_a_singular_determinant(backend: str) -> None:
         assert "slogdet of a singular" in str(error)
     else:
         np.testing.assert_array_equal(found, np.zeros((2, 2)))
+
+
+@dataclasses.dataclass
+class Pair:
+    """Two parameters, as models keep them."""
+
+    a: Any
+    b: Any
+
+
+COPIES: dict[str, Callable[..., Any]] = {
+    "asdict": lambda x: sum(dataclasses.asdict(Pair(x[0], x[1])).values()),
+    "astuple": lambda x: sum(dataclasses.astuple(Pair(x[0] * 1.0, x[1]))),
+    "deepcopy": lambda x: copy.deepcopy(x)[0] + copy.deepcopy({"b": [x[1] * 1.0]})["b"][0],
+    "copy": lambda x: copy.copy(x)[0] + copy.copy(x[1]),
+}
+
+
+@pytest.mark.parametrize("backend", [*LIFTED, "numpy:compiled"])
+@pytest.mark.parametrize("case", COPIES)
+def test_copies_of_what_is_differentiated(case: str, backend: str) -> None:
+    """Nothing here mentions NumPy, so that a framework's own objects are copied."""
+
+    def f(x: Any) -> Any:
+        s = COPIES[case](x)
+        return s * s * x[0]
+
+    x = X[:2]
+    s = x[0] + x[1]
+    np.testing.assert_allclose(
+        ad.prepare_gradient(f, x, backend=backend)(x), [2 * s * x[0] + s * s, 2 * s * x[0]], rtol=1e-13
+    )
+    np.testing.assert_allclose(
+        ad.hessian(f, x, backend=backend),
+        [[4 * s + 2 * x[0], 2 * s + 2 * x[0]], [2 * s + 2 * x[0], 2 * x[0]]],
+        rtol=1e-13,
+    )
+
+
+@pytest.mark.parametrize("follow", [None, False])
+@pytest.mark.parametrize("backend", LIFTED)
+def test_what_is_pickled_is_refused(backend: str, follow: bool | None) -> None:
+    f = lambda x: pickle.loads(pickle.dumps(x[0])) ** 2 * x[1]  # noqa: E731
+    for operator in (ad.gradient, ad.prepare_hessian):
+        with pytest.raises(FunctionNotSupportedError):
+            operator(f, X, backend=backend, follow=follow)
+
+
+@pytest.mark.parametrize("backend", LIFTED)
+def test_a_type_taken_from_a_value_keeps_the_derivative(backend: str) -> None:
+    """``type(x)(x)`` made a box of a box, which was a constant to every level but the inner one."""
+    f = lambda x: type(x[0])(x[0]) * x[1]  # noqa: E731
+    for operator, expected in (("gradient", X[1::-1]), ("hessian", [[0.0, 1.0], [1.0, 0.0]])):
+        try:
+            found = getattr(ad, "prepare_" + operator)(f, X[:2], backend=backend)(X[:2])
+        except OperationNotSupportedError:
+            continue
+        np.testing.assert_allclose(found, expected)

@@ -65,7 +65,7 @@ class Box:
     _is_python = False  # whether it stands for a number of Python's, not NumPy's
 
     def __init__(self, value: Value) -> None:
-        self._value = value
+        self._value = value._value if type(value) in BOXES else value  # a caller's ``type(x)(x)``
 
     def __init_subclass__(cls) -> None:
         BOXES.add(cls)

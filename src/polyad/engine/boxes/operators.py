@@ -20,6 +20,7 @@ __all__ = ["left_to"]
 
 # kinds of operands that no other package has made, besides boxes and what they hold
 _ORDINARY = frozenset({np.ndarray, float, int, complex, bool, np.float64, np.int64, np.bool_})
+_new = object.__new__
 
 
 def left_to(self: Box, other: Any, name: str, is_reflected: bool = False) -> Any:
@@ -50,7 +51,11 @@ def _operator(
             other = unbox(other, value)
         result = primitive(value, other)
         kind = type(result)
-        return Box(result) if kind is Node or kind is Proxy else boxed(result)
+        if kind is Node or kind is Proxy:
+            box = _new(Box)  # without a frame of Python's
+            box._value = result
+            return box
+        return boxed(result)
 
     return operate
 
@@ -66,7 +71,11 @@ def _reflected(primitive: Callable[..., Value], name: str) -> Callable[[Box, Any
             other = unbox(other, value)
         result = primitive(other, value)
         kind = type(result)
-        return Box(result) if kind is Node or kind is Proxy else wrap(result)
+        if kind is Node or kind is Proxy:
+            box = _new(Box)
+            box._value = result
+            return box
+        return wrap(result)
 
     return operate
 

@@ -193,7 +193,7 @@ class Autograd(Backend):
         # on boxes, as at every call: what runs on plain arrays says nothing of these
         core, zeros = _parts().core, tuple(np.zeros_like(leaf) for leaf in problem.x)
         forward = self.mode == "forward"
-        root = core.JVPNode.new_root(_pack(zeros)) if forward else core.VJPNode.new_root()
+        root = core.JVPNode.new_root(_pack(zeros)) if forward else _node().new_root()
         with LOCK:
             y, _, count, _ = _trace(problem, problem.x, problem.c, root)
         return tuple(map(spec_of, _unpack(y, count)))
@@ -294,11 +294,35 @@ def _settled(leaf: Any, top: int | None = None) -> Any:
 
 
 @functools.cache
+def _node() -> Any:
+    """A node of autograd's tape that is the same one in a deep copy of the box that holds it.
+
+    ``copy.deepcopy`` of a box, as of ``dataclasses.asdict``, would copy the tape down to its root,
+    and what reaches the copied root is lost.
+    """
+    core = _parts().core
+
+    class Lasting(core.VJPNode):  # type: ignore[name-defined]
+        __slots__ = ()
+
+        def __deepcopy__(self, memo: Any) -> Any:
+            return self
+
+    return _known(Lasting)
+
+
+def _known(node: Any) -> Any:
+    """A class of nodes of ours, for which the same functions are constant in pieces."""
+    notrace = _parts().tracer.notrace_primitives
+    notrace[node] = notrace[_parts().core.VJPNode]
+    return node
+
+
+@functools.cache
 def _keeping() -> Any:
     """A node of autograd's tape that keeps copies of plain arrays, which the user may write to later."""
-    core, tracer = _parts().core, _parts().tracer
 
-    class Keeping(core.VJPNode):  # type: ignore[name-defined]
+    class Keeping(_node()):  # type: ignore[misc]
         __slots__ = ()
 
         def __init__(self, value: Any, fun: Any, args: Any, kwargs: Any, argnums: Any, parents: Any) -> None:
@@ -307,15 +331,13 @@ def _keeping() -> Any:
             )
             super().__init__(value, fun, args, kwargs, argnums, parents)
 
-    # the same functions are constant in pieces
-    tracer.notrace_primitives[Keeping] = tracer.notrace_primitives[core.VJPNode]
-    return Keeping
+    return _known(Keeping)
 
 
 def _pull(problem: Problem, x: Leaves, c: Leaves, *, root: Any = None) -> tuple[Pullback, Leaves, Leaves]:
     """The pullback at a point, with the value and aux."""
     core = _parts().core
-    y, node, count, aux = _trace(problem, x, c, core.VJPNode.new_root() if root is None else root)
+    y, node, count, aux = _trace(problem, x, c, _node().new_root() if root is None else root)
 
     def pullback(w: Leaves) -> Leaves:
         if node is None:

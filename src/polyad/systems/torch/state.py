@@ -142,13 +142,14 @@ def _tensors(value: Any) -> Iterator[Any]:
             yield from _tensors(item)
 
 
-# conversions to Python numbers; a truth value decides a branch and is no part of the result
+# conversions to Python numbers and bytes; a truth value decides a branch and is no part of the result
 NUMBERS = {
     "item": "t.item()",
     "tolist": "t.tolist()",
     "__float__": "float(t), which math functions call too,",
     "__int__": "int(t)",
     "__complex__": "complex(t)",
+    "untyped_storage": "reading the storage of t, which pickling does,",
 }
 # conversions of lists to tensors, through Python numbers
 COPIES = frozenset({"tensor", "new_tensor", "as_tensor", "asarray"})

@@ -337,3 +337,30 @@ def test_what_differences_make_of_a_constant_gradient_is_no_missing_entry() -> N
     assert ad.hessian(lambda x: np.sum(x) * 1.0, x, backend=ad.Sparse("finite")).nnz == 0
     dense = ad.hessian(lambda x: np.sum(np.sin(x)), x, backend=ad.Sparse("finite"))
     assert np.allclose(dense.diagonal(), -np.sin(x), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::polyad.errors.PrecisionWarning")
+@pytest.mark.parametrize("scheme", ["central", "forward"])
+def test_a_large_row_does_not_hide_that_an_entry_is_missing_in_a_small_one(scheme: str) -> None:
+    def f(x: Any) -> Any:
+        return np.append(1e12 + 1e6 * x[0], x * x + np.roll(x, 1))
+
+    x = np.linspace(0.5, 1.5, 6)
+    backend = ad.FiniteDifferences(scheme)
+    whole = ad.jacobian_sparsity(f, x).to_scipy().toarray()
+    assert ad.jacobian(f, x, backend=ad.Sparse(backend)).nnz == whole.sum() == 13
+    whole[3, 1] = False
+    with pytest.raises(ad.errors.PatternError, match="row 3, column 1 "):
+        ad.jacobian(f, x, backend=ad.Sparse(backend, ad.KnownPattern(whole)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.filterwarnings("ignore::polyad.errors.PrecisionWarning")
+def test_rounding_within_a_row_is_no_missing_entry(seed: int) -> None:
+    def f(x: Any) -> Any:
+        total = ad.stop_gradient(1e8 * np.sum(x))
+        return np.concatenate([x * x + 1e9 - 1e9, x + total - total, 1e12 * x[:1], np.cos(x) * 1e-3])
+
+    random = np.random.default_rng(seed)
+    x = random.standard_normal(6) * 10.0 ** random.integers(-3, 4, 6)
+    assert ad.jacobian(f, x, backend=ad.Sparse("finite")).nnz == 19

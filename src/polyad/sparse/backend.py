@@ -353,11 +353,13 @@ class Sparse(Passing):
             rows = [np.asarray(source.to_numpy(image)).reshape(-1) for image in images]
             return np.concatenate(rows)
 
-        def floor() -> float:
-            """What differences make of the rounding of values."""
-            values = [abs(np.asarray(source.to_numpy(y))) for y in told[0]]
-            size = max((float(np.max(a[np.isfinite(a)], initial=0.0)) for a in values), default=0.0)
-            return NOISE * size * eps ** (1 / 2 if matrix.second else 2 / 3)
+        def floor() -> Any:
+            """What differences make of the rounding of values, of each where they are the rows."""
+            values = np.concatenate([abs(np.asarray(source.to_numpy(y))).reshape(-1) for y in told[0]])
+            values = np.where(np.isfinite(values), values, 0.0)
+            if matrix.second:
+                return NOISE * float(np.max(values, initial=0.0)) * eps ** (1 / 2)
+            return NOISE * values * eps ** (2 / 3)
 
         def check(x: Leaves, c: Leaves, result: Leaves, changed: str = "") -> Leaves | None:
             if not self._has_numbers(x, c):

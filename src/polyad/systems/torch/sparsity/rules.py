@@ -36,7 +36,7 @@ ELEMENTWISE = frozenset(
     "log_sigmoid_backward hardswish_backward hardsigmoid_backward mish_backward softshrink_backward "
     "hardshrink_backward logit_backward native_dropout_backward masked_scale convert_element_type "
     "true_divide angle_backward mse_loss_backward l1_loss_backward smooth_l1_loss_backward "
-    "huber_loss_backward prelu_kernel_backward".split()
+    "huber_loss_backward prelu_kernel_backward xlogy special_xlog1py".split()
 )
 MOVES = frozenset(
     "view _unsafe_view reshape _reshape_alias permute transpose t expand squeeze unsqueeze slice select "

@@ -85,7 +85,9 @@ def root(
         out = given[0](x, *given[3])
         return np.reshape(_stacked(out[0] if jac is True else out), np.shape(x))
 
-    equation = Equation((fun, jac, x0, args), solve, residual, label="root", like=form_of(x0))
+    like = form_of(x0)  # MINPACK, behind the first two methods, flattens it
+    like = like.ravel() if method in ("hybr", "lm") else like
+    equation = Equation((fun, jac, x0, args), solve, residual, label="root", like=like)
     x = solution(equation)
     found = scipy.optimize.OptimizeResult(results[-1] if results else {"success": True})
     found.x = x

@@ -556,6 +556,20 @@ def test_prepared_inside_unprepared(name):
     )
 
 
+@pytest.mark.parametrize("name", EXACT)
+def test_prepared_inside_with_plain_arguments_and_called_with_followed_ones(name):
+    x, w = np.array([0.7, 1.2]), np.array([1.1, -0.4])
+
+    def f(w):
+        inner = ad.prepare_gradient(lambda x, w: np.sum(np.sin(x * w)), x, w0, backend=name)
+        return inner(x, w)[0]
+
+    w0 = w.copy()
+    expected = [np.cos(x[0] * w[0]) - x[0] * w[0] * np.sin(x[0] * w[0]), 0.0]
+    np.testing.assert_allclose(ad.gradient(f, w, backend=name), expected, rtol=1e-12)
+    np.testing.assert_allclose(ad.prepare_gradient(f, w, backend=name)(w), expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("outer", EXACT)
 @pytest.mark.parametrize("inner", EXACT)
 def test_across_frameworks_is_refused_and_never_silently_wrong(outer, inner):

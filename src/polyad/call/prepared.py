@@ -110,8 +110,7 @@ class Prepared(Described):
         follow: bool | tuple[str, ...] | None = None,
     ) -> None:
         check_call(self.operator, f, args, on_mismatch)
-        self.f = f
-        self.argnums = argnums
+        self.f, self.argnums = f, argnums
         self.has_aux, self.once = has_aux, once
         self.batched, self.on_mismatch = batched, on_mismatch
         self._examples, self._example_of_seed = args, seed
@@ -342,8 +341,9 @@ class Prepared(Described):
 
     def _instead(self, error: Exception, args: tuple[Any, ...], seed: tuple[Any, ...]) -> Prepared:
         """What makes a failed call again, another preparation or this one; or else the error is raised."""
-        fits_not = isinstance(error, Mismatch | PolyadError)
-        if fits_not and not self.once and self._guests is None and any_followed((*args, *seed)):
+        inside = self._guests is not None  # made there with plain arguments, maybe
+        fits_not = isinstance(error, Mismatch if inside else Mismatch | PolyadError)
+        if fits_not and (inside or not self.once) and any_followed((*args, *seed)):
             if self.signature.resembles(args):  # inside a differentiation unknown at preparation
                 return self._again(args, seed=seed[0] if seed else None, once=True)
         if isinstance(error, Mismatch):

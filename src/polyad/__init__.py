@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from polyad.call.function.inplace import inplace
     from polyad.call.inputs.arguments import Static
     from polyad.call.inputs.scratch import Cache
-    from polyad.call.travel import load
+    from polyad.call.saved.file import load
     from polyad.combine.from_primitive import FromPrimitive
     from polyad.combine.mixed import MixedMode
     from polyad.combine.second_order import SecondOrder
@@ -160,7 +160,7 @@ _NAMES = {
     "call.function.inplace": "inplace",
     "call.inputs.arguments": "Static",
     "call.inputs.scratch": "Cache",
-    "call.travel": "load",
+    "call.saved.file": "load",
     "combine.from_primitive": "FromPrimitive",
     "combine.mixed": "MixedMode",
     "combine.second_order": "SecondOrder",

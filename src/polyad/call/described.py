@@ -57,7 +57,7 @@ class Described(Sparsity, Travels):
         followed = () if self._follower is None else self._follower.packages
         through = f", followed through {', '.join(followed)}" if followed else ""
         replayed = f", {self._flat.replay.words}" if self._flat.replay is not None else ""
-        return self._executable.strategy + lifted + replayed + through
+        return self._executable.strategy + lifted + replayed + through + self._arrival
 
     @property
     def expression(self) -> Any:

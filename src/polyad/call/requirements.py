@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polyad.call.function.flat import complex_value
+from polyad.call.saved.known import recall
 from polyad.errors import ArgumentError, HolomorphicError, NonScalarOutputError
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def check_input(prepared: Prepared) -> None:
 
 def check_outputs(prepared: Prepared) -> None:
     """Learn the output at preparation, so that mistakes show here and not at the tenth call."""
+    if prepared._kept is not None:
+        recall(prepared)
     if prepared.scalar_output and any(spec.is_complex for spec in prepared.problem.outputs):
         raise NonScalarOutputError(complex_value(prepared.operator))
     if prepared.gives == "hessian" and any(spec.is_complex for spec in prepared.problem.inputs):

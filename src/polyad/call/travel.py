@@ -6,39 +6,33 @@
 * pickle sends functions by name. Where that fails the error says so in the terms of the user's function,
   before pickle says it in its own; a pickler that sends functions by value (cloudpickle) is left alone.
 * A prepared object never changes, so a copy of it is itself.
-* In a file stand the versions that can read it, in a line for people, and then what is sent. Packed by
-  cloudpickle, where that is installed, it has lambdas too.
+* What a file holds besides is in ``saved``.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
-import json
 import os
 import pickle
 import sys
-import tempfile
 import threading
 import types
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from polyad.call.function.flat import label_of
 from polyad.call.inputs.arguments import Static
-from polyad.errors import ArgumentError, NotPicklableError
+from polyad.errors import NotPicklableError
 
 if TYPE_CHECKING:
     from polyad.call.function.foreign_traces import Guests
     from polyad.systems.base import Backend
     from polyad.systems.contract import Form
 
-__all__ = ["Travels", "load"]
+__all__ = ["Travels"]
 
 ARRIVING = threading.RLock()
-# what the first line of a file says
-MAGIC = "polyad prepared derivative"
 
 
 class Travels:
@@ -52,6 +46,10 @@ class Travels:
     _guests: Guests | None
     _examples: tuple[Any, ...]
     _example_of_seed: Any
+    # what a file says of it (``saved.known``), what of that is still to be used, and in words what was done
+    _kept: Any = None
+    _image: Any = None
+    _arrival: str = ""
 
     def _options(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -75,6 +73,9 @@ class Travels:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write this to a file that ``polyad.load`` reads, in this process or another.
 
+        Patterns and colorings are in it, and so is what was compiled: programs of polyad's engine, CasADi's
+        functions, and JAX's programs. What frameworks have besides is made again where it is loaded.
+
         Parameters
         ----------
         path : str or path
@@ -85,7 +86,9 @@ class Travels:
         polyad.errors.NotPicklableError
             If the function or an argument cannot be sent elsewhere; the message names it.
         """
-        _written(self, path, f"the prepared {self.operator} of {label_of(self.f)}")
+        from polyad.call.saved.file import write
+
+        write(self, path, f"the prepared {self.operator} of {label_of(self.f)}")
 
     def _parcel(self) -> tuple[Any, ...]:
         """Class, function, arguments and options: what it takes to make it again."""
@@ -140,8 +143,13 @@ class Arriving:
             parcel = self.__dict__.get("_arrived")
             if parcel is not None:
                 cls, f, args, options = parcel
-                state = vars(cls(f, args, **options))
-                self.__dict__.update(state)
+                made = object.__new__(cls)
+                kept = self.__dict__.get("_kept")
+                if kept is not None:
+                    made._kept = kept
+                cls.__init__(made, f, args, **options)
+                self.__dict__.pop("_kept", None)
+                self.__dict__.update(vars(made))
                 self.__class__ = cls
                 del self.__dict__["_arrived"]
         return getattr(self, name)
@@ -193,86 +201,3 @@ def _sends_by_value() -> bool:
                 return True
         frame = frame.f_back
     return False
-
-
-def _versions() -> dict[str, str]:
-    # the package itself stands on a floor above
-    return {
-        "polyad": sys.modules["polyad"].__version__,
-        "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
-    }
-
-
-def _written(prepared: Any, path: str | os.PathLike[str], label: str) -> None:
-    """Write a prepared object to a file; an existing one is replaced when all is written."""
-    try:
-        import cloudpickle as pickler
-    except ImportError:
-        pickler = pickle
-    try:
-        data = pickler.dumps(prepared)
-    except NotPicklableError as error:
-        words, by_value, _ = str(error).partition("or pickle with cloudpickle")
-        if not by_value:
-            raise
-        raise NotPicklableError(f"{words}or install cloudpickle, which save takes where it is") from error
-    except Exception as error:
-        raise NotPicklableError(
-            f"{label} cannot be saved ({type(error).__name__}: {error}): keep locks and open files out "
-            "of what the function captures, and define it at the top level of a module"
-        ) from error
-    target = Path(path)
-    head = json.dumps({"what": MAGIC, "of": label, **_versions()})
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(head.encode() + b"\n" + data)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def load(path: str | os.PathLike[str]) -> Any:
-    """Read a prepared derivative that ``prepared.save(path)`` has written.
-
-    Parameters
-    ----------
-    path : str or path
-        The file. It is read by pickle, which runs what the file says: read only files that you trust.
-
-    Returns
-    -------
-    Prepared
-        As it was; it is prepared again at its first use, but patterns and colorings are not sought again.
-
-    Raises
-    ------
-    polyad.errors.ArgumentError
-        If the file holds something else, or was written by another version of polyad or of Python.
-
-    Examples
-    --------
-    >>> import numpy as np, polyad as ad, tempfile
-    >>> p = ad.prepare_gradient(np.linalg.norm, np.ones(2))
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     p.save(f"{folder}/norm.polyad")
-    ...     ad.load(f"{folder}/norm.polyad")(np.array([3.0, 4.0]))
-    array([0.6, 0.8])
-    """
-    with Path(path).open("rb") as file:
-        first, data = file.readline(), file.read()
-    try:
-        head = json.loads(first)
-        known = head["what"] == MAGIC
-    except (ValueError, KeyError, TypeError):
-        known = False
-    if not known:
-        raise ArgumentError(f"{path} holds no prepared derivative: prepared.save(path) writes one")
-    for name, version in _versions().items():
-        if head.get(name) != version:
-            raise ArgumentError(
-                f"{path} ({head['of']}) was saved by {name} {head.get(name)}, and this is {name} {version}: "
-                "prepare it anew and save it"
-            )
-    return pickle.loads(data)

@@ -242,7 +242,8 @@ class Sparse(Passing):
         own = matrix.kernel.own
         if isinstance(own, compressed.Tables):
             given = (tuple(inner.table(leaf, problem) for leaf in own.leaves),)
-        executable = inner.finish(matrix.kernel, problem, given, prepared=prepared)
+        innermost = dataclasses.replace(matrix.kernel, image=getattr(kernel, "image", None))
+        executable = inner.finish(innermost, problem, given, prepared=prepared)
         form = matrix.form
 
         fixed = self._same(matrix, problem)
@@ -279,7 +280,7 @@ class Sparse(Passing):
         if check is not None and self._has_numbers(problem.x, problem.c):
             form.lower = check(problem.x, problem.c, executable.result(problem.x, problem.c, *given))
         if self.format != DENSE:
-            return Executable(full, result, strategy, form=form)
+            return Executable(full, result, strategy, form=form, image=executable.image)
 
         def dense(leaves: Leaves) -> Leaves:
             return tuple(inner.table(block, problem) for block in form.dense(leaves))
@@ -288,7 +289,7 @@ class Sparse(Passing):
             outcome = full(x, c)
             return dense(outcome[0]), *outcome[1:]
 
-        return Executable(dense_full, lambda x, c: dense(result(x, c)), strategy)
+        return Executable(dense_full, lambda x, c: dense(result(x, c)), strategy, image=executable.image)
 
     def _same(self, matrix: _Matrix, problem: Problem) -> Callable[[Leaves], None] | None:
         """The check of the whole numbers for which the pattern was found: others must have the same."""

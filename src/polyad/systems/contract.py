@@ -37,6 +37,7 @@ __all__ = [
     "Outcome",
     "Problem",
     "Selection",
+    "Unkept",
     "Variant",
     "scalar_output",
     "strategy",
@@ -72,6 +73,9 @@ class Kernel:
     many : callable, optional
         ``many(x, c, batches)`` goes through ``(tag, seeds)`` and gives ``(tag, outcome)`` in that order,
         where batches of seeds are spread over others.
+    image : object, optional
+        What ``Executable.image`` gave of this kernel when it was saved: the backend's ``finish`` makes the
+        executable of that, or raises ``Unkept``.
     """
 
     call: Call
@@ -80,6 +84,7 @@ class Kernel:
     bare: Bare | None = None
     own: Any = None
     many: Callable[..., Any] | None = None
+    image: Any = None
 
     def __call__(self, *args: Any) -> Outcome:
         return self.call(*args)
@@ -139,7 +144,8 @@ class Executable:
     Where one array goes in and the result is one array, a backend may add ``bare``: it takes all
     leaves in a row and gives that array, without a tuple around anything. ``exclusive`` says that
     nobody else holds the memory of what ``bare`` gives. ``form`` makes what the caller gets of a result
-    that is not blocks of arrays.
+    that is not blocks of arrays. ``image()`` gives what was compiled, in a form that a file can hold, or
+    raises ``Unkept``; None where nothing was compiled.
     """
 
     full: Call
@@ -148,6 +154,11 @@ class Executable:
     bare: Bare | None = None
     exclusive: bool = False
     form: Form | None = None
+    image: Callable[[], Any] | None = None
+
+
+class Unkept(Exception):
+    """Why a compiled program cannot be written to a file, or be used out of one: it is prepared again."""
 
 
 class Form(Protocol):

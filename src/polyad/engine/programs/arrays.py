@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,10 +45,11 @@ class ArrayCode(Memory):
 
     Attributes
     ----------
-    run : callable
-        ``run(slot, *inputs)``, giving the tuple of outputs.
-    slot : callable
-        ``slot()``, giving the buffers of one call.
+    source : str
+        The text of two functions: ``run(slot, *inputs)`` gives the tuple of outputs, ``slot()`` the buffers
+        of one call.
+    named : dict
+        What the text calls by names.
     """
 
     def __init__(self, program: ArrayProgram) -> None:
@@ -102,10 +103,7 @@ class ArrayCode(Memory):
         body = "".join(f"    {line}\n" for line in self._lines)
         text = f"def run(slot{args}):\n{start}{body}    return ({''.join(f'{o}, ' for o in found)})\n"
         text += "def slot():\n" + "".join(f"    {line}\n" for line in self._setup) + f"    return ({names})\n"
-        self.source = text
-        exec(compile(text, "<polyad program>", "exec"), self.space)
-        self.run: Callable[..., Any] = self.space["run"]
-        self.slot: Callable[[], Any] = self.space["slot"]
+        self.source, self.named = text, self.space
         self.buffers = bool(self._slot)
 
     def _output(self, v: Variable, before: Sequence[Variable]) -> str:

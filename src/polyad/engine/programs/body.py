@@ -51,6 +51,10 @@ class Body:
         self.examples, self.known = list(examples), known
         self.loops: dict[Any, Any] = {}  # by how many are carried and so on, the loop that runs it
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the programs that were written of it, which are written again."""
+        return {**{k: v for k, v in vars(self).items() if k != "code"}, "loops": {}}
+
     def __call__(self, *values: Value) -> list[Value]:
         """Run it on values."""
         now: dict[Variable, Value] = dict(zip(self.inputs, values, strict=True))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from polyad.engine.core.values import PRIMITIVES
 from polyad.engine.programs.graph import ScalarGraph, ScalarNode
 from polyad.engine.programs.text import twice
 
-__all__ = ["Writer", "compiled", "cost", "literal", "numbers"]
+__all__ = ["Writer", "compiled", "cost", "executed", "literal", "numbers"]
 
 DEEPEST = 12
 # Python's byte code addresses this many local variables by one byte, which is faster. Numbers that are needed
@@ -240,8 +240,8 @@ def literal(a: Any) -> str:
     return f"({text})" if text[0] == "-" else text
 
 
-def numbers(graph: ScalarGraph, label: str) -> Callable[..., list[Any]]:
-    """A function of the inputs, giving all outputs' entries in a row."""
+def numbers(graph: ScalarGraph) -> tuple[str, dict[str, Any]]:
+    """The text of a function of the inputs, giving all outputs' entries in a row, and what it calls."""
     writer = Writer(graph)
     args = ", ".join(f"g{k}" for k in range(graph.inputs))
     entering = []
@@ -250,14 +250,21 @@ def numbers(graph: ScalarGraph, label: str) -> Callable[..., list[Any]]:
         flat = f"{', '.join(found)}, = flat(g{k}{'' if ndim == 1 else '.ravel()'})"
         entering.append(f"{found[0]} = number(g{k})" if ndim == 0 else flat)
     lines = [*writer.declared, *entering, *writer.lines, f"return [{', '.join(writer.results)}]"]
-    return compiled(f"def program({args}):\n" + "".join(f"    {line}\n" for line in lines), writer, label)
+    return f"def program({args}):\n" + "".join(f"    {line}\n" for line in lines), writer.functions
 
 
 def compiled(
     source: str, writer: Writer, label: str, convert: Callable[[Any], Any] | None = None
 ) -> Callable[..., Any]:
     """The function ``program`` of a text that was made of a graph's lines."""
-    common = {**writer.functions, "inf": math.inf, "nan": math.nan}
+    return executed(source, writer.functions, label, convert)
+
+
+def executed(
+    source: str, functions: Mapping[str, Any], label: str, convert: Callable[[Any], Any] | None = None
+) -> Callable[..., Any]:
+    """The function ``program`` of a text, which calls these functions and those of ``math``."""
+    common = {**functions, "inf": math.inf, "nan": math.nan}
     quick = {n: getattr(math, m, None) or getattr(np, n) for n, m in MATH.items()}
     careful = {n: getattr(np, n) for n in MATH}
     return twice(

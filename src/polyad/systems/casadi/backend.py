@@ -236,7 +236,9 @@ class CasADi(Backend):
         words = f"{strategy_of(kernel)}, {program.kind} graph lifted from NumPy"
         single = len(problem.x) == 1 and all(len(s) == 1 for s in seeds)
         bare = program.bare if single else None
-        return Executable(program.full, program.result, words, bare, exclusive=bare is not None)
+        return Executable(
+            program.full, program.result, words, bare, exclusive=bare is not None, image=program.image
+        )
 
     def explain(self, error: Exception) -> str | None:
         if isinstance(error, RuntimeError) and "free" in str(error) and "Function" in str(error):

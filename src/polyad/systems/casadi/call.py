@@ -88,14 +88,31 @@ class Call:
     def __init__(self, inputs: Sequence[Symbolic], outputs: Sequence[tuple[Any, Output]], label: str) -> None:
         import casadi
 
-        self._label = label
-        self._shapes = [x.shape for x in inputs]
-        self._outputs = [output for _, output in outputs]
         columns = [x.raw for x in inputs]
-        self._function = casadi.Function("polyad", columns, [expression for expression, _ in outputs])
+        function = casadi.Function("polyad", columns, [expression for expression, _ in outputs])
+        self._set(label, [x.shape for x in inputs], [output for _, output in outputs], function)
+
+    def _set(self, label: str, shapes: list[Any], outputs: list[Output], function: Any) -> None:
+        self._label, self._shapes, self._outputs, self._function = label, shapes, outputs, function
         self.instructions = _instructions(self._function, {})
         self._fails = not self._function.is_a("SXFunction") and _may_fail(self._function)
         self._pool: list[Any] = [self._slot()]
+
+    def image(self) -> tuple[Any, ...]:
+        """What ``of`` makes the same call of."""
+        with BUILDING:
+            return self._label, self._shapes, self._outputs, self._function.serialize()
+
+    @classmethod
+    def of(cls, image: tuple[Any, ...]) -> Call:
+        """A call that was compiled before."""
+        import casadi
+
+        label, shapes, outputs, text = image
+        made = object.__new__(cls)
+        with BUILDING:
+            made._set(label, shapes, outputs, casadi.Function.deserialize(text))
+        return made
 
     def _slot(self) -> Any:
         with BUILDING:

@@ -24,7 +24,7 @@ from polyad.errors import FunctionNotSupportedError
 from polyad.systems.casadi.call import BUILDING, SCALARS_PER_CALL, Call, Output
 from polyad.systems.casadi.products import limited
 from polyad.systems.casadi.symbolic import Symbolic, constant
-from polyad.systems.contract import Kernel, Leaves, Problem
+from polyad.systems.contract import Kernel, Leaves, Problem, Unkept
 
 __all__ = ["CasADiProgram"]
 
@@ -86,11 +86,36 @@ class CasADiGraph:
         computed = len(first) == 1 and first[0][1].fixed is None and len(self._places) == sum(
             len(leaves) for leaves in groups
         )  # fmt: skip
-        self.bare = self._result.bare() if computed else None
-        self.kind = kind.__name__
-        self.instructions = self._result.instructions
+        self._single = computed
+        self._begin(kind.__name__)
         self._active = [s.raw for s in symbols[0] if s is not None]
         self._values = [r for r, o in readings[self._counts[0] :][: self._counts[1]] if o.fixed is None]
+
+    def _begin(self, kind: str) -> None:
+        self.bare = self._result.bare() if self._single else None
+        self.kind = kind
+        self.instructions = self._result.instructions
+
+    def image(self) -> dict[str, Any]:
+        """What ``of`` makes the same graph of."""
+        calls = [self._full] if self._result is self._full else [self._full, self._result]
+        return {
+            "kind": self.kind,
+            "calls": [call.image() for call in calls],
+            "outputs": [output for _, output in self._readings],
+            "fields": {k: getattr(self, k) for k in ("_counts", "_places", "_single")},
+        }
+
+    @classmethod
+    def of(cls, image: dict[str, Any]) -> CasADiGraph:
+        """A graph that was built before."""
+        made = object.__new__(cls)
+        vars(made).update(image["fields"])
+        made._readings = [(None, output) for output in image["outputs"]]
+        calls = list(map(Call.of, image["calls"]))
+        made._full, made._result = calls[0], calls[-1]
+        made._begin(image["kind"])
+        return made
 
     def reach(self) -> float:
         """The share of the active entries on which the value depends; 1 where that is dear to find out."""
@@ -239,7 +264,15 @@ class CasADiProgram:
         if self.within is not None:
             self.kind = self.within.__name__
             return
-        self.first = self._graph(problem.c, seeds)
+        if kernel.image is not None:
+            try:
+                self._key, image = kernel.image
+                self.first = self._graphs[self._key] = CasADiGraph.of(image)
+            except Exception as error:
+                raise Unkept(f"its graph cannot be read ({type(error).__name__}: {error})") from error
+        else:
+            self.first = self._graph(problem.c, seeds)
+            (self._key,) = self._graphs
         self.kind = self.first.kind
         if self.first.bare is not None and not self._integers:
             self.bare = self._guarded(self.first.bare, len(problem.x) + len(problem.c), seeds)
@@ -334,6 +367,16 @@ class CasADiProgram:
         from polyad.engine.boxes.box import Box
 
         return kind if any(isinstance(leaf, Box) for leaves in args for leaf in leaves) else None
+
+    def image(self) -> Any:
+        """The graph of the preparation, with what it is a graph for, as a file can hold it."""
+        if self.within is not None:
+            raise Unkept("it is a part of another graph")
+        try:
+            return self._key, self.first.image()
+        except Exception as error:
+            text = str(error).strip().rpartition("\n")[2]
+            raise Unkept(f"casadi cannot write its graph ({type(error).__name__}: {text})") from error
 
     def full(self, x: Leaves, c: Leaves, *seeds: Leaves) -> tuple[Leaves, ...]:
         """All that the kernel gives."""

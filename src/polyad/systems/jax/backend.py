@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -37,12 +38,14 @@ from polyad.systems.jax.batches import checked, each
 from polyad.systems.jax.finish import (
     STRAYS,
     WAY_OUT,
+    Told,
     as_traced,
-    completed,
+    assembled,
     eagerly,
-    is_exclusive,
+    exported,
+    imported,
+    outside,
     traceable,
-    widened,
 )
 from polyad.systems.jax.precision import is_wide, precision
 
@@ -305,6 +308,13 @@ class JAX(Backend):
         wide = is_wide(given)
         words = strategy_of(kernel)
         kept: dict[int, Any] = {}
+        image = getattr(kernel, "image", None)
+        if prepared and self.jit and image is not None:
+            run, words, told = imported(kernel, examples)
+            made = assembled(run, told, problem, seeds, wide=wide, words=words)
+            anew = dataclasses.replace(kernel, image=None)
+            counts = tuple(map(len, examples))
+            return outside(made, image, lambda: self.finish(anew, problem, seeds, prepared=True), counts)
         if prepared and self.jit:
             try:
                 with precision(wide):
@@ -319,41 +329,14 @@ class JAX(Backend):
             prepared = not any(isinstance(a, jax.core.Tracer) for a in (*closed.consts, *given))
         if not (prepared and self.jit):
             return eagerly(kernel, problem, wide, f"{words}, not compiled")
-        tree = jax.tree_util.tree_structure(shape)
-        count = len(shape[0])
         run = as_traced(closed, traceable(kernel, kept), jax.tree_util.tree_structure(examples))
-
-        def full(*args: Leaves) -> Any:
-            return jax.tree_util.tree_unflatten(tree, run(*jax.tree_util.tree_leaves(args)))
-
-        def result(*args: Leaves) -> Leaves:
-            # XLA drops whatever only the other outputs need
-            return tuple(run(*jax.tree_util.tree_leaves(args))[:count])
-
-        def bare(*leaves: Any) -> Any:
-            return run(*leaves)[0]
-
-        def compiled(form: Call) -> Call:
-            return widened(jax.jit(form)) if wide else jax.jit(form)
-
-        whole: Call = jax.jit(full)
-        whole = completed(whole, kept) if kept else whole
-        whole = widened(whole) if wide else whole
-        single = len(problem.x) == 1 and count == 1 and all(len(s) == 1 for s in seeds)
-        # Compile now what a call will use; the form with the value compiles at its first use.
+        passed = {id(var) for var in (*closed.jaxpr.invars, *closed.jaxpr.constvars)}
+        own = id(closed.jaxpr.outvars[0]) not in passed if closed.jaxpr.outvars else False
+        told = Told(jax.tree_util.tree_structure(shape), len(shape[0]), kept, own)
         words = f"{words}, compiled by XLA"
-        if not single:
-            direct = compiled(result)
-            direct(*examples)
-            return Executable(whole, direct, words)
-        shortest = compiled(bare)
-        exclusive = is_exclusive(closed.jaxpr, shortest, jax.tree_util.tree_leaves(examples))
-
-        def one(*args: Leaves) -> Leaves:
-            # the same program: another would be compiled only to put a tuple around its array
-            return (shortest(*[leaf for leaves in args for leaf in leaves]),)
-
-        return Executable(whole, one, words, shortest, exclusive)
+        made = assembled(run, told, problem, seeds, wide=wide, words=words)
+        keep = functools.partial(exported, run, told, examples, words, whole=self.sharding is None, wide=wide)
+        return dataclasses.replace(made, image=keep)
 
     def explain(self, error: Exception) -> str | None:
         import jax

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from polyad.arrays.libraries import is_leaf
-from polyad.systems.contract import Bare, Call, Executable, Leaves, Problem
+from polyad.systems.contract import Bare, Call, Executable, Kernel, Leaves, Problem, Unkept
+from polyad.systems.jax.precision import precision
 
-__all__ = ["STRAYS", "WAY_OUT", "as_traced", "completed", "eagerly", "is_exclusive", "traceable", "widened"]
+__all__ = [
+    "STRAYS",
+    "WAY_OUT",
+    "Told",
+    "as_traced",
+    "assembled",
+    "completed",
+    "eagerly",
+    "exported",
+    "imported",
+    "outside",
+    "traceable",
+]
 
 # for code that branches on values
 WAY_OUT = "polyad.JAX(jit=False), or polyad.JAX(jit='auto'), which compiles what can be compiled"
@@ -61,15 +77,153 @@ def completed(full: Call, kept: dict[int, Any]) -> Call:
     return run
 
 
-def is_exclusive(jaxpr: Any, call: Bare, leaves: list[Any]) -> bool:
-    """Whether every call puts its result into memory of its own.
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """What a trace has told of a kernel: the tree of what it gives, and how many leaves are its result.
 
-    JAX hands an input or a captured constant through without copying where it is the result. What
-    an equation computes has memory of its own; two results alive at once show it.
+    ``kept`` is what ``aux`` holds besides arrays, ``own`` whether the first leaf is computed: JAX hands an
+    input or a captured constant through without copying where it is the result.
     """
-    passed = {id(var) for var in (*jaxpr.invars, *jaxpr.constvars)}
+
+    tree: Any
+    count: int
+    kept: dict[int, Any]
+    own: bool
+
+
+def assembled(
+    run: Bare, told: Told, problem: Problem, seeds: tuple[Leaves, ...], *, wide: bool, words: str
+) -> Executable:
+    """The executable of a traced kernel: its forms compiled, or to be compiled at their first use."""
+    import jax
+
+    tree, count, kept = told.tree, told.count, told.kept
+    examples = (problem.x, problem.c, *seeds)
+
+    def full(*args: Leaves) -> Any:
+        return jax.tree_util.tree_unflatten(tree, run(*jax.tree_util.tree_leaves(args)))
+
+    def result(*args: Leaves) -> Leaves:
+        # XLA drops whatever only the other outputs need
+        return tuple(run(*jax.tree_util.tree_leaves(args))[:count])
+
+    def bare(*leaves: Any) -> Any:
+        return run(*leaves)[0]
+
+    def compiled(form: Call) -> Call:
+        return widened(jax.jit(form)) if wide else jax.jit(form)
+
+    whole: Call = jax.jit(full)
+    whole = completed(whole, kept) if kept else whole
+    whole = widened(whole) if wide else whole
+    single = len(problem.x) == 1 and count == 1 and all(len(s) == 1 for s in seeds)
+    # Compile now what a call will use; the form with the value compiles at its first use.
+    if not single:
+        direct = compiled(result)
+        direct(*examples)
+        return Executable(whole, direct, words)
+    shortest = compiled(bare)
+    exclusive = _has_its_own(shortest, jax.tree_util.tree_leaves(examples)) and told.own
+
+    def one(*args: Leaves) -> Leaves:
+        # the same program: another would be compiled only to put a tuple around its array
+        return (shortest(*[leaf for leaves in args for leaf in leaves]),)
+
+    return Executable(whole, one, words, shortest, exclusive)
+
+
+def exported(run: Bare, told: Told, examples: Any, words: str, *, whole: bool, wide: bool) -> dict[str, Any]:
+    """A traced kernel as a file can hold it, by ``jax.export``."""
+    import jax
+    from jax import export
+
+    if not whole:
+        raise Unkept("its program is one for several devices")
+    leaves = jax.tree_util.tree_leaves(examples)
+    try:
+        with precision(wide):
+            found = export.export(jax.jit(run))(*leaves)
+        if found.nr_devices > 1:
+            raise Unkept("its program is one for several devices")
+        data = bytes(found.serialize())
+    except ImportError as error:
+        raise Unkept("jax.export needs flatbuffers (pip install flatbuffers)") from error
+    except (NotImplementedError, ValueError) as error:
+        raise Unkept(f"jax.export refuses its program ({type(error).__name__}: {error})") from error
+    example = jax.tree_util.tree_unflatten(told.tree, range(told.tree.num_leaves))
+    return {"data": data, "tree": example, "kept": told.kept, "own": told.own, "words": words}
+
+
+def imported(kernel: Kernel, examples: Any) -> tuple[Bare, str, Told]:
+    """A traced kernel out of a file; seeds of other shapes are traced anew."""
+    import jax
+    from jax import export
+
+    image = kernel.image
+    try:
+        found = export.deserialize(bytearray(image["data"]))
+    except ImportError as error:
+        raise Unkept("jax.export needs flatbuffers (pip install flatbuffers)") from error
+    except Exception as error:
+        raise Unkept(f"jax.export cannot read its program ({type(error).__name__}: {error})") from error
+    if jax.default_backend() not in found.platforms:
+        raise Unkept(f"its program is one for {', '.join(found.platforms)}, not for {jax.default_backend()}")
+    shapes = [tuple(aval.shape) for aval in found.in_avals]
+    structure = jax.tree_util.tree_structure(examples)
+    again = traceable(kernel, {})
+
+    def run(*leaves: Any) -> Any:
+        if [np.shape(leaf) for leaf in leaves] == shapes:
+            return found.call(*leaves)
+        return jax.tree_util.tree_leaves(again(*jax.tree_util.tree_unflatten(structure, leaves)))
+
+    tree = jax.tree_util.tree_structure(image["tree"])
+    return run, image["words"], Told(tree, len(image["tree"][0]), image["kept"], image["own"])
+
+
+def outside(
+    made: Executable, image: Any, anew: Callable[[], Executable], counts: tuple[int, ...]
+) -> Executable:
+    """An executable out of a file, and within traces one that is made anew: what is exported has no rules."""
+    import jax
+
+    lock, known = threading.Lock(), list[Executable]()
+
+    def traced() -> Executable:
+        with lock:
+            if not known:
+                known.append(anew())
+        return known[0]
+
+    def full(*args: Leaves) -> Any:
+        inside = any(isinstance(leaf, jax.core.Tracer) for leaves in args for leaf in leaves)
+        return (traced() if inside else made).full(*args)
+
+    def result(*args: Leaves) -> Leaves:
+        inside = any(isinstance(leaf, jax.core.Tracer) for leaves in args for leaf in leaves)
+        return (traced() if inside else made).result(*args)
+
+    quick = made.bare
+
+    def grouped(leaves: Leaves) -> Any:
+        found = iter(leaves)
+        return [tuple(itertools.islice(found, count)) for count in counts]
+
+    def bare(*leaves: Any) -> Any:
+        for leaf in leaves:
+            if isinstance(leaf, jax.core.Tracer):
+                return traced().result(*grouped(leaves))[0]
+        return quick(*leaves)  # type: ignore[misc]
+
+    return dataclasses.replace(made, full=full, result=result, bare=quick and bare, image=lambda: image)
+
+
+def _has_its_own(call: Bare, leaves: list[Any]) -> bool:
+    """Whether every call puts its result into memory of its own: two results alive at once show it."""
+    import jax
+
     first, second = call(*leaves), call(*leaves)
-    if id(jaxpr.outvars[0]) in passed or not hasattr(first, "unsafe_buffer_pointer"):
+    if isinstance(first, jax.core.Tracer) or not hasattr(first, "unsafe_buffer_pointer"):
         return False
     arrays = [first, *(a for a in leaves if hasattr(a, "unsafe_buffer_pointer"))]
     if any(len(a.sharding.device_set) > 1 for a in arrays):  # in pieces, each of which has a place

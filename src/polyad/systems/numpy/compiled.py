@@ -24,7 +24,7 @@ from polyad.engine.boxes.box import Box
 from polyad.engine.core.refusals import Deviates
 from polyad.engine.programs.recording import Captured
 from polyad.errors import DegenerateError, FunctionNotSupportedError, OperationNotSupportedError
-from polyad.systems.contract import Executable, Kernel, Leaves, Problem, strategy_of
+from polyad.systems.contract import Executable, Kernel, Leaves, Problem, Unkept, strategy_of
 
 __all__ = ["are_plain", "compiled"]
 
@@ -36,6 +36,9 @@ LARGE = 2000  # operations from which on a second program is written only when i
 # what a program raises where the function is to be run itself, which may raise it as well
 OTHERWISE = (Deviates, DegenerateError, np.linalg.LinAlgError)
 
+# what a recorded kernel is besides its programs
+KEPT_FIELDS = ("_frozen", "_places", "_counts", "_fixed", "single", "words")
+
 _WIDE = (np.dtype(np.float64), np.dtype(np.complex128))
 
 
@@ -45,7 +48,7 @@ def compiled(kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Exe
     first = found.first
     bare = found.bare if first.single else None
     words = f"{strategy_of(kernel)}, {first.words}"
-    return Executable(found.full, found.result, words, bare, exclusive=bare is not None)
+    return Executable(found.full, found.result, words, bare, exclusive=bare is not None, image=found.image)
 
 
 class Compiled:
@@ -70,7 +73,21 @@ class Compiled:
         self._frozen = [k for k, leaf in enumerate(problem.c) if not _is_recorded(leaf, wide)]
         self._ins, self._count = len(problem.x), len(problem.x) + len(problem.c)
         self._seed_shapes = _shapes(seeds)
+        if kernel.image is not None:
+            self._key, self.first = RecordedKernel.restored(kernel, problem.label)
+            self._programs[self._key] = self.first
+            return
+        self._key = self._key_of(problem.c, seeds)
         self.first = self._program(problem.x, problem.c, seeds)
+
+    def image(self) -> bytes:
+        """The program of the preparation, with what it is a program for."""
+        from polyad.engine.programs.image import packed
+
+        try:
+            return packed((self._key, self.first.state()))
+        except Exception as error:
+            raise Unkept(f"its program cannot be written ({type(error).__name__}: {error})") from error
 
     @property
     def bare(self) -> Callable[..., Any]:
@@ -112,7 +129,7 @@ class Compiled:
             return self._kernel(x, c, *seeds)[0]
 
     def _program(self, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...]) -> RecordedKernel:
-        key = (_shapes(seeds), *[_identity(c[k]) for k in self._frozen])
+        key = self._key_of(c, seeds)
         with self._lock:
             found = self._programs.get(key)
             if found is None:
@@ -121,6 +138,9 @@ class Compiled:
                     self._programs.popitem(last=False)
             self._programs.move_to_end(key)
         return found
+
+    def _key_of(self, c: Leaves, seeds: tuple[Leaves, ...]) -> Any:
+        return (_shapes(seeds), *[_identity(c[k]) for k in self._frozen])
 
     def _recorded(self, x: Leaves, c: Leaves, seeds: tuple[Leaves, ...]) -> RecordedKernel:
         try:
@@ -207,6 +227,33 @@ class RecordedKernel:
             self._check(args, values)
         else:
             self._check(args, values[: self._counts[0]])
+
+    # -- files --------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """What another process makes the same of."""
+        codes = [self._full] if self._result is self._full else [self._full, self._result]
+        return {
+            "fields": {k: getattr(self, k) for k in KEPT_FIELDS},
+            "codes": [(code.text, code.words) for code in codes],
+        }
+
+    @classmethod
+    def restored(cls, kernel: Kernel, label: str) -> tuple[Any, RecordedKernel]:
+        """A recorded kernel out of a file, and the key that it is known by."""
+        from polyad.engine.programs.code import Code
+        from polyad.engine.programs.image import unpacked
+
+        try:
+            key, state = unpacked(kernel.image)
+            made = object.__new__(cls)
+            vars(made).update(state["fields"])
+            made._label, made._kernel = label, kernel
+            codes = [Code.of(text, label, words) for text, words in state["codes"]]
+        except Exception as error:
+            raise Unkept(f"its program cannot be read here ({type(error).__name__}: {error})") from error
+        made._full, made._result = codes[0], codes[-1]
+        return key, made
 
     # -- the calls ----------------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ WITHIN = {
         ("interpretations",),
         ("core",),
     ),
-    "call": ((".",), ("function",), ("inputs",)),
+    "call": ((".",), ("saved",), ("function",), ("inputs",)),
 }
 # What is above the systems enters the engine by these doors only.
 DOORS = {"define", "expand", "following", "lift", "notices", "run", "stop"}

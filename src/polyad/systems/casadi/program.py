@@ -264,9 +264,10 @@ class CasADiProgram:
         if self.within is not None:
             self.kind = self.within.__name__
             return
-        if kernel.image is not None:
+        kept = getattr(kernel, "image", None)  # products of matrices are plain functions
+        if kept is not None:
             try:
-                self._key, image = kernel.image
+                self._key, image = kept
                 self.first = self._graphs[self._key] = CasADiGraph.of(image)
             except Exception as error:
                 raise Unkept(f"its graph cannot be read ({type(error).__name__}: {error})") from error

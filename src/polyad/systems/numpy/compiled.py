@@ -73,7 +73,7 @@ class Compiled:
         self._frozen = [k for k, leaf in enumerate(problem.c) if not _is_recorded(leaf, wide)]
         self._ins, self._count = len(problem.x), len(problem.x) + len(problem.c)
         self._seed_shapes = _shapes(seeds)
-        if kernel.image is not None:
+        if getattr(kernel, "image", None) is not None:
             self._key, self.first = RecordedKernel.restored(kernel, problem.label)
             self._programs[self._key] = self.first
             return

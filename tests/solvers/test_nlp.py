@@ -312,7 +312,7 @@ def test_wrong_descriptions_are_refused_with_a_remedy() -> None:
         nlp.program(f, x, bounds=([0, np.nan], None))
     with pytest.raises(errors.ArgumentError, match="pass a pair of the lowest"):
         nlp.program(f, x, bounds=[(0, 1), (0, 1), (0, 1)])
-    with pytest.raises(errors.InputTypeError, match="complex128"):
+    with pytest.raises(errors.HolomorphicError, match="the start is complex"):
         nlp.program(f, x + 0j)
     with pytest.raises(errors.ArgumentError, match="objective must be a function"):
         nlp.program(x, x)

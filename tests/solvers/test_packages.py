@@ -369,3 +369,24 @@ def test_ida_is_given_its_jacobian(sparse: bool, monkeypatch: pytest.MonkeyPatch
     assert counted.calls["__call__"] > before
     # as the documentation of SUNDIALS prints it
     assert np.allclose(found.y[-1], [7.1583e-01, 9.1855e-06, 2.8416e-01], rtol=2e-5)
+
+
+@pytest.mark.parametrize("backend", ["numpy", ad.Sparse("numpy"), ad.Sparse("numpy", format="coo")])
+def test_entries_are_in_the_order_of_sundials(backend: Any) -> None:
+    def f(t: float, y: Any) -> Any:
+        return np.stack([y[1] * y[2], y[0] * 3.0, y[2] ** 2 + y[0]])
+
+    y = np.array([1.0, 2.0, 5.0])
+    exact = np.array([[0.0, 5.0, 2.0], [3.0, 0.0, 0.0], [1.0, 0.0, 10.0]])
+    given = packages.sundae.cvode(f, 0.0, y, sparse=True, backend=backend)
+    entries = np.zeros(given["sparsity"].nnz)
+    given["jacfn"](0.0, y, y, entries)
+    np.testing.assert_allclose(entries, exact.T[exact.T != 0])
+    assert given["sparsity"].format == "csc"
+    dense = np.zeros((3, 3))
+    packages.sundae.cvode(f, 0.0, y, backend=backend)["jacfn"](0.0, y, y, dense)
+    np.testing.assert_allclose(dense, exact)
+    residual = packages.sundae.ida(lambda t, y, yp: yp - f(t, y), 0.0, y, y, sparse=True, backend=backend)
+    residual["jacfn"](0.0, y, y, y, 4.0, entries := np.zeros(residual["sparsity"].nnz))
+    whole = 4.0 * np.eye(3) - exact
+    np.testing.assert_allclose(entries, whole.T[residual["sparsity"].T.toarray() != 0])

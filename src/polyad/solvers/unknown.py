@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -15,12 +16,60 @@ from polyad.arrays.trees import LEAF, flatten
 from polyad.arrays.user_code import stack_level
 from polyad.errors import HolomorphicError, InputTypeError, PrecisionWarning, TangentMismatchError
 
-__all__ = ["Unknown", "warn_of_precision"]
+__all__ = ["Flat", "Unknown", "warn_of_precision"]
 
 _DOUBLE = np.dtype(np.float64)
 
 
-class Unknown:
+class Flat:
+    """The leaves of what a solver looks for: real numbers, in one vector of float64.
+
+    Numbers in lists are the array that SciPy makes of them; anything else keeps its form.
+
+    Parameters
+    ----------
+    x0 : scalar, array or tree of them
+        Where the search begins.
+    what : str
+        What a message calls it.
+
+    Attributes
+    ----------
+    start : numpy.ndarray
+        The beginning as a vector.
+    library : Library
+        Whose arrays the function takes.
+    """
+
+    def __init__(self, x0: Any, what: str) -> None:
+        self._leaves, self._structure = flatten(_as_array(x0))
+        if not self._leaves:
+            raise InputTypeError(f"{what} holds no arrays and no numbers: pass an array, or a tree of arrays")
+        self._names = self._structure.paths(what)
+        self._owners = [_owner(leaf, name) for leaf, name in zip(self._leaves, self._names, strict=True)]
+        self._specs = [owner.spec(leaf) for owner, leaf in zip(self._owners, self._leaves, strict=True)]
+        for spec, name in zip(self._specs, self._names, strict=True):
+            if spec.is_complex:
+                raise HolomorphicError(
+                    f"{name} is complex, and the solver works with real numbers: pass real and imaginary "
+                    "parts as two arrays, and put them together in the function"
+                )
+            if not (spec.is_inexact or spec.kind in ("i", "u", "b")):
+                raise InputTypeError(f"{name} has dtype {spec.dtype}: pass floating-point numbers")
+        foreign = [owner for owner in self._owners if not owner.plain]
+        self.what = what
+        self.library: Library = foreign[0] if foreign else PLAIN
+        arrays = [np.asarray(o.to_numpy(a)) for o, a in zip(self._owners, self._leaves, strict=True)]
+        self._shapes = [a.shape for a in arrays]
+        self.start = np.concatenate([np.ravel(a) for a in arrays]).astype(np.float64)
+
+    @property
+    def size(self) -> int:
+        """How many numbers are unknown."""
+        return len(self.start)
+
+
+class Unknown(Flat):
     """What a solver looks for.
 
     Numbers, lists of numbers and arrays are taken as SciPy takes them: as an array of float64, with at least
@@ -48,32 +97,14 @@ class Unknown:
     """
 
     def __init__(self, x0: Any, what: str = "x0") -> None:
-        leaves, structure = flatten(_as_array(x0))
-        if not leaves:
-            raise InputTypeError(f"{what} holds no arrays and no numbers")
-        names = structure.paths(what)
-        owners = [_owner(leaf, name) for leaf, name in zip(leaves, names, strict=True)]
-        specs = [owner.spec(leaf) for owner, leaf in zip(owners, leaves, strict=True)]
-        for spec, name in zip(specs, names, strict=True):
-            if spec.is_complex:
-                raise HolomorphicError(
-                    f"{name} is complex, and the solver works with real numbers: pass real and imaginary "
-                    "parts as two arrays, and put them together in the function"
-                )
-            if not (spec.is_inexact or spec.kind in ("i", "u", "b")):
-                raise InputTypeError(f"{name} has dtype {spec.dtype}: pass floating-point numbers")
-        foreign = [owner for owner in owners if not owner.plain]
-        self.what = what
-        self.library: Library = foreign[0] if foreign else PLAIN
-        self._like = leaves[owners.index(self.library)] if foreign else None
-        arrays = [np.asarray(o.to_numpy(a)) for o, a in zip(owners, leaves, strict=True)]
-        self._dtypes = [spec.dtype if spec.is_inexact and not spec.weak else _DOUBLE for spec in specs]
-        self._structure = structure
-        self._shapes = [a.shape for a in arrays]
-        self._one = structure is LEAF
-        if self._one and arrays[0].shape == ():
+        super().__init__(x0, what)
+        leaves, owners, names = self._leaves, self._owners, self._names
+        self._like = None if self.library.plain else leaves[owners.index(self.library)]
+        self._dtypes = [s.dtype if s.is_inexact and not s.weak else _DOUBLE for s in self._specs]
+        self._one = self._structure is LEAF
+        if self._one and self._shapes == [()]:
             self._shapes = [(1,)]
-        self._sizes = [a.size for a in arrays]
+        self._sizes = [math.prod(shape) for shape in self._shapes]
         self._scalars = [
             not self._one and owner.plain and not isinstance(leaf, np.ndarray)
             for owner, leaf in zip(owners, leaves, strict=True)
@@ -89,14 +120,8 @@ class Unknown:
             ),
             "",
         )
-        self.start = np.concatenate([np.ravel(a) for a in arrays]).astype(np.float64)
         self.one_axis = self._one and len(self._shapes[0]) == 1
         self.plain = self.one_axis and self.library.plain and self.dtype == _DOUBLE
-
-    @property
-    def size(self) -> int:
-        """How many numbers are unknown."""
-        return len(self.start)
 
     # -- to the user's function -----------------------------------------------------------------------
 

@@ -7,22 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from polyad.arrays.libraries import PLAIN, library_of
 from polyad.arrays.trees import LEAF, flatten
 from polyad.arrays.types import Array
-from polyad.errors import ArgumentError, InputTypeError
 from polyad.solvers.nlp.bounds import bound
+from polyad.solvers.unknown import Flat
 
 __all__ = ["Unknowns", "joined"]
 
 
-class Unknowns:
+class Unknowns(Flat):
     """The form of the unknowns, and the way from and to a vector.
 
     Parameters
     ----------
     start : array, number or tree of them
-        Where a solver starts; its values are real.
+        Where a solver starts; its values are real. The function gets NumPy's arrays of float64 and Python's
+        numbers, which what is prepared converts.
 
     Examples
     --------
@@ -33,35 +33,13 @@ class Unknowns:
     """
 
     def __init__(self, start: Any) -> None:
-        leaves, self._structure = flatten(start)
-        if not leaves:
-            raise ArgumentError("the start holds no numbers: pass an array, a number or a tree of them")
-        self.library: Any = PLAIN
-        self._sources, arrays = [], []
-        for leaf in leaves:
-            source = library_of(leaf)
-            if source is None:
-                raise InputTypeError(
-                    f"the start holds a {type(leaf).__name__}, which is no array and no number"
-                )
-            array = np.asarray(source.to_numpy(leaf) if hasattr(leaf, "shape") else leaf)
-            if array.dtype.kind not in "fiu":
-                raise InputTypeError(
-                    f"the start holds numbers of dtype {array.dtype}, and solvers take real ones: pass the "
-                    "real and the imaginary part as two leaves"
-                )
-            arrays.append(array.astype(np.float64))
-            self._sources.append(source)
-            if not source.plain:
-                self.library = source
-        self._shapes = [
-            np.shape(array) if hasattr(leaf, "shape") else None
-            for leaf, array in zip(leaves, arrays, strict=True)
+        super().__init__(start, "the start")
+        self._forms = [
+            shape if hasattr(leaf, "shape") else None
+            for leaf, shape in zip(self._leaves, self._shapes, strict=True)
         ]
-        self.start = np.concatenate([array.reshape(-1) for array in arrays])
-        self.size = len(self.start)
         # most unknowns are a vector already, and nothing is to be done
-        self._bare = self._structure is LEAF and self._shapes[0] == (self.size,)
+        self._bare = self._structure is LEAF and self._forms[0] == (self.size,)
 
     def split(self, x: Array) -> Any:
         """The tree of a vector, of NumPy's arrays and Python's numbers."""
@@ -75,7 +53,7 @@ class Unknowns:
         """The tree of a vector, of the libraries of the start."""
         leaves = [
             part if shape is None or source.plain else source.from_numpy(np.ascontiguousarray(part))
-            for part, source, shape in zip(self._parts(x), self._sources, self._shapes, strict=True)
+            for part, source, shape in zip(self._parts(x), self._owners, self._forms, strict=True)
         ]
         return self._structure.unflatten(leaves)
 
@@ -84,12 +62,12 @@ class Unknowns:
 
         ``None`` and a leaf None stand for no bound.
         """
-        return bound(given, self._structure, [() if s is None else s for s in self._shapes], default, name)
+        return bound(given, self._structure, self._shapes, default, name)
 
     def _parts(self, x: Array) -> list[Any]:
         parts: list[Any] = []
         at = 0
-        for shape in self._shapes:
+        for shape in self._forms:
             if shape is None:
                 parts.append(float(x[at]))
                 at += 1

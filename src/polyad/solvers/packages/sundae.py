@@ -39,9 +39,7 @@ def cvode(
     backend, follow
         As for ``jacobian``.
     """
-    found, y0 = resolve(backend), np.asarray(y0, dtype=np.float64)
-    if sparse and not isinstance(found, Sparse):
-        found = Sparse(found, format="csc")
+    found, y0 = _inner(backend, sparse=sparse), np.asarray(y0, dtype=np.float64)
     made = PreparedJacobian(f, (float(t0), y0, *args), argnums=1, backend=found, follow=follow)
 
     def rhsfn(t: float, y: Array, yp: Array) -> None:
@@ -51,10 +49,7 @@ def cvode(
         J = made(float(t), np.array(y), *args)
         JJ[...] = J.data if sparse else J
 
-    given: dict[str, Any] = {"rhsfn": rhsfn, "jacfn": jacfn}
-    if sparse:
-        given |= {"sparsity": made.pattern.to_scipy().tocsc().astype(int), "linsolver": "sparse"}
-    return given
+    return {"rhsfn": rhsfn, "jacfn": jacfn, **(_of_pattern(made) if sparse else {})}
 
 
 def ida(
@@ -82,10 +77,8 @@ def ida(
     backend, follow
         As for ``jacobian``.
     """
-    found = resolve(backend)
+    found = _inner(backend, sparse=sparse)
     y0, yp0 = (np.asarray(a, dtype=np.float64) for a in (y0, yp0))
-    if sparse and not isinstance(found, Sparse):
-        found = Sparse(found, format="csc")
 
     def moved(z: Any, t: Any, y: Any, yp: Any, c: Any, *args: Any) -> Any:
         """IDA wants ``df/dy + c df/dyp``: one Jacobian, of both moved together."""
@@ -101,7 +94,17 @@ def ida(
         J = made(zero, float(t), np.array(y), np.array(yp), float(cj), *args)
         JJ[...] = J.data if sparse else J
 
-    given: dict[str, Any] = {"resfn": resfn, "jacfn": jacfn}
-    if sparse:
-        given |= {"sparsity": made.pattern.to_scipy().tocsc().astype(int), "linsolver": "sparse"}
-    return given
+    return {"resfn": resfn, "jacfn": jacfn, **(_of_pattern(made) if sparse else {})}
+
+
+def _inner(backend: Any, *, sparse: bool) -> Any:
+    """The backend of a matrix with its entries as SUNDIALS has them: column by column, or all."""
+    found = resolve(backend)
+    if isinstance(found, Sparse):
+        return found.replace(format="csc" if sparse else "dense")
+    return Sparse(found, format="csc") if sparse else found
+
+
+def _of_pattern(made: PreparedJacobian) -> dict[str, Any]:
+    """What a solver is told of a sparse Jacobian, whose entries it takes column by column."""
+    return {"sparsity": made.pattern.to_scipy().tocsc().astype(int), "linsolver": "sparse"}

@@ -8,7 +8,7 @@ from scipy.optimize import LinearConstraint, NonlinearConstraint
 
 import polyad as ad
 from backends import EXACT
-from polyad.errors import ArgumentError, DomainError
+from polyad.errors import ArgumentError, DomainError, PrecisionWarning
 
 P = np.array([0.4, 1.1, -0.7])
 Q = np.append(P, 2.0)
@@ -149,3 +149,54 @@ def test_differences_see_the_minimum_and_not_where_the_search_stops(method):
     for p in (np.array([-0.85, 0.0, 0.46]), np.array([-0.9, 0.28, 0.3])):
         np.testing.assert_allclose(ad.gradient(total, p, backend="finite"), np.ones(3), atol=1e-7)
         np.testing.assert_allclose(ad.hessian(total, p, backend="finite"), np.zeros((3, 3)), atol=1e-5)
+
+
+def test_differences_see_roots_and_fits_in_all_digits():
+    """Each to a tolerance of six digits, from which Hessians of differences had none."""
+    t = np.linspace(0.0, 2.0, 9)
+
+    def fit(p):
+        residuals = lambda c: c[0] * np.exp(-c[1] * t) - p[0] - np.sin(p[1] * t)  # noqa: E731
+        return np.sum(ad.optimize.least_squares(residuals, [1.0, 1.0], loss="soft_l1").x)
+
+    def still(p):
+        return np.sum(
+            ad.optimize.fixed_point(
+                lambda x: np.cos(p * x), np.ones(2), xtol=1e-5, method="iteration", maxiter=5000
+            )
+        )
+
+    for f, p in ((fit, np.array([2.0, 0.5])), (still, np.array([0.9, 0.6]))):
+        found = ad.hessian(f, p, backend="finite")
+        np.testing.assert_allclose(found, ad.hessian(f, p), rtol=1e-4, atol=1e-4)
+    with pytest.warns(PrecisionWarning, match="singular|not fulfilled"):
+        ad.gradient(
+            lambda p: ad.optimize.minimize(lambda x: (x[0] - p[0]) ** 4, [0.5], tol=1e-9).x[0],
+            np.ones(1),
+            backend="finite",
+        )
+
+
+def test_what_the_search_takes_may_be_made_of_what_is_differentiated():
+    p = np.array([1.0, 2.0])
+
+    def mode(p):
+        return ad.optimize.minimize(
+            lambda x: np.sum((x - p) ** 4 + x**2), [0.5, 0.1], jac=lambda x: 4 * (x - p) ** 3 + 2 * x,
+            hess=lambda x: np.diag(12 * (x - p) ** 2 + 2), method="trust-exact", tol=1e-12,
+        ).x  # fmt: skip
+
+    x = mode(p)
+    np.testing.assert_allclose(
+        ad.jacobian(mode, p), np.diag(12 * (x - p) ** 2 / (12 * (x - p) ** 2 + 2)), rtol=1e-9
+    )
+
+    def scaled(s):  # the cost of soft_l1 at its minimum, by s: the envelope theorem
+        residuals = lambda c: np.array([c[0] - 1.0, c[0] + 2.0])  # noqa: E731
+        return ad.optimize.least_squares(residuals, [0.3], loss="soft_l1", f_scale=s, gtol=1e-14).cost
+
+    r = np.array([1.5, 1.5])
+    np.testing.assert_allclose(
+        ad.derivative(scaled, 0.5), np.sum(2 * 0.5 * (np.sqrt(1 + (r / 0.5) ** 2) - 1))
+        - np.sum(r**2 / (0.5 * np.sqrt(1 + (r / 0.5) ** 2))), rtol=1e-7,
+    )  # fmt: skip

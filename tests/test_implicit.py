@@ -150,13 +150,17 @@ def test_fixed_points():
         ad.fixed_point(lambda x: 2 * x + 1, 1.0)
 
 
-def test_a_failed_solve_gives_no_number():
-    far = ad.implicit(lambda a: a + 0.3, lambda x, a: x - a)
+@pytest.mark.parametrize("backend", VALUES)
+def test_a_failed_solve_gives_no_number_anywhere(backend):
+    far = ad.implicit(lambda a: a + 0.3, lambda x, a: x - a, like=0.0)
     with pytest.raises(DomainError, match="residual is not zero"):
-        ad.derivative(far, 1.0)
-    double = ad.implicit(lambda a: a, lambda x, a: (x - a) ** 2)
+        ad.derivative(far, 1.0, backend=backend)
+    double = ad.implicit(lambda a: a, lambda x, a: (x - a) ** 2, like=0.0)
     with pytest.raises(DomainError, match="singular"):
-        ad.derivative(double, 1.0)
+        ad.derivative(double, 1.0, backend=backend)
+
+
+def test_a_failed_solve_gives_no_number():
     lost = ad.implicit(lambda a: np.nan * a, lambda x, a: x - a)
     with pytest.raises(DomainError, match="not finite"):
         ad.derivative(lost, 1.0)

@@ -120,3 +120,23 @@ def test_on_a_grid():
         check_derivatives(lambda x: np.sum(np.sin(f(values, x))), places)
     with pytest.raises(ArgumentError, match="CubicSpline"):
         ad.interpolate.RegularGridInterpolator(grid, values, method="cubic")
+
+
+@pytest.mark.parametrize("backend", ["numpy", *[b for b in ("jax", "torch") if b in EXACT]])
+def test_knots_in_any_order_and_values_that_are_not_finite(backend):
+    def backwards(y):
+        return np.sum(ad.interpolate.interp1d(X[::-1], y, fill_value="extrapolate")(Q) ** 2)
+
+    def forwards(y):
+        return np.sum(ad.interpolate.interp1d(X, y[::-1], fill_value="extrapolate")(Q) ** 2)
+
+    np.testing.assert_allclose(ad.gradient(backwards, Y, backend=backend), ad.gradient(forwards, Y))
+    np.testing.assert_allclose(
+        ad.gradient(lambda x: np.sum(ad.interpolate.interp1d(x, Y[::-1])(Q)), X[::-1], backend=backend),
+        ad.gradient(lambda x: np.sum(ad.interpolate.interp1d(x, Y)(Q)), X)[::-1],
+        atol=1e-12,
+    )
+    lost = np.where(np.arange(len(Y)) == len(Y) - 1, np.nan, Y)
+    near = np.full(1, 0.3 * X[0] + 0.7 * X[1])
+    found = ad.gradient(lambda x: np.sum(ad.interpolate.interp1d(X, lost)(x)), near, backend=backend)
+    np.testing.assert_allclose(found, (Y[1] - Y[0]) / (X[1] - X[0]))

@@ -134,3 +134,37 @@ def test_plain_calls_are_scipys_and_failures_give_no_number():
         solve_ivp(blow_up, (0, 1), [1.0], args=(1.0,), sensitivities="both")
     with pytest.raises(FunctionNotSupportedError, match="needs numbers"):
         ad.gradient(at_times, P, backend="casadi")
+
+
+def slope_given(p, **how):
+    found = solve_ivp(
+        lambda t, y, r: r * y * (1 - y) + 0 * p[1], (0, 2), [p[1]], "BDF", args=(p[0],),
+        jac=lambda t, y, r: np.diag(r * (1 - 2 * y)) + 0 * p[0], rtol=1e-8, atol=1e-10, **how,
+    )  # fmt: skip
+    return found.y[0, -1]
+
+
+@pytest.mark.parametrize("backend", ["numpy", *[b for b in ("torch", "jax") if b in EXACT]])
+def test_the_caller_gives_the_jacobian(backend):
+    """It takes args, may be made of what is differentiated, and is not that of the larger system."""
+    how = {"t_eval": [2.0]} if backend == "jax" else {}
+    found = ad.gradient(lambda p: slope_given(p, **how), P, backend=backend)
+    np.testing.assert_allclose(found, ad.gradient(lambda p: closed(p, 2.0), P), rtol=1e-6)
+
+
+def test_differences_are_of_the_solution_and_not_of_its_steps():
+    """At the default tolerances a Hessian of differences was eight times too large, and nothing said so."""
+
+    def predators(t, y, a, b):
+        return np.array([y[0] * (a - y[1]), y[1] * (b * y[0] - 1)])
+
+    def at_end(solver, p, **how):
+        if solver is odeint:
+            return np.sum(odeint(predators, [1.0, 0.5], [0.0, 5.0], tuple(p), tfirst=True, **how)[-1] ** 2)
+        return np.sum(solve_ivp(predators, (0, 5), [1.0, 0.5], t_eval=[5.0], args=tuple(p), **how).y ** 2)
+
+    p = np.array([1.2, 0.7])
+    exact = ad.hessian(lambda p: at_end(solve_ivp, p, method="DOP853", rtol=1e-12, atol=1e-13), p)
+    for solver in (solve_ivp, odeint):
+        found = ad.hessian(lambda p, f=solver: at_end(f, p), p, backend="finite")
+        np.testing.assert_allclose(found, exact, rtol=1e-4)

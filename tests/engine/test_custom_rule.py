@@ -173,3 +173,21 @@ def test_what_is_wrong():
     ):
         with pytest.raises(ArgumentError):
             call()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("mode", ["jvp", "vjp"])
+def test_a_rule_may_choose_in_its_direction(mode, backend):
+    """What is masked in a tangent is masked in the transposed rule, which JAX could not transpose."""
+
+    def choice(x, v):
+        return np.where(x <= 1, v, v / np.sqrt(np.where(x <= 1, 1.0, x)))
+
+    by_rule = {"jvp": lambda x, v: choice(x, v), "vjp": lambda x, w: choice(x, w)}
+    f = ad.custom_rule(
+        lambda x: np.where(x <= 1, x, 2 * np.sqrt(abs(x)) - 1), like=X, **{mode: by_rule[mode]}
+    )
+    backend = ad.JAX(jit=False) if backend == "jax" else backend
+    x = np.array([0.3, 2.0, 4.0])
+    found = ad.gradient(lambda x: np.sum(f(x)), x, backend=backend)
+    np.testing.assert_allclose(found, [1.0, np.sqrt(0.5), 0.5], rtol=1e-14)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.stopped import differenced
 from polyad.engine.boxes.box import Box, wrap
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.refusals import refuse
@@ -16,14 +17,14 @@ from polyad.engine.implicit.equation import Equation, bare, plainly, solution
 from polyad.engine.implicit.lifting import numbers_of
 from polyad.engine.implicit.ode import solved
 from polyad.errors import ArgumentError
-from polyad.integrate.system import System, number, vector
+from polyad.integrate.system import System, number, tight, vector
 
 __all__ = ["solve_ivp"]
 
 Function = Callable[..., Any]
 WAYS = ("auto", "forward", "adjoint")
 # options that are about the system as it was given, not a larger one
-OWN = ("jac", "jac_sparsity", "lband", "uband")
+OWN = ("jac_sparsity", "lband", "uband")
 
 
 def solve_ivp(
@@ -88,9 +89,13 @@ def solve_ivp(
     if sensitivities not in WAYS:
         raise ArgumentError(f"sensitivities is {sensitivities!r}: it may be one of {', '.join(WAYS)}")
     rest = () if args is None else tuple(args)
-    if not active((fun, t_span, y0, events, rest, t_eval)):
+    slope = options.pop("jac", None)
+    given = {} if slope is None else {"jac": slope}
+    if not active((fun, t_span, y0, events, rest, t_eval, slope)):
+        if differenced():
+            options |= tight(options.get("rtol", 1e-3), options.get("atol", 1e-6))
         return scipy.integrate.solve_ivp(
-            fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **options
+            fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **given, **options
         )
     if dense_output or vectorized:
         raise ArgumentError("solve_ivp with dense_output or vectorized is not differentiated: give t_eval=")
@@ -101,6 +106,8 @@ def solve_ivp(
 
     def integrate(f: Function, start: Any, times: Any, dense: bool) -> Any:
         own = options if len(start) == size else {k: v for k, v in options.items() if k not in OWN}
+        own_slope = getattr(f, "slope", None)
+        own = own if own_slope is None else {**own, "jac": own_slope}
         # as SciPy would be called, whose last step may end beyond the last time
         whole = len(start) == size and whole_until is not None and times[-1] == whole_until[0]
         stop = whole_until[1] if whole and whole_until is not None else times[-1]
@@ -109,7 +116,7 @@ def solve_ivp(
         )
         return solved(found, "solve_ivp").y, found.sol
 
-    problem = System(fun, rest, integrate, "solve_ivp", sensitivities)
+    problem = System(fun, rest, integrate, "solve_ivp", sensitivities, slope)
     start, end = map(number, t_span)
     whole_until: tuple[float, float] | None = None
     if t_eval is not None and len(t_eval) and not isinstance(end, Tracer):
@@ -134,14 +141,14 @@ def solve_ivp(
     label = "solve_ivp without t_eval, with events, or between active times,"
     lows = [numbers_of(v, label) for v in (start, end, first)]
     # the steps and the events, of plain numbers
-    bundle = (fun, rest, events)
+    bundle = (fun, rest, events, given)
     held = active(bundle)
-    plain_fun, plain_rest, plain_events = replaced(bundle, held, [numbers_of(v, label) for v in held])
+    plain_fun, plain_rest, plain_events, given = replaced(bundle, held, [numbers_of(v, label) for v in held])
     plain_events = _plain_events(plain_events)
     with unfollowed():
         found = scipy.integrate.solve_ivp(
             plainly(plain_fun, "solve_ivp"), (lows[0], lows[1]), lows[2], method, t_eval, events=plain_events,
-            args=plain_rest or None, **options,
+            args=plain_rest or None, **given, **options,
         )  # fmt: skip
     solved(found, "solve_ivp")
     if moved and t_eval is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.arrays.stopped import differenced
 from polyad.engine.boxes.box import Box, wrap
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.refusals import refuse
@@ -14,7 +15,7 @@ from polyad.engine.implicit.captured import active
 from polyad.engine.implicit.equation import bare
 from polyad.engine.implicit.ode import solved
 from polyad.errors import ArgumentError, DomainError
-from polyad.integrate.system import System, vector
+from polyad.integrate.system import System, tight, vector
 
 __all__ = ["odeint"]
 
@@ -89,6 +90,8 @@ mxords, printmessg, tfirst
     words |= {"ixpr": ixpr, "mxstep": mxstep, "mxhnil": mxhnil, "mxordn": mxordn, "mxords": mxords}
     own: dict[str, Any] = {"Dfun": Dfun, "col_deriv": col_deriv, "ml": ml, "mu": mu}
     if not active((func, y0, t, args)):
+        if differenced():
+            words |= tight(*(1.49012e-8 if v is None else v for v in (rtol, atol)))
         return scipy.integrate.odeint(
             func, y0, t, args, full_output=full_output, printmessg=printmessg, tfirst=tfirst, **own, **words
         )

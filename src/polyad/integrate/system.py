@@ -14,25 +14,42 @@ from polyad.engine.implicit.captured import active, replaced
 from polyad.engine.implicit.equation import entered, plain
 from polyad.engine.implicit.ode import ODE, Flow
 
-__all__ = ["System", "number", "vector"]
+__all__ = ["System", "number", "tight", "vector"]
 
 Function = Callable[..., Any]
+# to which tolerances systems are solved of which differences are taken
+RTOL, ATOL = 1e-10, 1e-12
+
+
+def tight(rtol: Any, atol: Any) -> dict[str, Any]:
+    """Tolerances where differences are taken.
+
+    The steps of an integrator move with the parameters, and its error with them: seen from outside a smooth
+    function, whose derivatives are not those of the solution.
+    """
+    return {"rtol": np.minimum(rtol, RTOL), "atol": np.minimum(atol, ATOL)}
 
 
 class System:
     """A right-hand side with its active values, and the integrator."""
 
     def __init__(
-        self, fun: Function, args: tuple[Any, ...], integrate: Function, label: str, how: str
+        self,
+        fun: Function,
+        args: tuple[Any, ...],
+        integrate: Function,
+        label: str,
+        how: str,
+        slope: Any = None,
     ) -> None:
-        self.bundle = (fun, args)
+        self.bundle = (fun, args, slope)
         self.leaves = active(self.bundle)
         self.integrate, self.label, self.how = integrate, label, how
         self.values = [settled(unbox(leaf)) for leaf in self.leaves]
 
     def rhs(self, t: Any, y: Any, *values: Any) -> Any:
         """The right-hand side of values."""
-        fun, args = replaced(self.bundle, self.leaves, [entered(v) for v in values])
+        fun, args, _ = replaced(self.bundle, self.leaves, [entered(v) for v in values])
         out = fun(entered(t), entered(y), *args)
         found = unbox(np.stack([part * 1.0 for part in out]) if _has_boxes(out) else out)
         if not hasattr(found, "shape") or isinstance(found, np.ndarray):
@@ -41,13 +58,17 @@ class System:
 
     def plainly(self, values: Sequence[Any]) -> Function:
         """The right-hand side of plain numbers, for plain values."""
-        fun, args = replaced(self.bundle, self.leaves, [entered(v) for v in values])
+        fun, args, slope = replaced(self.bundle, self.leaves, [entered(v) for v in values])
         label = self.label
 
         def rhs(t: float, y: Any) -> Any:
             out = fun(t, y, *args)
             return out if type(out) is np.ndarray and out.dtype.kind == "f" else plain(out, label)
 
+        # the Jacobian is that of this system, and not of a larger one or one in scaled time
+        rhs.slope = plain(slope, label)  # type: ignore[attr-defined]
+        if callable(slope):
+            rhs.slope = lambda t, y: plain(slope(t, y, *args), label)  # type: ignore[attr-defined]
         return rhs
 
     def at(self, y0: Any, times: np.ndarray[Any, Any]) -> Any:

@@ -18,6 +18,10 @@ DEGREES = {"slinear": 1, "quadratic": 2, "cubic": 3}
 STEPS = ("nearest", "nearest-up", "previous", "next", "zero")
 
 
+def _in_order(x: Any, y: Any) -> Any:
+    return np.take(y, np.argsort(x, kind="stable"), axis=0)
+
+
 class interp1d:
     """``scipy.interpolate.interp1d``, differentiable in places and values, and with "linear" in the knots.
 
@@ -65,19 +69,17 @@ class interp1d:
 
         ndim = len(y.shape) if hasattr(y, "shape") else np.ndim(y)
         y = moved(y, axis % max(1, ndim))
-        numbers = known(x, y)
-        if numbers is not None:
+        knots, values = known(x), known(y)
+        if knots is not None:
+            form = values[0] if values is not None else np.zeros(np.shape(y))
             scipy.interpolate.interp1d(  # for its errors
-                numbers[0],
-                numbers[1],
-                kind=kind,
-                axis=0,
-                bounds_error=bounds_error,
-                assume_sorted=assume_sorted,
+                knots[0], form, kind=kind, axis=0, bounds_error=bounds_error, assume_sorted=assume_sorted
             )
-            order = np.argsort(numbers[0], kind="mergesort")
+            order = np.argsort(knots[0], kind="mergesort")
             if not assume_sorted and not np.array_equal(order, np.arange(len(order))):
                 x, y = (lifted(lambda a: a[order], a) for a in (x, y))
+        elif not assume_sorted:
+            x, y = lifted(np.sort, x), lifted(_in_order, x, y)
         if active(fill_value):
             raise ArgumentError("interp1d takes fill_value as plain numbers")
         self.x, self.y, self.kind, self.fill_value = x, y, kind, fill_value

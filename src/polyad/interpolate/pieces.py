@@ -60,6 +60,11 @@ def taken(table: Any, index: Any) -> Any:
     if isinstance(index, Box) and not isinstance(unbox(table), Tracer):
         size = unbox(table).shape[0]
         hits = np.asarray(np.arange(size)) == np.expand_dims(index, -1)
+        if not np.isfinite(unbox(table)).all():  # a product with zero would spread what is not finite
+            rest = (1,) * (len(np.shape(table)) - 1)
+            return np.sum(
+                np.where(np.reshape(hits, (*np.shape(hits), *rest)), table, 0.0), axis=np.ndim(index)
+            )
         return np.tensordot(np.where(hits, 1.0, 0.0), table, axes=1)
     return table[index]
 

@@ -17,12 +17,12 @@ import numpy as np
 from polyad.engine import run
 from polyad.engine.implicit.equation import plain, plainly
 from polyad.errors import ArgumentError, DomainError, PolyadError
+from polyad.optimize.sharp import rows_of
 
-__all__ = ["Constraints", "is_constrained", "polished"]
+__all__ = ["Constraints", "is_constrained"]
 
 # how near to its limit a constraint may be active, what counts as no multiplier, and as no distance
 NEAR, UNFELT, REACHED = 1e-4, 1e-7, 1e-10
-STEPS = 10  # of Newton's method, from where the solver stopped
 
 
 def is_constrained(constraints: Any) -> bool:
@@ -119,7 +119,7 @@ class Constraints:
     def multipliers(self, x: Any, slope: Any, entries: Any, label: str) -> Any:
         """The multipliers at a place where a solver has stopped, and which constraints are not active."""
         c, always, absent = (np.asarray(plain(part, label)) for part in self.rows(x, entries))
-        jacobian = _rows(lambda x: self.rows(x, entries)[0], x, label)
+        jacobian = rows_of(lambda x: self.rows(x, entries)[0], x, label)
         near = (always | (c <= NEAR * (1.0 + np.max(np.abs(x), initial=0.0)))) & ~absent
         found = np.zeros(len(c))
         while near.any():
@@ -155,55 +155,14 @@ def _joined(limit: Any) -> Any:
     return np.stack([part * 1.0 for part in limit]) if isinstance(limit, list) else limit * 1.0
 
 
-def _rows(f: Callable[[Any], Any], x: Any, label: str) -> Any:
-    """The Jacobian of a function at plain numbers."""
-    pushed = run.push(lambda b: ((f(b[0]),), ()), (x,), (np.eye(len(x)),))
-    return np.asarray(plain(pushed[0][0], label)).T
-
-
 def _jacobian(fun: Any, label: str) -> Callable[..., Any]:
     """The Jacobian of a constraint for SciPy, by the engine; by differences where it cannot follow."""
     import scipy.optimize
 
     def jac(x: Any, *args: Any) -> Any:
         try:
-            return _rows(lambda x: np.reshape(fun(x, *args), (-1,)), np.asarray(x, dtype=float), label)
+            return rows_of(lambda x: np.reshape(fun(x, *args), (-1,)), np.asarray(x, dtype=float), label)
         except (PolyadError, TypeError, ValueError):
             return scipy.optimize.approx_fprime(x, plainly(fun, label), 1.5e-8, *args)
 
     return jac
-
-
-def polished(residual: Callable[[Any], Any], z: Any, idle: Any, label: str) -> Any:
-    """From where a solver has stopped to where the conditions are fulfilled, by Newton's method.
-
-    Solvers under constraints stop at some six digits, and derivatives would have no more. ``idle`` says which
-    of the last unknowns stay zero.
-    """
-    size = max(1.0, float(np.linalg.norm(z)))
-    first = None
-    for _ in range(STEPS):
-        r = np.asarray(plain(residual(z), label))
-        try:
-            step = np.linalg.solve(_rows(residual, z, label), r)
-        except np.linalg.LinAlgError:
-            raise DomainError(
-                f"{label}: the conditions of Karush, Kuhn and Tucker are singular at the minimum, so it has "
-                "no derivative: active constraints depend on each other, or the minimum is not the only one "
-                "nearby"
-            ) from None
-        length = float(np.linalg.norm(step))
-        if not np.isfinite(length) or (first is not None and length > 2 * first) or length > 0.1 * size:
-            raise DomainError(
-                f"{label} stopped too far from a minimum under its constraints: give a smaller tol=, begin "
-                "nearer, or take another method"
-            )
-        first = length if first is None else first
-        z = z - step
-        z[len(z) - len(idle) :][idle] = 0.0
-        if length <= 1e-12 * size:
-            return z
-    raise DomainError(
-        f"{label}: the conditions of Karush, Kuhn and Tucker are not fulfilled near where the solver "
-        "stopped: give a smaller tol=, begin nearer, or take another method"
-    )

@@ -14,8 +14,9 @@ from polyad.engine.boxes.boxing import unbox
 from polyad.engine.implicit.captured import active
 from polyad.engine.implicit.equation import Equation, form_of, plain, plainly, solution
 from polyad.errors import ArgumentError, DomainError, PolyadError
-from polyad.optimize.constrained import Constraints, is_constrained, polished
+from polyad.optimize.constrained import Constraints, is_constrained
 from polyad.optimize.roots import as_tuple
+from polyad.optimize.sharp import MINIMUM, polished, sharp, told
 
 __all__ = ["least_squares", "minimize"]
 
@@ -152,7 +153,7 @@ def minimize(
     lower, upper = _limits(bounds, np.size(form_of(x0)))
     under = Constraints(constraints, (lower, upper)) if is_constrained(constraints) else None
     entries = None if under is None else under.entries
-    bundle = (fun, jac, x0, args, lower, upper, entries)
+    bundle = (fun, jac, x0, args, lower, upper, entries, (hess, hessp, callback, options))
     results: list[Any] = []
     size = np.size(form_of(x0))
 
@@ -165,8 +166,10 @@ def minimize(
         return _slope(lambda x: f(x, *rest), x)
 
     def solve(given: Any) -> Any:
-        f, j, start, rest, low, high, held = given
+        f, j, start, rest, low, high, held, helpers = given
         here = dict(words)
+        helpers = [plainly(h, label) if callable(h) else h for h in helpers]
+        here |= dict(zip(("hess", "hessp", "callback", "options"), helpers, strict=True))
         if under is not None:
             here["constraints"] = under.scipys(held, label)
         if low is not None:
@@ -184,7 +187,7 @@ def minimize(
 
     def ending(found: Any, given: Any, *, sharp: bool = False) -> Any:
         """The unknowns of the equation where SciPy has stopped; ``sharp`` asks for all digits."""
-        low, high, held = given[4:]
+        low, high, held = given[4:7]
         if under is not None:
             down = np.asarray(plain(slope(found.x, given), label))
             forces, idle = under.multipliers(found.x, down, held, label)
@@ -210,6 +213,8 @@ def minimize(
                 found.x = ending(found, bundle, sharp=True)[:size]
                 value = fun(found.x, *args)
                 found.fun = value[0] if jac is True else value
+            except DomainError as error:
+                told(error)
             except (PolyadError, TypeError, ValueError, np.linalg.LinAlgError):
                 pass  # of a function that polyad cannot follow: differences tell how noisy it is
         return found
@@ -312,26 +317,36 @@ max_nfev, verbose, args, kwargs
         return rows
 
     limits = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else tuple(bounds)
-    bundle = (fun, jac, x0, args, kwargs, *limits)
+
+    def cost(x: Any, given: Any) -> Any:
+        f, _, _, rest, more, *_, scale = given
+        z = (f(x, *rest, **more) / scale) ** 2
+        return 0.5 * scale**2 * np.sum(LOSSES[loss](z))
+
+    def residual(x: Any, given: Any) -> Any:
+        slope = _slope(lambda x: cost(x, given), x)
+        return _held(x, slope, given[5:7]) if _has_bounds(limits) else slope
+
+    bundle = (fun, jac, x0, args, kwargs, *limits, f_scale)
     if not active(bundle):
-        return scipy.optimize.least_squares(
+        found = scipy.optimize.least_squares(
             fun, x0, exact(fun, x0, args, kwargs), bounds, args=args, kwargs=kwargs, **words
         )
+        if found.success and loss in LOSSES:
+            found.x = sharp(found.x, lambda x: residual(x, bundle), label, MINIMUM)
+            if differenced():
+                found.fun, found.cost = fun(found.x, *args, **kwargs), cost(found.x, bundle)
+        return found
     if loss not in LOSSES:
         raise ArgumentError(f"least_squares is differentiated with one of the losses {', '.join(LOSSES)}")
     results = []
 
-    def cost(x: Any, given: Any) -> Any:
-        f, _, _, rest, more = given[:5]
-        z = (f(x, *rest, **more) / f_scale) ** 2
-        return 0.5 * f_scale**2 * np.sum(LOSSES[loss](z))
-
     def solve(given: Any) -> Any:
-        f, j, start, rest, more, low, high = given
+        f, j, start, rest, more, low, high, scale = given
         j = plainly(j, label) if callable(j) else exact(f, start, rest, more)
         low, high = np.asarray(low, float), np.asarray(high, float)
         found = scipy.optimize.least_squares(
-            plainly(f, label), start, j, (low, high), args=rest, kwargs=more, **words
+            plainly(f, label), start, j, (low, high), args=rest, kwargs=more, **words | {"f_scale": scale}
         )
         if not found.success:
             raise DomainError(f"least_squares did not converge: {found.message} Allow more steps (max_nfev)")
@@ -340,10 +355,6 @@ max_nfev, verbose, args, kwargs
             _strict(found.x, slope, (low, high), label)
         results.append(found)
         return found.x
-
-    def residual(x: Any, given: Any) -> Any:
-        slope = _slope(lambda x: cost(x, given), x)
-        return _held(x, slope, given[5:]) if _has_bounds(limits) else slope
 
     equation = Equation(bundle, solve, residual, label=label, like=np.zeros(max(1, np.size(form_of(x0)))))
     x = solution(equation)

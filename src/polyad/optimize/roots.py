@@ -10,6 +10,7 @@ import numpy as np
 from polyad.engine.implicit.captured import active
 from polyad.engine.implicit.equation import Equation, form_of, plainly, solution
 from polyad.errors import DomainError
+from polyad.optimize.sharp import sharp
 
 __all__ = ["brentq", "fixed_point", "newton", "root"]
 
@@ -63,15 +64,25 @@ def root(
     """
     import scipy.optimize
 
-    args, options = as_tuple(args), {"method": method, "tol": tol, "callback": callback, "options": options}
-    if not active((fun, jac, x0, args)):
-        return scipy.optimize.root(fun, x0, args, jac=jac, **options)
+    args, words = as_tuple(args), {"method": method, "tol": tol, "callback": callback, "options": options}
+
+    def residual(x: Any, given: Any) -> Any:
+        out = given[0](x, *given[3])
+        return np.reshape(_stacked(out[0] if jac is True else out), np.shape(x))
+
+    bundle = (fun, jac, x0, args, (callback, options))
+    if not active(bundle):
+        found = scipy.optimize.root(fun, x0, args, jac=jac, **words)
+        if found.success:
+            found.x = sharp(found.x, lambda x: residual(x, bundle), "root")
+        return found
     results = []
 
     def solve(given: Any) -> Any:
-        f, slope, start, rest = given
+        f, slope, start, rest, helpers = given
         slope = plainly(slope, "root") if callable(slope) else slope
-        found = scipy.optimize.root(plainly(f, "root"), start, rest, jac=slope, **options)
+        here = words | dict(zip(("callback", "options"), helpers, strict=True))
+        found = scipy.optimize.root(plainly(f, "root"), start, rest, jac=slope, **here)
         if not found.success:
             raise DomainError(
                 f"root did not converge: {' '.join(str(found.message).split())}; begin nearer to the "
@@ -81,13 +92,9 @@ def root(
         results.append(found)
         return found.x
 
-    def residual(x: Any, given: Any) -> Any:
-        out = given[0](x, *given[3])
-        return np.reshape(_stacked(out[0] if jac is True else out), np.shape(x))
-
     like = form_of(x0)  # MINPACK, behind the first two methods, flattens it
     like = like.ravel() if method in ("hybr", "lm") else like
-    equation = Equation((fun, jac, x0, args), solve, residual, label="root", like=like)
+    equation = Equation(bundle, solve, residual, label="root", like=like)
     x = solution(equation)
     found = scipy.optimize.OptimizeResult(results[-1] if results else {"success": True})
     found.x = x
@@ -145,7 +152,10 @@ def brentq(
 
     args = as_tuple(args)
     if not active((f, a, b, args)):
-        return scipy.optimize.brentq(f, a, b, args, xtol, rtol, maxiter, full_output, disp)
+        found = scipy.optimize.brentq(f, a, b, args, xtol, rtol, maxiter, full_output, disp)
+        if full_output:
+            return sharp(found[0], lambda x: f(x, *args), "brentq"), found[1]
+        return sharp(found, lambda x: f(x, *args), "brentq")
     results: list[Any] = []
 
     def solve(given: Any) -> Any:
@@ -213,9 +223,12 @@ def newton(
     args = as_tuple(args)
     words: dict[str, Any] = {"tol": tol, "maxiter": maxiter, "rtol": rtol}
     if not active((func, fprime, fprime2, x0, x1, args)):
-        return scipy.optimize.newton(
+        found = scipy.optimize.newton(
             func, x0, fprime, args, fprime2=fprime2, x1=x1, full_output=full_output, disp=disp, **words
         )
+        if full_output:
+            return sharp(found[0], lambda x: func(x, *args), "newton"), *found[1:]
+        return sharp(found, lambda x: func(x, *args), "newton")
     results: list[Any] = []
 
     def solve(given: Any) -> Any:
@@ -275,7 +288,8 @@ def fixed_point(
 
     args = as_tuple(args)
     if not active((func, x0, args)):
-        return scipy.optimize.fixed_point(func, x0, args, xtol, maxiter, method)
+        found = scipy.optimize.fixed_point(func, x0, args, xtol, maxiter, method)
+        return sharp(found, lambda x: func(x, *args) - x, "fixed_point")
 
     def solve(given: Any) -> Any:
         f, start, rest = given

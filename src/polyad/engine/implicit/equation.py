@@ -24,7 +24,7 @@ from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Tracer, Value, base, settled, shape_of
 from polyad.engine.implicit.captured import active, replaced, unfollowed
-from polyad.engine.implicit.linear import Systems, factored, inverse
+from polyad.engine.implicit.linear import SINGULAR, Systems, factored, inverse
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.interpretations.series import Series
@@ -73,6 +73,7 @@ class Equation:
         self.bundle, self._solve, self._residual = bundle, solve, residual
         self.label, self.linear, self._jacobian, self.like = label, linear, jacobian, like
         self.leaves = active(bundle)
+        self.foreign = False  # whether a framework differentiates the solution by its rules
 
     def given(self, values: Sequence[Any]) -> Any:
         """The bundle with other values in the places of its active ones."""
@@ -89,8 +90,24 @@ class Equation:
             raise DomainError(f"{self.label} gave a solution that is not finite")
         x = x.astype(float, copy=False)
         if self.leaves:
-            plain(self._residual(entered(x[()]), bundle), self.label)
+            r = plain(self._residual(entered(x[()]), bundle), self.label)
+            if self.foreign:  # under the engine's own interpretations the first step tells
+                self.check(np.asarray(x, dtype=float), arrays, np.asarray(r, dtype=float))
         return x
+
+    def check(self, x: np.ndarray[Any, Any], values: Sequence[Any], r: np.ndarray[Any, Any]) -> Systems:
+        """Refuse what is no solution: a Newton step from there is not short. Gives what solves for steps."""
+        systems = self.systems(x, values)
+        if np.shape(r) != x.shape:
+            self._of(x, self.given(values))
+        step = float(np.linalg.norm(inverse(r, systems=systems, size=x.size, turned=False)))
+        if not step <= NEAR * max(1.0, float(np.linalg.norm(x))):
+            raise DomainError(
+                f"{self.label}: the residual is not zero at the solution, a Newton step from there has "
+                f"length {step:.1e}: let the solver converge further, and see that the residual is that of "
+                "the solver"
+            )
+        return systems
 
     def residual(self, x: Value, values: Sequence[Value]) -> Value:
         """The residual of values, under whatever differentiation they and what is captured are in."""
@@ -221,9 +238,8 @@ def _push(y: Value, tangents: Sequence[Value], *args: Value, equation: Equation)
         [run.leave(tangents[k]) for k in which],
     )[0][0]
     count = shape_of(unbox(moved))[0]
-    a = wrap(equation.matrix(y, args))
     rows = np.reshape(moved, (count, -1))
-    found = -np.transpose(np.linalg.solve(a, np.transpose(rows)))
+    found = -np.transpose(_divided(equation.matrix(y, args), np.transpose(rows)))
     return unbox(np.reshape(found, (count, *shape_of(y))))
 
 
@@ -231,13 +247,22 @@ def _joint(which: tuple[int, ...], y: Value, *args: Value, equation: Equation) -
     def pull(w: Value) -> tuple[Value, ...]:
         from polyad.engine.interpretations.masked import settled as filled
 
-        a = wrap(equation.matrix(y, args))
-        shape = shape_of(y)
-        seed = np.linalg.solve(np.transpose(a), -np.reshape(wrap(filled(w)), (-1,)))
+        a, shape = np.transpose(wrap(equation.matrix(y, args))), shape_of(y)
+        seed = _divided(unbox(a), -np.reshape(wrap(filled(w)), (-1,)))
         recorded = run.record(_in_parameters(equation, y, args, which), [run.leave(args[k]) for k in which])
         return tuple(map(run.enter, recorded.pull((np.reshape(seed, shape),))))
 
     return pull
+
+
+def _divided(a: Value, b: Any) -> Any:
+    """The solution of a system in whatever library, which may have an error of its own for it."""
+    try:
+        return np.linalg.solve(wrap(a), b)
+    except Exception as error:
+        if "singular" not in str(error).lower():
+            raise
+        raise DomainError(SINGULAR) from error
 
 
 def _in_parameters(
@@ -285,6 +310,7 @@ def solution(equation: Equation) -> Any:
     if not values:
         return equation.solved()[()]
     lows = [base(v) for v in values]
+    equation.foreign = any(isinstance(v, Tracer) for v in lows)
     x0 = IMPLICIT(*lows, equation=equation)
     x = _corrected(equation, x0, values, lows)
     return wrap(x) if any(isinstance(leaf, Box) for leaf in equation.leaves) else bare(x)
@@ -325,19 +351,12 @@ def _corrected(equation: Equation, x0: Value, values: list[Value], lows: list[Va
 
 def _inverted(equation: Equation, x: Value, lows: list[Value], r: Value) -> Callable[[Value], Value]:
     if isinstance(x, Tracer):
-        a, shape = wrap(equation.matrix(x, lows)), shape_of(x)
+        a, shape = equation.matrix(x, lows), shape_of(x)
 
         def solve(b: Value) -> Value:
-            return unbox(np.reshape(np.linalg.solve(a, np.reshape(wrap(b), (-1,))), shape))
+            return unbox(np.reshape(_divided(a, np.reshape(wrap(b), (-1,))), shape))
 
         return solve
     plain_x = np.asarray(x)
-    systems, size = equation.systems(plain_x, lows), plain_x.size
-    step = np.linalg.norm(inverse(np.asarray(r), systems=systems, size=size, turned=False))
-    if not step <= NEAR * max(1.0, float(np.linalg.norm(plain_x))):
-        raise DomainError(
-            f"{equation.label}: the residual is not zero at the solution, a Newton step from there has "
-            f"length "
-            f"{step:.1e}: let the solver converge further, and see that the residual is that of the solver"
-        )
+    systems, size = equation.check(plain_x, lows, np.asarray(r)), plain_x.size
     return lambda b: inverse(b, systems=systems, size=size, turned=False)

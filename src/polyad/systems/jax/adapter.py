@@ -74,7 +74,9 @@ class JAXAdapter(JAXLoops):
         return self.main().asarray(a) if isinstance(a, np.ndarray) else a
 
     def stop(self, a: Any) -> Any:
-        return sys.modules["jax"].lax.stop_gradient(a)
+        from polyad.systems.jax.delegated import stopped
+
+        return stopped(sys.modules["jax"].numpy.asarray(a))
 
     def may_repeat(self, shape: tuple[int, ...], index: Any, plain: bool) -> bool:
         """Not where it is JAX's to differentiate: its rule follows the value that stays."""

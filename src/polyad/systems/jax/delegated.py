@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["call"]
+__all__ = ["call", "stopped"]
 
 
 @functools.cache
@@ -114,3 +114,32 @@ def _primitives() -> tuple[Any, Any]:
 def call(x: Any, d: Any) -> Any:
     """The function ``d`` at a vector of JAX's."""
     return _primitives()[0].bind(x, d=d)
+
+
+@functools.cache
+def _stop() -> Any:
+    import jax
+    from jax.extend.core import Primitive
+    from jax.interpreters import ad, batching, mlir
+
+    primitive = Primitive("stop_gradient")
+    zero: Any = ad.Zero
+    primitive.def_impl(lambda x: x)
+    primitive.def_abstract_eval(lambda x: x)
+    mlir.register_lowering(primitive, lambda ctx, x: [x])
+    batching.primitive_batchers[primitive] = lambda args, axes: (primitive.bind(*args), axes[0])
+    ad.primitive_jvps[primitive] = lambda primals, tangents: (
+        primitive.bind(*primals),
+        zero(jax.typeof(primals[0]).to_tangent_aval()),
+    )
+    ad.primitive_transposes[primitive] = lambda w, x: [w]
+    return primitive
+
+
+def stopped(x: Any) -> Any:
+    """``x`` without its derivative: JAX's own, but that JAX can transpose it.
+
+    Within a rule JAX's operands are tangents, of which what is not needed is masked; masked or not, the rule
+    is linear in them.
+    """
+    return _stop().bind(x)

@@ -277,6 +277,111 @@ def test_a_hessian_and_a_static_argument_are_watched_too() -> None:
         q(X, static)
 
 
+COUNTED = 0
+
+
+def in_a_global(x: Any) -> Any:
+    global COUNTED
+    COUNTED += 1
+    return x**2
+
+
+class Counting:
+    scale = 2.0
+
+    def __init__(self) -> None:
+        self.calls, self.statistics = 0, {"all": 0}
+
+    def __call__(self, x: Any) -> Any:
+        self.calls += 1
+        self.statistics["all"] += 1
+        return self.scale * x
+
+
+class Using(Counting):
+    def __call__(self, x: Any) -> Any:
+        self.calls += 1
+        return x * self.calls
+
+
+class Asking(Counting):
+    def __call__(self, x: Any) -> Any:
+        self.calls += 1
+        return x * getattr(self, "calls")  # noqa: B009
+
+
+def counters() -> dict[str, tuple[Callable[..., Any], bool]]:
+    """Functions that count, and whether nothing else in them knows the number."""
+    calls, places, table, other, used = [0], [0], {"k": 0}, {"k": 0}, 0
+    also, ask, total = places, other.get, 0
+
+    def in_a_cell(x: Any) -> Any:
+        nonlocal total
+        total += 1
+        return x**2
+
+    def in_a_list(x: Any) -> Any:
+        calls[0] += 1
+        return x**2
+
+    def in_a_dict(x: Any) -> Any:
+        table["k"] -= 2
+        return x**2
+
+    def by_another_name(x: Any) -> Any:
+        places[0] += 1
+        return x * also[0]
+
+    def by_a_method(x: Any) -> Any:
+        other["k"] += 1
+        return x * ask("k")
+
+    def inside(x: Any) -> Any:
+        nonlocal used
+        used += 1
+        return (lambda y: y * used)(x)
+
+    def by_default(x: Any, known: list[int] = calls) -> Any:
+        calls[0] += 1
+        return x * known[0]
+
+    def a_default(x: Any, known: list[int] = [0]) -> Any:  # noqa: B006
+        known[0] += 1
+        return x * known[0]
+
+    alone = (in_a_cell, in_a_list, in_a_dict, in_a_global, Counting())
+    read = (by_another_name, by_a_method, by_default, a_default, inside, Using(), Asking())
+    named = {getattr(f, "__name__", type(f).__name__): (f, f in alone) for f in (*alone, *read)}
+    return named
+
+
+@pytest.mark.parametrize("name", list(counters()))
+def test_a_number_in_which_a_function_only_counts_is_not_watched(name: str) -> None:
+    f, alone = counters()[name]
+    watched = Captured((f,))
+    for _ in range(2):
+        f(X)
+        assert (watched.changed() == "") == alone and not watched.unseen
+
+
+def test_a_counter_costs_no_product() -> None:
+    f = Counting()
+    p = ad.prepare_jacobian(f, X, backend=ad.Sparse("numpy"))
+    for k in range(3):
+        before = f.calls
+        assert np.allclose(p(X + k).diagonal(), 2.0)
+        assert f.calls == before + 1
+
+
+def test_a_method_of_a_mapping_is_a_way_to_it() -> None:
+    table = {"shift": 1}
+    shift = table.get
+    p = ad.prepare_jacobian(lambda x: shifted(x, shift("shift")), X, backend=ad.Sparse("numpy"))
+    table["shift"] = 2
+    with pytest.raises(ad.errors.PatternError, match="captures"):
+        p(X)
+
+
 def test_without_the_check_nothing_is_watched() -> None:
     calls = [0]
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from polyad.arrays.libraries import library_of, library_of_package
 from polyad.arrays.types import Array
+from polyad.sparse.counters import only_counted
 
 __all__ = ["Captured"]
 
@@ -56,6 +57,8 @@ _CONSTANT = (
 )
 _KNOWN = frozenset({"numpy", "scipy", "polyad", "optree", "array_api_compat", "builtins"})
 _NOTHING = object()
+_GETTERS = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
+_ASKING = (getattr, vars, globals, locals, eval, exec, dir)
 
 
 class Captured:
@@ -81,6 +84,11 @@ class Captured:
         self._arrays: list[tuple[str, Callable[[], Array], Any]] = []
         self._seen: dict[int, Any] = {}
         self._names: set[str] = set()
+        self._codes: list[types.CodeType] = []
+        # by which names lists and mappings are reached, and whether something asks for others' attributes
+        self._called: dict[int, set[str]] = {}
+        self._asks = False
+        self._counted: dict[tuple[str, int], bool] = {}
         self._modules: list[types.ModuleType] = []
         self._waiting: deque[tuple[Any, str]] = deque((root, "an argument") for root in roots)
         try:
@@ -92,28 +100,59 @@ class Captured:
         self._seen.clear()
 
     def changed(self) -> str:
-        """What has changed, in words; empty if nothing has."""
+        """What has changed, in words; empty if nothing has.
+
+        Numbers in which the function only counts are watched no longer.
+        """
+        counted: list[int] = []
         for name, cell, then in self._cells:
             try:
                 now = cell.cell_contents
             except ValueError:
                 now = _NOTHING
             if now is not then and not _same_number(now, then):
-                return name
-        for name, mapping, key, then in self._items:
+                if not self._counts(name, now, then):
+                    return name
+                counted.append(id(cell))
+        if counted:
+            self._cells = [noted for noted in self._cells if id(noted[1]) not in counted]
+        counted = []
+        for k, (name, mapping, key, then) in enumerate(self._items):
             now = mapping.get(key, _NOTHING)
             if now is not then and not _same_number(now, then):
-                return name
+                if not self._counts(name, now, then, mapping):
+                    return name
+                counted.append(k)
+        if counted:
+            self._items = [item for k, item in enumerate(self._items) if k not in counted]
         for name, things, count in self._sizes:
             if len(things) != count:
                 return name
         for name, things, before in self._orders:
-            if len(things) != len(before) or not all(map(operator.is_, things, before)):
+            if len(things) == len(before) and all(map(operator.is_, things, before)):
+                continue
+            if len(things) != len(before):
                 return name
+            for k, (now, then) in enumerate(zip(things, before, strict=True)):
+                if now is not then and not _same_number(now, then):
+                    if not self._counts(name, now, then, things):
+                        return name
+                    before[k] = now
         for name, read, kept in self._arrays:
             if not _is(read(), kept):
                 return name
         return ""
+
+    def _counts(self, name: str, now: Any, then: Any, inside: Any = None) -> bool:
+        """Whether a number has changed in which the function only counts, in a list or mapping perhaps."""
+        if self._asks or type(now) not in (int, float) or type(now) is not type(then):
+            return False
+        known = self._counted.get((name, id(inside)))
+        if known is None:
+            names, word = self._called.get(id(inside), {name}), name.rpartition(".")[2]
+            known = len(names) == 1 and word.isidentifier() and only_counted(word, self._codes)
+            self._counted[name, id(inside)] = known
+        return known
 
     # -- the walk ---------------------------------------------------------------------------------------
 
@@ -127,6 +166,12 @@ class Captured:
                 return
 
     def _visit(self, value: Any, name: str) -> None:
+        if isinstance(value, list | deque | Mapping):
+            self._called.setdefault(id(value), set()).add(name)
+        if isinstance(value, types.BuiltinFunctionType) and not isinstance(value.__self__, types.ModuleType):
+            self._put((value.__self__, name))  # a method of some list or mapping
+        if isinstance(value, _GETTERS) or any(value is asking for asking in _ASKING):
+            self._asks = True
         if isinstance(value, _CONSTANT) or id(value) in self._seen:
             return
         self._seen[id(value)] = value
@@ -135,14 +180,15 @@ class Captured:
         elif isinstance(value, types.MethodType):
             self._put((value.__self__, "self"), (value.__func__, name))
         elif isinstance(value, functools.partial):
-            self._put((value.func, name), (value.args, name), (value.keywords, name))
+            given = f"an argument of {name}"  # no name by which code speaks of it
+            self._put((value.func, name), (value.args, given), (value.keywords, given))
         elif isinstance(value, types.ModuleType):
             if not _is_known(value.__name__):
                 self._modules.append(value)
         elif isinstance(value, staticmethod | classmethod):
             self._put((value.__func__, name))
         elif isinstance(value, property):
-            self._put((value.fget, name))
+            self._put((value.fget, name), (value.fset, name), (value.fdel, name))
         elif isinstance(value, type):
             self._class(value)
         elif isinstance(value, list | tuple | deque):
@@ -185,7 +231,11 @@ class Captured:
             self._cells.append((word, cell, content))
             if content is not _NOTHING:
                 self._put((content, word))
-        self._put(*((given, f.__name__) for given in (f.__defaults__, f.__kwdefaults__, f.__dict__)))
+        given = f"an argument of {f.__name__}"
+        self._put(
+            (f.__defaults__, given), (f.__kwdefaults__, given), (f.__dict__, f"attributes of {f.__name__}")
+        )
+        self._codes.append(f.__code__)
         inside, mentioned = [f.__code__], set[str]()
         for code in inside:
             mentioned.update(code.co_names)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import polyad as ad
+from backends import AVAILABLE
 from polyad.errors import ArgumentError, FunctionNotSupportedError, NonScalarOutputError, PolyadError
 
 torch = pytest.importorskip("torch")
@@ -558,3 +559,18 @@ def test_a_lift_of_the_users_is_watched_too():
     square = ad.define(lambda x: x**2, lambda x: 2 * x, lifts=lifts)
     with pytest.raises(ad.errors.PolyadError, match=r"t\.item\(\)"):
         ad.gradient(lambda x: np.sum(square(x)), np.ones(3), backend="torch")
+
+
+@pytest.mark.parametrize("backend", ["torch", "numpy", "jax", "finite", "autograd"])
+def test_bfloat16_is_taken_or_refused_by_name(backend):
+    if backend not in ("numpy", "finite", *AVAILABLE):
+        pytest.skip("not installed")
+    x = torch.tensor([0.5, 2.0], dtype=torch.bfloat16)
+    f = lambda x: (x * x * x[0]).sum()  # noqa: E731
+    try:
+        found = ad.gradient(f, x, backend=backend)
+    except PolyadError as error:  # NumPy has it only where ml_dtypes is loaded
+        assert "bfloat16" in str(error) and ("x.double()" in str(error) or "x.astype" in str(error))
+        return
+    assert found.dtype == torch.bfloat16
+    np.testing.assert_allclose(found.double().numpy(), [4.75, 2.0], rtol=1e-2)

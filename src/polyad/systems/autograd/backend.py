@@ -224,6 +224,8 @@ class Autograd(Backend):
                 "its argument is being differentiated by polyad's own engine, which autograd cannot follow: "
                 "use backend='numpy' inside as well"
             )
+        if isinstance(error, TypeError) and text.startswith("Can't differentiate w.r.t. type"):
+            return f"autograd knows no {text[30:]}: pass x.astype(float), or use backend='numpy'"
         boxed = ("ArrayBox", "must be real number", "setting an array element", "not supported for the input")
         if isinstance(error, TypeError | ValueError) and any(words in text for words in boxed):
             return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -38,8 +39,8 @@ class TorchLibrary(Library):
         try:
             return a.numpy() if a.is_contiguous() else a.contiguous().numpy()
         except (RuntimeError, TypeError):  # of a graph, on another device, lazily conjugated
-            a = a.detach().cpu()
-            return a.resolve_conj().resolve_neg().contiguous().numpy()
+            a = a.detach().cpu().resolve_conj().resolve_neg().contiguous()
+            return a.numpy() if a.dtype not in _small() else _as_numpy(a)
 
     def is_traced(self, a: Any) -> bool:
         torch = sys.modules["torch"]
@@ -86,6 +87,8 @@ class TorchLibrary(Library):
         except ValueError:  # one entry with a negative stride counts as contiguous
             return torch.from_numpy(np.array(a, order="C"))
         except TypeError:
+            if (dtype := getattr(torch, a.dtype.name, None)) in _small():
+                return torch.from_numpy(a.view(f"i{a.itemsize}")).view(dtype)
             raise InputTypeError(f"torch has no dtype {a.dtype}: convert with x.astype(np.float64)") from None
 
     def sparse_maker(
@@ -153,6 +156,23 @@ class TorchLibrary(Library):
             return np.asarray(Described(a))
         except (RuntimeError, NotImplementedError):
             return None
+
+
+@functools.cache
+def _small() -> dict[Any, Any]:
+    """Dtypes of torch that NumPy has only where ``ml_dtypes`` is loaded, and integers of their size."""
+    torch = sys.modules["torch"]
+    names = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
+    found = {getattr(torch, name, None): torch.int16 if name == "bfloat16" else torch.int8 for name in names}
+    return {dtype: integer for dtype, integer in found.items() if dtype is not None}
+
+
+def _as_numpy(a: Any) -> np.ndarray:
+    """A tensor of such a dtype, its bits shared."""
+    dtype = _numpy_dtype(a.dtype)
+    if not isinstance(dtype, np.dtype):
+        raise InputTypeError(f"NumPy has no dtype {dtype}: pass x.double(), or use backend='torch'")
+    return a.view(_small()[a.dtype]).numpy().view(dtype)
 
 
 def _numpy_dtype(dtype: Any) -> Any:

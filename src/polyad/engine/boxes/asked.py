@@ -20,11 +20,12 @@ from polyad.arrays.libraries import library_of_package
 from polyad.arrays.user_code import is_polyads
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.refusals import refuse
-from polyad.engine.core.values import base
+from polyad.engine.core.values import LOOKED, base
 from polyad.engine.interpretations.adapter import adapter
 from polyad.errors import ON_OTHER_ARRAYS, rule_out
 
 __all__ = [
+    "DIGITS",
     "FEW",
     "LARGEST",
     "asks_for_entries",
@@ -38,6 +39,8 @@ __all__ = [
     "text",
 ]
 
+# the bits of a number, all of which its text may tell
+DIGITS = 53
 # An array of more entries than this is not split into a box for each: it would take too long.
 LARGEST = 10_000
 # and of more than this only where nothing else helps
@@ -94,6 +97,8 @@ def asks_for_entries(frame: types.FrameType, copy: bool | None, value: Any) -> b
     module, name = str(frame.f_globals.get("__name__", "")), frame.f_code.co_qualname
     if module.startswith(POLYNOMIALS):
         return not _solves(frame)
+    if module.startswith("numpy.ma."):
+        return name == "getdata" and FOLLOWING.depth > 0
     if module.startswith("numpy."):
         return name.startswith(MAKERS)
     if module.startswith("scipy."):
@@ -216,6 +221,7 @@ for _name in "find index count split partition strip startswith endswith replace
 
 def text(value: Any, spec: str) -> str:
     """A value as text: that of a number has to be its digits, or is not to be computed with."""
+    LOOKED.bits += DIGITS  # a number may be made of the text again
     if not hasattr(value, "array"):
         return format(value, spec) if np.shape(value) == () else str(value)
     known = adapter(value.library).shown(value.array)
@@ -231,7 +237,10 @@ def spelled(frame: types.FrameType, value: Any) -> float | None:
     step = next((i for i in dis.get_instructions(frame.f_code) if i.offset == frame.f_lasti), None)
     if step is None or step.opname != "BINARY_OP" or not step.argrepr.startswith("%"):
         return None
-    return float(value) if not hasattr(value, "array") else None
+    if hasattr(value, "array"):
+        return None
+    LOOKED.bits += DIGITS
+    return float(value)
 
 
 def _solves(frame: types.FrameType | None) -> bool:

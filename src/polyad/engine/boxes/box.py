@@ -21,7 +21,7 @@ from polyad.engine.boxes import asked
 from polyad.engine.boxes.boxing import BOXES, unbox, unbox_index
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.refusals import refuse
-from polyad.engine.core.values import LOOKED, Tracer, Value, base, is_over
+from polyad.engine.core.values import Tracer, Value, base, is_over
 from polyad.engine.interpretations.adapter import adapter
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.proxy import Proxy, numbers
@@ -48,10 +48,6 @@ def number(value: Value) -> Any:
     """As ``wrap``, for what may be a number: those have a box of their own (``numbers``)."""
     make = NUMBERS.get(type(value))
     return wrap(value) if make is None else make(value)
-
-
-# the bits of a number, all of which its text may tell
-DIGITS = 53
 
 
 class Box:
@@ -121,10 +117,11 @@ class Box:
         return type(base(self._value)) is np.ndarray
 
     def __repr__(self) -> str:
+        if FOLLOWING.depth:  # code may make a text of a list, and a number of the text again
+            return asked.text(base(self._value), "")
         return f"Box({self._value!r})"
 
     def __format__(self, spec: str) -> str:
-        LOOKED.bits += DIGITS  # a number may be made of the text again
         return asked.text(base(self._value), spec)
 
     def __str__(self) -> str:

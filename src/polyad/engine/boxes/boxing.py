@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import library_of
+from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Tracer, Value, base, shape_of
 from polyad.engine.functions.sparse_products import is_sparse, refused
@@ -56,6 +57,8 @@ def unbox(a: Any, beside: Value = None) -> Value:
         if a.dtype == object:
             return gathered(a)
         if kind is not np.ndarray and isinstance(a, np.ma.MaskedArray):
+            if FOLLOWING.depth and not np.any(a.mask):
+                return unbox(np.asarray(a), beside)
             raise refuse(
                 "a masked array beside x",
                 "use np.where(mask, 0, np.asarray(a)), or np.asarray(a) where nothing is masked",

@@ -15,6 +15,7 @@ from polyad.engine.boxes.boxing import BOXES
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.follow.conversions import buffer
 from polyad.engine.follow.counterparts import COUNTERPARTS, has_box
+from polyad.engine.follow.libraries.functions import Listed, beside, is_listed
 from polyad.engine.follow.places import Helper
 from polyad.engine.follow.python import class_of
 
@@ -140,5 +141,18 @@ def found(value: Any) -> Any:
     return COUNTERPARTS.get(id(value), value) if FOLLOWING.depth else value
 
 
-HELPERS = {f.__name__: Helper(f) for f in (method, owned, augmented, kind, found)}
+def listed(f: Any) -> Any:
+    """A function that is about to be called: one of NumPy's is to make arrays of lists with boxes in them."""
+    if not FOLLOWING.depth:
+        return f
+    f = COUNTERPARTS.get(id(f), f)
+    return Listed(f) if is_listed(f) else f
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """``a @ b``, of which one may be a list with boxes in it."""
+    return beside(a, b) @ beside(b, a)
+
+
+HELPERS = {f.__name__: Helper(f) for f in (method, owned, augmented, kind, found, listed, matmul)}
 HELPERS["key"] = Helper(Key())

@@ -14,7 +14,7 @@ from polyad.engine.core.values import Tracer, base
 from polyad.engine.follow.counterparts import Counterpart, Maker, NumberClass, counterpart, has_box
 from polyad.engine.rules.structure import stack
 
-__all__ = ["as_box", "dtype_of"]
+__all__ = ["as_box", "buffer", "dtype_of", "is_subclass"]
 
 
 def dtype_of(dtype: Any) -> Any:
@@ -67,7 +67,7 @@ def _cast(box: Box, dtype: Any) -> Any:
     return np.asarray(box, dtype=wanted)
 
 
-def _is_subclass(a: Any) -> bool:
+def is_subclass(a: Any) -> bool:
     """Whether it is a view of a box as a subclass of arrays."""
     kind = type(a)
     return kind is not np.ndarray and kind not in BOXES and isinstance(a, np.ndarray) and a.dtype == object
@@ -79,7 +79,7 @@ class Conversion(Counterpart):
     __slots__ = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if FOLLOWING.depth and args and _is_subclass(args[0]):
+        if FOLLOWING.depth and args and is_subclass(args[0]):
             return self.own(*args, **kwargs)
         return super().__call__(*args, **kwargs)
 
@@ -109,7 +109,7 @@ def _laid_out(box: Any, f: Any, **how: Any) -> Any:
 
 @counterpart(np.asanyarray, Conversion)
 def _asanyarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: Any = None) -> Any:
-    if _is_subclass(a) and (dtype is None or dtype_of(dtype) == np.float64):
+    if is_subclass(a) and (dtype is None or dtype_of(dtype) == np.float64):
         return a.copy() if copy else a
     return _asarray(a, dtype, order, copy=copy)
 

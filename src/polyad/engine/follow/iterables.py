@@ -17,7 +17,7 @@ from polyad.engine.follow.conversions import as_box, dtype_of
 from polyad.engine.follow.counterparts import Counterpart, Maker, counterpart, has_box
 from polyad.engine.numbers.python import as_python
 
-__all__ = ["MADE", "remade"]
+__all__ = ["MADE", "of_entries", "remade"]
 
 
 class Consuming(Counterpart):
@@ -125,11 +125,13 @@ class _Vectorized(np.vectorize):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if FOLLOWING.depth and (has_box(args) or has_box(kwargs.values())):
-            return _of_entries(self)(*args, **kwargs)
+            return of_entries(self)(*args, **kwargs)
         return super().__call__(*args, **kwargs)
 
 
-def _of_entries(vectorized: Any) -> Callable[..., Any]:
+def of_entries(vectorized: Any) -> Callable[..., Any]:
+    """The function of a vectorized one, called with each entry; what it is made of is followed too."""
+
     def apply(*args: Any, **kwargs: Any) -> Any:
         types = vectorized.otypes
         if types is not None and not all(np.dtype(t).kind in "fc" for t in types):
@@ -137,6 +139,7 @@ def _of_entries(vectorized: Any) -> Callable[..., Any]:
         own = np.vectorize(vectorized.pyfunc, excluded=vectorized.excluded, signature=vectorized.signature)
         return own(*args, **kwargs)
 
+    apply.__wrapped__ = vectorized.pyfunc  # type: ignore[attr-defined]
     return apply
 
 
@@ -156,5 +159,5 @@ def remade(value: Any) -> Counterpart | None:
         python = getattr(value, "__wrapped__", None)
         return Counterpart(value, python) if isinstance(python, types.FunctionType) else None
     if kind is np.vectorize:
-        return Counterpart(value, _of_entries(value))
+        return Counterpart(value, of_entries(value))
     return None

@@ -133,17 +133,51 @@ def _whole(original: Callable[..., Any]) -> None:
         return original(x if known is None else known)  # piecewise constant
 
 
-def _asked(original: Callable[..., Any]) -> None:
+def _asked(original: Callable[..., Any], own: Callable[..., Any]) -> None:
     @counterpart(original)
     def apply(*args: Any, **kwargs: Any) -> Any:
-        known = [plain(as_number(a)) for a in args]
-        return original(*[a if k is None else k for a, k in zip(args, known, strict=True)], **kwargs)
+        args = tuple(map(as_number, args))
+        known = [plain(a) for a in args]
+        if any(k is None for k in known):
+            return bool(own(*args, **kwargs))  # a branch, where its value is known
+        return original(*known, **kwargs)
 
 
 for _original in (math.floor, math.ceil, math.trunc):
     _whole(_original)
-for _name in ("isnan", "isinf", "isfinite", "isclose"):
-    _asked(getattr(math, _name))
+for _name in ("isnan", "isinf", "isfinite"):
+    _asked(getattr(math, _name), getattr(np, _name))
+
+
+def _isclose(a: Any, b: Any, *, rel_tol: float = 1e-09, abs_tol: float = 0.0) -> Any:
+    far = np.abs(a - b)
+    return (a == b) | (
+        np.isfinite(far) & (far <= np.maximum(rel_tol * np.maximum(np.abs(a), np.abs(b)), abs_tol))
+    )
+
+
+_asked(math.isclose, _isclose)
+
+
+@counterpart(math.remainder)
+def _remainder(x: Any, y: Any, /) -> Any:
+    x, y = as_number(x), as_number(y)
+    rest = np.fmod(x, y)  # of which it differs by none or one y, to the last bit
+    known = [plain(a) for a in (x, y, rest)]
+    if any(k is None for k in known):
+        return as_python(x - y * np.rint(x / y))
+    steps = round((math.remainder(known[0], known[1]) - known[2]) / known[1])
+    return as_python(rest + steps * y)
+
+
+@counterpart(math.frexp)
+def _frexp(x: Any, /) -> Any:
+    x = as_number(x)
+    known = plain(x)
+    if known is None:
+        return math.frexp(x)  # refuses
+    part, exponent = math.frexp(known)
+    return as_python(x * math.ldexp(1.0, -exponent) if math.isfinite(part) else x * 1.0), exponent
 
 
 @counterpart(math.modf)

@@ -196,7 +196,10 @@ def _uses(space: dict[str, Any], names: dict[str, Any]) -> tuple[set[str], set[s
             if n in ("float", "int", "complex", "type", *_CLASSES) or isinstance(names.get(n), type)
         ]
         if classes:
-            held.update(_compared(code, classes))
+            try:
+                held.update(_compared(code, classes))
+            except Exception:  # numba changes code so that it cannot be read
+                held.update(classes)
     return used, held
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from polyad.engine.boxes.boxing import BOXES
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.follow.counterparts import COUNTERPARTS, Counterpart, counterpart, has_box, module_like
-from polyad.engine.follow.iterables import MADE, remade
-from polyad.engine.follow.libraries import linalg
+from polyad.engine.follow.iterables import MADE, of_entries, remade
+from polyad.engine.follow.libraries import functions, linalg
 from polyad.engine.follow.libraries.linalg import arrays, by_numpy, by_polyad
 from polyad.engine.follow.libraries.linear import ENTER as ENTER_LINEAR
 from polyad.engine.follow.libraries.solvers import ENTER
@@ -23,6 +23,7 @@ SPECIAL = "logsumexp softmax log_softmax"
 
 # of which the parts come before the whole
 MODULES = (
+    "numpy.testing",
     "numpy",
     "math",
     "cmath",
@@ -59,6 +60,7 @@ def fill() -> None:
         ("scipy.spatial.distance", _distance),
         ("numexpr", _numexpr),
         *ENTER.items(),
+        *functions.ENTER.items(),
         *ENTER_LINEAR.items(),
     ):
         if name in sys.modules and (name, enter) not in _DONE:
@@ -229,10 +231,15 @@ def compiled(value: Any) -> Any:
         return found
     if getattr(type(value), "__module__", "").partition(".")[0] != "numba":
         return None
-    python = getattr(value, "py_func", None)
+    try:
+        vectorized = not hasattr(value, "py_func")
+        python = (value._dispatcher if vectorized else value).py_func
+    except Exception:  # objects of its compiler answer a name that they lack with an error of their own
+        return None
     if not isinstance(python, types.FunctionType):
         return None
     found = COUNTERPARTS.get(id(value))
     if found is None:
-        found = COUNTERPARTS[id(value)] = Counterpart(value, python)
+        own = of_entries(np.vectorize(python)) if vectorized else python
+        found = COUNTERPARTS[id(value)] = Counterpart(value, own)
     return found

@@ -84,6 +84,17 @@ def _isinstance(item: Any, kinds: Any, /) -> bool:
         return isinstance(np.empty(0) if kind is np.ndarray else kind(), kinds)
 
 
+# what arrays have and numbers have not, where code asks which one it was given
+_OF_ARRAYS = frozenset(("__len__", "__iter__", "__getitem__", "__contains__"))
+
+
+@counterpart(builtins.hasattr)
+def _hasattr(item: Any, name: str, /) -> bool:
+    if name in _OF_ARRAYS and type(item) in BOXES:
+        return hasattr(class_of(item), name)
+    return hasattr(item, name)
+
+
 @counterpart(builtins.round)
 def _round(x: Any, ndigits: Any = None) -> Any:
     if type(x) not in BOXES:
@@ -110,7 +121,7 @@ def _extreme(original: Any, function: Any) -> None:
 _extreme(builtins.max, np.maximum)
 _extreme(builtins.min, np.minimum)
 
-for _name in ("float", "int", "complex", "isinstance", "type", "round", "max", "min"):
+for _name in ("float", "int", "complex", "isinstance", "hasattr", "type", "round", "max", "min"):
     BUILTINS[_name] = COUNTERPARTS[id(getattr(builtins, _name))]
 
 # one of these in a module says nothing of numbers

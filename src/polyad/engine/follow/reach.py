@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import inspect
 import sys
 import types
 from collections.abc import Callable, Iterable
@@ -26,7 +27,7 @@ __all__ = ["Route"]
 # one for every namespace that a followed call has been in, since calls share them
 _NAMESPACES: dict[int, Namespace] = {}
 # never entered: libraries of arrays and what belongs to them, polyad, and Python's own
-_OUTSIDE = frozenset({"polyad", "numpy", "llvmlite", "optree", "mpmath"})
+_OUTSIDE = frozenset({"polyad", "numpy", "numba", "llvmlite", "optree", "mpmath"})
 
 # modules of a package's own that stand for NumPy
 _COMPATIBLE = "array_api_compat.numpy"
@@ -106,18 +107,23 @@ class Route:
         """
         globals_: dict[int, Any] = {}
         codes: dict[int, Any] = {}
+        outside: set[int] = set()
+        compiled: set[str] = set()
         if not self._known:
             packages.fill()  # so that a variable that holds such a function is known for one
 
         def look(frame: types.FrameType, event: str, _: Any) -> None:
             if event == "call":
-                code = frame.f_code
-                if id(code) not in codes:
-                    held = (code.co_freevars or code.co_argcount) and any(
-                        map(_is_replaced, frame.f_locals.values())
-                    )
-                    codes[id(code)] = code, frame.f_globals, bool(held)
-                    globals_[id(frame.f_globals)] = frame.f_globals
+                code, space = frame.f_code, frame.f_globals
+                if frame.f_back is None:  # numba tells of compiled code so, without its names
+                    compiled.add(code.co_filename)
+                elif id(space) in outside:
+                    return
+                elif id(space) not in globals_ and _is_outside(_package(space)):
+                    outside.add(id(space))
+                elif id(code) not in codes:
+                    codes[id(code)] = code, space, _may_hold(frame)
+                    globals_[id(space)] = space
 
         before: Any = sys.getprofile()
         listen: Callable[[Any], None] = sys.setprofile
@@ -128,7 +134,7 @@ class Route:
             return f(*args)
         finally:
             listen(before)
-            self._add(globals_.values(), codes.values())
+            self._add([*globals_.values(), *_of_files(compiled)], codes.values())
             if entered is not None:
                 spaces = self._spaces
                 entered.update({k: (c, s) for k, (c, s, _) in codes.items() if id(s) in spaces})
@@ -194,7 +200,7 @@ class Route:
             places.extend(of_density(name))
             for value in list(space.values()):  # compiled functions are run as Python code when followed
                 if (found := packages.compiled(value)) is not None:
-                    todo.append(getattr(found.own, "__globals__", space))
+                    todo.append(getattr(inspect.unwrap(found.own), "__globals__", space))
         fresh, holding = [], []
         for code, space, held in codes:
             if id(code) in self._known:
@@ -295,6 +301,23 @@ def _lost_in(error: BaseException, codes: dict[str, Any], done: set[str]) -> typ
             return found[-1]
         below = below.__cause__ or below.__context__
     return None
+
+
+def _of_files(files: set[str]) -> list[dict[str, Any]]:
+    """The namespaces of the modules that are in files."""
+    if not files:
+        return []
+    return [vars(m) for m in list(sys.modules.values()) if getattr(m, "__file__", None) in files]
+
+
+def _may_hold(frame: types.FrameType) -> bool:
+    """Whether a function that begins has one of the originals in a variable around it, or as an argument."""
+    code = frame.f_code
+    if not (code.co_freevars or code.co_argcount):
+        return False
+    if not code.co_flags & inspect.CO_OPTIMIZED:
+        return True  # numba has changed its flags: its variables would be written to the module's names
+    return any(map(_is_replaced, frame.f_locals.values()))
 
 
 def _is_replaced(value: Any) -> bool:

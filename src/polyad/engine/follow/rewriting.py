@@ -8,6 +8,7 @@ source is believed only if it compiles to the very code that the function has.
 from __future__ import annotations
 
 import ast
+import builtins
 import dis
 import itertools
 import linecache
@@ -26,6 +27,8 @@ FUNCTIONS = frozenset(
     "array asarray asanyarray ascontiguousarray asarray_chkfinite zeros ones empty full eye identity "
     "zeros_like ones_like empty_like full_like vectorize".split()
 )
+# Python's own functions, of which some look at the code that calls them
+PYTHON = frozenset(vars(builtins))
 # a text that stands for a helper among the constants until the code is made
 _MARK = "\0polyad."
 _HELD, _ITEM, _KEY, _PART = "__held", "__item", "__key", "__part"
@@ -94,6 +97,13 @@ def _with_helpers(code: types.CodeType) -> types.CodeType:
     return code.replace(co_consts=tuple(consts))
 
 
+def _is_of_names(node: ast.expr) -> bool:
+    """Whether a function is looked up in a module, or in an object, by names only."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
+
+
 def _helper(name: str) -> ast.expr:
     """A helper, whose text is not used alone, because the compiler would warn of that."""
     return ast.Attribute(ast.Constant(_MARK + name), "use", ast.Load())
@@ -156,6 +166,10 @@ class Rewriter(ast.NodeTransformer):
             node.func = _at(_call("found", called), called)  # where its identity is asked for as well
         elif self._inside and isinstance(called, ast.Attribute) and called.attr in FUNCTIONS:
             node.func = _at(_call("found", called), called)
+        elif self._inside and node.args and isinstance(called, ast.Attribute) and _is_of_names(called):
+            node.func = _at(_call("listed", called), called)
+        elif self._inside and node.args and isinstance(called, ast.Name) and called.id not in PYTHON:
+            node.func = _at(_call("listed", called), called)
         elif self._inside and isinstance(called, ast.Name) and called.id == "type" and len(node.args) == 1:
             if not node.keywords and not isinstance(node.args[0], ast.Starred):
                 return _at(_call("kind", node.args[0]), node)
@@ -168,6 +182,12 @@ class Rewriter(ast.NodeTransformer):
         return [node, *(_at(ast.Assign([_set(n)], _call("found", _get(n))), node) for n in names)]
 
     visit_ImportFrom = visit_Import
+
+    def visit_BinOp(self, node: ast.BinOp) -> Any:
+        self.generic_visit(node)
+        if self._inside and isinstance(node.op, ast.MatMult):
+            return _at(_call("matmul", node.left, node.right), node)
+        return node
 
     # -- writes ------------------------------------------------------------------------------------------
 

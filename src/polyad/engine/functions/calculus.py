@@ -198,8 +198,10 @@ def i0(x: Value) -> Value:
 @function(np.nan_to_num)
 def nan_to_num(x: Value, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Value:
     x = array_of(x)
-    if not is_real(x):
-        raise refuse("np.nan_to_num of complex numbers", "use it on x.real and x.imag")
+    if not is_real(x) and copy:
+        return nan_to_num(real(x), True, nan, posinf, neginf) + 1j * nan_to_num(
+            imag(x), True, nan, posinf, neginf
+        )
     if not copy:
         raise refuse("np.nan_to_num with copy=False", "write x[...] = np.nan_to_num(x)")
     if dtype_of(x).kind in "biu":

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.boxes import operators  # noqa: F401  (gives the box its operators)
-from polyad.engine.boxes.box import DIGITS, Box
+from polyad.engine.boxes.asked import DIGITS
+from polyad.engine.boxes.box import Box
 from polyad.engine.core.names import COMPARISONS
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import LOOKED, base

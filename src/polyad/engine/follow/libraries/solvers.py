@@ -78,7 +78,7 @@ def _by(find: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
 
 def _kept(a: Any) -> Any:
     """A function that a solver is given, which may be called when the followed call is over."""
-    if isinstance(a, types.FunctionType | types.MethodType) and FOLLOWING.route is not None:
+    if isinstance(a, types.FunctionType | types.MethodType | Counterpart) and FOLLOWING.route is not None:
         return functools.partial(FOLLOWING.route.run, a)
     return a
 

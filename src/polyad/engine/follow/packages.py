@@ -10,6 +10,7 @@ import numpy as np
 
 from polyad.engine.boxes.boxing import BOXES
 from polyad.engine.core.following import FOLLOWING
+from polyad.engine.core.table import UFUNCS
 from polyad.engine.follow.counterparts import COUNTERPARTS, Counterpart, counterpart, has_box, module_like
 from polyad.engine.follow.iterables import MADE, of_entries, remade
 from polyad.engine.follow.libraries import functions, linalg
@@ -233,6 +234,8 @@ def compiled(value: Any) -> Any:
         return None
     try:
         vectorized = not hasattr(value, "py_func")
+        if vectorized and value in UFUNCS:
+            return None  # a rule of the caller's comes first
         python = (value._dispatcher if vectorized else value).py_func
     except Exception:  # objects of its compiler answer a name that they lack with an error of their own
         return None

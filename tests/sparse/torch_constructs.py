@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,9 @@ from torch import linalg
 
 band, dense, spd = (torch.tensor(a) for a in (BAND, DENSE, SPD))
 places = torch.tensor(PLACES)
+with warnings.catch_warnings():  # torch says that compressed rows are not finished
+    warnings.simplefilter("ignore")
+    compressed, coordinates = band.to_sparse_csr(), band.to_sparse()
 kernel = torch.tensor([[[1.0, 0.0, -2.0]]], dtype=torch.float64)
 square = torch.tensor(DENSE[:2, :2]).reshape(1, 1, 2, 2)
 
@@ -162,6 +166,10 @@ EXACT: dict[str, Callable[[Any], Any]] = {
     "pinv": lambda x: linalg.pinv(x.reshape(3, 2)),
     "conv_transpose": lambda x: tf.conv_transpose1d(x.reshape(1, 1, 6), kernel),
     "slogdet": lambda x: linalg.slogdet(x[:4].reshape(2, 2) + 3 * torch.eye(2, dtype=x.dtype))[1],
+    "sparse matrix": lambda x: torch.mv(compressed, x**2),
+    "sparse matrix by columns": lambda x: torch.sparse.mm(coordinates.t(), torch.outer(x, x[:2])),
+    "by a sparse matrix": lambda x: torch.outer(x[:2], x) @ coordinates,
+    "xlogy": lambda x: torch.xlogy(x.abs() + 1, x.flip(0).abs() + 1),
     "segments": lambda x: torch.zeros(3, dtype=x.dtype).scatter_reduce(0, torch.arange(6) // 2, x, "sum"),
 }
 CONSERVATIVE: dict[str, Callable[[Any], Any]] = {

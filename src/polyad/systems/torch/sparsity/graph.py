@@ -19,7 +19,7 @@ from polyad.engine.patterns.supported import Analysis, Supported
 from polyad.errors import OperationNotSupportedError, PatternError, PolyadError
 from polyad.systems.contract import Leaves, Problem
 from polyad.systems.torch.sparsity.rules import BLANK, ELEMENTWISE, MOVES, RULES, Context
-from polyad.systems.torch.sparsity.values import REMEDY, closed
+from polyad.systems.torch.sparsity.values import REMEDY, closed, in_coordinates
 from polyad.systems.torch.state import FORWARD_LOCK, STATE, forward_formulas
 
 __all__ = ["hessian_sets", "jacobian_sets"]
@@ -149,7 +149,7 @@ def _traced(flat: Callable[..., list[Any]], leaves: Leaves, *, decomposed: bool,
     forward_formulas()
     STATE.tracing = True
     try:
-        with FORWARD_LOCK, nullcontext() if local else closed():
+        with FORWARD_LOCK, in_coordinates(), nullcontext() if local else closed():
             graph: Any = make_fx(flat, decomposition_table=table, _error_on_data_dependent_ops=not local)(
                 *leaves
             )

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.patterns.products import contracted
-from polyad.engine.patterns.reading import reaches, triangular
+from polyad.engine.patterns.reading import reaches, size_of, triangular
+from polyad.engine.patterns.sets import IndexSets
+from polyad.engine.patterns.supported import Supported
 from polyad.systems.torch.sparsity.rules import Context, plain, rule
 
 __all__: list[str] = []
@@ -16,8 +18,34 @@ __all__: list[str] = []
 
 def _contracted(call: Context, args: list[Any], letters: str) -> Any:
     inputs, output = letters.split("->")
+    for k, a in enumerate(args):
+        if type(a) is not Supported and getattr(a, "is_sparse", False):
+            other = args[1 - k]
+            return call.reader.tangent(
+                call.shape, _by_places(a, inputs.split(",")[k], other, inputs.split(",")[1 - k], output)
+            )
     known = [plain(a) for a in args]
     return call.reader.tangent(call.shape, contracted(known, inputs.split(","), output, call.shape))
+
+
+def _by_places(matrix: Any, term: str, x: Supported, other: str, output: str) -> IndexSets:
+    """What the product with a sparse array depends on: on what its entries meet."""
+    entries = matrix.detach().to_sparse_coo().coalesce().indices().numpy()
+    places: dict[str, Any] = {c: index[:, None] for c, index in zip(term, entries, strict=True)}
+    sizes = dict(zip(term + other, (*matrix.shape, *x.shape), strict=True))
+    free = [c for c in other if c not in term]
+    count = size_of([sizes[c] for c in free])
+    rest = np.unravel_index(np.arange(count), [sizes[c] for c in free]) if free else ()
+    places |= {c: index[None, :] for c, index in zip(free, rest, strict=True)}
+
+    def flat(letters: str) -> np.ndarray:
+        found: Any = np.zeros((1, 1), dtype=np.int64)
+        for c in letters:
+            found = found * sizes[c] + places[c]
+        return np.broadcast_to(found, (entries.shape[1], count)).reshape(-1)
+
+    assert x.sets is not None
+    return x.sets.mapped(flat(output), flat(other), size_of([sizes[c] for c in output]))
 
 
 @rule("mm", "bmm", "mv", "dot", "vdot", "linear", "ger", "outer", "matmul")

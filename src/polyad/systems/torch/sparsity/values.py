@@ -11,13 +11,41 @@ from typing import Any
 
 from polyad.errors import OperationNotSupportedError
 
-__all__ = ["REMEDY", "closed"]
+__all__ = ["REMEDY", "closed", "in_coordinates"]
 
 REMEDY = (
     "keep to tensor operations (torch.where, whose pattern is that of both branches), or use local=True for "
     "the pattern at this point"
 )
 READS = frozenset({"numpy", "tolist", "__array__", "__dlpack__"})
+
+
+def in_coordinates() -> Any:
+    """A context in which sparse tensors are made of coordinates: torch records no others."""
+    return _coordinates()()
+
+
+@functools.cache
+def _coordinates() -> Any:
+    import torch
+    from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing
+    from torch.overrides import TorchFunctionMode
+
+    rows = (torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc)
+
+    def entered(a: Any) -> Any:
+        if not isinstance(a, torch.Tensor) or a.layout not in rows:
+            return a
+        with disable_proxy_modes_tracing():
+            return a.to_sparse_coo()
+
+    class Coordinates(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        ) -> Any:
+            return func(*map(entered, args), **(kwargs or {}))
+
+    return Coordinates
 
 
 def closed() -> Any:

@@ -401,3 +401,14 @@ def test_what_lineax_would_solve_in_less_precision_is_refused():
     pytest.importorskip("lineax")
     with pytest.raises(ad.errors.ArgumentError, match="JAX makes no float64 arrays now"):
         ad.hessian_operator(lambda x: x @ x, np.ones(2)).to_lineax()
+
+
+def test_products_from_the_left():
+    A = np.arange(12.0).reshape(4, 3)
+    J = ad.jacobian_operator(lambda x: A @ x, np.ones(3))
+    W = np.arange(8.0).reshape(2, 4)
+    np.testing.assert_allclose(W[1] @ J, W[1] @ A, rtol=1e-14)
+    np.testing.assert_allclose(W @ J, W @ A, rtol=1e-14)
+    np.testing.assert_allclose([1, 0, 2] @ J.T, A @ [1, 0, 2], rtol=1e-14)
+    with pytest.raises(TypeError):
+        2.0 * J

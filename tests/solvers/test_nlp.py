@@ -13,7 +13,8 @@ import pytest
 
 import polyad as ad
 from polyad.arrays.trees import flatten
-from polyad.solvers import nlp
+from polyad.solvers import log_density, nlp
+from polyad.solvers.scipy import minimize
 
 METHODS = ["casadi", "ipyopt", "pounce", "uno", "trust-constr"]
 # cyipopt has no wheels; pounce has its contract
@@ -344,3 +345,31 @@ def test_bounds_of_scipy_are_taken() -> None:
     p = nlp.program(problems.rosenbrock, np.zeros(2), bounds=Bounds([-1, -np.inf], 0.5))
     assert p.lower.tolist() == [-1, -np.inf]
     assert p.upper.tolist() == [0.5, 0.5]
+
+
+def test_bounds_of_trees_may_leave_a_leaf_free() -> None:
+    def f(p: Any) -> Any:
+        return (p["a"] - 3) ** 2 + np.sum((p["b"] + 1) ** 2)
+
+    start = {"a": 1, "b": np.zeros((1, 2))}
+    p = nlp.program(f, start, bounds=({"a": 0, "b": None}, {"a": 2, "b": None}))
+    np.testing.assert_array_equal(p.lower, [0, -np.inf, -np.inf])
+    np.testing.assert_array_equal(p.upper, [2, np.inf, np.inf])
+    found = minimize(f, start, bounds=({"a": 0, "b": None}, {"a": 2, "b": None}))
+    np.testing.assert_allclose(found.x["a"], 2.0)
+    np.testing.assert_allclose(found.x["b"], [[-1.0, -1.0]], atol=1e-6)
+
+
+def test_what_is_no_vector_and_no_number_is_named() -> None:
+    d = log_density(lambda x: -np.sum(x**2) / 2, np.zeros(3))
+    for given, word in ((np.ones(2), r"shape \(2,\)"), ({"a": 1.0}, "a dict")):
+        for call in (d, d.gradient, d.value_and_gradient, d.split):
+            with pytest.raises(
+                ad.errors.ArgumentError, match=rf"was given {word}: pass one vector of shape \(3,\)"
+            ):
+                call(given)
+    assert d([1, 2, 3]) == -7.0
+    with pytest.raises(
+        ad.errors.NonScalarOutputError, match=r"the objective returns shape \(3,\): return one"
+    ):
+        log_density(lambda x: -(x**2), np.zeros(3))(np.ones(3))

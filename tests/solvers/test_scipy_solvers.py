@@ -459,3 +459,13 @@ def test_check_grad_compares_with_the_exact_gradient():
     assert solvers.check_grad(lambda x: x**2, lambda x: np.diag(2 * x), np.arange(3.0)) == 0.0
     tree = solvers.check_grad(lambda p: p["a"] ** 2, lambda p: {"a": 2 * p["a"] + 1}, {"a": 3.0})
     assert tree == pytest.approx(1.0)
+
+
+def test_what_a_solver_cannot_take_is_refused_before_it_runs():
+    with pytest.raises(ArgumentError, match="a tree of 1 array, and least_squares takes one"):
+        solvers.least_squares(lambda x: {"a": x - 1}, [1, 2])
+    for bounds in ((0, 3), scipy.optimize.Bounds([0, 0], [1, 1])):
+        with pytest.raises(ArgumentError, match="'lm' takes no bounds: leave them out, or take 'trf'"):
+            solvers.least_squares(lambda x: x - 1, [1, 1], method="lm", bounds=bounds)
+    with pytest.raises(ArgumentError, match=r"x has shape \(5,\) and y \(2, 4\): pass the nodes"):
+        solvers.solve_bvp(lambda x, y: y, lambda a, b: a, np.linspace(0, 1, 5), np.zeros((2, 4)))

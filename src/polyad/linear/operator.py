@@ -41,8 +41,17 @@ class Operator:
         """The adjoint: of a real operator the transposed one."""
         return self.T
 
+    # so that NumPy leaves ``a @ operator`` to the operator
+    __array_ufunc__ = None
+
     def __matmul__(self, v: Any) -> Any:
         return self._times(v, adjoint=False)
+
+    def __rmatmul__(self, w: Any) -> Any:
+        w = w if hasattr(w, "shape") else np.asarray(w)
+        if len(w.shape) != 2:
+            return self._times(w, adjoint=True)
+        return self._times(w.T, adjoint=True).T
 
     def update(self, *args: Any) -> Operator:
         """Move the point, in place.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.types import Array
+from polyad.errors import ArgumentError
 from polyad.operators.differentiate_with import differentiate_with
 from polyad.solvers.nlp.program import Program, program
 from polyad.systems.base import Backend
@@ -34,27 +35,41 @@ class LogDensity:
 
     def __call__(self, x: Array) -> float:
         """The log density alone, for samplers without gradients (emcee)."""
-        return self._program.objective_alone(np.asarray(x, dtype=np.float64))
+        return self._program.objective_alone(self._vector(x))
 
     def value_and_gradient(self, x: Array) -> tuple[float, Array]:
         """The log density and its gradient."""
+        x = self._vector(x)
         return self._program.objective(x), self._program.gradient(x)
 
     def gradient(self, x: Array) -> Array:
         """The gradient, of shape (n,)."""
-        return self._program.gradient(x)
+        return self._program.gradient(self._vector(x))
 
     def hvp(self, x: Array, v: Array) -> Array:
         """The product of the Hessian and ``v``."""
-        return self._program.hessian_product(x, v, np.zeros(0))
+        return self._program.hessian_product(self._vector(x), self._vector(v), np.zeros(0))
 
     def hessian(self, x: Array) -> Array:
         """The Hessian as an array of shape (n, n)."""
-        return self._program.hessian_matrix(x, np.zeros(0)).toarray()
+        return self._program.hessian_matrix(self._vector(x), np.zeros(0)).toarray()
 
     def split(self, x: Array) -> Any:
         """The parameters of a vector, in the form of the example."""
-        return self._program.unknown.returned(np.asarray(x))
+        return self._program.unknown.returned(self._vector(x))
+
+    def _vector(self, x: Any) -> Array:
+        try:
+            found = np.asarray(x, dtype=np.float64)
+        except (TypeError, ValueError):
+            found = None
+        if found is None or found.shape != (self.n,):
+            what = f"a {type(x).__name__}" if found is None else f"shape {found.shape}"
+            raise ArgumentError(
+                f"{self!r} was given {what}: pass one vector of shape ({self.n},), of which split(x) makes "
+                "the form of the example"
+            )
+        return found
 
     def __repr__(self) -> str:
         label = getattr(self._f, "__name__", type(self._f).__name__)

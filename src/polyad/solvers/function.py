@@ -10,7 +10,7 @@ import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, Library, library, library_of
 from polyad.arrays.namespace import namespace
-from polyad.arrays.trees import flatten
+from polyad.arrays.trees import LEAF, flatten
 from polyad.call.inputs.arguments import Static
 from polyad.call.prepared import Prepared
 from polyad.errors import ArgumentError, NonScalarOutputError, PolyadError
@@ -83,6 +83,7 @@ class Differentiated:
         self._start = unknown.enter(unknown.start)
         self._told = False
         self.outputs: tuple[ArraySpec, ...] = ()
+        self._tree = False
 
     # -- preparation -------------------------------------------------------------------------------
 
@@ -93,6 +94,7 @@ class Differentiated:
         try:
             made = kind(self._f, args, **given)
             self.outputs = tuple(made.problem.outputs)
+            self._tree = made._flat.y_structure is not LEAF
         except NonScalarOutputError:
             if not self._scalar_in_axes(given["backend"]):
                 raise
@@ -274,9 +276,11 @@ class Differentiated:
 
     def vector_output(self) -> int:
         """How many numbers the one array has that the function returns."""
-        if len(self.outputs) != 1:
+        if self._tree:
+            count = len(self.outputs)
+            what = f"a tree of {count} array{'s' * (count > 1)}"
             raise ArgumentError(
-                f"the function returns a tree of {len(self.outputs)} arrays, and {self.solver} takes one: "
+                f"the function returns {what}, and {self.solver} takes one: "
                 "return them in one array (np.concatenate)"
             )
         return self.outputs[0].size

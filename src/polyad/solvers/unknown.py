@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 import warnings
@@ -16,7 +17,7 @@ from polyad.arrays.trees import LEAF, flatten
 from polyad.arrays.user_code import stack_level
 from polyad.errors import HolomorphicError, InputTypeError, PrecisionWarning, TangentMismatchError
 
-__all__ = ["Flat", "Unknown", "warn_of_precision"]
+__all__ = ["Flat", "Unknown", "warn_of_precision", "without_none"]
 
 _DOUBLE = np.dtype(np.float64)
 
@@ -208,6 +209,11 @@ class Unknown(Flat):
         """Bounds as SciPy takes them; of a tree also as ``(lower, upper)``, each None, a number or a tree."""
         if self.one_axis or not (isinstance(bounds, tuple) and len(bounds) == 2):
             return bounds
+        if self._structure is not LEAF:
+            bounds = tuple(
+                b if b is None else without_none(b, none)
+                for b, none in zip(bounds, (-np.inf, np.inf), strict=True)
+            )
         if not all(b is None or np.isscalar(b) or flatten(b)[1] == self._structure for b in bounds):
             return bounds
         from scipy.optimize import Bounds
@@ -224,6 +230,21 @@ class Unknown(Flat):
                 ]
                 ends.append(np.concatenate(filled))
         return Bounds(*ends)
+
+
+def without_none(tree: Any, default: float) -> Any:
+    """A tree with a number in place of each None, which would be a container without leaves."""
+    if tree is None:
+        return default
+    if isinstance(tree, dict):
+        made = copy.copy(tree)
+        made.update((key, without_none(part, default)) for key, part in tree.items())
+        return made
+    if type(tree) in (list, tuple):
+        return type(tree)(without_none(part, default) for part in tree)
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(without_none(part, default) for part in tree))
+    return tree
 
 
 def warn_of_precision(what: str, solver: str) -> None:

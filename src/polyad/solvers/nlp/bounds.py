@@ -11,6 +11,7 @@ from polyad.arrays.libraries import library_of
 from polyad.arrays.trees import LEAF, flatten
 from polyad.arrays.types import Array
 from polyad.errors import ArgumentError
+from polyad.solvers.unknown import without_none
 
 __all__ = ["bound", "ordered", "pair"]
 
@@ -21,9 +22,8 @@ def bound(given: Any, structure: Any, shapes: list[tuple[int, ...]], default: fl
     if given is None:
         return np.full(count, default)
     if not isinstance(given, (int, float)) and structure is not LEAF and not hasattr(given, "shape"):
-        leaves, found = flatten(given)
+        leaves, found = flatten(without_none(given, default))
         if len(leaves) != len(shapes):
-            # None is a container without leaves: what it bounds has no bound
             raise ArgumentError(
                 f"{name} has {len(leaves)} leaves ({found}), what it bounds has {len(shapes)} ({structure}): "
                 f"pass a number, a vector of {count}, or a tree of that form, with {default} for no bound"

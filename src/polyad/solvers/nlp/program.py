@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.types import Array
-from polyad.errors import ArgumentError, OutputTypeError, PrecisionWarning
+from polyad.errors import ArgumentError, NonScalarOutputError, OutputTypeError, PrecisionWarning
 from polyad.operators.differentiate_with import PreparedValue
 from polyad.operators.gradient import PreparedGradient
 from polyad.operators.hessian import PreparedHessian
@@ -215,7 +215,12 @@ class Program:
 
     @functools.cached_property
     def _value(self) -> PreparedValue:
-        return PreparedValue(self.f, self._point(), **self._options)
+        made = PreparedValue(self.f, self._point(), **self._options)
+        shapes = [spec.shape for spec in made.problem.outputs]
+        if shapes != [()]:
+            what = f"shape {shapes[0]}" if len(shapes) == 1 else f"a tree of {len(shapes)} arrays"
+            raise NonScalarOutputError(f"the objective returns {what}: return one number, a sum, say")
+        return made
 
     @functools.cached_property
     def _val(self) -> PreparedValue:

@@ -92,6 +92,11 @@ def solve_bvp(
     plain = library(who.library).plain
     nodes = np.asarray(x, dtype=np.float64)
     states = np.asarray(y, dtype=np.float64)
+    if nodes.ndim != 1 or states.ndim != 2 or states.shape[1] != len(nodes):
+        raise ArgumentError(
+            f"x has shape {nodes.shape} and y {states.shape}: pass the nodes as a vector, and in y a row for "
+            "each state with a column for each node"
+        )
     given: dict[str, Any] = {"fun_jac": fun_jac, "bc_jac": bc_jac}
     value, ends = fun, bc
     for name, jac in given.items():

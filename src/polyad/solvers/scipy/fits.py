@@ -108,6 +108,8 @@ args, kwargs, callback, workers
     name = accepts.method_name(method, tuple(accepts.LEAST_SQUARES), "least_squares")
     forms = accepts.LEAST_SQUARES[name]
     unknown, caught = Unknown(x0), Caught()
+    if name == "lm" and not _is_free(unknown.limits(bounds)):
+        raise ArgumentError("method 'lm' takes no bounds: leave them out, or take 'trf' or 'dogbox'")
     r = functools.partial(fun, **kwargs) if kwargs else fun
     wanted = _wanted(jac, jac_sparsity, forms, name, tr_solver, x_scale)
     given: dict[str, Any] = {}
@@ -157,6 +159,14 @@ def _wanted(
             "x_scale='jac' needs the entries of the Jacobian: pass jac='dense' or 'sparse', or x_scale=1.0"
         )
     return form
+
+
+def _is_free(bounds: Any) -> bool:
+    """Whether bounds bound nothing, or are none of SciPy's, which says so."""
+    ends = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+    if not (isinstance(ends, tuple | list) and len(ends) == 2):
+        return True
+    return all(end is None or np.all(np.isinf(np.asarray(end, dtype=np.float64))) for end in ends)
 
 
 def _taken(J: Any, forms: tuple[str, ...], name: str) -> Any:

@@ -46,7 +46,7 @@ WITHIN = {
         ("interpretations",),
         ("core",),
     ),
-    "call": ((".",), ("saved",), ("function",), ("inputs",)),
+    "call": ((".", "single"), ("saved",), ("function",), ("inputs",)),
 }
 # What is above the systems enters the engine by these doors only.
 DOORS = {"define", "expand", "following", "lift", "notices", "run", "stop"}

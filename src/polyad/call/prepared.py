@@ -18,7 +18,7 @@ import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, library
 from polyad.arrays.memory import keep_pages
-from polyad.arrays.trees import LEAF, flatten
+from polyad.arrays.trees import LEAF
 from polyad.call.checked import checked
 from polyad.call.degenerate import finished
 from polyad.call.described import Described
@@ -30,8 +30,9 @@ from polyad.call.inputs.arguments import Mismatch
 from polyad.call.inputs.seeds import Seeds
 from polyad.call.inputs.signature import Signature
 from polyad.call.requirements import check_call, check_input, check_outputs
-from polyad.call.results import Delivery, check_argument
+from polyad.call.results import Delivery, fills
 from polyad.call.shortest import direct
+from polyad.call.single.begun import Begun
 from polyad.call.translation import translated
 from polyad.engine.notices import LOOKED, SEEN
 from polyad.errors import ArgumentError, PolyadError, PreparationMismatchError
@@ -68,6 +69,8 @@ class Prepared(Described):
         Made for a single call: nothing is traced or compiled.
     follow : bool or tuple of str, optional
         Whether the function is followed through packages, or through which; None decides.
+    begun : Begun, optional
+        What there is of a single call already.
     """
 
     operator: ClassVar[str]
@@ -108,6 +111,7 @@ class Prepared(Described):
         batched: bool = False,
         once: bool = False,
         follow: bool | tuple[str, ...] | None = None,
+        begun: Begun | None = None,
     ) -> None:
         check_call(self.operator, f, args, on_mismatch)
         self.f, self.argnums = f, argnums
@@ -125,14 +129,8 @@ class Prepared(Described):
             self.signature = Signature(args, argnums)
         self._source = library(self.backend.library)
         check_input(self)
-        self._flat = FlatFunction(
-            f,
-            self.signature,
-            self.backend.runner,
-            has_aux=has_aux,
-            operator=self.operator,
-            scalar=self.scalar_output,
-        )
+        options: Any = {"has_aux": has_aux, "operator": self.operator, "scalar": self.scalar_output}
+        self._flat = begun.flat if begun else FlatFunction(f, self.signature, self.backend.runner, **options)
         if follow is not None:
             self.follow = checked_follow(follow)
             self._follower = Follower(follow, self.backend)
@@ -142,7 +140,7 @@ class Prepared(Described):
         self._delivery = Delivery(
             self.signature, self._flat, self._source, self.gives, batched=batched or self.rows
         )
-        self._lock = threading.Lock()
+        self._lock, self._started = threading.Lock(), begun
         self._others: dict[Any, Prepared] = {}
         while True:
             try:
@@ -159,18 +157,26 @@ class Prepared(Described):
 
     def _prepare(self, args: tuple[Any, ...], seed: Any) -> None:
         """Problem, kernel and executable."""
-        before = SEEN.count, LOOKED.so_far(), LOOKED.rules
+        begun, self._started = self._started, None
+        before = begun.before if begun else (SEEN.count, LOOKED.so_far(), LOOKED.rules)
+        if begun is not None:
+            begun.check()
         x, c = (self.signature.as_given(args, self._source) if self.once else None) or self._enter(args)
         if self.follow is not None:
             self._follower.begin(self._flat, x, c)  # type: ignore[union-attr]
         keep_pages(x + c, square=self.gives in ("jacobian", "hessian"))
-        self.problem = Problem(self._flat, x, c, self.backend.outputs, label_of(self.f))
+        self.problem = (begun and begun.problem) or Problem(
+            self._flat, x, c, self.backend.outputs, label_of(self.f)
+        )
         if not self.once or self.signature.is_complex:
             check_outputs(self)
         self._seeds = self._make_seeds()
         seeds = () if self._seeds is None else (self._example_seed(seed),)
-        kernel = self._kernel(self.backend, self.problem)
-        self._ready = finished(self, kernel, seeds, before[0])
+        if begun is None:
+            kernel = self._kernel(self.backend, self.problem)
+            self._ready = finished(self, kernel, seeds, before[0])
+        else:
+            self._ready = begun.executable()
         self._form = self._ready.form
         if self._form is not None:
             self._delivery = Formed(self._delivery, self._form)
@@ -224,27 +230,6 @@ class Prepared(Described):
             self._out_spec = expected[0]
             self._fast_view = direct(*parts, self._source.to_numpy, view=True)
 
-    def _takes(self, out: Any, args: tuple[Any, ...], seed: tuple[Any, ...]) -> bool:
-        """Whether ``out`` is exactly the plain array that the result fills."""
-        spec = self._out_spec
-        if not (
-            spec is not None
-            and type(out) is np.ndarray
-            and out.dtype is spec.dtype
-            and out.shape == spec.shape
-            and out.flags.writeable
-            and out.flags.c_contiguous
-        ):
-            return False
-        alone = out.base is None
-        for given in (args, seed):
-            for a in given:
-                # of two arrays that each have memory of their own, neither has the other's
-                if not (type(a) is np.ndarray and alone and a.base is None):
-                    for leaf in flatten(a)[0]:
-                        check_argument(out, leaf)
-        return True
-
     def _leaves(
         self, args: tuple[Any, ...], seed: tuple[Any, ...]
     ) -> tuple[Leaves, Leaves, tuple[Leaves, ...]]:
@@ -268,7 +253,7 @@ class Prepared(Described):
             if out is None:
                 if self._fast is not None:
                     return self._fast(args, *seed)
-            elif self._takes(out, args, seed):
+            elif fills(out, self._out_spec, args, seed):
                 np.copyto(out, self._fast_view(args, *seed))  # type: ignore[misc]
                 return out
             x, c, seeds = self._leaves(args, seed)

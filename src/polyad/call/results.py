@@ -21,7 +21,7 @@ from polyad.call.inputs.signature import Signature
 from polyad.errors import OutMismatchError
 from polyad.systems.contract import Problem
 
-__all__ = ["Delivery", "check_argument"]
+__all__ = ["Delivery", "fills"]
 
 Convert = Callable[[Any], Any]
 NUMPY = library("numpy")
@@ -208,13 +208,34 @@ def _check_apart(places: Leaves, others: Sequence[Any]) -> None:
             )
         for other in others:
             for leaf in flatten(other)[0]:
-                check_argument(place, leaf)
+                _check_argument(place, leaf)
 
 
-def check_argument(place: Any, leaf: Any) -> None:
+def _check_argument(place: Any, leaf: Any) -> None:
     """Refuse a place that shares some memory with an argument and is not the argument."""
     if place is not leaf and overlap(place, leaf) and not same_place(place, leaf):
         raise OutMismatchError(
             "out shares a part of its memory with an argument, which would be left half overwritten: "
             "pass another array, or the argument itself to replace it"
         )
+
+
+def fills(out: Any, spec: ArraySpec | None, args: tuple[Any, ...], seed: tuple[Any, ...]) -> bool:
+    """Whether ``out`` is exactly the plain array that a result of that spec fills."""
+    if not (
+        spec is not None
+        and type(out) is np.ndarray
+        and out.dtype is spec.dtype
+        and out.shape == spec.shape
+        and out.flags.writeable
+        and out.flags.c_contiguous
+    ):
+        return False
+    alone = out.base is None
+    for given in (args, seed):
+        for a in given:
+            # of two arrays that each have memory of their own, neither has the other's
+            if not (type(a) is np.ndarray and alone and a.base is None):
+                for leaf in flatten(a)[0]:
+                    _check_argument(out, leaf)
+    return True

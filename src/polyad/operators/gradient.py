@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polyad.call.prepared import Prepared
+from polyad.call.single.usual import single
 from polyad.operators.docs import document
 from polyad.systems.base import Backend
 from polyad.systems.contract import Kernel, Problem
@@ -69,9 +70,16 @@ def gradient(
     >>> ad.gradient(lambda x: (x**2).sum(), np.array([1.0, 2.0]), backend="jax")
     array([2., 4.])
     """
-    return PreparedGradient(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
-    )(*args, out=out)
+    return single(
+        PreparedGradient,
+        f,
+        args,
+        out=out,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+    )
 
 
 @document
@@ -108,9 +116,17 @@ def value_and_gradient(
     >>> float(y), g
     (5.0, array([2., 4.]))
     """
-    return PreparedGradient(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
-    ).value_and(*args, out=out)
+    return single(
+        PreparedGradient,
+        f,
+        args,
+        out=out,
+        drop=0,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+    )
 
 
 @document

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from polyad.call.prepared import Prepared
+from polyad.call.single.usual import single
 from polyad.call.spread import Spreads
 from polyad.operators.docs import document
 from polyad.operators.hvp import PreparedHVP
@@ -80,9 +81,11 @@ def hessian(
     array([[ 6.,  0.],
            [ 0., 12.]])
     """
-    return PreparedHessian(
+    return single(
+        PreparedHessian,
         f,
         args,
+        out=out,
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
@@ -90,8 +93,7 @@ def hessian(
         workers=workers,
         chunk=chunk,
         memory=memory,
-        once=True,
-    )(*args, out=out)
+    )
 
 
 @document
@@ -134,9 +136,12 @@ def value_gradient_and_hessian(
     >>> float(y), g
     (2.0, array([3., 3.]))
     """
-    return PreparedHessian(
+    return single(
+        PreparedHessian,
         f,
         args,
+        out=out,
+        drop=0,
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
@@ -144,8 +149,7 @@ def value_gradient_and_hessian(
         workers=workers,
         chunk=chunk,
         memory=memory,
-        once=True,
-    ).value_and(*args, out=out)
+    )
 
 
 @document

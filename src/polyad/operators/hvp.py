@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polyad.call.prepared import Prepared
+from polyad.call.single.usual import single
 from polyad.operators.docs import document
 from polyad.systems.base import Backend
 from polyad.systems.contract import Kernel, Problem
@@ -82,17 +83,18 @@ def hvp(
     >>> ad.hvp(lambda x: (x**3).sum(), np.array([1.0, 2.0]), v=np.ones(2), backend="jax")
     array([ 6., 12.])
     """
-    return PreparedHVP(
+    return single(
+        PreparedHVP,
         f,
         args,
+        (v,),
+        out=out,
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
         follow=follow,
-        seed=v,
         batched=batched,
-        once=True,
-    )(*args, v=v, out=out)
+    )
 
 
 @document
@@ -138,17 +140,19 @@ def value_gradient_and_hvp(
     >>> float(y), g, hv
     (9.0, array([ 3., 12.]), array([ 6., 12.]))
     """
-    return PreparedHVP(
+    return single(
+        PreparedHVP,
         f,
         args,
+        (v,),
+        out=out,
+        drop=0,
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
         follow=follow,
-        seed=v,
         batched=batched,
-        once=True,
-    ).value_and(*args, v=v, out=out)
+    )
 
 
 @document
@@ -189,17 +193,19 @@ def gradient_and_hvp(
     >>> ad.gradient_and_hvp(lambda x: (x**3).sum(), np.ones(2), v=np.ones(2), backend="jax")
     (array([3., 3.]), array([6., 6.]))
     """
-    return PreparedHVP(
+    return single(
+        PreparedHVP,
         f,
         args,
+        (v,),
+        out=out,
+        drop=1,
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
         follow=follow,
-        seed=v,
         batched=batched,
-        once=True,
-    ).gradient_and(*args, v=v, out=out)
+    )
 
 
 @document

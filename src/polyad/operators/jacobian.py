@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from polyad.call.holomorphic import check_holomorphic
 from polyad.call.prepared import Prepared
+from polyad.call.single.usual import single
 from polyad.call.spread import Spreads
 from polyad.operators.docs import document
 from polyad.operators.jvp import PreparedJVP
@@ -80,9 +81,11 @@ def jacobian(
     array([[2., 0.],
            [0., 4.]])
     """
-    return PreparedJacobian(
+    return single(
+        PreparedJacobian,
         f,
         args,
+        out=out,
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
@@ -90,8 +93,7 @@ def jacobian(
         workers=workers,
         chunk=chunk,
         memory=memory,
-        once=True,
-    )(*args, out=out)
+    )
 
 
 @document
@@ -132,9 +134,12 @@ def value_and_jacobian(
     >>> y
     array([1., 4.])
     """
-    return PreparedJacobian(
+    return single(
+        PreparedJacobian,
         f,
         args,
+        out=out,
+        drop=0,
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
@@ -142,8 +147,7 @@ def value_and_jacobian(
         workers=workers,
         chunk=chunk,
         memory=memory,
-        once=True,
-    ).value_and(*args, out=out)
+    )
 
 
 @document

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polyad.call.prepared import Prepared
+from polyad.call.single.usual import single
 from polyad.operators.docs import document
 from polyad.systems.base import Backend
 from polyad.systems.contract import Kernel, Problem
@@ -75,17 +76,18 @@ def jvp(
     >>> ad.jvp(lambda x: x**2, np.array([1.0, 2.0]), v=np.array([1.0, 1.0]), backend="jax")
     array([2., 4.])
     """
-    return PreparedJVP(
+    return single(
+        PreparedJVP,
         f,
         args,
+        (v,),
+        out=out,
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
         follow=follow,
-        seed=v,
         batched=batched,
-        once=True,
-    )(*args, v=v, out=out)
+    )
 
 
 @document
@@ -126,17 +128,19 @@ def value_and_jvp(
     >>> ad.value_and_jvp(lambda x: x**2, np.array([1.0, 2.0]), v=np.ones(2), backend="jax")
     (array([1., 4.]), array([2., 4.]))
     """
-    return PreparedJVP(
+    return single(
+        PreparedJVP,
         f,
         args,
+        (v,),
+        out=out,
+        drop=0,
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
         follow=follow,
-        seed=v,
         batched=batched,
-        once=True,
-    ).value_and(*args, v=v, out=out)
+    )
 
 
 @document

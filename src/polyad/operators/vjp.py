@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polyad.call.prepared import Prepared
+from polyad.call.single.usual import single
 from polyad.operators.docs import document
 from polyad.systems.base import Backend
 from polyad.systems.contract import Kernel, Problem
@@ -76,17 +77,18 @@ def vjp(
     >>> ad.vjp(lambda x: x**2, np.array([1.0, 2.0]), w=np.array([1.0, 1.0]), backend="jax")
     array([2., 4.])
     """
-    return PreparedVJP(
+    return single(
+        PreparedVJP,
         f,
         args,
+        (w,),
+        out=out,
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
         follow=follow,
-        seed=w,
         batched=batched,
-        once=True,
-    )(*args, w=w, out=out)
+    )
 
 
 @document
@@ -127,17 +129,19 @@ def value_and_vjp(
     >>> ad.value_and_vjp(lambda x: x**2, np.array([1.0, 2.0]), w=np.ones(2), backend="jax")
     (array([1., 4.]), array([2., 4.]))
     """
-    return PreparedVJP(
+    return single(
+        PreparedVJP,
         f,
         args,
+        (w,),
+        out=out,
+        drop=0,
         backend=backend,
         argnums=argnums,
         has_aux=has_aux,
         follow=follow,
-        seed=w,
         batched=batched,
-        once=True,
-    ).value_and(*args, w=w, out=out)
+    )
 
 
 @document

@@ -98,6 +98,9 @@ class Backend:
         Batches, at least, that all directions of a Jacobian are taken in.
     calls_out : bool
         Whether what it differentiates may ask another framework for values and derivatives.
+    fast_path : bool
+        Whether calls that are made for one may take the fast path (``call.single``). A class says so itself:
+        its objects are kept in a table then, and hold nothing but options.
     """
 
     mode: str | None = dataclasses.field(default=None, kw_only=True)
@@ -127,6 +130,7 @@ class Backend:
     whole: ClassVar[bool] = False
     pieces: ClassVar[int] = 1
     calls_out: ClassVar[bool] = True
+    fast_path: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.mode is not None and self.mode not in self.supports:

@@ -46,6 +46,18 @@ class Constants:
         How leaves become its arguments.
     """
 
+    # which active leaves the caller passed as Python's floats
+    _floats: tuple[int, ...] = ()
+    _all_floats: tuple[int, ...] = ()
+    # and which as arrays without axes, which are no numbers
+    _points: tuple[int, ...] = ()
+    _told = False
+    _mode = GUARDED
+    # whether one run on copies has shown that nothing is written; where writing is counted only
+    _trusted = False
+    # whether the code writes to something, so that it may begin to write to constants at any call
+    may_write = True
+
     def __init__(self, f: Callable[..., Any], signature: Signature) -> None:
         self._f = f
         self._build = signature.rebuild
@@ -58,9 +70,7 @@ class Constants:
                     for a in leaves
                 ]
             )
-        # which active leaves the caller passed as Python's floats
         self._floats = tuple([k for k, leaf in enumerate(signature.x_leaves) if type(leaf) is float])
-        # and which as arrays without axes, which are no numbers
         self._points = tuple(
             [
                 k
@@ -71,12 +81,6 @@ class Constants:
         # nothing is to be done for the function but to call it
         self._simple = not (self._arrays or self._floats or self._points) and signature.plain
         self._all_floats = self._floats
-        self._told = False
-        self._mode = GUARDED
-        # whether one run on copies has shown that nothing is written; where writing is counted only
-        self._trusted = False
-        # whether the code writes to something, so that it may begin to write to constants at any call
-        self.may_write = True
 
     @property
     def guards(self) -> bool:

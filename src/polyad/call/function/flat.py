@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from polyad.call.function.foreign_traces import array_in, lost
 from polyad.call.function.lifting import Lifting
 from polyad.call.function.mentions import Mentions
 from polyad.call.function.remote import Remote
+from polyad.call.function.surroundings import Surroundings
 from polyad.call.inputs.signature import Signature
 from polyad.errors import FunctionNotSupportedError, NonScalarOutputError, OutputTypeError
 from polyad.systems.base import Backend
@@ -46,6 +46,23 @@ class FlatFunction:
         Whether the operator needs a scalar output.
     """
 
+    # the classes of outputs that are handed on as they are
+    _kinds: set[type]
+    _plain = _has_aux = False
+    # whether the output is an array that a framework's own differentiation around us follows
+    caught = False
+    # whether such a differentiation is known to be there
+    inside = False
+    y_structure: Structure | None = None
+    aux_structure: Structure | None = None
+    _active: tuple[int, ...] = (0,)
+    _caches: tuple[int, ...] = ()
+    _lifting: Lifting | None = None
+    _reach: Any = None
+    # the function of another framework as NumPy code, where it is one
+    replay: Any = None
+    _lacking = ""
+
     def __init__(
         self,
         f: Callable[..., Any],
@@ -61,10 +78,7 @@ class FlatFunction:
         self._signature = signature
         self._constants = Constants(f, signature)
         if self._constants.guards:
-            self._constants.may_write = self._mentions.writes
-            if self._mentions.ignores_flags:
-                self._constants.copy()
-        self._caches: tuple[int, ...] = ()
+            self._guard()
         if signature.plain:
             self._passive = tuple(range(1, signature.count))
         else:
@@ -72,48 +86,32 @@ class FlatFunction:
             self._passive = tuple([k for k, a in enumerate(arguments) if not a.active and a.static is None])
             self._caches = tuple([k for k, a in enumerate(arguments) if a.cache])
         self._active = signature.active
-        # few frameworks can write to their own arrays, and none follows all of it
-        lifts_to = backend.lifts_to
-        writes = bool(self._caches) and backend.lift is None and not self._mentions.library(lifts_to)
-        self._lifting: Lifting | None = None
+        around = Surroundings(backend)
         self._call: Callable[[Leaves, Leaves], Any] = self._constants
-        if lifts_to:
-            label = label_of(f)
-            # None where it needs nothing
-            natively = None
-            if type(backend).natively is not Backend.natively:
-                natively = functools.partial(backend.natively, label=label)
-            self._lifting = self._call = Lifting(
+        if around.lifts_to:
+            # few frameworks can write to their own arrays, and none follows all of it
+            writes = bool(self._caches) and backend.lift is None
+            self._lifting = self._call = around.lifting(
                 self._mentions,
                 self._constants,
-                lifts_to,
-                writes or backend.lift,
+                label_of(f),
+                lift=writes and not self._mentions.library(around.lifts_to),
                 numbers=any([type(leaf) is float for leaf in signature.x_leaves]),
                 plain=all([isinstance(leaf, _PLAIN) for leaf in signature.x_leaves]),
-                natively=natively,
             )
-        # None where the output is what the function returns
-        self._output = None if type(backend).output is Backend.output else backend.output
-        self._numbers = None if backend.hosts or backend.follows else repr(backend)
+        self._output, self._numbers = around.output, around.numbers
         self._has_aux = has_aux
-        # whether a number that the engine follows is the output as it is, which is not to be asked further
-        asks_more = self._output is not None or self._numbers is not None
-        self._takes_numbers = not has_aux and self._lifting is None and not asks_more
+        self._takes_numbers = around.takes_numbers and not has_aux
         self._operator = operator
         self._scalar = scalar
-        self._plain = False
-        # the classes of outputs that are handed on as they are
-        self._kinds: set[type] = set()
-        # whether the output is an array that a framework's own differentiation around us follows
-        self.caught = False
-        # whether such a differentiation is known to be there
-        self.inside = False
-        self.y_structure: Structure | None = None
-        self.aux_structure: Structure | None = None
-        self._reach: Any = None
-        # the function of another framework as NumPy code, where it is one
-        self.replay: Any = None
-        self._backend, self._may_replay, self._lacking = backend, backend.lift is not False, ""
+        self._kinds = set()
+        self._backend, self._may_replay = backend, backend.lift is not False
+
+    def _guard(self) -> None:
+        """Tell what keeps constants out of the function's reach how its code writes."""
+        self._constants.may_write = self._mentions.writes
+        if self._mentions.ignores_flags:
+            self._constants.copy()
 
     def __call__(self, x: Leaves, c: Leaves) -> tuple[Leaves, Leaves]:
         """Output and aux leaves for active and constant leaves."""

@@ -65,6 +65,7 @@ class NumPy(Backend):
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
     by_value: ClassVar[bool] = True
     hosts: ClassVar[bool] = True
+    fast_path: ClassVar[bool] = True
     compared_sparse: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Variant]] = {"compiled": Variant({"compile": True}, compared=True)}
 

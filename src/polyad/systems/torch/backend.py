@@ -103,6 +103,7 @@ class Torch(Backend):
     prefers_pullbacks: ClassVar[bool] = True
     variants: ClassVar[Mapping[str, Variant]] = {"compiled": Variant({"compile": True}, compared=True)}
     by_value: ClassVar[bool] = True
+    fast_path: ClassVar[bool] = True
 
     @property
     def freezes(self) -> bool:  # type: ignore[override]

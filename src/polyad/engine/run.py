@@ -19,7 +19,7 @@ from polyad.engine.boxes.boxing import BOXES, gathered, unbox
 from polyad.engine.core.floating import step
 from polyad.engine.core.handlers import innermost, is_own_recursion
 from polyad.engine.core.kinds import zeros_of
-from polyad.engine.core.refusals import LAST, begin, end, ignored, refuse
+from polyad.engine.core.refusals import LAST, ignored, refuse
 from polyad.engine.core.values import ALIVE, Tracer, Value, is_over, new_level, settled, shape_of, under_way
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import Masked
@@ -121,8 +121,9 @@ def given(value: Value, leaf: Any) -> Box:
 
 def called(f: Function, boxes: tuple[Any, ...], *constants: Any) -> tuple[Sequence[Any], Sequence[Any]]:
     """The user's function, with clear errors for those that NumPy and Python raise in an obscure form."""
-    outer, failed = begin(), None
-    try:
+    outer, failed = LAST.refused, None
+    try:  # Ctrl-C may come between any two calls
+        LAST.message, LAST.refused = "", []  # earlier refusals are forgotten
         out = f(boxes, *constants)
         if LAST.refused and (refusal := ignored()) is not None:
             raise refusal
@@ -156,7 +157,9 @@ def called(f: Function, boxes: tuple[Any, ...], *constants: Any) -> tuple[Sequen
             raise error.__cause__ from None
         raise
     finally:
-        end(outer, failed)
+        LAST.refused = outer
+        if outer is not None and isinstance(failed, OperationNotSupportedError):
+            outer.append(failed)  # a refusal that leaves the function reaches the one around it
         failed = None  # it knows this frame
 
 

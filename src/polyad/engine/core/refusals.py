@@ -17,8 +17,6 @@ __all__ = [
     "ELSE",
     "LAST",
     "Deviates",
-    "begin",
-    "end",
     "ignored",
     "instead_of",
     "no_rule",
@@ -79,20 +77,6 @@ class _Last(threading.local):
 
 
 LAST = _Last()
-
-
-def begin() -> list[Exception] | None:
-    """Forget earlier refusals, at the beginning of a function; gives what ``end`` takes."""
-    outer = LAST.refused
-    LAST.message, LAST.refused = "", []
-    return outer
-
-
-def end(outer: list[Exception] | None, error: BaseException | None = None) -> None:
-    """A function is over, by an error maybe: a refusal that leaves it reaches the one around it."""
-    LAST.refused = outer
-    if outer is not None and isinstance(error, OperationNotSupportedError):
-        outer.append(error)
 
 
 def taken_back(error: OperationNotSupportedError) -> OperationNotSupportedError:

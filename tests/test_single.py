@@ -1,7 +1,8 @@
 """The fast path of unprepared calls: it gives what the general code gives, and keeps nothing.
 
-What is compared is the same call with the fast path and without: results, types, errors, warnings, and that the
-function does not run more often. That results are right is the business of the scenarios, which take the fast path too.
+What is compared is the same call with the fast path and without: results, types, errors, warnings, and that
+the function does not run more often. That results are right is the business of the scenarios, which take the
+fast path too.
 """
 
 from __future__ import annotations

@@ -161,3 +161,17 @@ def test_a_graph_without_values_has_no_pivots():
     pytest.importorskip("jax")
     with pytest.raises(ad.errors.PolyadError, match="finite"):
         ad.gradient(factors, X, backend="jax")
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numpy:compiled", "jax", "torch"])
+@pytest.mark.parametrize("returns", [np.stack, list, lambda parts: np.array(parts)])
+def test_a_solver_of_scipys_is_followed_without_a_word(returns, backend, capfd):
+    """SciPy prints what its compiled part meets, and boxes there were an error before they were followed."""
+    pytest.importorskip(backend.partition(":")[0])
+
+    def f(x):
+        return so.fsolve(lambda z: returns([z[0] ** 3 - x[0], z[1] - x[1]]), [1.0, 1.0])[0]
+
+    found = ad.gradient(f, np.array([2.1, 0.7]), backend=backend)
+    np.testing.assert_allclose(found, [2.1 ** (-2 / 3) / 3, 0.0], atol=1e-9)
+    assert capfd.readouterr().err == ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import dis
 import linecache
+import sys
 import types
 from typing import Any, NoReturn
 
@@ -33,6 +34,7 @@ __all__ = [
     "asks_for_numbers",
     "asks_in_product",
     "boxes_of_entries",
+    "looks_before_compiled_code",
     "no_key",
     "no_plain_array",
     "stands_for",
@@ -59,6 +61,8 @@ ARRAYS = frozenset(("array", "asarray", "asanyarray"))
 # Where scipy.sparse looks at the other operand of a product; it leaves objects without axes to their class.
 PRODUCTS = frozenset(("_matmul_dispatch", "_rmatmul_dispatch"))
 POLYNOMIALS = "numpy.polynomial"
+# Through so many functions NumPy's call gets from code that looks at a result to the box.
+LOOKERS = 5
 # How an array lies in memory, where functions ask for it
 MEMORY_ORDERS = frozenset("KA")
 READERS = frozenset(("ravel", "reshape", "flatten"))
@@ -144,11 +148,26 @@ def asks_for_numbers(frame: types.FrameType) -> bool:
     return frame.f_code.co_name == "roots" and frame.f_globals.get("__name__") == "numpy.lib._polynomial_impl"
 
 
+def looks_before_compiled_code(frame: types.FrameType | None) -> bool:
+    """Whether MINPACK's wrapper looks at the first equations.
+
+    An error out of its compiled part, where the next ones would be turned into plain arrays, is printed.
+    """
+    steps = 0
+    while frame is not None and steps < LOOKERS:
+        if frame.f_globals.get("__name__") == "scipy.optimize._minpack_py":
+            return True
+        frame, steps = frame.f_back, steps + 1
+    return False
+
+
 def boxes_of_entries(box: Any) -> np.ndarray:
     """A new array of objects, with a box for every entry, which lies in memory as NumPy's copy would."""
     from polyad.engine.boxes.memory import layout  # which is made of boxes
 
     shape, known = box._value.shape, layout(box)
+    if not shape and looks_before_compiled_code(frame := sys._getframe(1)):
+        raise no_plain_array(frame)
     places = np.empty(shape, dtype=object) if known is None else np.empty_like(known, dtype=object)
     for k in np.ndindex(shape):
         places[k] = (box[k] if len(k) > 1 else box[k[0]]) if shape else box

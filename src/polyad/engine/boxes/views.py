@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from polyad.engine.boxes import asked
 from polyad.engine.boxes.box import Box, Rearranged, as_array, number, wrap
 from polyad.engine.boxes.boxing import contains_box, unbox, unbox_index
 from polyad.engine.boxes.memory import layout, linked, rearranged
@@ -216,6 +218,8 @@ def _at_least(n: int) -> Callable[..., Any]:
         a = _boxed(a)
         if not isinstance(a, Box):
             return {1: np.atleast_1d, 2: np.atleast_2d, 3: np.atleast_3d}[n](a)
+        if n == 1 and asked.looks_before_compiled_code(frame := sys._getframe(1)):
+            raise asked.no_plain_array(frame)
         if a.ndim >= n:
             return a
         before = 1 if a.ndim < 2 and n > 1 else 0

@@ -10,7 +10,10 @@ import numpy as np
 from constructs import BAND, DENSE, PLACES, SPD
 from jax import lax
 from jax import numpy as jnp
+from jax.experimental import sparse
 
+with jax.enable_x64(True):
+    COORDINATES, ROWS = sparse.BCOO.fromdense(BAND, nse=14), sparse.BCSR.fromdense(BAND)
 KERNEL = np.array([[[1.0, 0.0, -2.0]]])
 
 
@@ -28,6 +31,12 @@ def reverse_only(x: Any) -> Any:
 
 
 reverse_only.defvjp(lambda x: (jnp.floor(x), None), lambda _, g: (2.0 * g[::-1],))
+
+
+def of_entries(x: Any) -> Any:
+    """A sparse matrix whose entries are computed, times a vector."""
+    data = COORDINATES.data * x[COORDINATES.indices[:, 0] % 6]
+    return sparse.BCOO((data, COORDINATES.indices), shape=(6, 6)) @ x
 
 
 def scanned(x: Any) -> Any:
@@ -203,6 +212,10 @@ EXACT: dict[str, Callable[[Any], Any]] = {
     "linearize inside": lambda x: jax.linearize(jnp.sin, x)[1](jnp.ones(6)),
     "polyval": lambda x: jnp.polyval(x[:3], x[3:]),
     "gather of stacks": lambda x: jax.vmap(lambda a, i: a[i])(x.reshape(2, 3), jnp.array([[0, 2], [1, 1]])),
+    "sparse matrix": lambda x: COORDINATES @ x**2,
+    "by a sparse matrix": lambda x: jnp.outer(x[:2], x) @ COORDINATES,
+    "compressed rows": lambda x: ROWS @ jnp.outer(x, x[:2]),
+    "entries of a sparse matrix": of_entries,
 }
 CONSERVATIVE: dict[str, Callable[[Any], Any]] = {
     "max": jnp.max,

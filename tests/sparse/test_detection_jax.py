@@ -51,7 +51,7 @@ def test_functions_of_jax(name: str) -> None:
     assert name not in EXACT or np.array_equal(known, found)
 
 
-CURVED = "at add,conv,scan,long map,solve,dynamic_slice,sort,max_pool,relu,matmul"
+CURVED = "at add,conv,entries of a sparse matrix,scan,long map,solve,dynamic_slice,sort,max_pool,relu,matmul"
 
 
 @pytest.mark.parametrize("name", CURVED.split(","))
@@ -78,7 +78,11 @@ def test_local_patterns_are_those_of_the_point() -> None:
 def test_an_unknown_operation_is_refused_or_dense() -> None:
     from jax.experimental import sparse
 
-    matrix = sparse.BCOO.fromdense(jnp.eye(3))
+    matrices = sparse.BCOO.fromdense(jnp.stack([jnp.eye(3)] * 2), n_batch=1)
+
+    def f(x: Any) -> Any:
+        return sparse.bcoo_dot_general(matrices, x, dimension_numbers=(((2,), (0,)), ((), ())))
+
     with pytest.raises(ad.errors.PatternError, match="unknown='dense'"):
-        ad.jacobian_sparsity(lambda x: matrix @ x, jnp.ones(3))
-    assert ad.jacobian_sparsity(lambda x: matrix @ x, jnp.ones(3), unknown="dense").nnz == 9
+        ad.jacobian_sparsity(f, jnp.ones(3))
+    assert ad.jacobian_sparsity(f, jnp.ones(3), unknown="dense").nnz == 18

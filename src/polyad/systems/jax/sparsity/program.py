@@ -15,6 +15,7 @@ from polyad.engine.patterns.reading import Reader, reaches
 from polyad.engine.patterns.rules import elementwise
 from polyad.engine.patterns.supported import Analysis, Supported
 from polyad.errors import PolyadError
+from polyad.systems.jax.sparsity.arrays import written_out
 from polyad.systems.jax.sparsity.constants import Later, Unaffordable
 from polyad.systems.jax.sparsity.primal import CONSTANT, CURVED, LINEAR, PRIMAL
 from polyad.systems.jax.sparsity.rules import ELEMENTWISE, RULES
@@ -86,6 +87,9 @@ class ProgramReader(Reader):
             rule = PRIMAL.get(name) or (rule if name in LINEAR else None)
         found = None if rule is None else rule(self, eqn, args, shapes)
         if found is None:
+            written = written_out(eqn)
+            if written is not None:
+                return self.run(written.jaxpr, written.consts, args)
             if not self.dense:
                 raise self.refused(name)
             return self.everything(args, shapes)

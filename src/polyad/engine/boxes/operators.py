@@ -118,19 +118,22 @@ for _name, _primitive in ARITHMETIC.items():
 
 
 def _product(self: Box, other: Any) -> Any:
-    if other is None or type(other) is str:
-        return NotImplemented
-    if is_sparse(other):
-        return number(product(self._value, other))
-    if (result := left_to(self, other, "matmul")) is not None:
-        return result
+    kind = type(other)
+    if kind not in BOXES and kind not in _ORDINARY:
+        if other is None or kind is str:
+            return NotImplemented
+        if is_sparse(other):
+            return number(product(self._value, other))
+        if (result := left_to(self, other, "matmul")) is not None:
+            return result
     return number(products.matmul(self._value, unbox(other, self._value)))  # of vectors it is a number
 
 
 def _reflected_product(self: Box, other: Any) -> Any:
-    if other is None or type(other) is str:
+    kind = type(other)
+    if other is None or kind is str:
         return NotImplemented
-    if is_sparse(other):
+    if kind not in _ORDINARY and is_sparse(other):
         return number(product(other, self._value))
     return number(products.matmul(unbox(other, self._value), self._value))
 

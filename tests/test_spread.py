@@ -11,7 +11,13 @@ import pytest
 
 import polyad as ad
 from backends import EXACT, eager
-from polyad.errors import ArgumentError, NonScalarOutputError, NotPicklableError, PreparationMismatchError
+from polyad.errors import (
+    ArgumentError,
+    FunctionNotSupportedError,
+    NonScalarOutputError,
+    NotPicklableError,
+    PreparationMismatchError,
+)
 
 X = np.linspace(0.1, 1.0, 9)
 PROCESSES = 2
@@ -239,3 +245,31 @@ def test_memory_bounds_what_is_around_a_backend() -> None:
     for wrong in (0, -1, 2.5, "1 GB", True):
         with pytest.raises(ArgumentError, match="number of bytes"):
             ad.jacobian(column, X, memory=wrong)
+
+
+@pytest.mark.skipif("torch" not in EXACT, reason="torch is not installed")
+def test_batches_of_torch_are_written_to_their_place() -> None:
+    def f(z: Any) -> Any:
+        return {"a": z**2 * z[0], "b": np.stack([z[0] * z[1], z[2]])}
+
+    for x in (X[:4], X[:4] + 0.5j):
+        whole = ad.jacobian(f, x, backend="numpy")
+        for chunk in (1, 3):
+            parts = ad.jacobian(f, x, backend=ad.Torch(chunk_size=chunk))
+            for name, block in whole.items():
+                np.testing.assert_allclose(parts[name], block, rtol=1e-12)
+    # inside of another differentiation they are put together by torch
+    twice = ad.jacobian(lambda x: ad.jacobian(lambda x: x**3, x, backend=ad.Torch(chunk_size=2)), X[:3])
+    np.testing.assert_allclose(np.einsum("iii->i", twice), 6 * X[:3], rtol=1e-12)
+
+
+@pytest.mark.skipif("torch" not in EXACT, reason="torch is not installed")
+def test_arrays_of_another_device_are_not_sent() -> None:
+    import torch
+
+    from polyad.call.spread import _Leaves
+
+    with pytest.raises(FunctionNotSupportedError, match=r"one here is on meta: pass x.cpu\(\), take threads"):
+        pickle.dumps(_Leaves((torch.ones(2, device="meta"),), "torch"))
+    (back,) = pickle.loads(pickle.dumps(_Leaves((torch.ones(2),), "torch"))).leaves
+    assert torch.equal(back, torch.ones(2))

@@ -55,8 +55,10 @@ def apportioned(
     return spread(in_use(backend, Signature(args, argnums).library.name), workers, chunk)
 
 
-def bounded(backend: Backend, memory: int, nbytes: int) -> Backend:
-    """The backend with batches of directions of no more than that memory, one direction taking ``nbytes``.
+def bounded(backend: Backend, memory: int, nbytes: int, *, second: bool) -> Backend:
+    """The backend with batches of directions of no more than that memory.
+
+    A direction and its product take ``nbytes`` each time that they are held (``Backend.live``).
 
     Raises
     ------
@@ -69,8 +71,8 @@ def bounded(backend: Backend, memory: int, nbytes: int) -> Backend:
         inner = getattr(backend, name)
         if isinstance(inner, Backend):
             with contextlib.suppress(ArgumentError):
-                changes[name] = bounded(inner, memory, nbytes)
-    fits = max(1, memory // max(1, nbytes))
+                changes[name] = bounded(inner, memory, nbytes, second=second)
+    fits = max(1, memory // max(1, backend.live[second] * nbytes))
     for name, most in (("memory", memory), ("most", fits), ("chunk_size", fits)):
         if name in names:
             said = getattr(backend, name)
@@ -96,11 +98,6 @@ def bound(prepared: Prepared, backend: Backend, classes: dict[str, type[Prepared
     if isinstance(backend, Sparse):
         return backend.replace(backend=bound(prepared, backend._inner, classes))
     return backend
-
-
-# arrays like a direction and its product that a batch holds at once, of first and of second order, as
-# benchmarks/memory.py measures
-LIVE = (4, 16)
 
 
 class Spreads:
@@ -139,8 +136,8 @@ class Spreads:
         if self.memory is not None:
             results = problem.outputs if self.lower is None else problem.inputs
             specs = (*problem.inputs, *results)
-            each = LIVE[self.lower is not None] * size(specs) * max(spec.dtype.itemsize for spec in specs)
-            backend = bounded(backend, self.memory, each)
+            each = size(specs) * max(spec.dtype.itemsize for spec in specs)
+            backend = bounded(backend, self.memory, each, second=self.lower is not None)
         return bound(self, backend, self.products)  # type: ignore[arg-type]
 
 
@@ -252,6 +249,13 @@ class _Leaves:
 
     def __getstate__(self) -> Any:
         source = library(self.library)
+        for leaf in self.leaves:
+            place = source.device(leaf).get("device") if library_of(leaf) is source else None
+            if getattr(place, "type", "cpu") != "cpu":
+                raise FunctionNotSupportedError(
+                    f"workers= in other processes are sent arrays of the CPU's memory, and one here is on "
+                    f"{place}: pass x.cpu(), take threads (ThreadPoolExecutor), or leave workers= out"
+                )
         return tuple(
             np.asarray(source.to_numpy(leaf)) if library_of(leaf) is source else leaf for leaf in self.leaves
         ), self.library

@@ -88,6 +88,10 @@ class Pair(Backend):
         return self._host.library
 
     @property
+    def live(self) -> tuple[int, int]:  # type: ignore[override]
+        return max(self._outer.live, self._inner.live)
+
+    @property
     def requires(self) -> tuple[str, ...]:  # type: ignore[override]
         return (*self._outer.requires, *self._inner.requires)
 

@@ -120,6 +120,10 @@ class Wrapper(Backend):
         return self._inner.runner
 
     @property
+    def live(self) -> tuple[int, int]:  # type: ignore[override]
+        return self._inner.live
+
+    @property
     def xp(self) -> Any:
         return self._inner.xp
 

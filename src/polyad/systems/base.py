@@ -96,6 +96,9 @@ class Backend:
         Whether its second order is of one piece, no derivative of its derivative.
     pieces : int
         Batches, at least, that all directions of a Jacobian are taken in.
+    live : tuple of int
+        Arrays like a direction and its product that a batch holds at once, of first and of second order, as
+        ``benchmarks/memory.py`` measures.
     calls_out : bool
         Whether what it differentiates may ask another framework for values and derivatives.
     fast_path : bool
@@ -129,6 +132,7 @@ class Backend:
     prefers_pullbacks: ClassVar[bool] = False
     whole: ClassVar[bool] = False
     pieces: ClassVar[int] = 1
+    live: ClassVar[tuple[int, int]] = (4, 16)
     calls_out: ClassVar[bool] = True
     fast_path: ClassVar[bool] = False
 

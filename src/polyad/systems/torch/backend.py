@@ -95,6 +95,8 @@ class Torch(Backend):
     chunk_size: int | None = None
     create_graph: bool = False
 
+    # vmap keeps more than the sum of its operands
+    live: ClassVar[tuple[int, int]] = (14, 36)
     name: ClassVar[str] = "torch"
     library: ClassVar[str] = "torch"
     requires: ClassVar[tuple[str, ...]] = ("torch",)

@@ -163,8 +163,7 @@ def sweep(product: Callable[..., Leaves], seeds: Leaves, like: Leaves, choice: C
     if count == 1:
         return tuple(a[None] for a in product(*[s[0] for s in seeds]))
     if choice.batched:
-        entries = sum(a.numel() for a in (*like, *(s[0] for s in seeds)))
-        chunk = choice.chunk or max(1, BATCH_ENTRIES // max(1, entries))
+        chunk = _chunk(choice, (*like, *(s[0] for s in seeds)))
         try:
             return torch.func.vmap(product, chunk_size=chunk if chunk < count else None)(*seeds)
         except RuntimeError:
@@ -173,6 +172,37 @@ def sweep(product: Callable[..., Leaves], seeds: Leaves, like: Leaves, choice: C
     each = [product(*[s[k] for s in seeds]) for k in range(count)]
     choice.batched = False
     return tuple(torch.stack(parts) for parts in zip(*each, strict=True))
+
+
+def _chunk(choice: Choice, arrays: Leaves) -> int:
+    """Directions per batch, each of which takes arrays of these sizes."""
+    return choice.chunk or max(1, BATCH_ENTRIES // max(1, sum(a.numel() for a in arrays)))
+
+
+def _sweep_units(
+    product: Callable[..., Leaves], out: Any, like: Leaves, choice: Choice, *, unit: complex, create: bool
+) -> Leaves:
+    """A product along all unit vectors of an output, each batch of them written to its place at once.
+
+    So neither the unit vectors nor the results are there twice. What is to be differentiated further is put
+    together by torch.
+    """
+    import torch
+
+    count, chunk = out.numel(), _chunk(choice, (*like, out))
+    if create or count <= chunk:
+        units = torch.eye(count, dtype=out.dtype, device=out.device).reshape((count, *out.shape))
+        return sweep(product, (units if unit == 1 else unit * units,), like, choice)
+    whole: Leaves = ()
+    for start in range(0, count, chunk):
+        stop = min(start + chunk, count)
+        units = torch.zeros((stop - start, count), dtype=out.dtype, device=out.device)
+        units.diagonal(start).fill_(unit)
+        parts = sweep(product, (units.reshape((stop - start, *out.shape)),), like, choice)
+        whole = whole or tuple(part.new_empty((count, *part.shape[1:])) for part in parts)
+        for place, part in zip(whole, parts, strict=True):
+            place[start:stop] = part
+    return whole
 
 
 def rows(y: Leaves, x: Leaves, choice: Choice, *, create: bool = False) -> list[list[Any]]:
@@ -186,12 +216,10 @@ def rows(y: Leaves, x: Leaves, choice: Choice, *, create: bool = False) -> list[
         def product(w: Any, out: Any = out) -> Leaves:
             return pull((out,), x, (w,), create=create, retain=True)
 
-        count = out.numel()
-        units = torch.eye(count, dtype=out.dtype, device=out.device).reshape((count, *out.shape))
-        swept = sweep(product, (units,), x, choice)
+        swept = _sweep_units(product, out, x, choice, unit=1, create=create)
         if out.is_complex() and real:
             # a real input's cotangent is the real part: the imaginary part takes a seed of its own
-            turned = sweep(product, (1j * units,), x, choice)
+            turned = _sweep_units(product, out, x, choice, unit=1j, create=create)
             swept = tuple(
                 r if a.is_complex() else r - 1j * i for r, i, a in zip(swept, turned, x, strict=True)
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -76,11 +77,17 @@ class TorchAdapter(Hosting):
 
     def adapted(self, f: Callable[..., Any]) -> Callable[..., Any]:
         tensor = self._tensor_class
+        # what array-api-compat puts around torch's function promotes types, of which equal ones have no need
+        alone = getattr(f, "__wrapped__", None)
+        alone = alone if isinstance(alone, types.BuiltinFunctionType) else f
 
         def call(*args: Any, **params: Any) -> Any:
             if len(args) == 1:  # which is a tensor: most functions have one operand
                 return f(args[0], **params)
             like = next(a for a in args if isinstance(a, tensor))
+            if len(args) == 2 and not params:
+                a, b = [a if isinstance(a, tensor) else self._number(a, like) for a in args]
+                return alone(a, b) if a.dtype is b.dtype else f(a, b)
             return f(*[a if isinstance(a, tensor) else self._number(a, like) for a in args], **params)
 
         return call

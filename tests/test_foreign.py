@@ -152,7 +152,7 @@ def test_what_is_not_replayed_is_told_with_the_reason():
         return (x**3).sum() if x[0] > 0 else (x**2).sum()
 
     for f, written, why in (
-        (lambda x: jax.nn.relu(x).sum(), "jax", "custom_jvp"),
+        (lambda x: jax.lax.approx_max_k(x, 1)[0].sum(), "jax", "approx_top_k"),
         (lambda x: torch.sin(x).sum() + without_mark(x), "torch", "without a derivative"),
         (lambda x: torch.sin(x).sum() + branching(x), "torch", "cannot trace"),
     ):
@@ -163,6 +163,66 @@ def test_what_is_not_replayed_is_told_with_the_reason():
         ad.gradient(f, X, backend=written)
     with pytest.raises(errors.FunctionNotSupportedError, match="written for JAX: use backend='jax'"):
         ad.gradient(lambda x: jax.numpy.sum(jax.numpy.sin(x)), X, backend=ad.Torch(lift=False))
+
+
+@pytest.mark.skipif("jax" not in AVAILABLE, reason="JAX is not installed")
+def test_what_jax_has_and_numpy_has_not_is_replayed():
+    """Largest entries, running ones, windows, factors, transforms, and functions with rules of their own."""
+    import jax
+    import jax.numpy as jnp
+
+    @jax.custom_jvp
+    def own(x):
+        return jnp.sum(x * jnp.sin(x))
+
+    own.defjvp(lambda p, t: (own(*p), jnp.sum((2 * jnp.sin(p[0]) + 1) * t[0])))  # not its derivative
+
+    @jax.custom_vjp
+    def other(x):
+        return jnp.sum(x * jnp.sin(x))
+
+    other.defvjp(lambda x: (other(x), x), lambda x, w: (3 * x * w,))
+    places = jnp.array([0, 1, 1, 2, 0, 2])
+
+    def parts(x):
+        square = jnp.outer(x, x) + 3 * jnp.eye(6)
+        image = jnp.reshape(x, (1, 1, 2, 3))
+        window = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (3,), (2,), ((1, 1),))
+        return jnp.stack(
+            [
+                jnp.sum(jax.lax.top_k(x, 3)[0] ** 2),
+                jnp.sum(jax.lax.cummax(x) * x) + jnp.sum(jax.lax.cummin(x, reverse=True) ** 2),
+                jnp.sum(jax.lax.cumlogsumexp(x) * x),
+                jnp.sum(jnp.zeros(3).at[places].max(x) ** 2) + jnp.sum(jnp.ones(3).at[places].min(x) ** 2),
+                jnp.sum(jax.lax.conv_general_dilated(image, image[:, :, :, :2], (1, 2), "SAME") ** 2),
+                jnp.sum(window**2),
+                jnp.linalg.slogdet(square)[1] + jnp.linalg.det(square),
+                jnp.sum(jax.scipy.linalg.lu(square)[2] ** 2),
+                jnp.sum(jnp.linalg.svd(jnp.reshape(x, (2, 3)), compute_uv=False) ** 3),
+                jnp.sum(jnp.linalg.qr(jnp.reshape(x, (3, 2)))[1] ** 3),
+                jnp.sum(jnp.abs(jnp.fft.fft(x)) ** 2 * x) + jnp.sum(jnp.fft.irfft(jnp.fft.rfft(x)) ** 2),
+                jnp.sum(jnp.interp(x, jnp.linspace(-2, 3, 7), jnp.linspace(-2, 3, 7) ** 2)),
+                jnp.sum(jnp.logaddexp(x, 2 * x[::-1]) + jnp.sinc(x) + jax.nn.relu(x) + jax.nn.softplus(x)),
+            ]
+        )
+
+    x = np.array([0.5, 1.3, -0.4, 2.1, 0.9, -1.2])
+    with jax.enable_x64(True):
+        want = np.asarray(jax.jit(jax.jacrev(parts))(x))
+        second = np.asarray(jax.jit(jax.jacfwd(jax.grad(lambda x: jnp.sum(parts(x)))))(x))
+    np.testing.assert_allclose(ad.jacobian(parts, x, backend="numpy"), want, rtol=1e-10, atol=1e-10)
+    found = ad.hessian(lambda x: jnp.sum(parts(x)), x, backend="numpy")
+    np.testing.assert_allclose(found, second, rtol=1e-8, atol=1e-8)
+
+    np.testing.assert_allclose(ad.gradient(own, x, backend="numpy"), 2 * np.sin(x) + 1)
+    np.testing.assert_allclose(ad.hessian(own, x, backend="numpy"), np.diag(2 * np.cos(x)), atol=1e-15)
+    np.testing.assert_allclose(ad.gradient(other, x, backend="numpy"), 3 * x)
+
+    def multiplied(x):  # JAX has no derivative of this
+        return jnp.sum(jnp.ones(3).at[places].multiply(x) ** 2)
+
+    wanted = ad.gradient(lambda x: (x[0] * x[4]) ** 2 + (x[1] * x[2]) ** 2 + (x[3] * x[5]) ** 2, x)
+    np.testing.assert_allclose(ad.gradient(multiplied, x, backend="numpy"), wanted, rtol=1e-14)
 
 
 @pytest.mark.parametrize("written", NATIVE)

@@ -168,8 +168,8 @@ def minimize(
     def solve(given: Any) -> Any:
         f, j, start, rest, low, high, held, helpers = given
         here = dict(words)
-        helpers = [plainly(h, label) if callable(h) else h for h in helpers]
         here |= dict(zip(("hess", "hessp", "callback", "options"), helpers, strict=True))
+        here |= {name: plainly(here[name], label) for name in ("hess", "hessp") if callable(here[name])}
         if under is not None:
             here["constraints"] = under.scipys(held, label)
         if low is not None:

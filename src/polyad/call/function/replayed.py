@@ -20,6 +20,7 @@ from polyad.errors import NonScalarOutputError
 from polyad.systems.base import Backend
 from polyad.systems.contract import Problem
 from polyad.systems.derive.delegated import DELEGATED
+from polyad.systems.derive.replay import NotReplayable
 from polyad.systems.registry import is_installed
 
 if TYPE_CHECKING:
@@ -41,15 +42,21 @@ class Replayed:
         By which mechanism.
     """
 
-    def __init__(self, flat: FlatFunction, call: Any, words: str) -> None:
-        self._flat, self._call, self.words = flat, call, words
+    def __init__(
+        self, flat: FlatFunction, call: Any, words: str, told: tuple[BaseException, ...] = ()
+    ) -> None:
+        self._flat, self._call, self.words, self._told = flat, call, words, told
 
     def on(self, library: str | None) -> Any:
         """For the arrays of a library; None for NumPy's and for boxes."""
         call = on_arrays(self._call, library)
 
         def run(x: Leaves, c: Leaves) -> Any:
-            y, _, aux = call(x, c)
+            try:
+                y, _, aux = call(x, c)
+            except NotReplayable as lacking:
+                _tell(self._told, f"no replay of {lacking} in NumPy code")
+                raise
             assert self._flat.y_structure is not None
             out = self._flat.y_structure.unflatten(y)
             structure = self._flat.aux_structure
@@ -95,9 +102,15 @@ def replayed(
     except Exception:  # it is not that framework's either, and the first error stays
         return None
     _, _, words = str(found.words).partition(", ")
+    told = tuple(filter(None, (error, error.__cause__)))  # one of them is reported
     if found.own is DELEGATED:
         _, _, why = words.partition("(")
-        for told in filter(None, (error, error.__cause__)):  # one of them is reported
-            told.polyad_lacking = why.rstrip(")")  # type: ignore[attr-defined]
+        _tell(told, why.rstrip(")"))
         return None
-    return Replayed(inner, found.call, words)
+    return Replayed(inner, found.call, words, told)
+
+
+def _tell(errors: tuple[BaseException, ...], why: str) -> None:
+    """Note on errors why there is no replay."""
+    for error in errors:
+        error.polyad_lacking = why  # type: ignore[attr-defined]

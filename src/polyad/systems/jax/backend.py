@@ -249,7 +249,7 @@ class JAX(Backend):
             return self.xp.asarray(a)
 
     def portable(self, kernel: Kernel, problem: Problem, seeds: Any, *, once: bool = False) -> Kernel:
-        from polyad.systems.jax.replay import portable
+        from polyad.systems.jax.replay.graph import portable
 
         return portable(self, kernel, problem, seeds)
 

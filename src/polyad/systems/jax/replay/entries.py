@@ -12,7 +12,7 @@ from polyad.engine.boxes.box import wrap
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.values import PRIMITIVES
 from polyad.systems.derive.replay import NotReplayable
-from polyad.systems.jax.structure import Rule, is_bare, one, plain
+from polyad.systems.jax.replay.structure import Rule, is_bare, one, plain
 
 __all__ = ["RULES"]
 
@@ -122,14 +122,29 @@ def _combined(combine: str, flat: Any, where: Any, values: Any) -> Any:
             np.add.at(out, where, values)
             return flat + out
         return flat + wrap(PRIMITIVES["scatter"](unbox(values), index=where, shape=np.shape(flat)))
+    if combine != "set":
+        f = {"mul": np.multiply, "max": np.maximum, "min": np.minimum}[combine]
+        for some in _rounds(where):
+            flat = _combined("set", flat, where[some], f(flat[where[some]], values[some]))
+        return flat
     if np.unique(where).size != where.size:
-        raise NotReplayable(f"JAX's scatter ({combine}) to one entry twice")
+        raise NotReplayable("JAX's scatter to one entry twice")
     keep = np.ones(np.shape(flat)[0], dtype=bool)
     keep[where] = False
     source = np.arange(np.shape(flat)[0])
-    row = np.concatenate([flat, values if combine == "set" else flat[where] * values])
+    row = np.concatenate([flat, values])
     source[where] = np.shape(flat)[0] + np.arange(where.size)
     return row[source]
+
+
+def _rounds(where: Any) -> list[Any]:
+    """The numbers of places in groups that name none twice."""
+    order = np.argsort(where, kind="stable")
+    ordered = where[order]
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if where.size else order
+    rank = np.empty(where.size, dtype=int)
+    rank[order] = np.arange(where.size) - np.repeat(first, np.diff(np.r_[first, where.size]))
+    return [np.flatnonzero(rank == k) for k in range(rank.max(initial=-1) + 1)]
 
 
 def _dynamic_slice(p: dict[str, Any]) -> Callable[..., Any]:
@@ -223,6 +238,8 @@ RULES: dict[str, Rule] = {
     "scatter_add": _scattered("add"),
     "scatter-mul": _scattered("mul"),
     "scatter_mul": _scattered("mul"),
+    "scatter-max": _scattered("max"),
+    "scatter-min": _scattered("min"),
     "dynamic_slice": one(_dynamic_slice),
     "dynamic_update_slice": one(_dynamic_update),
     "sort": _sort,

@@ -110,6 +110,21 @@ def _transpose(p: dict[str, Any]) -> Callable[..., Any]:
     return lambda x: np.transpose(x, axes)
 
 
+def _stack(p: dict[str, Any]) -> Callable[..., Any]:
+    axis = p["axis"]
+    return lambda *parts: np.stack(parts, axis=axis)
+
+
+def _unstack(params: dict[str, Any], eqn: Any) -> Callable[..., list[Any]]:
+    axis, count = params["axis"], len(eqn.outvars)
+    return lambda x: [np.take(x, k, axis=axis) for k in range(count)]
+
+
+def _tile(p: dict[str, Any]) -> Callable[..., Any]:
+    reps = tuple(p["reps"])
+    return lambda x: np.tile(x, reps)
+
+
 def _slice(p: dict[str, Any]) -> Callable[..., Any]:
     strides = p["strides"] or (1,) * len(p["start_indices"])
     key = tuple(map(slice, map(int, p["start_indices"]), map(int, p["limit_indices"]), map(int, strides)))
@@ -274,6 +289,9 @@ RULES: dict[str, Rule] = {
     "expand_dims": one(_expand),
     "transpose": one(_transpose),
     "slice": one(_slice),
+    "tile": one(_tile),
+    "stack": one(_stack),
+    "unstack": _unstack,
     "rev": one(_rev),
     "concatenate": one(_concatenate),
     "split": _split,

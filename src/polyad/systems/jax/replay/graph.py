@@ -2,23 +2,26 @@
 
 Compiled functions, closed calls and checkpoints are read as part of the whole; loops run as Python's; a
 branch and a loop of unknown length ask for the value of what they depend on. A function with a derivative
-of its own (``custom_jvp``) has no counterpart in steps, and neither has what calls back to the host.
+of its own (``custom_jvp``) is one with a rule of its own there as well (``rules``). What calls back to the
+host has no counterpart.
 """
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from polyad.engine.define import custom_rule
 from polyad.systems.contract import Kernel, Leaves, Problem, strategy_of
 from polyad.systems.derive.delegated import delegated
 from polyad.systems.derive.replay import NotReplayable, Program, Recorder
 from polyad.systems.jax.finish import completed, traceable
 from polyad.systems.jax.precision import is_wide, precision
-from polyad.systems.jax.primitives import FLAT, rule_of, stopped
+from polyad.systems.jax.replay.primitives import FLAT, rule_of, stopped
 
 if TYPE_CHECKING:
     from polyad.systems.base import Backend
@@ -119,8 +122,12 @@ def _equation(recorder: Recorder, eqn: Any, ins: list[Any]) -> list[Any]:
         return _read(recorder, jaxpr, consts, ins)
     if name in CONTROL:
         return CONTROL[name](recorder, eqn, ins)
+    if name == "platform_index":
+        return [np.asarray(eqn.primitive.bind(**params))]
     if name == "stop_gradient":
         return recorder.step(stopped, ins, 1, stop=True)
+    if name in CUSTOM:
+        return recorder.step(_custom(eqn), ins, len(eqn.outvars))
     rule = rule_of(name)
     if rule is None:
         return recorder.missing(f"JAX's {name}", ins, len(eqn.outvars))
@@ -139,6 +146,77 @@ def _program(jaxpr: Any) -> Program:
     inner, consts = _opened(jaxpr)
     recorder = Recorder(len(inner.invars))
     return recorder.program(_read(recorder, inner, consts, recorder.inputs))
+
+
+# -- functions with a derivative of their own --------------------------------------------------------------
+
+# whether the rule of such a function is being read
+BUSY: contextvars.ContextVar[bool] = contextvars.ContextVar("BUSY", default=False)
+CUSTOM = frozenset({"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"})
+
+
+def _custom(eqn: Any) -> Callable[..., list[Any]]:
+    """Of a function and its rule the programs, as a function with a rule of the engine's."""
+    import jax
+
+    avals = [v.aval for v in eqn.invars]
+    if any(np.dtype(a.dtype).kind != "f" for a in avals):
+        raise NotReplayable(f"JAX's {eqn.primitive.name} of something that is no real number")
+    examples = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in avals]
+    results = [v.aval for v in eqn.outvars]
+    given = eqn.primitive.get_bind_params(eqn.params)
+    functions, params = given if isinstance(given, tuple) else ((), given)
+
+    def bound(*args: Any) -> Any:
+        return tuple(eqn.primitive.bind(*functions, *args, **params))
+
+    def pushed(args: Any, tangents: Any) -> Any:
+        return jax.jvp(bound, args, tangents)[1]
+
+    def pulled(args: Any, w: Any) -> Any:
+        return jax.vjp(bound, *args)[1](w)
+
+    forward = eqn.primitive.name == "custom_jvp_call"
+    inner = next(v for k, v in eqn.params.items() if k in ("call_jaxpr", "fun_jaxpr"))
+    value = _program(inner)
+    outs = tuple(jax.ShapeDtypeStruct(a.shape, a.dtype) for a in results)
+    by = (pushed, (tuple(examples), tuple(examples))) if forward else (pulled, (tuple(examples), outs))
+    made: list[Program] = []
+
+    def rule() -> Program:
+        if not made:
+            with precision(any(np.dtype(a.dtype).itemsize > 4 for a in avals)):
+                made.append(program_of(jax.make_jaxpr(by[0])(*by[1])))
+        return made[0]
+
+    single = len(results) == 1
+
+    def f(*args: Any) -> Any:
+        found = value(*args)
+        return found[0] if single else tuple(found)
+
+    def along(*args: Any, **seeds: Any) -> Any:
+        (seed,) = seeds.values()
+        many = not single if not forward else len(examples) > 1
+        found = rule()(*args, *(seed if many else (seed,)))
+        only = single if forward else len(examples) == 1
+        return found[0] if only else tuple(found)
+
+    if not BUSY.get():  # a rule may ask its own function, so what is within one waits until it is asked
+        token = BUSY.set(True)
+        try:
+            rule()
+        finally:
+            BUSY.reset(token)
+    like = tuple(np.ones(a.shape, a.dtype) for a in results)
+    by_mode: dict[str, Any] = {"jvp" if forward else "vjp": along}
+    own = custom_rule(f, **by_mode, like=like[0] if single else like)
+
+    def call(*args: Any) -> list[Any]:
+        found = own(*args)
+        return [found] if single else list(found)
+
+    return call
 
 
 # -- control flow ------------------------------------------------------------------------------------------
@@ -182,6 +260,10 @@ def _while(recorder: Recorder, eqn: Any, ins: list[Any]) -> list[Any]:
 
 
 def _cond(recorder: Recorder, eqn: Any, ins: list[Any]) -> list[Any]:
+    if recorder.is_known(ins[0]):
+        which = min(max(int(ins[0]), 0), len(eqn.params["branches"]) - 1)
+        jaxpr, consts = _opened(eqn.params["branches"][which])
+        return _read(recorder, jaxpr, consts, ins[1:])
     branches = [_program(branch) for branch in eqn.params["branches"]]
 
     def run(which: Any, *args: Any) -> list[Any]:

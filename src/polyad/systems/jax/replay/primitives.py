@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import scipy.special as sp
 
+from polyad.engine.boxes.boxing import unbox
 from polyad.engine.stop import stop_gradient
-from polyad.systems.jax import entries, structure
-from polyad.systems.jax.structure import Rule, is_truth
+from polyad.systems.jax.replay import entries, rolling, structure, windows
+from polyad.systems.jax.replay.structure import Rule, is_bare, is_truth
 
 __all__ = ["FLAT", "rule_of", "stopped"]
 
@@ -24,7 +25,10 @@ def rule_of(name: str) -> Rule | None:
     if name in ELEMENTWISE:
         f = ELEMENTWISE[name]
         return lambda params, eqn: lambda *args: [f(*args)]
-    return structure.RULES.get(name) or entries.RULES.get(name)
+    for room in (structure, entries, rolling, windows):
+        if name in room.RULES:
+            return room.RULES[name]
+    return None
 
 
 def _div(a: Any, b: Any) -> Any:
@@ -39,6 +43,19 @@ def _not(a: Any) -> Any:
 
 def _logical(truth: Any, bits: Any) -> Callable[..., Any]:
     return lambda a, b: truth(a, b) if is_truth(a) else bits(a, b)
+
+
+def _before(a: Any, b: Any, order: Any) -> Any:
+    """In the total order of floating-point numbers: -0 before 0, NaN after all."""
+    if not (is_bare(a) and is_bare(b)):
+        return order(a, b)
+    a, b = np.asarray(unbox(a)), np.asarray(unbox(b))
+    if a.dtype.kind != "f":
+        return order(a, b)
+    a_lost, b_lost = np.isnan(a), np.isnan(b)
+    signs = (a == 0) & (b == 0)
+    by_sign = order(np.copysign(1.0, a), np.copysign(1.0, b))
+    return np.where(a_lost | b_lost, order(a_lost, b_lost), np.where(signs, by_sign, order(a, b)))
 
 
 def _clamp(low: Any, x: Any, high: Any) -> Any:
@@ -113,17 +130,20 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "le": np.less_equal,
     "gt": np.greater,
     "ge": np.greater_equal,
+    "lt_to": lambda a, b: _before(a, b, np.less),
+    "le_to": lambda a, b: _before(a, b, np.less_equal),
     "clamp": _clamp,
     "copy": lambda x: x,
     "copy_p": lambda x: x,
     "reduce_precision": lambda x: x,
+    "complex": lambda re, im: re + 1j * im,
 }
 
 # constant in pieces, or no floating-point numbers at all
 FLAT = frozenset(
     (
-        "sign floor ceil round is_finite not and or xor eq ne lt le gt ge argmax argmin reduce_and reduce_or "
-        "iota empty empty2"
+        "sign floor ceil round is_finite not and or xor eq ne lt le gt ge lt_to le_to argmax argmin "
+        "reduce_and reduce_or iota empty empty2"
     ).split()
 )
 

@@ -203,11 +203,11 @@ def _custom(eqn: Any) -> Callable[..., list[Any]]:
         return found[0] if only else tuple(found)
 
     if not BUSY.get():  # a rule may ask its own function, so what is within one waits until it is asked
-        token = BUSY.set(True)
         try:
+            BUSY.set(True)
             rule()
         finally:
-            BUSY.reset(token)
+            BUSY.set(False)
     like = tuple(np.ones(a.shape, a.dtype) for a in results)
     by_mode: dict[str, Any] = {"jvp" if forward else "vjp": along}
     own = custom_rule(f, **by_mode, like=like[0] if single else like)

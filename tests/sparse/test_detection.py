@@ -72,6 +72,28 @@ def test_hessian_of_a_sum_of_sines(name: str) -> None:
     assert not (known & ~found).any()
 
 
+def test_a_hessian_whose_pattern_is_found_with_more_on_one_side() -> None:
+    def f(x: Any) -> Any:
+        return np.sum(np.sin(np.unwrap(3 * x)) * x[::-1])
+
+    x = POINTS[0]
+    H = ad.hessian(f, x, backend=ad.Sparse("numpy"))
+    assert np.allclose(H.toarray(), ad.hessian(f, x))
+    pattern = ad.sparse.Pattern.from_coordinates((3, 3), [0, 1], [1, 1])
+    assert dense(pattern.symmetric()).tolist() == [[0, 1, 0], [1, 1, 0], [0, 0, 0]]
+    assert pattern.symmetric().symmetric() == pattern.symmetric()
+
+
+def test_what_rounding_leaves_of_a_row_that_is_zero_is_no_fault() -> None:
+    def f(x: Any) -> Any:
+        return np.corrcoef(np.reshape(np.tanh(x), (3, 4)) + np.arange(4) * np.reshape(x, (3, 4)))
+
+    for seed in range(6):
+        x = np.random.default_rng(seed).standard_normal(12)
+        J = ad.jacobian(f, x, backend=ad.Sparse("numpy"))
+        assert np.allclose(J.toarray(), np.reshape(ad.jacobian(f, x), (9, 12)), atol=1e-12)
+
+
 def test_local_is_smaller_than_global() -> None:
     x = POINTS[0]
     for name in ("where", "sort", "argsort"):

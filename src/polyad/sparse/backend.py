@@ -223,7 +223,7 @@ class Sparse(Passing):
                 "write it in NumPy, or pass detector=polyad.KnownPattern(S), or "
                 "detector=polyad.sparse.DenseDetector() if it is small"
             ) from error
-        return found
+        return found.symmetric() if second else found
 
     def kept(self, form: Any) -> Sparse:
         known = KnownPattern(form.pattern, form.coloring)

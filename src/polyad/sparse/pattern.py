@@ -149,6 +149,13 @@ class Pattern:
         """Whether with each entry there is the one on the other side of the diagonal."""
         return self.shape[0] == self.shape[1] and self == self.T
 
+    def symmetric(self) -> Pattern:
+        """The pattern itself if it is symmetric, else with each entry the one on the other side."""
+        other = self.T
+        if self == other:
+            return self
+        return Pattern.from_scipy((self.to_scipy() + other.to_scipy()).tocsr())
+
     def row_ids(self) -> Array:
         """The row of each entry."""
         return np.repeat(np.arange(self.shape[0], dtype=self.indices.dtype), np.diff(self.indptr))

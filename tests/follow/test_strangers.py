@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.special
 from numpy.testing import assert_equal
+from scipy.special import cython_special
 
 import polyad as ad
 from backends import AVAILABLE
@@ -232,6 +233,37 @@ def test_code_that_a_profiler_has_spoilt_keeps_its_module_as_it_is():
     assert route.recorded(spoilt, 0.5) == math.sin(0.5) * math.sqrt(0.5)
     assert set(spoilt.__globals__) == before
     assert len(route.places) > 1  # what it has from the function around it, too
+
+
+def elliptic(x):
+    return cython_special.ellipk(x[0]) * x[1]
+
+
+def test_a_refusal_names_the_compiled_function_and_its_remedies_work(monkeypatch):
+    x = np.array([0.3, 2.0])
+    k, e = scipy.special.ellipk(0.3), scipy.special.ellipe(0.3)
+    expected = np.array([2.0 * (e - 0.7 * k) / (2 * 0.3 * 0.7), k])
+    with pytest.raises(ad.errors.FunctionNotSupportedError) as caught:
+        ad.gradient(elliptic, x)
+    told = str(caught.value)
+    assert "scipy.special.cython_special.ellipk is compiled code (Cython)" in told
+    assert "backend='finite'" in told
+    assert np.allclose(ad.gradient(elliptic, x, backend="finite"), expected, atol=1e-6)
+    assert "cython_special.ellipk = ad.define(ellipk, ...)" in told
+    ellipk = cython_special.ellipk
+    slope = lambda x0: (scipy.special.ellipe(x0) / (1 - x0) - scipy.special.ellipk(x0)) / (2 * x0)  # noqa: E731
+    monkeypatch.setattr(cython_special, "ellipk", ad.define(ellipk, slope))
+    assert np.allclose(ad.gradient(elliptic, x), expected)
+    monkeypatch.setattr(cython_special, "ellipk", scipy.special.ellipk)  # the same in what can be followed
+    assert np.allclose(ad.gradient(elliptic, x), expected)
+
+
+def test_the_line_of_a_refusal_is_no_line_of_compiled_code():
+    """Compiled code that wants memory raises an error with a line of a source that is not there."""
+    from polyad.arrays.user_code import is_users
+
+    assert not any(map(is_users, ("<stringsource>", "arch/univariate/recursions.pyx")))
+    assert is_users("model.py")
 
 
 def _raises(space, context):

@@ -6,6 +6,7 @@ innermost frame is the one that the user can change.
 
 from __future__ import annotations
 
+import ast
 import linecache
 import os
 import sys
@@ -13,8 +14,11 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import Any
 
 __all__ = [
+    "call_at",
+    "compiled_call",
     "is_polyads",
     "is_users",
     "package_in",
@@ -28,7 +32,7 @@ __all__ = [
 ]
 
 _POLYAD = str(Path(__file__).parents[1]) + os.sep
-_ELSEWHERE = (_POLYAD, sysconfig.get_path("stdlib"), "<frozen", "<__array_function__")
+_ELSEWHERE = (_POLYAD, sysconfig.get_path("stdlib"), "<frozen", "<__array_function__", "<stringsource")
 
 
 def is_polyads(filename: str) -> bool:
@@ -38,6 +42,8 @@ def is_polyads(filename: str) -> bool:
 
 def is_users(filename: str) -> bool:
     """Whether a file is the user's."""
+    if filename.endswith((".pyx", ".pxd", ".pxi")):
+        return False  # what Cython says of compiled code, whose source is not here
     return "site-packages" not in filename and not filename.startswith(_ELSEWHERE)
 
 
@@ -120,3 +126,54 @@ def package_of(error: BaseException) -> str | None:
         return package
     # raised by no line of Python: by what the line calls
     return "what the line calls" if isinstance(error, SystemError) else None
+
+
+def call_at(frame: FrameType) -> ast.Call | None:
+    """The call in the source that a frame waits for, if it can be read."""
+    place = next(
+        (p for k, p in enumerate(frame.f_code.co_positions()) if k == frame.f_lasti // 2), (None,) * 4
+    )
+    first, last, start, end = place
+    if first is None or last is None or start is None or end is None:
+        return None
+    lines = [linecache.getline(frame.f_code.co_filename, k) for k in range(first, last + 1)]
+    if not all(lines):
+        return None
+    lines[-1] = lines[-1].encode()[:end].decode(errors="ignore")
+    lines[0] = lines[0].encode()[start:].decode(errors="ignore")
+    try:
+        found: Any = ast.parse(f"({''.join(lines)})", mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
+    return found if isinstance(found, ast.Call) else None
+
+
+def compiled_call(frame: FrameType | None) -> tuple[str, str] | None:
+    """The function in compiled code (Cython) that the innermost frame outside of polyad calls.
+
+    By its name, and by that under which it is looked up; None where another is called, or not known which.
+    """
+    while frame is not None and is_polyads(frame.f_code.co_filename):
+        frame = frame.f_back
+    call = None if frame is None else call_at(frame)
+    if frame is None or call is None:
+        return None
+    names, f = [], call.func
+    while isinstance(f, ast.Attribute):
+        names.append(f.attr)
+        f = f.value
+    if not isinstance(f, ast.Name):
+        return None
+    found: Any = frame.f_locals.get(f.id, frame.f_globals.get(f.id))
+    try:
+        for name in reversed(names):
+            found = getattr(found, name)
+        found = getattr(found, "__wrapped__", found)  # what keeps its results calls it
+        if "cython_function" not in type(found).__name__:
+            return None
+        place = ".".join([f.id, *reversed(names)])
+        if f.id not in frame.f_locals and not is_users(frame.f_code.co_filename):
+            place = f"{frame.f_globals.get('__name__', '')}.{place}"
+        return f"{found.__module__}.{found.__qualname__}", place
+    except AttributeError:
+        return None

@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.libraries import libraries, library_of_package
-from polyad.arrays.user_code import is_polyads, package_in, package_of, raised_at, steps
+from polyad.arrays.user_code import compiled_call, is_polyads, package_in, package_of, raised_at, steps
 from polyad.call.function.flat import label_of
 from polyad.call.function.foreign import written_for
-from polyad.engine.notices import ELSE, instead_of, names_boxes, plain_only, swallowed
+from polyad.engine.notices import ELSE, in_place_of, instead_of, names_boxes, plain_only, swallowed
 from polyad.errors import KEPT, FunctionNotSupportedError, OperationNotSupportedError, PolyadError
 from polyad.systems.base import Backend
 
 __all__ = ["translated"]
 
+# the files that compiled code names in its errors
+_CYTHON = (".pyx", ".pxd", "stringsource", "stringsource>")
 # what an array of objects holds beside boxes
 _NUMBERS = ("float", "int", "bool", "float64", "int64", "bool_")
 # in the messages of errors that come of calculating with a sequence as with an array
@@ -145,6 +147,11 @@ def _of_boxes(error: Exception) -> str | None:
     if isinstance(error, ValueError) and text.startswith("could not convert string to float"):
         return f"a number that is read from a text has no derivative: {ELSE}"
     if isinstance(error, TypeError) and names_boxes(text):
+        frames = [step.tb_frame for step in steps(error)]
+        frames = [frame for frame in frames if not frame.f_code.co_filename.endswith(_CYTHON)]
+        if frames and (found := compiled_call(frames[-1])) is not None:
+            what = f"{found[0]} is compiled code (Cython), which takes plain numbers only"
+            return f"{what}: {in_place_of(found[1])}"
         return f"what the line calls takes Python's own numbers only ({text}): {ELSE}"
     return None
 

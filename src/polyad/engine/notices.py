@@ -6,10 +6,10 @@ Nothing of the engine is loaded by it but the refusals and the counts.
 import re
 import sys
 
-from polyad.engine.core.refusals import ELSE, instead_of, plain_only, swallowed
+from polyad.engine.core.refusals import ELSE, in_place_of, instead_of, plain_only, swallowed
 from polyad.engine.core.values import LOOKED, SEEN
 
-__all__ = ["ELSE", "LOOKED", "SEEN", "instead_of", "names_boxes", "plain_only", "swallowed"]
+__all__ = ["ELSE", "LOOKED", "SEEN", "in_place_of", "instead_of", "names_boxes", "plain_only", "swallowed"]
 
 
 def names_boxes(text: str) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import dis
-import linecache
 import sys
 import types
 from typing import Any, NoReturn
@@ -18,7 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from polyad.arrays.libraries import library_of_package
-from polyad.arrays.user_code import is_polyads
+from polyad.arrays.user_code import call_at, is_polyads
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import LOOKED, base
@@ -127,7 +126,7 @@ def asks_in_product(frame: types.FrameType) -> bool:
     """Whether ``A.dot(x)`` of a plain array asks, which would compute with a box for every entry."""
     if FOLLOWING.depth:
         return False  # where it could not be helped otherwise
-    call = _call_at(frame)
+    call = call_at(frame)
     return call is not None and getattr(call.func, "attr", "") == "dot"
 
 
@@ -274,7 +273,7 @@ def _solves(frame: types.FrameType | None) -> bool:
 
 def _is_given_list(frame: types.FrameType) -> bool:
     """Whether the call that a frame is at makes an array of a list or a tuple."""
-    call = _call_at(frame)
+    call = call_at(frame)
     if (
         call is None
         or not call.args
@@ -289,23 +288,3 @@ def _is_given_list(frame: types.FrameType) -> bool:
     if isinstance(given, ast.Call):
         return isinstance(given.func, ast.Name) and given.func.id in ("list", "tuple", "sorted")
     return isinstance(given, ast.List | ast.Tuple | ast.ListComp)
-
-
-def _call_at(frame: types.FrameType) -> ast.Call | None:
-    """The call in the source that a frame waits for, if it can be read."""
-    place = next(
-        (p for k, p in enumerate(frame.f_code.co_positions()) if k == frame.f_lasti // 2), (None,) * 4
-    )
-    first, last, start, end = place
-    if first is None or last is None or start is None or end is None:
-        return None
-    lines = [linecache.getline(frame.f_code.co_filename, k) for k in range(first, last + 1)]
-    if not all(lines):
-        return None
-    lines[-1] = lines[-1].encode()[:end].decode(errors="ignore")
-    lines[0] = lines[0].encode()[start:].decode(errors="ignore")
-    try:
-        found: Any = ast.parse(f"({''.join(lines)})", mode="eval").body
-    except (SyntaxError, ValueError):
-        return None
-    return found if isinstance(found, ast.Call) else None

@@ -8,7 +8,16 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from polyad.arrays.libraries import library_of_package
-from polyad.arrays.user_code import is_polyads, is_users, package_in, package_of, running_at, shown, steps
+from polyad.arrays.user_code import (
+    compiled_call,
+    is_polyads,
+    is_users,
+    package_in,
+    package_of,
+    running_at,
+    shown,
+    steps,
+)
 from polyad.engine.core.handlers import catches
 from polyad.engine.core.remedies import instead
 from polyad.errors import ON_OTHER_ARRAYS, OperationNotSupportedError, ReadOnlyError, rule_out
@@ -18,6 +27,7 @@ __all__ = [
     "LAST",
     "Deviates",
     "ignored",
+    "in_place_of",
     "instead_of",
     "no_rule",
     "noted",
@@ -49,7 +59,7 @@ def refuse(operation: str, remedy: str, frame: Any = None) -> OperationNotSuppor
         Where it was attempted; here by default.
     """
     line = running_at() if frame is None else running_at(frame)
-    called = _called(sys._getframe(1) if frame is None else frame)
+    called, asking = _called(sys._getframe(1) if frame is None else frame), None
     if called:
         name, remedy = called
         if "backend=" not in remedy:
@@ -58,6 +68,9 @@ def refuse(operation: str, remedy: str, frame: Any = None) -> OperationNotSuppor
     elif (asking := _asking(sys._getframe(1) if frame is None else frame)) is not None:
         package, inner = asking
         remedy = f"this is code of {package}, {inner}: {ELSE}; in your own code {remedy}"
+    if not called and (found := compiled_call(sys._getframe(1) if frame is None else frame)) is not None:
+        operation = f"{found[0]} is compiled code (Cython), which takes plain numbers only"
+        remedy = f"{remedy.partition(ELSE)[0] if asking else ''}{in_place_of(found[1])}"
     LAST.message = f"{operation}{f' at {line}' if line else ''}: {remedy}"
     return noted(OperationNotSupportedError(LAST.message))
 
@@ -161,6 +174,14 @@ def plain_only(package: str) -> str:
 
 # the remedy where there is no better one
 ELSE = "use backend='finite', or give the derivative of that part with ad.define"
+
+
+def in_place_of(name: str) -> str:
+    """What to do about one compiled function, known by a name."""
+    return (
+        "use backend='finite', or put a function in its place that can be differentiated: "
+        f"{name} = ad.define({name.rpartition('.')[2]}, ...), or the same in Python"
+    )
 
 
 def read_only() -> ReadOnlyError:

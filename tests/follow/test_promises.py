@@ -156,6 +156,14 @@ def bits(a):
         names = [name for name in ("x", "y", "c", "k") if hasattr(a, name)]
         assert names or hasattr(a, "values"), a
         return type(a), [bits(getattr(a, name)) for name in (*names, "values") if hasattr(a, name)]
+    if hasattr(a, "toarray"):
+        return type(a), bits(a.toarray())
+    if type(a).__name__.endswith("KDTree"):
+        return type(a), bits(np.asarray(a.data))
+    if type(a).__name__ == "SuperLU":
+        return type(a), bits(a.solve(np.ones(a.shape[0])))
+    if callable(a) and getattr(type(getattr(a, "__self__", None)), "__name__", "") == "SuperLU":  # its solve
+        return bits(a(np.ones(a.__self__.shape[0])))
     return type(a), a
 
 

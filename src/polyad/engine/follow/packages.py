@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.table import UFUNCS
 from polyad.engine.follow.counterparts import COUNTERPARTS, Counterpart, counterpart, has_box, module_like
 from polyad.engine.follow.iterables import MADE, of_entries, remade
-from polyad.engine.follow.libraries import functions, linalg
+from polyad.engine.follow.libraries import functions, linalg, trees
 from polyad.engine.follow.libraries.linalg import arrays, by_numpy, by_polyad
 from polyad.engine.follow.libraries.linear import ENTER as ENTER_LINEAR
 from polyad.engine.follow.libraries.solvers import ENTER
@@ -62,6 +64,8 @@ def fill() -> None:
         ("numexpr", _numexpr),
         *ENTER.items(),
         *functions.ENTER.items(),
+        *trees.ENTER.items(),
+        *_OF_SPARSE.items(),
         *ENTER_LINEAR.items(),
     ):
         if name in sys.modules and (name, enter) not in _DONE:
@@ -78,6 +82,18 @@ def fill() -> None:
         if name in sys.modules:
             module_like(sys.modules[name])
     _FILLED = len(sys.modules), len(COUNTERPARTS)
+
+
+def _late(name: str) -> Callable[[Any], None]:
+    """Matrices in places that are known are entered where SciPy's are loaded."""
+
+    def enter(module: Any) -> None:
+        importlib.import_module("polyad.engine.follow.libraries.sparse").ENTER[name](module)
+
+    return enter
+
+
+_OF_SPARSE = {name: _late(name) for name in ("scipy.sparse", "scipy.sparse.linalg")}
 
 
 def _special(module: Any) -> None:

@@ -29,6 +29,8 @@ _NAMESPACES: dict[int, Namespace] = {}
 # never entered: libraries of arrays and what belongs to them, polyad, and Python's own
 _OUTSIDE = frozenset({"polyad", "numpy", "numba", "llvmlite", "optree", "mpmath"})
 
+# sparse matrices, whose products know boxes where they are left alone, and whose code hands arrays to C
+_IN_C = "scipy.sparse._"
 # modules of a package's own that stand for NumPy
 _COMPATIBLE = "array_api_compat.numpy"
 
@@ -188,7 +190,9 @@ class Route:
                 continue
             self._known.add(id(space))
             name, package = str(space.get("__name__", "")), _package(space)
-            if _is_outside(package) or (self._only is not None and not _is_of(name, self._only)):
+            if _is_outside(package) or name.startswith(_IN_C):
+                continue
+            if self._only is not None and not _is_of(name, self._only):
                 continue
             namespace = _NAMESPACES.get(id(space))
             if namespace is None:

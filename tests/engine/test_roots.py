@@ -188,3 +188,66 @@ def test_different_entries_are_not_the_same() -> None:
     np.testing.assert_array_equal(ad.gradient(f, x), [0.0, 0.0])
     g = lambda x: abs(x[0]) * abs(x[1] * x[0])  # noqa: E731
     np.testing.assert_array_equal(ad.gradient(g, x), [0.0, 0.0])
+
+
+def assigned(x: Any) -> Any:
+    y = np.abs(x) * 1.0
+    y[0] = -2.0 * x[1] * x[1]
+    return np.sum(y**3)
+
+
+# what is made of a root and is not positive: values, not only derivatives, came out with the wrong sign
+SIGNED: dict[str, Any] = {
+    "negative": lambda x: (-np.linalg.norm(x)) ** 3,
+    "multiple": lambda x: np.sum((np.abs(x) * -1.5) ** 3.0),
+    "reflected": lambda x: np.sum((x * np.abs(x)) ** 5),
+    "quotient": lambda x: np.sum((np.sqrt(x * x + 1) / -2) ** 3),
+    "joined": lambda x: (
+        np.sum(np.stack([np.abs(x), x, -np.abs(x)]) ** 3) + np.sum(np.stack([x, abs(x)]) ** 3)
+    ),
+    "assigned": assigned,
+    "size": lambda x: np.sum(np.abs(-np.abs(x) * 2.0) ** 3) - abs(-np.linalg.norm(x)) ** 3,
+    "whole": lambda x: np.sum(np.power(-np.hypot(x, 2.0), 7)) + np.sum((2.0 * np.abs(x)) ** 2.5),
+    "deviation": lambda x: (-np.std(x)) ** 3 + (2.0 * np.std(x)) ** 2,
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", SIGNED)
+def test_odd_powers_of_what_is_no_positive_root(name: str, mode: str) -> None:
+    pytest.importorskip(mode.partition(":")[0])
+    f = SIGNED[name]
+    for x in (np.array([0.4, -0.7, 1.5]), np.array([0.4, 0.0, -1.5])):
+        value, found = ad.value_and_gradient(f, x, backend=mode)
+        np.testing.assert_allclose(value, f(x), rtol=1e-13)
+        if x.all() or name == "deviation":
+            differences = [(f(x + h) - f(x - h)) / 2e-5 for h in 1e-5 * np.eye(3)]
+            np.testing.assert_allclose(found, differences, rtol=1e-6, atol=1e-7)
+        else:
+            np.testing.assert_allclose(found[1], 0.0, atol=1e-15)
+
+
+# multiples of roots by complex numbers: their squares are no squares of sizes
+COMPLEX: dict[str, Any] = {
+    "multiple": lambda z: np.sum((np.abs(z) * 1j) ** 2),
+    "quotient": lambda z: np.sum((np.linalg.norm(z) / (1 + 2j)) ** 2 * z),
+    "joined": lambda z: np.sum(np.stack([np.abs(z), 1j * z]) ** 2),
+    "cubes": lambda z: np.sum((np.abs(z) * 1j) ** 3) + np.sum((np.sqrt(z + 5) * (1 - 2j)) ** 3),
+    "negative": lambda z: np.sum((-np.sqrt(z + 5)) ** 3),
+    "size": lambda z: np.sum(np.abs(np.sqrt(z + 5) * 1j) ** 2) + abs(np.sqrt(z[0] + 5)) ** 3,
+    "product": lambda z: (lambda r: np.vdot(r, r) + np.dot(r, r))(np.sqrt(z + 5)),
+}
+
+
+@pytest.mark.parametrize("mode", [m for m in MODES if m not in SPLIT])
+@pytest.mark.parametrize("name", COMPLEX)
+def test_roots_times_complex_numbers(name: str, mode: str) -> None:
+    pytest.importorskip(mode.partition(":")[0])
+    f = lambda z: np.real(COMPLEX[name](z))  # noqa: E731
+    for z in (np.array([0.4 + 0.7j, 0.3 - 0.5j]), np.array([0.4 + 0.7j, 0.0])):
+        value, found = ad.value_and_gradient(f, z, backend=mode)
+        np.testing.assert_allclose(value, f(z), rtol=1e-13)
+        if z.all():
+            steps = [(f(z + h) - f(z - h)) / 2e-5 for h in 1e-5 * np.eye(2)]
+            turned = [(f(z + h) - f(z - h)) / 2e-5 for h in 1e-5j * np.eye(2)]
+            np.testing.assert_allclose(found, np.array(steps) + 1j * np.array(turned), rtol=1e-6, atol=1e-7)

@@ -3,34 +3,34 @@
 ``norm(x)`` has no derivative at zero, and the convention that takes 0 for it is right to first order
 only: ``norm(x) ** 2`` is smooth there. So a box of what is the root of a known value squares to that
 value, in every mode and under every library; so do its multiples, its parts and what is joined of them. Even
-functions (``cos``, ``cosh``, ``sinc``, Bessel's of order 0) are smooth functions of the square too.
+functions (``cos``, ``cosh``, ``sinc``, Bessel's of order 0) are smooth functions of the square too. Multiples
+need not be positive, so that their odd powers have a sign.
 Where the values are known, boxes are of this kind only where one of them is zero: elsewhere the rules are
 right. Where they are not, the square is computed when it is asked for, for most roots are never squared.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.special as sp
 
 from polyad.engine.boxes import operators  # noqa: F401  (gives the box its operators)
 from polyad.engine.boxes.box import Box, Rearranged, number, wrap
 from polyad.engine.boxes.boxing import unbox
 from polyad.engine.boxes.dispatch import BOXING, UFUNC_ROOTS, apply_function, apply_ufunc, rewrap
+from polyad.engine.boxes.of_squares import SERIES, even, half_power
 from polyad.engine.boxes.sameness import is_same
 from polyad.engine.core.kinds import conj
 from polyad.engine.core.table import FUNCTIONS, UFUNCS
 from polyad.engine.core.values import Tracer, Value, base, is_real
 from polyad.engine.functions.reduction import Rooted
 from polyad.engine.interpretations.proxy import Proxy
-from polyad.engine.rules.arithmetic import divide, equal, less, multiply, negative, power, real, where
-from polyad.engine.rules.elementwise import absolute
+from polyad.engine.rules.arithmetic import divide, less, multiply, negative, power, real, where
+from polyad.engine.rules.elementwise import absolute, sign
 
-__all__ = ["Root", "follow_methods", "half_power", "rooted", "squared"]
+__all__ = ["Root", "follow_methods", "rooted", "squared"]
 
 SIMPLE = frozenset({float, int, np.float64, np.int64, np.float32})
 
@@ -38,27 +38,6 @@ SIMPLE = frozenset({float, int, np.float64, np.int64, np.float32})
 def squared(x: Value) -> Value:
     """The square of the size of numbers."""
     return x * x if is_real(x) else real(x * conj(x))
-
-
-def half_power(s: Value, k: float) -> Value:
-    """``s ** (k / 2)`` of a k that is not even, s a square: its derivatives at zero are zero below k.
-
-    Derivatives of higher order do not exist there; they come out as NaN, not as a silent zero.
-    """
-    zero = equal(s, 0)
-    if isinstance(zero, np.bool_) and not zero:
-        return power(s, 0.5 * k)
-    return where(zero, power(s, k + 0.5), power(where(zero, 1.0, s), 0.5 * k))
-
-
-def even(series: tuple[float, ...], f: Callable[[Value], Value], value: Value, s: Value) -> Value:
-    """An even function of a root: at zero its power series in the square."""
-    zero, total = equal(s, 0), s * 0.0 + series[-1]
-    for c in series[-2::-1]:
-        total = total * s + c
-    if isinstance(zero, np.bool_):
-        return total if zero else f(value)
-    return where(zero, total, f(where(zero, 1.0, value)))
 
 
 # A square that waits for others that wait may be computed again for every use, and by recursion.
@@ -106,6 +85,7 @@ class Squared(_Boxed):
     __slots__: tuple[str, ...] = NOTHING
     _root: Any  # the square, or ``Later``
     _key: tuple[Any, ...]  # what it is the root of, and how
+    _is_positive: bool  # whether it is the root itself, no multiple of it: positive, or the principal one
     _was: Value  # the value that this is true of
 
     def holds(self) -> bool:
@@ -116,9 +96,9 @@ class Squared(_Boxed):
         """The value's square; None where it has been written to since."""
         return _given(self._root) if self._value is self._was else None
 
-    def _same_size(self, value: Value) -> Any:
-        """The box of a value of the same square."""
-        return Root(value, self._root, (object(),)) if self.holds() else number(value)
+    def _same(self, value: Value) -> Any:
+        """The box of the same value in another array."""
+        return Root(value, self._root, None, self._is_positive) if self.holds() else number(value)
 
     def _alike(self, other: Any) -> bool:
         """Whether another root is of the same."""
@@ -132,9 +112,12 @@ class Squared(_Boxed):
     def __pow__(self, other: Any) -> Any:
         if self.holds() and type(other) in SIMPLE and 2 <= other <= 64:
             k, root = float(other), self.square()
-            if k % 2:
+            if k % 2 == 0:
+                return number(root if k == 2 else power(root, int(k) // 2))
+            if self._is_positive:
                 return number(half_power(root, k))
-            return number(root if k == 2 else power(root, int(k) // 2))
+            if k % 2 == 1 and is_real(self._value):
+                return number(sign(self._value) * half_power(root, k))
         return _BOX["pow"](self, other)
 
     def __mul__(self, other: Any) -> Any:
@@ -151,7 +134,7 @@ class Squared(_Boxed):
         if not isinstance(result, Box) or not self.holds():
             return result
         factor = _kept(unbox(other, self._value))
-        return Root(result._value, _after(self._root, lambda s: divide(s, squared(factor))), (object(),))
+        return Root(result._value, _after(self._root, lambda s: divide(s, multiply(factor, factor))))
 
     def __matmul__(self, other: Any) -> Any:
         if self._alike(other) and self.ndim == 1:
@@ -159,13 +142,15 @@ class Squared(_Boxed):
         return _BOX["matmul"](self, other)
 
     def __neg__(self) -> Any:
-        return self._same_size(negative(self._value))
+        return Root(negative(self._value), self._root) if self.holds() else number(negative(self._value))
 
     def __pos__(self) -> Any:
-        return self._same_size(self._value * 1.0)
+        return self._same(self._value * 1.0)
 
     def __abs__(self) -> Any:
-        return self._same_size(absolute(self._value))
+        if not self.holds() or not is_real(self._value):
+            return _absolute(self)
+        return Root(absolute(self._value), self._root, None, True)
 
     def __getitem__(self, index: Any) -> Any:
         return self._part(Box.__getitem__(self, index), lambda a: a[index], _is_fixed(index))
@@ -177,6 +162,7 @@ class Squared(_Boxed):
         if root is not None:
             (box := Box(root))[index] = squares
             self._root, self._key, self._was = box._value, (object(),), self._value
+            self._is_positive = False
 
     def _part(self, part: Any, move: Callable[[Any], Any], fixed: bool) -> Any:
         """Some of it, or all at other places, with the squares moved alike.
@@ -188,8 +174,8 @@ class Squared(_Boxed):
         root = self._root if fixed else self.square()
         squares = _after(root, lambda s: unbox(move(Box(s))))
         if part._is_array() and part.ndim:  # which may be written to, where NumPy would share memory
-            return RootView(part, squares)
-        return Root(part._value, squares, (object(),))
+            return RootView(part, squares, self._is_positive)
+        return Root(part._value, squares, None, self._is_positive)
 
     def _augmented(self, result: Any) -> Any:
         return self._replace(unbox(result)) if self.shape else result
@@ -208,24 +194,23 @@ class Squared(_Boxed):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         plain = method == "__call__" and not kwargs
-        short = SHORT.get(ufunc) if plain else None
-        if short is not None and isinstance(inputs[0], Squared):
+        if (short := SHORT.get(ufunc) if plain else None) and isinstance(inputs[0], Squared):
             return short(*inputs)
         if plain and ufunc in SERIES and self.holds():
             return self._even(ufunc)
-        if ufunc is np.multiply and short is not None:
+        if ufunc is np.multiply and short:
             return self.__rmul__(inputs[0])
         return apply_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if func in PRODUCTS and not kwargs and len(args) == 2 and isinstance(args[0], Squared):
             a, b = args
-            if a._alike(b) and a.ndim < 2:
+            if a._alike(b) and a.ndim < 2 and (func is not np.vdot or is_real(a._value)):
                 return number(FUNCTIONS[np.sum](a.square()))
         if func in SERIES and len(args) == 1 and not kwargs and self.holds():
             return self._even(func)
         if func is np.copy and len(args) == 1 and not kwargs:
-            return self._same_size(self._value)
+            return self._same(self._value)
         result = apply_function(func, args, kwargs)
         if func in MOVES and args and args[0] is self:
             fixed = _is_fixed((args[1:], *kwargs.values()))
@@ -239,27 +224,26 @@ class Squared(_Boxed):
 class Root(Squared, Box):
     """A box and the square of its value."""
 
-    __slots__ = ("_key", "_root", "_was")
+    __slots__ = ("_is_positive", "_key", "_root", "_was")
 
-    def __init__(self, value: Value, root: Any, key: tuple[Any, ...]) -> None:
+    def __init__(self, value: Value, root: Any, key: Any = None, positive: bool = False) -> None:
         self._value = self._was = value
-        self._root, self._key = root, key
+        self._root, self._key, self._is_positive = root, key or (object(),), positive
 
 
 class RootView(Squared, Rearranged):
     """Some or all entries of a root, as a view of the box that shares their memory."""
 
-    __slots__ = ("_key", "_root", "_was")
+    __slots__ = ("_is_positive", "_key", "_root", "_was")
 
-    def __init__(self, view: Box, root: Any) -> None:
-        value = view._value
-        Rearranged.__init__(self, view, value, lambda v: v, lambda v, w: w)
-        self._root, self._key, self._was = root, (object(),), value
+    def __init__(self, view: Box, root: Any, positive: bool = False) -> None:
+        Rearranged.__init__(self, view, view._value, lambda v: v, lambda v, w: w)
+        self._root, self._key, self._was, self._is_positive = root, (object(),), view._value, positive
 
 
 def _square_of(a: Any) -> Any:
     root = a.square() if isinstance(a, Squared) else None
-    return Box(root) if root is not None else wrap(squared(unbox(a)))
+    return Box(root) if root is not None else wrap((value := unbox(a)) * value)
 
 
 def _moving(name: str) -> Any:
@@ -299,7 +283,7 @@ def _scaled(root: Any, result: Any, other: Any) -> Any:
     if not isinstance(result, Box) or not root.holds():
         return result
     factor = _kept(unbox(other, root._value))
-    return Root(result._value, _after(root._root, lambda s: multiply(s, squared(factor))), (object(),))
+    return Root(result._value, _after(root._root, lambda s: multiply(s, multiply(factor, factor))))
 
 
 SHORT: dict[Any, Callable[..., Any]] = {
@@ -315,17 +299,6 @@ SHORT: dict[Any, Callable[..., Any]] = {
     np.fabs: abs,
 }
 PRODUCTS = frozenset({np.dot, np.vdot, np.inner})
-# even functions by their power series in the square: so many terms are exact to the ninth derivative
-_OF_COS = tuple(1 / math.factorial(2 * k) for k in range(5))
-_OF_I0 = tuple(0.25**k / math.factorial(k) ** 2 for k in range(5))
-SERIES: dict[Any, tuple[float, ...]] = {
-    np.cos: tuple(c * (-1) ** k for k, c in enumerate(_OF_COS)),
-    np.cosh: _OF_COS,
-    np.sinc: tuple((-(math.pi**2)) ** k / math.factorial(2 * k + 1) for k in range(5)),
-    sp.j0: tuple(c * (-1) ** k for k, c in enumerate(_OF_I0)),
-    sp.i0: _OF_I0,
-    np.i0: _OF_I0,
-}
 # functions of one array that move entries about, and of several that join them
 MOVES = frozenset(
     getattr(np, name)
@@ -355,10 +328,10 @@ def rooted(value: Value, square: Callable[[], Value], *key: Any) -> Any:
         return number(value)
     known = base(value)
     if isinstance(known, Proxy):
-        return Root(value, Later(square), key)
+        return Root(value, Later(square), key, True)
     if np.count_nonzero(known) == known.size:
         return number(value)
-    return Root(value, square(), key)
+    return Root(value, square(), key, True)
 
 
 def _of_root(x: Value) -> Value:  # what ``sqrt(x) ** 2`` is

@@ -94,7 +94,8 @@ class Part:
     def accepts(self, buffer: Value, w: Value) -> bool:
         """Whether a buffer can take this cotangent."""
         if type(w) is Dual:
-            return type(buffer) is Dual and buffer.level == w.level and buffer.dtype == w.dtype
+            same = type(buffer) is Dual and buffer.level == w.level and buffer.dtype == w.dtype
+            return same and buffer.tangent.dtype == w.tangent.dtype  # a complex number's may be real
         return type(buffer) is np.ndarray and buffer.dtype == w.dtype
 
     def add_to(self, buffer: Value, w: Value) -> None:

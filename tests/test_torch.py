@@ -574,3 +574,58 @@ def test_bfloat16_is_taken_or_refused_by_name(backend):
         return
     assert found.dtype == torch.bfloat16
     np.testing.assert_allclose(found.double().numpy(), [4.75, 2.0], rtol=1e-2)
+
+
+TWICE = torch.tensor([0, 0, 2])
+
+
+def stored(x):
+    y = torch.zeros(3, dtype=x.dtype)
+    y[TWICE] = x * x
+    return (y * y).sum()
+
+
+def stored_where_computed(x):
+    y = torch.zeros(3, dtype=x.dtype)
+    y[torch.argsort(x)[[0, 0, 1]]] = x * x
+    return (y * y).sum()
+
+
+@pytest.mark.parametrize("backend", ["torch", "torch:forward"])
+@pytest.mark.parametrize(
+    "f",
+    [
+        stored,
+        stored_where_computed,
+        lambda x: (torch.zeros(3, dtype=x.dtype).index_put((TWICE,), x * x) ** 2).sum(),
+        lambda x: (torch.zeros(3, dtype=x.dtype).scatter(0, TWICE, x * x) ** 2).sum(),
+        lambda x: (torch.zeros(3, dtype=x.dtype).index_copy(0, TWICE, x * x) ** 2).sum(),
+    ],
+)
+def test_torchs_writes_to_a_place_twice_are_refused(f, backend):
+    """Its reverse mode gave the entry that was overwritten the cotangent of the one that stays."""
+    with pytest.raises(FunctionNotSupportedError, match="writes to a place twice"):
+        ad.gradient(f, np.array([0.7, 1.3, 2.0]), backend=backend)
+
+
+@pytest.mark.parametrize("backend", ["torch", "torch:forward"])
+def test_the_remedies_of_writes_to_a_place_twice(backend):
+    x = np.array([0.7, 1.3, 2.0])
+    a, b = x[0] ** 2 + x[1] ** 2, x[2] ** 2
+    expected = [4 * a * x[0], 4 * a * x[1], 4 * b * x[2]]
+    for f in (
+        lambda x: (torch.zeros(3, dtype=x.dtype).index_put((TWICE,), x * x, accumulate=True) ** 2).sum(),
+        lambda x: (torch.zeros(3, dtype=x.dtype).scatter_add(0, TWICE, x * x) ** 2).sum(),
+        lambda x: (torch.zeros(3, dtype=x.dtype).index_add(0, TWICE, x * x) ** 2).sum(),
+    ):
+        np.testing.assert_allclose(ad.gradient(f, x, backend=backend), expected, rtol=1e-14)
+    rows = torch.tensor([0, 1, 2])
+
+    def each_once(x):
+        y = torch.zeros((3, 3), dtype=x.dtype)
+        y[TWICE, rows] = x * x
+        y[0] = 3.0
+        y[:, TWICE] = 1.0
+        return (y * y).sum()
+
+    np.testing.assert_allclose(ad.gradient(each_once, x, backend=backend), [0.0, 0.0, 0.0], atol=1e-15)

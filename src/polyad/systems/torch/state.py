@@ -153,6 +153,14 @@ NUMBERS = {
 }
 # conversions of lists to tensors, through Python numbers
 COPIES = frozenset({"tensor", "new_tensor", "as_tensor", "asarray"})
+# writes at places that an index names: which value stays is not defined where one is named twice, and torch's
+# reverse mode gives each of them the whole cotangent
+WRITES = frozenset({"__setitem__", "index_put", "index_put_"})
+ALONG = frozenset({"scatter", "scatter_", "index_copy", "index_copy_"})
+TWICE = (
+    "writes to a place twice, of which torch defines neither the value nor the derivative: name each place "
+    "once, or add with index_put(..., accumulate=True), scatter_add or index_add"
+)
 REMEDY = (
     "drops the derivative of a tensor that depends on the input: keep to tensor operations (torch.sin "
     "instead of math.sin, torch.stack instead of torch.tensor of a list), or say t.detach() where a "
@@ -167,6 +175,24 @@ CONSTANTS = frozenset(
         *("__get__", "__set__", "bernoulli", "normal", "poisson", "requires_grad_"),
     }
 )
+
+
+def _repeats(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a write of torch's names a place twice, as far as its arguments are in their usual places."""
+    import torch
+
+    adds = kwargs.get("accumulate", args[3] is True if len(args) > 3 else False) or kwargs.get("reduce")
+    if adds or len(args) < 3 or transforming():
+        return False
+    if name in ALONG:
+        dim, index = args[1:3]
+        return index.ndim > 0 and bool((index.sort(dim).values.diff(dim=dim) == 0).any())
+    keys = args[1] if isinstance(args[1], list | tuple) else (args[1],)
+    whole = [k for k in keys if isinstance(k, torch.Tensor) and k.dtype in (torch.int64, torch.int32)]
+    if not whole:
+        return False
+    places = torch.stack([k.flatten() for k in torch.broadcast_tensors(*whole)], 1)
+    return len(places.unique(dim=0)) < len(places)
 
 
 def _watch_class() -> Any:
@@ -197,6 +223,8 @@ def _make_watch_class() -> Any:
                 self.refuse(args[:1], NUMBERS[name])
             elif name in COPIES and args and (name in ("tensor", "new_tensor") or isinstance(args[-1], list)):
                 self.refuse(args[name == "new_tensor" :], f"torch.{name}(...)")
+            elif (name in WRITES or name in ALONG) and _repeats(name, args, kwargs or {}):
+                self.refuse(args[2 if name in WRITES else 3 :], f"torch's {name}(...)", TWICE)
             result = func(*args, **(kwargs or {}))
             if (
                 isinstance(result, torch.Tensor)
@@ -210,11 +238,11 @@ def _make_watch_class() -> Any:
                 self.refuse(values, f"torch's {name}(...)")
             return result
 
-        def refuse(self, values: Any, what: str) -> None:
+        def refuse(self, values: Any, what: str, why: str = REMEDY) -> None:
             for t in _tensors(list(values)):
                 if t.requires_grad and depends(t, self.leaves):
                     raise FunctionNotSupportedError(
-                        f"Torch() cannot follow {self.label} at {running_at()}: {what} {REMEDY}"
+                        f"Torch() cannot follow {self.label} at {running_at()}: {what} {why}"
                     )
 
     return Watch

@@ -23,7 +23,7 @@ from polyad.engine.follow.libraries.splines import EVALUATED
 from polyad.engine.follow.places import Holder, Replaced, instead
 from polyad.errors import OperationNotSupportedError
 
-__all__ = ["of_density", "of_interpolation", "of_scipy"]
+__all__ = ["of_density", "of_interpolation", "of_scipy", "of_sparse"]
 
 MODULES = ("scipy.stats._distn_infrastructure", "scipy.stats._multivariate")
 _MULTIVARIATE = ("multivariate_normal", "multivariate_t", "dirichlet", "wishart")
@@ -104,6 +104,20 @@ def of_density(name: str) -> Iterator[Holder]:
     """The methods of an estimated density that get other code: its data may be differentiated."""
     if name == "scipy.stats._kde":
         yield _estimated(vars(sys.modules[name].gaussian_kde)["evaluate"])
+
+
+def of_sparse(name: str) -> Iterator[Holder]:
+    """The entrywise product of sparse arrays with what is differentiated."""
+    for cls in ("_spbase", "_cs_matrix"):
+        f = vars(vars(sys.modules[name]).get(cls, object)).get("multiply")
+        if isinstance(f, types.FunctionType) and f.__module__ == name and not f.__code__.co_freevars:
+            yield _entrywise(f)
+
+
+@functools.cache
+def _entrywise(f: types.FunctionType) -> Holder:
+    room = importlib.import_module("polyad.engine.follow.libraries.sparse")
+    return instead(f, room.multiplied)
 
 
 @functools.cache

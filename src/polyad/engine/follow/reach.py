@@ -17,7 +17,7 @@ from polyad.arrays.user_code import steps
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.refusals import refuse
 from polyad.engine.follow import conversions, iterables, mathematics, packages, python  # noqa: F401  (fill the tables)
-from polyad.engine.follow.methods import of_density, of_interpolation, of_scipy
+from polyad.engine.follow.methods import of_density, of_interpolation, of_scipy, of_sparse
 from polyad.engine.follow.namespaces import Names, Namespace
 from polyad.engine.follow.places import LOCK, Defaults, Enclosed, Holder, Replaced, entered, left, shared
 from polyad.engine.follow.rewriting import loses_silently, rewritten
@@ -190,7 +190,10 @@ class Route:
                 continue
             self._known.add(id(space))
             name, package = str(space.get("__name__", "")), _package(space)
-            if _is_outside(package) or name.startswith(_IN_C):
+            if _is_outside(package):
+                continue
+            if name.startswith(_IN_C):
+                places.extend(of_sparse(name))
                 continue
             if self._only is not None and not _is_of(name, self._only):
                 continue

@@ -23,7 +23,7 @@ from polyad.engine.follow.counterparts import COUNTERPARTS, Counterpart, counter
 from polyad.engine.follow.libraries.trees import numbers_of
 from polyad.engine.rules.structure import scatter
 
-__all__ = ["ENTER", "Assembled"]
+__all__ = ["ENTER", "Assembled", "multiplied"]
 
 # beyond so many entries, zeros counted, a matrix is not made
 MOST = 1_000_000
@@ -199,6 +199,15 @@ def _dense(a: Any) -> Any:
     if scipy.sparse.issparse(a):
         return a.toarray()
     return as_box(a) if isinstance(a, list | tuple) and has_box(a) else a
+
+
+def multiplied(matrix: Any, other: Any) -> Any:
+    """The product of a plain matrix with what is differentiated, entry by entry."""
+    if matrix.ndim != 2 or matrix.shape[0] * matrix.shape[1] > MOST:
+        return NotImplemented
+    return Assembled(matrix.toarray(), isinstance(matrix, scipy.sparse.spmatrix), matrix.format).multiply(
+        other
+    )
 
 
 def _maker(cls: type, name: str) -> None:

@@ -212,7 +212,7 @@ SIGNED: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [m for m in MODES if m not in ("numpy:forward", "autograd")])
 @pytest.mark.parametrize("name", SIGNED)
 def test_odd_powers_of_what_is_no_positive_root(name: str, mode: str) -> None:
     pytest.importorskip(mode.partition(":")[0])
@@ -239,7 +239,7 @@ COMPLEX: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("mode", [m for m in MODES if m not in SPLIT])
+@pytest.mark.parametrize("mode", ["numpy:reverse", "numpy:compiled", "jax", "torch"])
 @pytest.mark.parametrize("name", COMPLEX)
 def test_roots_times_complex_numbers(name: str, mode: str) -> None:
     pytest.importorskip(mode.partition(":")[0])

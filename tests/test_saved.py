@@ -14,11 +14,13 @@ import pytest
 import polyad as ad
 from backends import AVAILABLE
 from polyad.call.saved import file
+from polyad.call.saved.fingerprint import fingerprint
 from polyad.errors import ArgumentError
 
 X = np.array([0.4, 1.2, -0.7])
-# what a function has been run for; into a deque nobody looks who asks whether a function has changed
-RUNS: collections.deque[int] = collections.deque()
+# what a function has been run for; a built-in method is known by its name when it is asked for changes
+RUNS: list[int] = []
+ran = RUNS.append
 SCALE = 2.0
 
 
@@ -38,12 +40,12 @@ def backend(request):
 
 
 def f(x, a, places):
-    RUNS.append(1)
+    ran(1)
     return np.sum(SCALE * a * x[places] ** 3), {"label": "kept", "y": x * a}
 
 
 def squares(x):
-    RUNS.append(1)
+    ran(1)
     return x[1:] ** 2 * x[:-1]
 
 
@@ -94,6 +96,37 @@ def test_a_function_that_has_changed_is_prepared_again(backend, tmp_path, monkey
     assert "prepared again out of a file, as the function, or what it takes from around it, is not" in repr(q)
     monkeypatch.setitem(globals(), "SCALE", 2.0)
     assert "its program out of a file" in ad.load(tmp_path / "p").strategy
+
+
+class Slotted:
+    """Numbers that are no attributes of a dictionary."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number):
+        self.number = number
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (collections.deque([2.0]), collections.deque([5.0])),
+        (Slotted(2.0), Slotted(5.0)),
+        (np.array([2.0, None]), np.array([5.0, None])),
+        (np.random.default_rng(1), np.random.default_rng(2)),
+        ([np.zeros(1)] * 2 + [[k] for k in range(4000)], [[2.0]]),
+    ],
+    ids=["deque", "slots", "objects", "generator", "many"],
+)
+def test_what_a_function_may_hold_is_looked_into(first, then):
+    held = [first]
+
+    def g(x):
+        return x * len(held)
+
+    before = fingerprint((g,))
+    held[0] = then
+    assert fingerprint((g,)) != before
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch", "autograd", "sympy", "finite"])

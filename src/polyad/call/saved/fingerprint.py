@@ -9,6 +9,8 @@ from __future__ import annotations
 import dis
 import functools
 import hashlib
+import os
+import pickle
 import sys
 import types
 from collections.abc import Mapping
@@ -20,7 +22,7 @@ from polyad.arrays.libraries import library_of, library_of_package
 
 __all__ = ["fingerprint"]
 
-# things that are looked at before the rest counts as out of sight
+# of more things than these the function is never taken for the one that it was
 MOST = 3000
 GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME")
 _NUMBERS = (bool, int, float, complex, str, bytes, type(None), type(...), range, slice)
@@ -53,8 +55,11 @@ class _Reader:
         if isinstance(value, _NUMBERS):
             self._note(f"{type(value).__name__} {value!r}")
             return
-        if id(value) in self._seen or len(self._seen) > MOST:
+        if id(value) in self._seen:
             self._note("again")
+            return
+        if len(self._seen) > MOST:
+            self._never()
             return
         self._seen[id(value)] = value
         self._note(type(value).__qualname__)
@@ -92,8 +97,10 @@ class _Reader:
             self.read(type(value))
             for word in sorted(map(str, vars_of)):
                 self._all(word, vars_of.get(word))
+        elif isinstance(name := getattr(value, "__qualname__", getattr(value, "__name__", None)), str):
+            self._note(name)
         else:
-            self._note(str(getattr(value, "__qualname__", None) or getattr(value, "__name__", "")))
+            self._content(value)
 
     def _note(self, text: str) -> None:
         self.digest.update(text.encode(errors="replace") + b"\0")
@@ -102,9 +109,22 @@ class _Reader:
         for value in values:
             self.read(value)
 
+    def _content(self, value: Any) -> None:
+        """What an object holds that has no attributes to look at, as it would be sent."""
+        try:
+            self.digest.update(pickle.dumps(value, 4))
+        except Exception:
+            self._never()
+
+    def _never(self) -> None:
+        """Something is out of sight, which may be another one every time."""
+        self.digest.update(os.urandom(16))
+
     def _array(self, a: np.ndarray) -> None:
         self._note(f"{a.dtype} {a.shape}")
-        if not a.dtype.hasobject:
+        if a.dtype.hasobject:
+            self._content(a)
+        else:
             self.digest.update(np.ascontiguousarray(a).tobytes())
 
     def _code(self, code: types.CodeType) -> None:

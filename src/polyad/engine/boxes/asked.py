@@ -62,6 +62,7 @@ PRODUCTS = frozenset(("_matmul_dispatch", "_rmatmul_dispatch"))
 POLYNOMIALS = "numpy.polynomial"
 # Through so many functions NumPy's call gets from code that looks at a result to the box.
 LOOKERS = 5
+MINPACK = "scipy.optimize._minpack_py"
 # How an array lies in memory, where functions ask for it
 MEMORY_ORDERS = frozenset("KA")
 READERS = frozenset(("ravel", "reshape", "flatten"))
@@ -152,9 +153,9 @@ def looks_before_compiled_code(frame: types.FrameType | None) -> bool:
 
     An error out of its compiled part, where the next ones would be turned into plain arrays, is printed.
     """
-    steps = 0
+    steps = 0 if MINPACK in sys.modules else LOOKERS  # lists of entries ask for each
     while frame is not None and steps < LOOKERS:
-        if frame.f_globals.get("__name__") == "scipy.optimize._minpack_py":
+        if frame.f_globals.get("__name__") == MINPACK:
             return True
         frame, steps = frame.f_back, steps + 1
     return False

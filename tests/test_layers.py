@@ -256,6 +256,14 @@ def test_a_folder_can_be_taken_in_at_a_glance(folder: Path) -> None:
     assert not families, f"a prefix is a folder: {families}"
 
 
+def test_no_two_test_modules_have_one_name() -> None:
+    """pytest imports tests by their base name: of two with one name the second is an error, not a run."""
+    found = defaultdict(list)
+    for path in Path(__file__).parent.rglob("test_*.py"):
+        found[path.name].append(path)
+    assert not {name: paths for name, paths in found.items() if len(paths) > 1}
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_room_says_what_it_is_for(folder: Path) -> None:
     assert ast.get_docstring(tree_of(folder / "__init__.py"))

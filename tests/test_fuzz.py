@@ -31,8 +31,8 @@ SHARES = [
     (("torch:forward",), range(1160, 1165), None, 15),
     (("casadi",), range(1160, 1180), False, 20),
     (("finite",), range(1180, 1210), None, 150),
-    (("sympy",), range(1210, 1225), False, 10),
-    (("jax+jit",), range(1225, 1230), None, 10),
+    (("sympy",), range(1236, 1260), False, 10),
+    (("jax+jit",), range(1230, 1235), None, 10),
 ]
 
 

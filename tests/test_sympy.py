@@ -251,3 +251,26 @@ def test_too_many_operations_are_refused():
 def test_options_that_are_none(options):
     with pytest.raises(ad.errors.ArgumentError):
         SymPy(**options)
+
+
+@pytest.mark.parametrize(
+    ("name", "f", "slope"),
+    [
+        ("besselj", scipy.special.j1, lambda x: scipy.special.jvp(1, x, 2)),
+        ("bessely", lambda x: scipy.special.yv(1.5, x), lambda x: scipy.special.yvp(1.5, x, 2)),
+        ("besseli", scipy.special.i0, lambda x: scipy.special.ivp(0, x, 2)),
+        ("besselk", scipy.special.k1, lambda x: scipy.special.kvp(1, x, 2)),
+        ("polygamma", scipy.special.digamma, lambda x: scipy.special.polygamma(2, x)),
+        ("polygamma", scipy.special.gammaln, lambda x: scipy.special.polygamma(1, x)),
+    ],
+)
+def test_derivatives_are_not_simplified(name, f, slope, monkeypatch):
+    """SymPy's own derivative simplifies each new function of a long argument, for a second each."""
+    ad.second_derivative(f, 1.7, backend="sympy")  # what SymPy simplifies once
+
+    def simplified(*args):
+        raise AssertionError(f"{name} is simplified")
+
+    monkeypatch.setattr(getattr(sympy, name), "eval", classmethod(simplified))
+    got = ad.second_derivative(lambda x: f(x), 1.83, backend="sympy")
+    np.testing.assert_allclose(got, slope(1.83), rtol=1e-12)

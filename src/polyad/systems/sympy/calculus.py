@@ -166,9 +166,36 @@ COMMON: dict[str, Any] = {
 }
 
 
+# for each Bessel function, the signs of its neighbours in its derivative, and of the first at order zero
+BESSEL = {"besselj": (1, -1, -1), "bessely": (1, -1, -1), "besseli": (1, 1, 1), "besselk": (-1, -1, -1)}
+
+
+def _of_bessel(sp: Any, node: Any) -> Any:
+    order, x = node.args
+    below, above, first = BESSEL[type(node).__name__]
+    if order == 0:
+        return product(sp.Integer(first), node.func(1, x, evaluate=False))
+    return added(
+        product(sp.Rational(below, 2), node.func(order - 1, x, evaluate=False)),
+        product(sp.Rational(above, 2), node.func(order + 1, x, evaluate=False)),
+    )
+
+
+# By the operand at a place. SymPy's own simplify every new function of a long argument, for a second each.
+PLACED: dict[tuple[str, int], Any] = {
+    **{(name, 1): _of_bessel for name in BESSEL},
+    ("gamma", 0): lambda sp, y: product(y, sp.polygamma(0, y.args[0], evaluate=False)),
+    ("loggamma", 0): lambda sp, y: sp.polygamma(0, y.args[0], evaluate=False),
+    ("polygamma", 1): lambda sp, y: sp.polygamma(y.args[0] + 1, y.args[1], evaluate=False),
+}
+
+
 def _native(node: Any, k: int) -> Any:
     import sympy
 
+    placed = PLACED.get((type(node).__name__, k))
+    if placed is not None:
+        return placed(sympy, node)
     common = COMMON.get(type(node).__name__)
     if common is not None:
         return common(sympy, node, node.args[0])

@@ -13,6 +13,22 @@ from polyad.testing.fuzz.indices import basic, first_axis, index
 __all__ = ["Filling", "Unfit", "Writer"]
 
 _HOLE = re.compile(r"\{(\w+)\}")
+# Roots, powers, signs and scales within each other: the engine rewrites each of them, and
+# their compositions hide faults that none of them has alone.
+_CHAINED: tuple[str, ...] = (
+    *("np.abs({})", "abs({})", "np.sqrt({})", "np.square({})", "np.cbrt({})", "np.reciprocal({})"),
+    *("(-{})", "(-1.5 * {})", "({} / -2.0)", "(2.0 * {})", "({} * 1)", "np.negative({})"),
+    *("({}) ** 2", "({}) ** 3", "({}) ** -1", "({}) ** 0.5", "({}) ** 1.5", "({}) ** -2", "({}) ** 2.0"),
+    *(
+        "np.power({}, 3)",
+        "np.float_power({}, 3)",
+        "np.power({}, 2)",
+        "np.hypot({}, 0.7)",
+        "np.copysign({}, -1.0)",
+    ),
+    *("np.linalg.norm({})", "np.exp({})", "np.log({})", "np.maximum({}, 0.2)", "np.minimum({}, -0.1)"),
+    *("np.sqrt(({}) ** 2)", "np.sqrt(({}) ** 2 + 1.0)", "np.std({})", "np.sum({})", "np.prod({})"),
+)
 
 
 class Unfit(Exception):
@@ -66,7 +82,9 @@ class Filling:
 
     def writable(self, value: Any) -> bool:
         """Whether a statement may write to it."""
-        return isinstance(value, np.ndarray) and bool(value.ndim) and value.flags.writeable
+        if not isinstance(value, np.ndarray) or not value.ndim or not all(value.strides):
+            return False  # asking a broadcast array for its flag warns
+        return value.flags.writeable
 
     def value(self) -> Any:
         """The array that the other holes go by."""
@@ -115,6 +133,13 @@ class Filling:
         if masks and self.rng.random() < 0.7:
             return str(self.rng.choice(masks))
         return f"({self.first} {self.rng.choice(['>', '<', '>=', '<='])} {self._c()})"
+
+    def _chain(self) -> str:
+        text = self.writer.pick(lambda v: True)
+        self.first = self.first or text
+        for _ in range(int(self.rng.integers(2, 5))):
+            text = str(self.rng.choice(_CHAINED)).replace("{}", text)
+        return f"({text})"
 
     def _ints(self) -> str:
         if self.first is None:

@@ -4,6 +4,7 @@
 * ``{a}`` a variable (``{scalar} {vec} {mat} {sq}`` of that kind, ``{w}`` one to write to): the first of
   them is what the other holes go by. ``{b}`` broadcasts against it, ``{like}`` has its shape, ``{mask}`` is a
   boolean of its shape, ``{axis} {axes} {perm} {shape} {idx} {view}`` fit it, ``{sub}`` fits ``a[idx]``.
+* ``{chain}`` a variable under two to four roots, powers, signs and scales, one in the other.
 * ``{ints}`` an array of integers, ``{c} {p} {n}`` a number, a positive one, a small integer.
 * What a template makes of unsuitable values (a logarithm of a negative number) is tried and thrown away by
   the generator, so nothing here is guarded.
@@ -44,6 +45,7 @@ FAMILIES: dict[str, tuple[float, tuple[str, ...]]] = {
             "np.float64({c}) * {a}",
         ),
     ),
+    "chain": (0.8, ("{chain}", "{chain} * {b}", "np.sum({chain})", "{chain} + {chain}")),
     "binary": (
         3.0,
         (
@@ -353,7 +355,7 @@ FAMILIES: dict[str, tuple[float, tuple[str, ...]]] = {
             "(lambda t: t * np.exp(-t * t))({a})",
             "{new} = dict(u={a}, s={c})\n{new}['u'] = {new}['u'] * {new}['s']\n{new} = {new}['u']",
             "{new}, {new2} = {a} * {c}, {b} + {c}",
-            "{new} = np.zeros(3)\nfor i in range(3):\n    {new}[i] = {scalar} * i",
+            "{new} = np.zeros(3)\nfor i in range(3):\n    {new}[i] = {scalar} * (i + 1)",
             "def step(t, s={c}):\n    return t * s + np.sin(t)\n\n\n{new} = step(step({a}))",
         ),
     ),

@@ -14,13 +14,18 @@ import numpy as np
 
 from polyad.arrays.silence import SILENT, get_state, set_state
 from polyad.engine.core.values import Value
+from polyad.engine.interpretations.masked import MASKS
+from polyad.engine.interpretations.tape import NEVER, Node
 from polyad.engine.rules.factorizations import unknown_use
 from polyad.engine.rules.structure import astype, broadcast_to
 from polyad.errors import PolyadError
 
-__all__ = ["contracted", "like", "limits", "not_numbers", "one_by_one"]
+__all__ = ["contracted", "each_alone", "like", "limits", "not_numbers", "one_by_one"]
 
 ROWS = 256  # of a Jacobian, computed together
+# so few rows of arrays so large go down the tape each for itself: a batch has a lane of zeros more, and
+# what is computed once for all of it does not fit into the fast memory
+FEW, LARGE = 4, 16384
 
 
 def contracted(recorded: Any, tangents: Sequence[Any]) -> tuple[Any, ...]:
@@ -135,3 +140,36 @@ def one_by_one(recorded: Any, seeds: Sequence[Any], found: list[Any]) -> None:
     for k in np.flatnonzero(bad):
         for a, row in zip(found, recorded.pull([np.asarray(w[k]) for w in seeds]), strict=True):
             a[k] = row
+
+
+def each_alone(recorded: Any, seeds: Sequence[Any]) -> tuple[Any, ...] | None:
+    """Pullbacks of a batch, one row after the other; None where they are better taken together.
+
+    Parameters
+    ----------
+    recorded : run.Recorded
+        The function at a point.
+    seeds : sequence of array
+        A batch for each of its outputs.
+    """
+    leaves = [*recorded._x, *seeds]
+    plain = all(type(a) is np.ndarray and a.dtype.kind == "f" for a in leaves)
+    if not plain or len(seeds[0]) > FEW or max(a.size for a in recorded._x) < LARGE:
+        return None
+    tape, found = recorded._tape, [np.zeros((len(seeds[0]), *x.shape), x.dtype) for x in recorded._x]
+    outputs = [v.index if type(v) is Node and v.tape is tape else None for v in recorded._outputs]
+    entries, heard, kept = list(tape), get_state(), MASKS.kept
+    try:
+        set_state(SILENT)
+        MASKS.kept = False  # what is no number without them is computed once more
+        for k in range(len(seeds[0])):
+            given = [(i, w[k]) for i, w in zip(outputs, seeds, strict=True) if i is not None]
+            rows = tape._swept(entries, given, recorded._inputs, NEVER, free=False)
+            for batch, row in zip(found, rows, strict=True):
+                if row is not None:
+                    batch[k] = row
+    finally:
+        MASKS.kept = kept
+        set_state(heard)
+    one_by_one(recorded, seeds, found)
+    return tuple(found)

@@ -173,12 +173,12 @@ class Sparse(Passing):
         # where entries are selected is known for these whole numbers only
         if automatic and not second and not (for_all and self._whole(problem.c)):
             assert coloring is not None
-            apart = by_selection(inner, problem, pattern, coloring.ncolors, self.memory)
+            apart = by_selection(inner, problem, pattern, coloring, self.memory)
         if apart is None:
             kernel = make(inner, problem, plan)
+            outside = coloring.plan if coloring is not None and plan.index is None else None
         else:
-            kernel, plan = apart
-            coloring = None
+            kernel, outside, coloring = apart.kernel, apart.decompress, None
         form = SparseForm(
             pattern,
             coloring,
@@ -187,16 +187,16 @@ class Sparse(Passing):
             format=self.format,
             flat=self.flat,
             source=library(inner.library),
-            decompress=coloring.plan if coloring is not None and plan.index is None else None,
+            decompress=outside,
         )
         if apart is not None:
-            form.products = plan.pulls
+            form.products = apart.products
         why = "" if coloring is None else f", {coloring!r}"
         words = f"{kernel.words}; {describe(pattern)}{why}"
         fixed = () if for_all else _copies(self._whole(problem.c))
         searching = getattr(detector, "searching", detector)
         of_points = form.of_points = getattr(detector, "of_points", False)
-        searching = searching if apart is None else None
+        searching = searching if apart is None or apart.anywhere else None
         own_part = _Matrix(kernel, form, plan, second, fixed, searching, of_points)
         return Kernel(kernel.call, words, own=own_part)
 

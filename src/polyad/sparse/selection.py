@@ -7,17 +7,21 @@ their own, so the rows of one kind share a pullback, whatever else looks at the 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from polyad.arrays.libraries import library
 from polyad.sparse.coloring.choose import color
+from polyad.sparse.coloring.result import Coloring
+from polyad.sparse.decompression import Decompression
 from polyad.sparse.pattern import Pattern
 from polyad.sparse.plan import compression
 from polyad.systems.base import Backend
-from polyad.systems.contract import Compression, Kernel, Leaves, Problem
+from polyad.systems.contract import Kernel, Leaves, Problem
 
-__all__ = ["by_selection"]
+__all__ = ["Apart", "by_selection"]
 
 # with so few products nothing else is looked for
 FEW = 6
@@ -27,9 +31,31 @@ DEAR = 2
 ROOMY = 2
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Apart:
+    """The kernel of a function taken apart.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        It gives the entries, or the products.
+    products : int
+        How many there are.
+    decompress : Decompression or None
+        From the products to the entries, where the kernel does not do that.
+    anywhere : bool
+        Whether it is right where the function selects other numbers too.
+    """
+
+    kernel: Kernel
+    products: int
+    decompress: Decompression | None
+    anywhere: bool
+
+
 def by_selection(
-    inner: Backend, problem: Problem, pattern: Pattern, products: int, memory: int | None
-) -> tuple[Kernel, Compression] | None:
+    inner: Backend, problem: Problem, pattern: Pattern, whole: Coloring, memory: int | None
+) -> Apart | None:
     """The entries of a Jacobian by pullbacks of what comes after the selection; None where it does not pay.
 
     Parameters
@@ -40,11 +66,12 @@ def by_selection(
         The function.
     pattern : Pattern
         Of the Jacobian.
-    products : int
-        How many products the coloring of the whole takes.
+    whole : Coloring
+        The coloring of the whole.
     memory : int, optional
         Bytes for a batch of products.
     """
+    products = whole.ncolors
     if products <= FEW or not inner.reverse:
         return None
     try:
@@ -73,11 +100,40 @@ def by_selection(
         return None
     index = plan.index[order]
     plan = dataclasses.replace(plan, index=np.concatenate([index[new], index[~new]]), memory=memory)
+    outside = None
+    if library(inner.library).plain and not len(places):
+        # the gather costs nothing more outside, where its result is written to where the caller wants it
+        outside = Decompression(plan.pulls * plan.shape[1], index)
+        plan = dataclasses.replace(plan, index=None)
     kernel, select = inner.sparse_jacobian(found.rest, plan), found.select
 
     def call(x: Leaves, c: Leaves, *given: Any) -> Any:
-        (entries,), *others = kernel.call(select(x, c), c, *given)
+        try:
+            (entries,), *others = kernel.call(select(x, c), c, *given)
+        except found.otherwise:
+            return _whole(inner, problem, whole, memory, outside)(x, c)
         return (inner.folded(entries, places) if len(places) else entries,), *others
 
     words = f"{kernel.words} of what comes after the selection"
-    return dataclasses.replace(kernel, call=call, words=words), plan
+    anywhere = bool(found.otherwise) and whole.plan.direct
+    return Apart(dataclasses.replace(kernel, call=call, words=words), plan.pulls, outside, anywhere)
+
+
+def _whole(
+    inner: Backend, problem: Problem, coloring: Coloring, memory: int | None, outside: Decompression | None
+) -> Callable[..., Any]:
+    """The entries by the products of the whole function, where it selects other numbers than it did."""
+    plan = dataclasses.replace(compression(coloring.pattern, coloring), memory=memory)
+    kernel = inner.sparse_jacobian(problem, plan)
+
+    def call(x: Leaves, c: Leaves) -> Any:
+        (entries,), *others = kernel.call(x, c)
+        if plan.index is None:
+            entries = coloring.plan(np.asarray(entries))
+        if outside is not None:  # they are looked for among products
+            at = np.full(outside.size, len(entries))
+            at[outside.index] = np.arange(len(entries))
+            entries = inner.take(inner.xp.concat((entries, entries[:1])), at)
+        return (entries,), *others
+
+    return call

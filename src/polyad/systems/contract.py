@@ -248,6 +248,8 @@ class Selection:
         Of each number that is selected, which input entry it is.
     indptr, indices : array of int
         The pattern of the rest in CSR form.
+    otherwise : tuple of classes
+        What the rest raises where the function selects other numbers than it did.
     """
 
     select: Callable[[Leaves, Leaves], Leaves]
@@ -255,6 +257,7 @@ class Selection:
     sources: Array
     indptr: Array
     indices: Array
+    otherwise: tuple[type[Exception], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

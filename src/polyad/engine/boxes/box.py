@@ -20,6 +20,7 @@ import numpy as np
 from polyad.engine.boxes import asked
 from polyad.engine.boxes.boxing import BOXES, unbox, unbox_index
 from polyad.engine.core.following import FOLLOWING
+from polyad.engine.core.indices import is_basic
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Tracer, Value, base, is_over
 from polyad.engine.interpretations.adapter import adapter
@@ -27,7 +28,7 @@ from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.proxy import Proxy, numbers
 from polyad.engine.interpretations.tape import Node
 from polyad.engine.rules.assignment import set_at, without_leading
-from polyad.engine.rules.structure import astype, getitem, is_basic, setitem
+from polyad.engine.rules.structure import astype, getitem, setitem
 from polyad.errors import ON_OTHER_ARRAYS, rule_out
 
 __all__ = ["Box", "View", "as_array", "as_point", "number", "unbox", "wrap"]

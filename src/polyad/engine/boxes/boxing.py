@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from numbers import Rational
 from typing import Any
 
@@ -21,6 +22,7 @@ from polyad.engine.rules.structure import reshape, stack
 
 __all__ = [
     "BOXES",
+    "KEEPERS",
     "contains_box",
     "gathered",
     "has_stranger",
@@ -117,9 +119,16 @@ def recorder(value: Value) -> Tape | None:
         return value.tape
     if type(value) is Dual:
         return recorder(value.tangent) or recorder(value.primal)
-    if type(value) is Series:
-        return next(filter(None, map(recorder, value.coefficients)), None)
-    return None
+    keeper = KEEPERS.get(type(value))
+    return None if keeper is None else keeper(value)
+
+
+def _of_series(value: Series) -> Tape | None:
+    return next(filter(None, map(recorder, value.coefficients)), None)
+
+
+# how other kinds of values know the tape under them
+KEEPERS: dict[type, Callable[[Any], Tape | None]] = {Series: _of_series}
 
 
 def unbox_index(index: Any, beside: Value) -> Any:

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.core.indices import is_basic, is_mask, names_once
 from polyad.engine.core.names import SIGNS
 from polyad.engine.core.refusals import Deviates
+from polyad.engine.programs.layout import gathered_axis
 from polyad.engine.programs.memory import VIEWS, Memory, MemoryRoot
 from polyad.engine.programs.recording import Constant, Operation, Variable
 from polyad.engine.programs.simplify import BINARY, ArrayProgram, is_ufunc
-from polyad.engine.rules.structure import is_basic
 
 __all__ = ["ArrayCode"]
 
@@ -33,6 +34,8 @@ FRESH = frozenset(
 STEADY = FRESH | {"getitem", "reshape", "transpose", "broadcast_to", "astype", "truncate_to", "real", "imag"}
 # NumPy's operator computes these exponents by other functions, and so rounds otherwise than np.power
 POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive}
+# so many entries are picked into a buffer
+GATHERED = 1024
 
 
 class ArrayCode(Memory):
@@ -214,6 +217,21 @@ class ArrayCode(Memory):
 
     # -- operations that can write to a buffer ------------------------------------------------------------
 
+    def _write_getitem(self, k: int, op: Operation) -> bool:
+        """Entries at known places along one axis, whichever way the result lies."""
+        axis, (x,), (y,) = gathered_axis(op), op.operands, op.results
+        # np.take goes through a copy of what does not lie as it wants it
+        if axis is None or y.size < GATHERED or 4 * y.size < x.size:
+            return False
+        index = op.params["index"]
+        places = np.mod(index[axis] if type(index) is tuple else index, x.shape[axis])
+        order = self._orders.get(y) or tuple(range(len(y.shape)))
+        turned = "" if order == tuple(range(len(order))) else f".transpose({order})"
+        text, out = self._text(x), self._buffer(y, k)
+        take, at = self._function(np.take), self._constant(places)
+        self._lines.append(f'{take}({text}{turned}, {at}, {order.index(axis)}, {out}{turned}, "clip")')
+        return True
+
     def _write_power(self, k: int, op: Operation) -> bool:
         """A power as NumPy's operator computes it, whose special exponents np.power does not have."""
         a, b = op.operands
@@ -306,7 +324,7 @@ class ArrayCode(Memory):
     def _add_at(self, out: str, op: Operation, *, alone: bool = False) -> None:
         """Add what a scatter scatters."""
         index, w = op.params["index"], self._text(op.operands[0])
-        once = is_basic(index) or (isinstance(index, np.ndarray) and index.dtype.kind == "b")
+        once = is_basic(index) or names_once(index) or is_mask(index)
         if once:
             self._lines.append(f"{out}[{self._key_text(index)}] {'' if alone else '+'}= {w}")
         else:

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.programs.layout import laid, orders_of
 from polyad.engine.programs.recording import Operation, Variable
 from polyad.engine.programs.simplify import ArrayProgram
 
 __all__ = ["VIEWS", "Memory", "MemoryRoot"]
 
+FORTRAN = ', order="F"'
 VIEWS = ("getitem", "reshape", "transpose", "broadcast_to")
 
 
@@ -36,6 +38,7 @@ class Memory:
 
     def __init__(self, program: ArrayProgram) -> None:
         self.program = program
+        self._orders = orders_of(program)
         self.space: dict[str, Any] = {"empty": np.empty, "copyto": np.copyto}
         self._lines: list[str] = []
         self._setup: list[str] = []
@@ -121,7 +124,8 @@ class Memory:
     def _buffer(self, v: Variable, k: int, reuse: Sequence[Any] = ()) -> str:
         """Memory for a result: an operand's that is done with, a free buffer, or a new one."""
         own = v in self._own
-        key = v.shape, v.dtype, v.fortran
+        order = self._orders.get(v)
+        key = v.shape, v.dtype, v.fortran, order
         for a in reuse:
             if type(a) is Variable and a.shape == v.shape and a.dtype == v.dtype and len(self._roots[a]) == 1:
                 (root,) = self._roots[a]
@@ -136,9 +140,14 @@ class Memory:
         if free:
             root = free.pop()
         else:
-            order = ', order="F"' if v.fortran else ""
-            root = MemoryRoot(self._name("b"), "buffer", array=_template(v), key=key)
-            self._setup.append(f"{root.name} = empty({v.shape}, {self._constant(v.dtype)}{order})")
+            root = MemoryRoot(self._name("b"), "buffer", array=_template(v, order), key=key)
+            dtype = self._constant(v.dtype)
+            if order is not None:
+                shape, back = tuple(v.shape[k] for k in order), tuple(map(int, np.argsort(order)))
+                text = f"empty({shape}, {dtype}).transpose({back})"
+            else:
+                text = f"empty({v.shape}, {dtype}{FORTRAN if v.fortran else ''})"
+            self._setup.append(f"{root.name} = {text}")
             self._slot.append(root.name)
         self._take(v, root)
         return root.name
@@ -151,7 +160,7 @@ class Memory:
 
     def _fresh(self, v: Variable) -> str:
         root = MemoryRoot(self._name("r"), "fresh")
-        order = ', order="F"' if v.fortran else ""
+        order = FORTRAN if v.fortran else ""
         self._lines.append(f"{root.name} = empty({v.shape}, {self._constant(v.dtype)}{order})")
         self._place(v, root.name, (root,))
         return root.name
@@ -163,6 +172,10 @@ class Memory:
                 self._free.setdefault(root.key, []).append(root)
 
     def _constant(self, value: Any) -> str:
+        order = self._orders.get(id(value)) if isinstance(value, np.ndarray) else None
+        if order is not None and id(value) not in self._constants:
+            self._constants[id(value)] = f"K{len(self._constants)}"
+            self.space[self._constants[id(value)]] = laid(value, order)
         key = id(value) if isinstance(value, np.ndarray) else (type(value), repr(value))
         name = self._constants.get(key)
         if name is None:
@@ -184,5 +197,7 @@ def _bases(program: ArrayProgram) -> set[Variable]:
     return found
 
 
-def _template(v: Variable) -> np.ndarray:
+def _template(v: Variable, order: tuple[int, ...] | None) -> np.ndarray:
+    if order is not None:
+        return np.empty(tuple(v.shape[k] for k in order), v.dtype).transpose(tuple(np.argsort(order)))
     return np.empty(v.shape, v.dtype, order="F" if v.fortran else "C")

@@ -29,17 +29,20 @@ class Captured(Exception):
 class Variable:
     """The name of an array in a program, with what is known of it."""
 
-    __slots__ = ("dtype", "fortran", "shape")
+    __slots__ = ("dtype", "fortran", "shape", "strides")
 
     def __init__(self, value: Any) -> None:
         self.shape: tuple[int, ...] = ()
         self.dtype: np.dtype[Any] = _DOUBLE
         self.fortran = False
+        self.strides: tuple[int, ...] | None = None  # in entries, where they are not the usual ones
         if type(value) is np.float64:  # most of long programs are numbers, whose attributes take time
             return
         self.shape, self.dtype = value.shape, value.dtype
         flags = value.flags
         self.fortran = flags.f_contiguous and not flags.c_contiguous
+        if not flags.c_contiguous:
+            self.strides = tuple(s // value.itemsize for s in value.strides)
 
     @property
     def size(self) -> int:
@@ -53,6 +56,7 @@ class Variable:
         """Another one of the same kind."""
         other = object.__new__(Variable)
         other.shape, other.dtype, other.fortran = self.shape, self.dtype, self.fortran
+        other.strides = self.strides
         return other
 
     def __repr__(self) -> str:
@@ -223,7 +227,7 @@ class Recording:
             cell: Cell = self.append(name, compute, operands, {}, y)
             return cell
         result = _new(Variable)
-        result.shape, result.dtype, result.fortran = (), _DOUBLE, False
+        result.shape, result.dtype, result.fortran, result.strides = (), _DOUBLE, False, None
         self.operations.append(Operation(name, compute, operands, _NOTHING, (result,)))
         return Cell(y, result, self)
 

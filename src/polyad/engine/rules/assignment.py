@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.core.indices import is_basic, is_mask
 from polyad.engine.core.kinds import constant
 from polyad.engine.core.values import Tracer, Value, keys_of, ndim_of, shape_of
 from polyad.engine.interpretations.adapter import adapter
@@ -17,8 +18,6 @@ from polyad.engine.rules.structure import (
     getitem,
     getitem_shape,
     has_tracer,
-    is_basic,
-    is_mask,
     positions_at,
     reshape,
     setitem,

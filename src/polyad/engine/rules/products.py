@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.core.contraction import contracted
 from polyad.engine.core.kinds import conj, expand, fit, general
 from polyad.engine.core.values import Primitive, Value, is_real, ndim_of, shape_of
 from polyad.engine.rules.structure import Like, reshape, total, transpose
@@ -175,7 +176,7 @@ class Real:
 # Every operand's letters are distinct, and the output is explicit: ``functions.products.einsum`` sees to it.
 einsum: Primitive = general(
     "einsum",
-    lambda *operands, subscripts: np.einsum(subscripts, *operands, optimize=len(operands) > 2),
+    lambda *operands, subscripts: contracted(subscripts, *operands),
     _push_einsum,
     joint=_joint_einsum,
 )

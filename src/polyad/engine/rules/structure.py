@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.core.indices import has_one_array, is_basic, is_mask, names_once
 from polyad.engine.core.kinds import fit, general, linear, zeros_batch, zeros_of
 from polyad.engine.core.values import Primitive, Tracer, Value, dtype_of, is_real, keys_of, ndim_of, shape_of
 from polyad.engine.interpretations.cotangents import Part
@@ -115,13 +116,6 @@ astype: Primitive = linear(
 # -- indexing ---------------------------------------------------------------------------------------
 
 
-def is_basic(index: Any) -> bool:
-    """Whether an index is made of integers, slices, None and Ellipsis only."""
-    if type(index) is not tuple:
-        return isinstance(index, int | slice | np.integer) or index is None or index is Ellipsis
-    return all(isinstance(k, int | slice | np.integer) or k is None or k is Ellipsis for k in index)
-
-
 def positions_at(shape: Shape, index: Any) -> np.ndarray:
     """Flat positions of the entries that an index picks."""
     size = 1
@@ -137,6 +131,8 @@ def _batch_getitem(t: Value, s: Shape, index: Any) -> Value:
         return getitem(t, index=(slice(None), index))
     if has_tracer(index):
         return transpose_batch_index(t, s, index)
+    if has_one_array(index):
+        return getitem(t, index=(slice(None), *index))
     flat = reshape(t, shape=(t.shape[0], -1))
     return getitem(flat, index=(slice(None), positions_at(s, index)))
 
@@ -160,12 +156,8 @@ def transpose_batch_index(t: Value, s: Shape, index: Any) -> Value:
 
 
 def _pull_getitem(y: Value, x: Value, index: Any) -> Part:
-    basic = is_basic(index)
+    basic = is_basic(index) or names_once(index)
     return Part(index, x.shape, x.dtype, basic=basic, unique=basic or is_mask(index))
-
-
-def is_mask(index: Any) -> bool:
-    return isinstance(index, np.ndarray) and index.dtype.kind == "b"
 
 
 _PLAIN = frozenset({int, slice})
@@ -191,7 +183,7 @@ getitem: Primitive = general(
 
 def _scatter(w: Any, index: Any, shape: Shape) -> Any:
     out = np.zeros(shape, dtype=w.dtype)
-    if is_basic(index) or is_mask(index):
+    if is_basic(index) or is_mask(index) or names_once(index):
         out[index] = w
     elif has_tracer(index):
         return _beside(scatter, w, index, shape=shape)
@@ -201,7 +193,7 @@ def _scatter(w: Any, index: Any, shape: Shape) -> Any:
 
 
 def _batch_scatter(t: Value, s: Shape, index: Any, shape: Shape) -> Value:
-    if is_basic(index):
+    if is_basic(index) or has_one_array(index):
         lead = (slice(None), *index) if type(index) is tuple else (slice(None), index)
         return scatter(t, index=lead, shape=(t.shape[0], *shape))
     if has_tracer(index):

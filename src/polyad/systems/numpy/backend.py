@@ -18,11 +18,24 @@ import numpy as np
 
 from polyad.arrays.libraries import ArraySpec, spec_of
 from polyad.systems.base import Backend
-from polyad.systems.contract import Executable, Kernel, Leaves, Linearized, Problem, Variant, strategy
+from polyad.systems.contract import (
+    Executable,
+    Kernel,
+    Leaves,
+    Linearized,
+    Problem,
+    Selection,
+    Variant,
+    strategy,
+)
 from polyad.systems.derive import operators
 from polyad.systems.derive.basis import size
 
 __all__ = ["NumPy"]
+
+
+# numbers from which on two sweeps over a tape are worth more than a batch of tangents
+LARGE = 2**14
 
 
 @functools.cache
@@ -111,12 +124,15 @@ class NumPy(Backend):
         return kernel
 
     def vjp_batched(self, problem: Problem) -> Kernel:
+        from polyad.engine.rows import each_alone
+
         run, f = _run(), problem.f
 
         @strategy("reverse, a batch of cotangents down one tape")
         def kernel(x: Leaves, c: Leaves, w: Leaves) -> Any:
             recorded = run.record(f, x, c)
-            return recorded.pull_batched(w), recorded.y, recorded.aux
+            pulled = each_alone(recorded, w)
+            return recorded.pull_batched(w) if pulled is None else pulled, recorded.y, recorded.aux
 
         return kernel
 
@@ -191,6 +207,17 @@ class NumPy(Backend):
     ) -> Kernel:
         # the engine computes with whatever is in its boxes
         return dataclasses.replace(kernel, words=f"{kernel.words}, run on its arrays")
+
+    def selection(self, problem: Problem, most: int) -> Selection | None:
+        from polyad.systems.numpy.selection import selection
+
+        # run operation by operation, small arrays go through forward mode sooner
+        return selection(problem, most) if self.compile or most >= LARGE else None
+
+    def folded(self, a: Any, places: Any) -> Any:
+        from polyad.systems.numpy.selection import folded
+
+        return folded(a, places)
 
     def value(self, problem: Problem) -> Kernel:
         run = _run()

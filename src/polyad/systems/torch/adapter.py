@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.core.indices import is_basic
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES, Primitive, keys_of
 from polyad.engine.interpretations.scipy_values import Hosting
-from polyad.engine.rules.structure import is_basic
 from polyad.systems.torch.indexing import positions
 from polyad.systems.torch.state import guarded
 

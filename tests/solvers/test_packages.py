@@ -6,6 +6,9 @@ What CI does not install is skipped, with the reason; all of it was run against 
 from __future__ import annotations
 
 import pickle
+import sys
+import types
+import warnings
 from typing import Any
 
 import nlp_problems as problems
@@ -80,6 +83,14 @@ def test_jax_samplers_get_a_function_of_jax() -> None:
         value, gradient = jax.jit(jax.value_and_grad(f))(jax.numpy.asarray(x))
     np.testing.assert_allclose(np.asarray(gradient), -PRECISION @ (x - MEAN), rtol=1e-6)
     assert value < 0
+    # a number among the parameters, which is an entry of the vector
+    mixed = log_density(lambda p: -np.sum((p["a"] - p["b"]) ** 2), {"a": np.ones(2), "b": 1}, backend="numpy")
+    with jax.enable_x64(True):
+        slope = jax.grad(mixed.to_jax())(jax.numpy.asarray([1.0, 2.0, 4.0]))
+    np.testing.assert_allclose(np.asarray(slope), [6.0, 4.0, -10.0])
+    single = log_density(gauss, START, MEAN, PRECISION, backend="numpy").to_jax()
+    with pytest.raises(ad.errors.OperationNotSupportedError, match="jax_enable_x64"):
+        jax.grad(single)(jax.numpy.zeros(2, dtype="float32"))
 
 
 def drawn_well(draws: Any) -> None:
@@ -101,12 +112,13 @@ def test_blackjax_draws_from_a_density_of_another_framework() -> None:
     import jax
 
     f = log_density(gauss, START, MEAN, PRECISION, backend="numpy").to_jax()
-    sampler = blackjax.nuts(f, step_size=0.6, inverse_mass_matrix=np.ones(2))
-    state, step = sampler.init(jax.numpy.zeros(2)), jax.jit(sampler.step)
     draws = []
-    for key in jax.random.split(jax.random.key(0), 500):
-        state, _ = step(key, state)
-        draws.append(np.asarray(state.position))
+    with jax.enable_x64(True):
+        sampler = blackjax.nuts(f, step_size=0.6, inverse_mass_matrix=np.ones(2))
+        state, step = sampler.init(jax.numpy.zeros(2)), jax.jit(sampler.step)
+        for key in jax.random.split(jax.random.key(0), 500):
+            state, _ = step(key, state)
+            draws.append(np.asarray(state.position))
     drawn_well(np.array(draws[50:]))
 
 
@@ -117,8 +129,14 @@ def test_numpyro_takes_it_as_a_potential() -> None:
 
     f = log_density(gauss, START, MEAN, PRECISION, backend="numpy").to_jax()
     mcmc = MCMC(NUTS(potential_fn=lambda x: -f(x)), num_warmup=200, num_samples=500, progress_bar=False)
-    mcmc.run(jax.random.key(0), init_params=jax.numpy.zeros(2))
-    drawn_well(np.asarray(mcmc.get_samples()))
+    # of the whole process: NumPyro's loop calls back from a thread in which JAX knows of no context
+    before = jax.config.jax_enable_x64
+    try:
+        jax.config.update("jax_enable_x64", True)
+        mcmc.run(jax.random.key(0), init_params=jax.numpy.zeros(2))
+        drawn_well(np.asarray(mcmc.get_samples()))
+    finally:
+        jax.config.update("jax_enable_x64", before)
 
 
 def test_emcee_takes_the_density_itself() -> None:
@@ -390,3 +408,186 @@ def test_entries_are_in_the_order_of_sundials(backend: Any) -> None:
     residual["jacfn"](0.0, y, y, y, 4.0, entries := np.zeros(residual["sparsity"].nnz))
     whole = 4.0 * np.eye(3) - exact
     np.testing.assert_allclose(entries, whole.T[residual["sparsity"].T.toarray() != 0])
+
+
+# -- what is wrong ----------------------------------------------------------------------------------------
+
+
+class Named(dict):
+    """What of ``lmfit.Parameters`` the adapter looks at."""
+
+    def valuesdict(self) -> dict[str, float]:
+        return {name: p.value for name, p in self.items()}
+
+
+def parameters(*values: Any, vary: bool = True) -> Any:
+    made = (types.SimpleNamespace(value=value, vary=vary, expr=None) for value in values)
+    return Named(zip("abc", made, strict=False))
+
+
+def total(x: Any, *_: Any) -> Any:
+    return np.sum((x - 1) ** 2)
+
+
+def narrow(x: Any) -> Any:
+    return total(x).astype(np.float32)
+
+
+def decay(t: Any, y: Any) -> Any:
+    return -y
+
+
+E, TWO = ad.errors, np.zeros(2)
+ARGUMENT = E.ArgumentError
+LMFIT, OPTIMAGIC, SUNDAE = packages.lmfit.functions, packages.optimagic.functions, packages.sundae
+PYTENSOR, PYMOO, OPENMDAO = packages.pytensor.op, packages.pymoo.problem, packages.openmdao.component
+MINUIT, MODEL = packages.iminuit.minuit, packages.statsmodels.likelihood_model
+WRONG = [
+    ("", LMFIT, (total, {"a": 1.0}), E.InputTypeError, r"pass lmfit.Parameters"),
+    ("", LMFIT, (3.0, parameters(1.0)), ARGUMENT, "residual must be a function, and it is 3.0"),
+    (
+        "",
+        LMFIT,
+        (lambda p: p["a"] ** 2, parameters(1.0, 2.0)),
+        ARGUMENT,
+        "1 number.*2 parameters vary",
+    ),
+    ("", LMFIT, (total, parameters(1.0, vary=False)), ARGUMENT, "no parameter varies"),
+    ("", LMFIT, (total, parameters(1.0, np.nan)), ARGUMENT, "the parameter 'b' is nan: pass finite"),
+    ("", LMFIT, (lambda p: [p["a"] * 1j], parameters(1.0)), E.OutputTypeError, "lmfit takes real ones"),
+    (
+        "",
+        LMFIT,
+        (lambda p: {"r": p["a"]}, parameters(1.0)),
+        ARGUMENT,
+        "a tree of 1 array.*in one array",
+    ),
+    ("", OPTIMAGIC, (3.0, TWO), ARGUMENT, "function must be a function"),
+    ("", OPTIMAGIC, (total, {"p": np.array([1.0, np.inf])}), ARGUMENT, r"\['p'\] is inf at \[1\]"),
+    ("", OPTIMAGIC, (total, TWO + 1j), E.HolomorphicError, "params is complex"),
+    ("", SUNDAE.cvode, (lambda t, y: y[:1], 0.0, TWO), ARGUMENT, r"shape \(1,\) for a state of 2"),
+    ("", SUNDAE.cvode, (lambda t, y: y[0], 0.0, TWO), ARGUMENT, r"shape \(\) for a state of 2"),
+    ("", SUNDAE.cvode, (decay, TWO, 0.0), ARGUMENT, r"t0 has shape \(2,\): pass one number"),
+    ("", SUNDAE.cvode, (decay, 0.0, np.ones((2, 2))), ARGUMENT, r"y0 has shape \(2, 2\)"),
+    ("", SUNDAE.cvode, (decay, 0.0, TWO * np.nan), ARGUMENT, r"y0 is nan at \[0\]"),
+    ("", SUNDAE.cvode, (decay, 0.0, TWO * 1j), E.HolomorphicError, "y0 is complex"),
+    ("", SUNDAE.cvode, (decay, 0.0, {"a": 1.0}), E.InputTypeError, "y0 is {'a': 1.0}"),
+    ("", SUNDAE.ida, (lambda t, y, z: y, 0.0, TWO, np.ones(3)), ARGUMENT, "yp0 3: pass a derivative"),
+    ("", SUNDAE.ida, (lambda t, y, z: y @ z, 0.0, TWO, TWO), ARGUMENT, "the residual returns shape"),
+    ("", packages.pygmo.Problem, (total,), ARGUMENT, "pass polyad.solvers.nlp.program"),
+    ("", packages.nlopt.objective, (total, TWO * np.nan), ARGUMENT, r"the start is nan at \[0\]"),
+    ("", packages.nlopt.objective, (total, np.zeros(0)), ARGUMENT, "the start has no entries"),
+    ("iminuit", MINUIT, (lambda x: np.sum(np.log(x)), TWO), ARGUMENT, "-inf at the start"),
+    ("statsmodels", MODEL, (total, np.ones(4), np.ones((5, 2)), TWO), ARGUMENT, "a row of both"),
+    ("statsmodels", MODEL, (total, ["a"], np.ones((1, 2)), TWO), E.InputTypeError, "endog holds what is no"),
+    (
+        "statsmodels",
+        MODEL,
+        (lambda b, y, X: np.sum(y * b[0]), [np.nan], [1.0], TWO),
+        ARGUMENT,
+        "is nan at",
+    ),
+    ("pymoo", PYMOO, (total, np.ones(2), np.zeros(2)), ARGUMENT, "unknown 0 is 1.0, above the upper"),
+    ("pymoo", PYMOO, (total, np.ones(2), np.ones(3)), ARGUMENT, "2 numbers and upper 3"),
+    ("pymoo", PYMOO, (total, TWO, np.inf), ARGUMENT, r"upper is inf at \[0\]"),
+    ("pymoo", PYMOO, (lambda x: x * 1j, TWO, 1.0), E.OutputTypeError, "pymoo takes real ones"),
+    ("openmdao", OPENMDAO, (lambda p: p["x"], {"x": TWO}), ARGUMENT, "returns a ndarray"),
+    ("openmdao", OPENMDAO, (lambda p: p, TWO), ARGUMENT, "inputs are a ndarray"),
+    ("openmdao", OPENMDAO, (lambda p: p, {"x": {"y": TWO}}), ARGUMENT, "one array for each name"),
+    ("openmdao", OPENMDAO, (lambda p: p, {"x": TWO * 1j}), E.HolomorphicError, "the input 'x' is complex"),
+    (
+        "pytensor",
+        PYTENSOR,
+        (lambda x: (x, x), TWO),
+        ARGUMENT,
+        "2 arrays, and PyTensor takes one",
+    ),
+    ("pytensor", PYTENSOR, (lambda x: x * 1j, TWO), E.OutputTypeError, "PyTensor takes real ones"),
+    ("pytensor", PYTENSOR, (total, None), E.InputTypeError, "example 0 is None"),
+]
+
+
+@pytest.mark.parametrize(("needs", "call", "args", "error", "words"), WRONG)
+def test_what_an_adapter_cannot_take_is_told(
+    needs: str, call: Any, args: Any, error: Any, words: str
+) -> None:
+    if needs:
+        wanted(needs)
+    with pytest.raises(error, match=words):
+        call(*args)
+
+
+def test_less_than_float64_is_told_of_by_every_adapter() -> None:
+    single = lambda t, y: (-y).astype(np.float32)  # noqa: E731
+    calls: list[Any] = [
+        lambda: packages.optimagic.functions(narrow, TWO),
+        lambda: packages.lmfit.functions(lambda p: np.stack([p["a"]]).astype("f4"), parameters(1.0)),
+        lambda: packages.sundae.cvode(single, 0.0, TWO),
+        lambda: packages.nlopt.objective(narrow, TWO),
+        lambda: log_density(narrow, TWO).gradient(TWO),
+    ]
+    for call in calls:
+        with pytest.warns(ad.errors.PrecisionWarning, match="float32"):
+            call()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        packages.lmfit.functions(lambda p: [p["a"] - 1], parameters(1))
+
+
+def test_code_of_a_framework_is_called_through_it() -> None:
+    torch = pytest.importorskip("torch")
+    fcn, jacobian = packages.lmfit.functions(
+        lambda p: torch.stack([torch.exp(p["a"]), p["b"] ** 2]), parameters(1.0, 3.0), backend="torch"
+    )
+    np.testing.assert_allclose(fcn(parameters(0.0, 2.0)), [1.0, 4.0])
+    np.testing.assert_allclose(jacobian(parameters(0.0, 2.0)), np.diag([1.0, 4.0]))
+    given = packages.sundae.cvode(lambda t, y: -torch.sin(y), 0.0, TWO, backend="torch")
+    given["rhsfn"](0.0, np.ones(2), filled := np.zeros(2))
+    np.testing.assert_allclose(filled, -np.sin(np.ones(2)))
+
+
+def test_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, call, args in (
+        ("iminuit", MINUIT, (total, TWO)),
+        ("statsmodels", MODEL, (total, TWO, TWO, TWO)),
+        ("pymoo", PYMOO, (total, TWO, 1.0)),
+        ("openmdao", OPENMDAO, (total, {"x": TWO})),
+        ("pytensor", PYTENSOR, (total, TWO)),
+    ):
+        monkeypatch.setitem(sys.modules, name, None)
+        with pytest.raises(E.OptionalPackageError, match=f"pip install {name}"):
+            call(*args)
+    monkeypatch.setitem(sys.modules, "nutpie", None)
+    monkeypatch.setitem(sys.modules, "nutpie.compiled_pyfunc", None)
+    with pytest.raises(E.OptionalPackageError, match="pip install nutpie"):
+        log_density(total, TWO).to_nutpie()
+
+
+@pytest.mark.parametrize("algorithm", ["LD_LBFGS", "LD_SLSQP"])
+def test_an_error_within_nlopt_is_the_callers(algorithm: str) -> None:
+    nlopt = wanted("nlopt")
+    calls = 0
+
+    def f(x: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > 4:
+            raise LookupError("mine")
+        return np.sum((x - 3) ** 4)
+
+    opt = nlopt.opt(getattr(nlopt, algorithm), 2)
+    opt.set_min_objective(packages.nlopt.objective(f, TWO))
+    with pytest.raises(LookupError, match="mine") as caught:
+        packages.nlopt.optimize(opt, TWO)
+    assert caught.traceback[-1].name == "f"
+    opt.set_min_objective(packages.nlopt.objective(total, TWO))
+    opt.set_xtol_rel(1e-8)
+    np.testing.assert_allclose(packages.nlopt.optimize(opt, [0, 0]), 1.0)
+
+
+def test_whole_numbers_start_optimagic() -> None:
+    given = packages.optimagic.functions(
+        lambda p: (p["a"] - 1) ** 2 + np.sum(p["b"]), {"a": 3, "b": np.arange(2)}
+    )
+    value, slope = given["fun_and_jac"]({"a": 3, "b": np.arange(2)})
+    assert (value, slope["a"], slope["b"].tolist()) == (5.0, 4.0, [1.0, 1.0])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.types import Array
-from polyad.errors import ArgumentError
+from polyad.errors import ArgumentError, OptionalPackageError
 from polyad.operators.differentiate_with import differentiate_with
 from polyad.solvers.nlp.program import Program, program
 from polyad.systems.base import Backend
@@ -82,9 +82,10 @@ class LogDensity:
     def to_jax(self) -> Callable[[Any], Any]:
         """The function of one vector of JAX's, for blackjax and NumPyro: within ``jit`` and ``grad``."""
         p = self._program
+        p.gradient(p.start)  # what cannot be differentiated is refused now, not in the midst of a sampler
 
         def flat(x: Any) -> Any:
-            return self._f(p.unknown.split(x), *self._args)
+            return self._f(p.unknown.parted(x), *self._args)
 
         return differentiate_with(flat, p.backend)
 
@@ -93,7 +94,12 @@ class LogDensity:
 
         Chains share nothing: each prepares a function of its own.
         """
-        from nutpie.compiled_pyfunc import from_pyfunc
+        try:
+            from nutpie.compiled_pyfunc import from_pyfunc
+        except ModuleNotFoundError as error:
+            raise OptionalPackageError("nutpie is not installed: pip install nutpie") from error
+
+        self._program.gradient(self.start)  # or each chain would say of its own what is wrong
 
         def make_logp() -> Callable[[Array], tuple[float, Array]]:
             return LogDensity(self._make, self._f, self._args).value_and_gradient

@@ -15,7 +15,13 @@ from polyad.arrays.libraries import PLAIN, Library, library_of
 from polyad.arrays.namespace import namespace
 from polyad.arrays.trees import LEAF, flatten
 from polyad.arrays.user_code import stack_level
-from polyad.errors import HolomorphicError, InputTypeError, PrecisionWarning, TangentMismatchError
+from polyad.errors import (
+    ArgumentError,
+    HolomorphicError,
+    InputTypeError,
+    PrecisionWarning,
+    TangentMismatchError,
+)
 
 __all__ = ["Flat", "Unknown", "warn_of_precision", "without_none"]
 
@@ -63,6 +69,16 @@ class Flat:
         arrays = [np.asarray(o.to_numpy(a)) for o, a in zip(self._owners, self._leaves, strict=True)]
         self._shapes = [a.shape for a in arrays]
         self.start = np.concatenate([np.ravel(a) for a in arrays]).astype(np.float64)
+        if not self.start.size:
+            raise ArgumentError(f"{what} has no entries: there is nothing to search for")
+        for a, name in zip(arrays, self._names, strict=True):
+            wrong = np.argwhere(~np.isfinite(a))
+            if len(wrong):
+                at = wrong[0].tolist()
+                raise ArgumentError(
+                    f"{name} is {a[tuple(at)]}{f' at {at}' if at else ''}: pass finite numbers, from which a "
+                    "search can begin"
+                )
 
     @property
     def size(self) -> int:

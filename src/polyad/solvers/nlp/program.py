@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.types import Array
+from polyad.arrays.user_code import stack_level
 from polyad.errors import ArgumentError, NonScalarOutputError, OutputTypeError, PrecisionWarning
 from polyad.operators.differentiate_with import PreparedValue
 from polyad.operators.gradient import PreparedGradient
@@ -309,7 +310,7 @@ class Program:
                     f"{label} returns {spec.dtype} for unknowns of float64: solvers compute with that, and "
                     "with fewer digits in values and derivatives they may stop early; compute in float64",
                     PrecisionWarning,
-                    stacklevel=2,
+                    stacklevel=stack_level(),
                 )
 
 

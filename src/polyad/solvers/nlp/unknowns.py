@@ -45,6 +45,18 @@ class Unknowns(Flat):
         """The tree of a vector, of NumPy's arrays and Python's numbers."""
         return x if self._bare else self._structure.unflatten(self._parts(x))
 
+    def parted(self, x: Any) -> Any:
+        """The tree of a vector that is differentiated, of any library: numbers are its entries."""
+        if self._bare:
+            return x
+        parts: list[Any] = []
+        at = 0
+        for shape in self._shapes:
+            size = math.prod(shape)
+            parts.append(x[at] if shape == () else x[at : at + size].reshape(shape))
+            at += size
+        return self._structure.unflatten(parts)
+
     def joined(self, tree: Any) -> Array:
         """The vector of a tree of the same structure."""
         return tree if self._bare else joined(tree)

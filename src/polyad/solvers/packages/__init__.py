@@ -1,7 +1,7 @@
 """Other people's packages: one file for each, with derivatives in the form that it takes.
 
-Each imports its package when one of its functions is called. ``scalar`` is what those share that take a
-function with one number as its value.
+Each imports its package when one of its functions is called. ``checks`` is what they share: what arguments
+must be, and functions whose value is one number.
 """
 
 from __future__ import annotations

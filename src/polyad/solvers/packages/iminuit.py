@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.types import Array
-from polyad.solvers.packages.scalar import dense_hessian, described
+from polyad.errors import ArgumentError
+from polyad.solvers.packages.checks import dense_hessian, described, needing
 
 __all__ = ["minuit"]
 
 
-def minuit(f: Callable[..., Any], start: Any, *args: Any, name: Any = None, **options: Any) -> Any:
+def minuit(
+    f: Callable[..., Any], start: Any, *args: Any, name: Any = None, backend: Any = None, follow: Any = None
+) -> Any:
     """A ``Minuit`` of a function of one vector (or tree, which it sees as a vector).
 
     Parameters
@@ -26,17 +29,25 @@ def minuit(f: Callable[..., Any], start: Any, *args: Any, name: Any = None, **op
         Data.
     name : list of str, optional
         Names of the entries, for its tables.
-    **options
-        ``backend=`` and ``follow=``, as for ``gradient``.
+    backend, follow
+        As for ``gradient``.
 
     Returns
     -------
     iminuit.Minuit
         With gradient and Hessian, of which it takes the diagonal too.
-    """
-    from iminuit import Minuit
 
-    p = described(f, start, args, options)
+    Raises
+    ------
+    polyad.errors.ArgumentError
+        If the start, or the cost there, is no finite number, or names are not one for each entry.
+    """
+    with needing("iminuit", "iminuit"):
+        from iminuit import Minuit
+
+    p = described(f, start, args, backend, follow)
+    if name is not None and len(name) != p.n:
+        raise ArgumentError(f"name has {len(name)} names for {p.n} numbers: pass one for each")
 
     def cost(x: Array) -> float:
         return p.objective(np.asarray(x, dtype=np.float64))

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.types import Array
-from polyad.errors import ArgumentError
+from polyad.errors import ArgumentError, InputTypeError
 from polyad.operators.jacobian import PreparedJacobian
+from polyad.solvers.function import joined
+from polyad.solvers.packages.checks import function, looked_at, number, valued
 
 __all__ = ["functions"]
 
 
 def functions(
-    residual: Callable[..., Any], params: Any, *args: Any, **options: Any
+    residual: Callable[..., Any], params: Any, *args: Any, backend: Any = None, follow: Any = None
 ) -> tuple[Callable[[Any], Array], Callable[[Any], Array]]:
     """The residual and its Jacobian, for ``lmfit.minimize(fcn, params, Dfun=jacobian)``.
 
@@ -27,8 +29,8 @@ def functions(
         Which there are, and which of them vary.
     *args
         Data.
-    **options
-        ``backend=`` and ``follow=``, as for ``jacobian``.
+    backend, follow
+        As for ``jacobian``.
 
     Returns
     -------
@@ -38,8 +40,14 @@ def functions(
     Raises
     ------
     polyad.errors.ArgumentError
-        If a parameter is an expression of others, whose derivative lmfit alone would know.
+        If a parameter is an expression of others, whose derivative lmfit alone would know; if none varies,
+        one is no finite number, or there are fewer residuals than parameters that vary.
     """
+    function(residual, "residual")
+    if not hasattr(params, "valuesdict"):
+        raise InputTypeError(
+            f"params is a {type(params).__name__}: pass lmfit.Parameters, lmfit.create_params(rate=1.0)"
+        )
     bound = [name for name, p in params.items() if p.expr]
     if bound:
         raise ArgumentError(
@@ -47,27 +55,39 @@ def functions(
             "residual, where it is differentiated, and leave it out of the parameters"
         )
     varying = [name for name, p in params.items() if p.vary]
+    if not varying:
+        raise ArgumentError("no parameter varies: leave vary=False out for what is to be found")
+    for name, value in params.valuesdict().items():
+        number(value, f"the parameter {name!r}")
     names = list(params)
+    of_values = joined(residual)
 
     def of_vector(x: Any, rest: dict[str, float], *args: Any) -> Any:
         values = dict(rest)
         for k, name in enumerate(varying):
             values[name] = x[k]
-        return residual({name: values[name] for name in names}, *args)
+        return of_values({name: values[name] for name in names}, *args)
 
     def parts(params: Any) -> tuple[Array, dict[str, float]]:
         values = {name: float(value) for name, value in params.valuesdict().items()}
         x = np.array([values[name] for name in varying])
         return x, {name: value for name, value in values.items() if name not in varying}
 
-    made = PreparedJacobian(of_vector, (*parts(params), *args), **options)
+    given, how = (*parts(params), *args), {"backend": backend, "follow": follow}
+    made = PreparedJacobian(of_vector, given, **how)
+    count = looked_at(made, "residual", "lmfit")
+    if count < len(varying):
+        raise ArgumentError(
+            f"the residual is {count} number(s), and {len(varying)} parameters vary: return one for each "
+            "observation, not their sum"
+        )
+    value = valued(of_vector, given, **how)
 
-    def function(params: Any) -> Array:
-        values = {name: float(value) for name, value in params.valuesdict().items()}
-        return np.asarray(residual(values, *args))
+    def fcn(params: Any) -> Array:
+        return np.asarray(value(*parts(params), *args))
 
     def jacobian(params: Any) -> Array:
         J = np.asarray(made(*parts(params), *args))
         return J.reshape(-1, len(varying))
 
-    return function, jacobian
+    return fcn, jacobian

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from polyad.errors import ArgumentError
 from polyad.operators.jacobian import PreparedJacobian
+from polyad.solvers.packages.checks import array, function, looked_at, needing, valued
 from polyad.sparse.backend import Sparse
 from polyad.systems.registry import resolve
 
@@ -34,15 +36,26 @@ def component(
     -------
     openmdao.api.ExplicitComponent
         Its partials are declared with their rows and columns.
-    """
-    import openmdao.api as om
 
-    start = {name: np.asarray(value, dtype=np.float64) for name, value in inputs.items()}
+    Raises
+    ------
+    polyad.errors.ArgumentError
+        If inputs or outputs are no dict of arrays by name, or an input is not finite.
+    """
+    with needing("openmdao", "openmdao"):
+        import openmdao.api as om
+
+    function(f, "function")
+    _named(inputs, "inputs are")
+    start = {name: array(value, f"the input {name!r}") for name, value in inputs.items()}
     found = resolve(backend)
     made = PreparedJacobian(
         f, (start, *args), backend=found if isinstance(found, Sparse) else Sparse(found), follow=follow
     )
+    looked_at(made, "function", "OpenMDAO", one=False)
+    value = valued(f, (start, *args), backend=found, follow=follow)
     values, blocks = made.value_and(start, *args)
+    _named(values, "the function returns")
 
     class Differentiated(om.ExplicitComponent):
         def setup(self) -> None:
@@ -58,8 +71,8 @@ def component(
                     self.declare_partials(of, wrt, rows=at.row, cols=at.col)
 
         def compute(self, inputs: Any, outputs: Any, *_: Any) -> None:
-            for name, value in f({name: np.array(inputs[name]) for name in start}, *args).items():
-                outputs[name] = value
+            for name, found in value({name: np.array(inputs[name]) for name in start}, *args).items():
+                outputs[name] = found
 
         def compute_partials(self, inputs: Any, partials: Any, *_: Any) -> None:
             found = made({name: np.array(inputs[name]) for name in start}, *args)
@@ -68,3 +81,20 @@ def component(
                     partials[of, wrt] = block.data
 
     return Differentiated()
+
+
+def _named(given: Any, what: str) -> None:
+    """Refuse what is no dict of arrays by name."""
+    if not isinstance(given, dict) or not given:
+        raise ArgumentError(
+            f"{what} a {type(given).__name__}: OpenMDAO takes a dict of arrays by their names"
+        )
+    for name, value in given.items():
+        if not isinstance(name, str) or (isinstance(value, dict | list | tuple) and _nested(value)):
+            raise ArgumentError(
+                f"{what} a dict with {name!r}: {value!r}; OpenMDAO takes one array for each name, a str"
+            )
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, dict) or any(isinstance(part, dict) for part in value)

@@ -9,6 +9,7 @@ import numpy as np
 from polyad.arrays.types import Array
 from polyad.errors import ArgumentError
 from polyad.solvers.nlp.program import Program
+from polyad.solvers.packages.checks import program_of
 
 __all__ = ["Problem"]
 
@@ -26,6 +27,8 @@ class Problem:
     """
 
     def __init__(self, p: Program) -> None:
+        p = program_of(p, "Problem")
+        p.gradient(p.start)  # what cannot be differentiated is refused now
         if not (np.isfinite(p.lower).all() and np.isfinite(p.upper).all()):
             raise ArgumentError("pygmo searches within bounds: give every unknown a lower and an upper one")
         self._p = p

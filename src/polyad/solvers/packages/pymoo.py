@@ -7,13 +7,23 @@ from typing import Any
 
 import numpy as np
 
+from polyad.errors import ArgumentError
 from polyad.operators.jacobian import PreparedJacobian
+from polyad.solvers.function import joined
+from polyad.solvers.nlp.bounds import ordered
+from polyad.solvers.packages.checks import function, looked_at, needing, vector
 
 __all__ = ["problem"]
 
 
 def problem(
-    f: Callable[..., Any], lower: Any, upper: Any, *args: Any, constraints: Any = None, **options: Any
+    f: Callable[..., Any],
+    lower: Any,
+    upper: Any,
+    *args: Any,
+    constraints: Any = None,
+    backend: Any = None,
+    follow: Any = None,
 ) -> Any:
     """An ``ElementwiseProblem`` whose ``dF`` (and ``dG``) are there where pymoo asks for them.
 
@@ -22,22 +32,35 @@ def problem(
     f : callable
         ``f(x, *args)``, one number or an array of objectives.
     lower, upper : array
-        The bounds, as vectors.
+        The bounds, as vectors of finite numbers, between which pymoo searches; the upper one may be a number.
     *args
         Constants.
     constraints : callable, optional
         ``constraints(x, *args)``, each at most 0.
-    **options
-        ``backend=`` and ``follow=``, as for ``jacobian``.
-    """
-    from pymoo.core.problem import ElementwiseProblem
+    backend, follow
+        As for ``jacobian``.
 
-    low = np.asarray(lower, dtype=np.float64)
-    high = np.broadcast_to(np.asarray(upper, dtype=np.float64), low.shape)
-    parts = {"F": PreparedJacobian(f, ((low + high) / 2, *args), **options)}
+    Raises
+    ------
+    polyad.errors.ArgumentError
+        If bounds are not vectors of finite numbers, or one is above the other.
+    """
+    with needing("pymoo", "pymoo"):
+        from pymoo.core.problem import ElementwiseProblem
+
+    function(f, "function")
+    low = vector(lower, "lower")
+    high = vector(np.full(low.shape, upper) if np.ndim(upper) == 0 else upper, "upper")
+    if low.shape != high.shape:
+        raise ArgumentError(f"lower has {low.size} numbers and upper {high.size}: pass one of both for each")
+    ordered(low, high, "unknown")
+    how: dict[str, Any] = {"backend": backend, "follow": follow}
+    parts = {"F": PreparedJacobian(joined(f), ((low + high) / 2, *args), **how)}
+    sizes = {"F": looked_at(parts["F"], "function", "pymoo")}
     if constraints is not None:
-        parts["G"] = PreparedJacobian(constraints, ((low + high) / 2, *args), **options)
-    sizes = {name: sum(spec.size for spec in made.problem.outputs) for name, made in parts.items()}
+        function(constraints, "constraints")
+        parts["G"] = PreparedJacobian(joined(constraints), ((low + high) / 2, *args), **how)
+        sizes["G"] = looked_at(parts["G"], "constraints", "pymoo")
 
     class Differentiated(ElementwiseProblem):
         def _evaluate(self, x: Any, out: Any, *_: Any, **__: Any) -> None:

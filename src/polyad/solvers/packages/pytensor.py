@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from polyad.errors import ArgumentError, UnsupportedOperatorError
 from polyad.operators.differentiate_with import PreparedValue, differentiate_with
 from polyad.operators.vjp import PreparedVJP
+from polyad.solvers.packages.checks import array, function, looked_at, needing
 from polyad.systems.registry import resolve
 
 __all__ = ["op"]
@@ -31,16 +33,24 @@ def op(f: Callable[..., Any], *examples: Any, backend: Any = None, follow: Any =
     -------
     pytensor.graph.op.Op
         With a gradient by ``vjp``, and with JAX's implementation where JAX compiles the model. Second
-        derivatives are refused by PyTensor.
-    """
-    import pytensor.tensor as pt
-    from pytensor.graph.basic import Apply
-    from pytensor.graph.op import Op
+        derivatives are refused.
 
-    examples = tuple(np.asarray(a, dtype=np.float64) for a in examples)
+    Raises
+    ------
+    polyad.errors.ArgumentError
+        If an example is not finite, or the function returns more than one array.
+    """
+    with needing("pytensor", "pytensor"):
+        import pytensor.tensor as pt
+        from pytensor.graph.basic import Apply
+        from pytensor.graph.op import Op
+
+    function(f, "function")
+    examples = tuple(array(a, f"example {k}") for k, a in enumerate(examples))
     found, every = resolve(backend), tuple(range(len(examples)))
     options: dict[str, Any] = {"backend": found, "argnums": every, "follow": follow}
     value = PreparedValue(f, examples, **options)
+    looked_at(value, "function", "PyTensor")
     (spec,) = value.problem.outputs
     pull = PreparedVJP(f, examples, seed=np.ones(spec.shape), **options)
     label = getattr(f, "__name__", type(f).__name__)
@@ -52,6 +62,10 @@ def op(f: Callable[..., Any], *examples: Any, backend: Any = None, follow: Any =
         __props__ = ()
 
         def make_node(self, *given: Any) -> Any:
+            if len(given) != len(examples):
+                raise ArgumentError(
+                    f"{label} was given {len(given)} arguments for {len(examples)} examples: pass as many"
+                )
             return Apply(self, variables(given), [pt.TensorType("float64", shape=spec.shape)()])
 
         def perform(self, node: Any, given: Any, outputs: Any) -> None:
@@ -75,9 +89,15 @@ def op(f: Callable[..., Any], *examples: Any, backend: Any = None, follow: Any =
             for out, part in zip(outputs, parts, strict=True):
                 out[0] = np.asarray(part, dtype=np.float64)
 
+        def pullback(self, given: Any, outputs: Any, cotangents: Any) -> Any:
+            raise UnsupportedOperatorError(
+                f"PyTensor is given first derivatives of {label}, and asks for second ones: take those of "
+                "the whole function by polyad.hessian or hvp, outside of PyTensor"
+            )
+
     gradient = Gradient()
     if not hasattr(Op, "pullback"):  # up to PyTensor 2.38, which PyMC 5 takes
-        Value.L_op = Value.pullback
+        Value.L_op, Gradient.L_op = Value.pullback, Gradient.pullback
 
     with contextlib.suppress(ImportError):  # of JAX
         from pytensor.link.jax.dispatch import jax_funcify

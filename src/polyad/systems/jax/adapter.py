@@ -88,7 +88,8 @@ class JAXAdapter(JAXLoops):
         if x.dtype.itemsize < by.dtype.itemsize:
             raise refuse(
                 f"{by.label} computes in double precision, inside of JAX in single precision",
-                "pass x in double precision, x.astype(np.float64)",
+                "pass x in double precision, x.astype(np.float64), which JAX has after "
+                "jax.config.update('jax_enable_x64', True)",
             )
         return call(x, by)
 

@@ -36,12 +36,14 @@ __all__ = [
     "library",
     "library_names",
     "library_of",
+    "library_of_kind",
     "library_of_package",
     "loaded",
     "spec_of",
 ]
 
 GROUP = "polyad.libraries"
+_DOUBLE = np.dtype(np.float64)
 
 
 class NumPy(Host):
@@ -68,6 +70,9 @@ class NumPy(Host):
         if isinstance(a, np.generic):
             return ArraySpec((), a.dtype)
         return ArraySpec((), np.dtype(type(a)), weak=True)
+
+    def doubles(self, a: Any) -> Any:
+        return a if type(a) is np.ndarray and a.dtype is _DOUBLE else None
 
     def cast(self, a: Any, dtype: Any) -> Any:
         return np.asarray(a).astype(dtype)
@@ -214,6 +219,11 @@ def library_of(a: Any) -> Library | None:
             _BY_TYPE[kind] = lib  # what is unknown today may belong to a library loaded tomorrow
             return lib
     return None
+
+
+def library_of_kind(kind: type) -> Library | None:
+    """The library of a class of which an array was met before."""
+    return _BY_TYPE.get(kind)
 
 
 def is_followed(a: Any) -> bool:

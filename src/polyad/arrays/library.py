@@ -151,6 +151,13 @@ class Library:
         """The array as NumPy, sharing memory where the library allows it."""
         raise NotImplementedError
 
+    def doubles(self, a: Any) -> Any:
+        """The numbers of an array of doubles that nothing follows, as NumPy's array over the same memory.
+
+        None where more has to be found out, as for arrays of other devices.
+        """
+        return None
+
     def hand_over(self, a: Any) -> Any:
         """``to_numpy`` for another framework, which refuses what carries a derivative of this one.
 

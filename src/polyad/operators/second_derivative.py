@@ -7,6 +7,7 @@ from typing import Any
 
 from polyad.call.holomorphic import check_holomorphic
 from polyad.call.prepared import Prepared
+from polyad.call.single.usual import single
 from polyad.operators.docs import document
 from polyad.systems.base import Backend
 from polyad.systems.contract import Kernel, Problem
@@ -79,9 +80,16 @@ def second_derivative(
     >>> ad.second_derivative(lambda t: t**3, 2.0, backend="jax")
     np.float64(12.0)
     """
-    return PreparedSecondDerivative(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
-    )(*args, out=out)
+    return single(
+        PreparedSecondDerivative,
+        f,
+        args,
+        out=out,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+    )
 
 
 @document
@@ -120,9 +128,17 @@ def value_derivative_and_second_derivative(
     >>> [float(part) for part in parts]
     [8.0, 12.0, 12.0]
     """
-    return PreparedSecondDerivative(
-        f, args, backend=backend, argnums=argnums, has_aux=has_aux, follow=follow, once=True
-    ).value_and(*args, out=out)
+    return single(
+        PreparedSecondDerivative,
+        f,
+        args,
+        out=out,
+        drop=0,
+        backend=backend,
+        argnums=argnums,
+        has_aux=has_aux,
+        follow=follow,
+    )
 
 
 @document

@@ -1,4 +1,4 @@
-"""The user's function in a call that is made for one, of arrays of doubles with axes and of numbers."""
+"""The user's function in a call that is made for one, of arrays of doubles and of numbers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ __all__ = ["SingleFunction"]
 class SingleConstants(Constants):
     """The user's function on leaves, of which the first alone is active."""
 
-    def __init__(self, f: Callable[..., Any], *, arrays: bool) -> None:
+    def __init__(self, f: Callable[..., Any], *, arrays: bool, number: bool) -> None:
         self._f, self._build = f, _in_a_row
-        self._arrays, self._simple = arrays, not arrays
+        self._arrays, self._simple = arrays, not (arrays or number)
+        if number:
+            self._floats = self._all_floats = (0,)
 
 
 class SingleFunction(FlatFunction):
@@ -32,7 +34,7 @@ class SingleFunction(FlatFunction):
     f : callable
         The user's function.
     args : tuple
-        Its arguments: an array, then arrays and numbers.
+        Its arguments: an array or a number, then arrays and numbers.
     around : Surroundings
         What the backend has to do with functions.
     operator : str
@@ -41,6 +43,8 @@ class SingleFunction(FlatFunction):
         Whether the operator needs a scalar output.
     arrays : bool
         Whether there are arrays among the constants.
+    plain : bool
+        Whether what is differentiated comes in NumPy's arrays or in numbers.
     """
 
     def __init__(
@@ -52,16 +56,18 @@ class SingleFunction(FlatFunction):
         *,
         scalar: bool,
         arrays: bool,
+        plain: bool,
     ) -> None:
+        number = type(args[0]) is float
         self._f, self._args, self._backend = f, args, around.backend
         self._mentions = Mentions(f)
-        self._constants = constants = SingleConstants(f, arrays=arrays)
+        self._constants = constants = SingleConstants(f, arrays=arrays, number=number)
         self._call: Callable[[Leaves, Leaves], Any] = constants
         if arrays:
             self._guard()
         if around.lifts_to:
             self._lifting = self._call = around.lifting(
-                self._mentions, constants, label_of(f), numbers=False, plain=True
+                self._mentions, constants, label_of(f), numbers=number, plain=plain
             )
         self._output, self._numbers, self._takes_numbers = around.output, around.numbers, around.takes_numbers
         self._operator, self._scalar = operator, scalar

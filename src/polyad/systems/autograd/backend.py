@@ -75,6 +75,7 @@ class Autograd(Backend):
     supports: ClassVar[frozenset[str]] = frozenset({"forward", "reverse"})
     prefers_pullbacks: ClassVar[bool] = True
     by_value: ClassVar[bool] = True
+    fast_path: ClassVar[bool] = True
 
     @property
     def lifts_to(self) -> str | None:

@@ -42,6 +42,17 @@ class TorchLibrary(Library):
             a = a.detach().cpu().resolve_conj().resolve_neg().contiguous()
             return a.numpy() if a.dtype not in _small() else _as_numpy(a)
 
+    def doubles(self, a: Any) -> Any:
+        torch = sys.modules["torch"]
+        if type(a) is not torch.Tensor or a.dtype is not torch.float64 or a.requires_grad:
+            return None
+        if torch.autograd.forward_ad._current_level >= 0:
+            return None
+        try:
+            return a.numpy()
+        except (RuntimeError, TypeError):  # on another device, sparse, of a transform, lazily negated
+            return None
+
     def is_traced(self, a: Any) -> bool:
         torch = sys.modules["torch"]
         dual = torch.autograd.forward_ad

@@ -629,3 +629,61 @@ def test_the_remedies_of_writes_to_a_place_twice(backend):
         return (y * y).sum()
 
     np.testing.assert_allclose(ad.gradient(each_once, x, backend=backend), [0.0, 0.0, 0.0], atol=1e-15)
+
+
+class Labelled(torch.Tensor):
+    """A subclass, whose operations torch dispatches."""
+
+
+def test_the_short_way_to_torchs_engine_is_torchs_own_function(monkeypatch):
+    from polyad.systems.torch import graph
+
+    assert graph._engine_of(torch) is not None, "this torch has its engine in another place: see sweeper"
+    quick, seen = graph.sweeper(), []
+    monkeypatch.setattr(graph, "_engine_of", lambda torch: None)
+    slow = graph.sweeper.__wrapped__()
+
+    def told(sweep, make, w, options):
+        x = tuple(a.clone().requires_grad_() for a in (vector(1.0, 2.0), vector(3.0, 4.0)))
+        try:
+            found = sweep(make(*x), x, w, *options)
+            return [None if g is None else (type(g), g.requires_grad, g.dtype, g.tolist()) for g in found]
+        except Exception as error:
+            return type(error), str(error)
+
+    one, two = torch.ones((), dtype=torch.float64), vector(2.0, 3.0)
+    cases = [
+        (lambda x, z: ((x * z).sum(),), None),
+        (lambda x, z: ((x * x).sum(),), None),
+        (lambda x, z: (x * z,), None),
+        (lambda x, z: ((x * z).sum(), x.prod()), None),
+        (lambda x, z: (x**3, z.sum()), (two, one)),
+        (lambda x, z: (x**3,), (one,)),
+        (lambda x, z: (x**3,), (two.float(),)),
+        (lambda x, z: (x**3,), (two.clone().requires_grad_(),)),
+        (lambda x, z: ((x * z).sum().float(),), None),
+        (lambda x, z: ((x * (1 + 2j)).sum().abs(),), None),
+        (lambda x, z: ((x * 2j).sum(),), None),
+        (lambda x, z: ((x.as_subclass(Labelled) * z).sum(),), None),
+        (lambda x, z: (one,), None),
+    ]
+    for make, w in cases:
+        for options in ((), (True,), (False, True)):
+            assert told(quick, make, w, options) == told(slow, make, w, options)
+
+    class Seen(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            seen.append(func)
+            return func(*args, **(kwargs or {}))
+
+    with Seen():
+        told(quick, *cases[0], ())
+    assert torch.autograd.grad in seen
+    rows = torch.func.vmap(lambda w: quick((A @ A.T @ A[:, 0],), (A,), (w,))[0], chunk_size=None)
+    with pytest.raises(RuntimeError):
+        rows(torch.eye(4, dtype=torch.float64))  # A is in no graph
+    x = A[0].clone().requires_grad_()
+    found = torch.func.vmap(lambda w: quick((x**2,), (x,), (w,), False, True)[0])(
+        torch.eye(3, dtype=torch.float64)
+    )
+    close(found, torch.diag(2 * A[0]))

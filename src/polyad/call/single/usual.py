@@ -41,8 +41,8 @@ DOUBLE = np.dtype(np.float64)
 NUMPY = library("numpy")
 NUMBERS = (float, np.float64)
 PYTHONS = (float, int)
-# what of an operator, a backend and a class of arguments there is to know, by the classes and by what was said
-# of the backend; None where its calls are all for the general code
+# what of an operator, a backend and a class of arguments there is to know, by the classes and by what was
+# said of the backend; None where its calls are all for the general code
 TABLE: dict[tuple[Any, Any, type], Usual | None] = {}
 # so many are remembered
 MOST = 512
@@ -123,7 +123,7 @@ def _usual(made: type[Prepared], backend: Backend | str | None, kind: type) -> U
 
 def _is_simple(made: type[Prepared], kind: type) -> bool:
     """Whether an operator gives one array of one array or number, of a direction at most."""
-    if not made.listed or made.rows or made.scalar_input and kind is np.ndarray:
+    if not made.listed or made.rows or (made.scalar_input and kind is np.ndarray):
         return False
     return kind not in NUMBERS or (made.gives in ("input", "output") and made.lower in (None, "output"))
 
@@ -144,8 +144,8 @@ class Usual:
     """
 
     __slots__ = (
-        "_around", "_backend", "_doubles", "_enter", "_leave", "_made", "_make", "_number", "_pairs", "_plain",
-        "_source", "_square", "_target", "_value",
+        "_around", "_backend", "_doubles", "_enter", "_leave", "_made", "_make", "_number", "_pairs",
+        "_plain", "_source", "_square", "_target", "_value",
     )  # fmt: skip
 
     def __init__(self, made: type[Prepared], backend: Backend, target: Library, *, number: bool) -> None:

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ __all__ = [
     "record",
     "rows",
     "sweep",
+    "sweeper",
     "transposed",
     "twice",
 ]
@@ -76,6 +78,65 @@ def record(problem: Problem, x: Leaves, c: Leaves, attached: bool) -> Graph:
     return Graph(leaves, y, aux)
 
 
+@functools.cache
+def sweeper() -> Callable[..., tuple[Any, ...]]:
+    """``torch.autograd.grad(y, x, w, create_graph, retain_graph)`` of tuples, None for what is not connected.
+
+    Half of what torch's own function takes for a short graph is to ask what its arguments may be: those here
+    are plain tensors of double precision, mostly, and go to torch's engine at once. Where this torch has that
+    in another place, or anything is unusual, it is torch's own function.
+    """
+    import torch
+
+    general, plain, double = torch.autograd.grad, torch.Tensor, torch.float64
+    run = _engine_of(torch)
+    if run is None:
+        return lambda y, x, w=None, create=False, retain=None: general(
+            y, x, w, create_graph=create, retain_graph=retain, allow_unused=True
+        )
+    ones, moded = torch.ones_like, torch._C._is_torch_function_mode_enabled
+    transforming = torch._C._are_functorch_transforms_active
+
+    def sweep(y: Leaves, x: Leaves, w: Leaves | None = None, create: bool = False, retain: Any = None) -> Any:
+        usual = not (moded() or transforming())
+        if w is None:
+            if usual and len(y) == 1 and type(y[0]) is plain and y[0].dtype is double and not y[0].shape:
+                return run(
+                    y,
+                    (ones(y[0]),),
+                    create if retain is None else retain,
+                    create,
+                    x,
+                    True,
+                    accumulate_grad=False,
+                )
+        elif usual:
+            for a, b in zip(y, w, strict=True):
+                if not (type(a) is type(b) is plain and a.dtype is b.dtype is double and a.shape == b.shape):
+                    break
+            else:
+                return run(y, w, create if retain is None else retain, create, x, True, accumulate_grad=False)
+        return general(y, x, w, create_graph=create, retain_graph=retain, allow_unused=True)
+
+    return sweep
+
+
+def _engine_of(torch: Any) -> Callable[..., tuple[Any, ...]] | None:
+    """What ``torch.autograd.grad`` hands its arguments to, seen to do it; None where it is not there."""
+    try:
+        from torch.autograd.graph import _engine_run_backward as run
+
+        with torch.inference_mode(False), torch.enable_grad():
+            x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+            y = (x**2).sum()
+            (g,) = run((y,), (torch.ones_like(y),), True, True, (x,), True, accumulate_grad=False)
+            h, none = run((g,), (g,), False, False, (x, x[:1]), True, accumulate_grad=False)
+        as_usual = g.requires_grad and not h.requires_grad and none is None and x.grad is None
+        return run if as_usual and g.tolist() == [2.0, 4.0] and h.tolist() == [4.0, 8.0] else None
+    except Exception:  # of another version of torch
+        return None
+
+
 def pull(
     y: Leaves, x: Leaves, w: Leaves | None, *, create: bool = False, retain: bool | None = None
 ) -> Leaves:
@@ -88,7 +149,7 @@ def pull(
             return tuple([torch.zeros_like(a) for a in x])
         y = tuple([y[k] for k in kept])
         w = None if w is None else tuple([w[k] for k in kept])
-    found = torch.autograd.grad(y, x, w, create_graph=create, retain_graph=retain, allow_unused=True)
+    found = sweeper()(y, x, w, create, retain)
     return tuple([torch.zeros_like(a) if g is None else g for g, a in zip(found, x, strict=True)])
 
 

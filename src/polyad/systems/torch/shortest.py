@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from polyad.systems.contract import Call, Leaves, Problem
+from polyad.systems.torch.graph import sweeper
 from polyad.systems.torch.state import STATE
 
 __all__ = ["bare_gradient", "bare_hvp", "direct_gradient", "direct_hvp"]
@@ -19,7 +20,7 @@ def direct_gradient(problem: Problem) -> Call:
     """``kernel(x, c)`` giving the gradient's leaves."""
     import torch
 
-    f, state, grad = problem.f, STATE, torch.autograd.grad
+    f, state, grad = problem.f, STATE, sweeper()
 
     def kernel(x: Leaves, c: Leaves) -> Leaves:
         leaves = tuple([a.detach().requires_grad_() for a in x])
@@ -30,7 +31,7 @@ def direct_gradient(problem: Problem) -> Call:
             state.depth = 0
         if not y.requires_grad:
             return tuple([torch.zeros_like(a) for a in x])
-        return _whole(grad(y, leaves, allow_unused=True), x)
+        return _whole(grad((y,), leaves), x)
 
     return kernel
 
@@ -39,7 +40,7 @@ def direct_hvp(problem: Problem) -> Call:
     """``kernel(x, c, v)`` giving the product's leaves, by double backward."""
     import torch
 
-    f, state, grad = problem.f, STATE, torch.autograd.grad
+    f, state, grad = problem.f, STATE, sweeper()
 
     def kernel(x: Leaves, c: Leaves, v: Leaves) -> Leaves:
         leaves = tuple([a.detach().requires_grad_() for a in x])
@@ -50,7 +51,7 @@ def direct_hvp(problem: Problem) -> Call:
             state.depth = 0
         if not y.requires_grad:
             return tuple([torch.zeros_like(a) for a in x])
-        g = grad(y, leaves, create_graph=True, allow_unused=True)
+        g = grad((y,), leaves, None, True)
         for a in g:
             if a is None or not a.requires_grad:  # a leaf unused, or used linearly
                 kept = [k for k, a in enumerate(g) if a is not None and a.requires_grad]
@@ -58,16 +59,14 @@ def direct_hvp(problem: Problem) -> Call:
                     return tuple([torch.zeros_like(a) for a in x])
                 g, v = tuple([g[k] for k in kept]), tuple([v[k] for k in kept])
                 break
-        return _whole(grad(g, leaves, v, allow_unused=True), x)
+        return _whole(grad(g, leaves, v), x)
 
     return kernel
 
 
 def bare_gradient(problem: Problem, general: Call) -> Call:
     """``call(a, *c)`` for a single active leaf; ``general(x, c)`` where anything is unusual."""
-    import torch
-
-    f, state, grad = problem.f, STATE, torch.autograd.grad
+    f, state, grad = problem.f, STATE, sweeper()
 
     def call(a: Any, *c: Any) -> Any:
         if state.depth or _unusual():
@@ -79,7 +78,7 @@ def bare_gradient(problem: Problem, general: Call) -> Call:
         finally:
             state.depth = 0
         if y.requires_grad:
-            g = grad(y, x, allow_unused=True)[0]
+            g = grad((y,), x)[0]
             if g is not None and not g.requires_grad:
                 return g
         return general((a,), c)[0]
@@ -90,9 +89,7 @@ def bare_gradient(problem: Problem, general: Call) -> Call:
 
 def bare_hvp(problem: Problem, general: Call) -> Call:
     """``call(a, *c, v)`` for a single active leaf."""
-    import torch
-
-    f, state, grad = problem.f, STATE, torch.autograd.grad
+    f, state, grad = problem.f, STATE, sweeper()
 
     def call(a: Any, *rest: Any) -> Any:
         c, v = rest[:-1], rest[-1:]
@@ -105,9 +102,9 @@ def bare_hvp(problem: Problem, general: Call) -> Call:
         finally:
             state.depth = 0
         if y.requires_grad:
-            g = grad(y, x, create_graph=True, allow_unused=True)
+            g = grad((y,), x, None, True)
             if g[0] is not None and g[0].requires_grad:
-                product = grad(g, x, v, allow_unused=True)[0]
+                product = grad(g, x, v)[0]
                 if product is not None and not product.requires_grad:
                     return product
         return general((a,), c, v)[0]

@@ -36,16 +36,15 @@ class AutogradAdapter(Adapter):
 
     def __init__(self) -> None:
         super().__init__()
+        import autograd.numpy
         from autograd.numpy.numpy_boxes import ArrayBox
         from autograd.tracer import getval
 
-        self._getval, self._box = getval, ArrayBox
+        self._getval, self._box, self._numpy = getval, ArrayBox, autograd.numpy
         self.certain = ArrayBox
 
     def main(self) -> Any:
-        import autograd.numpy
-
-        return autograd.numpy
+        return self._numpy
 
     def namespaces(self, home: str) -> tuple[Any, ...]:
         import autograd.scipy.special
@@ -76,7 +75,11 @@ class AutogradAdapter(Adapter):
         return a.copy() if isinstance(a, np.ndarray) else a
 
     def stop(self, a: Any) -> Any:
-        getval = self._getval
+        box, getval = self._box, self._getval
+        while type(a) is box:
+            a = a._value
+        if type(a) is np.ndarray or type(a) is np.float64 or type(a) is float:
+            return a
         while (value := getval(a)) is not a:
             a = value
         return a
@@ -95,16 +98,17 @@ class AutogradAdapter(Adapter):
 
     def own_where(self, condition: Any, a: Any, b: Any) -> Any:
         # autograd's own rule does not sum over the axes along which an operand was broadcast
-        shape = np.broadcast_shapes(np.shape(condition), self._shape(a), self._shape(b))
-        ones = np.ones(shape, dtype=bool)
-        a, b = (v if self._shape(v) == ones.shape or not self.is_own(v) else v * ones for v in (a, b))
-        return self.main().where(condition, a, b)
-
-    def _shape(self, a: Any) -> tuple[int, ...]:
-        return a.shape if hasattr(a, "shape") else ()
+        shapes = [self.shape_of(v) for v in (condition, a, b)]
+        if shapes[1] != shapes[0] or shapes[2] != shapes[0]:
+            ones = np.ones(np.broadcast_shapes(*shapes), dtype=bool)
+            a, b = (
+                v if shape == ones.shape or not self.is_own(v) else v * ones
+                for v, shape in zip((a, b), shapes[1:], strict=True)
+            )
+        return self._numpy.where(condition, a, b)
 
     def own_getitem(self, x: Any, index: Any) -> Any:
-        if not x.shape and (shape := np.shape(np.empty(())[index])) != (0,):
+        if not self.shape_of(x) and (shape := np.shape(np.empty(())[index])) != (0,):
             return self.own_reshape(x, shape)  # of numbers autograd cannot add up what belongs to an entry
         return x[index if type(index) is int or type(index) is slice else _kept(index)]
 
@@ -145,7 +149,7 @@ class AutogradAdapter(Adapter):
         return self.host(PRIMITIVES["power"])
 
     def own_absolute(self, x: Any) -> Any:
-        if x.dtype.kind == "c":
+        if self.dtype_of(x).kind == "c":
             return self.main().absolute(x)
         return x * np.sign(
             self.stop(x)
@@ -158,10 +162,13 @@ class AutogradAdapter(Adapter):
 
     def own_solve(self, a: Any, b: Any) -> Any:
         # autograd's own rule does not sum over the axes along which an operand was broadcast
-        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-        a, b = (
-            v if v.shape[:-2] == batch else self.own_broadcast_to(v, (*batch, *v.shape[-2:])) for v in (a, b)
-        )
+        shapes = self.shape_of(a), self.shape_of(b)
+        if shapes[0][:-2] != shapes[1][:-2]:
+            batch = np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2])
+            a, b = (
+                v if shape[:-2] == batch else self.own_broadcast_to(v, (*batch, *shape[-2:]))
+                for v, shape in zip((a, b), shapes, strict=True)
+            )
         return self._linalg().solve(a, b)
 
     def own_pinv(self, a: Any, rcond: Any) -> Any:

@@ -6,6 +6,7 @@ The reference is the engine without compilation, which ``test_rules`` compares w
 from __future__ import annotations
 
 import re
+import types
 
 import numpy as np
 import pytest
@@ -15,9 +16,11 @@ from cases_special import CASES as SPECIAL
 import polyad as ad
 from polyad.engine import run
 from polyad.engine.programs import code as program_code
+from polyad.engine.programs import numbers as program_numbers
 from polyad.engine.programs import simplify
 from polyad.engine.programs.adapter import RecordingAdapter
 from polyad.engine.programs.arrays import ArrayCode
+from polyad.engine.programs.graph import ScalarNode
 from polyad.engine.programs.recording import Recording
 from polyad.errors import FunctionNotSupportedError, PolyadError
 
@@ -167,6 +170,55 @@ def test_signs_of_zeros_stay():
         for b in (np.array([0.0, 0.0]), np.array([-0.0, 2.0])):
             (found,) = ready(code)(a, b)
             np.testing.assert_array_equal(np.signbit(found), np.signbit(f(a, b)))
+
+
+NUMBERS = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": np.divide,
+    "negative": np.negative,
+    "square": np.square,
+    "reciprocal": np.reciprocal,
+    "where": lambda a, b: np.where(a > b, a, b),
+    "maximum": np.maximum,
+    "power": lambda a: 1.0 / (a * a),  # the exponent is -2
+}
+
+
+@pytest.mark.parametrize("outer", NUMBERS)
+def test_brackets_stand_where_they_matter(outer):
+    """Every operation on every other, on either side, of names, of numbers with a sign and of a third one."""
+
+    def arity(name):
+        return 1 if name in ("negative", "square", "reciprocal", "power") else 2
+
+    for inner in NUMBERS:
+        for third in ("subtract", "divide", "negative"):
+            for side in range(arity(outer)):
+                nodes = [ScalarNode("input", (k, 0), k) for k in range(3)]
+
+                def node(name, *args, nodes=nodes):
+                    if name == "where":
+                        args = (node("greater", *args), *args)
+                    if name == "power":
+                        args = (*args, -2.0)
+                    nodes.append(ScalarNode(name, args, len(nodes)))
+                    return nodes[-1]
+
+                a, b, c = 1.75, -2.5, 0.625
+                first = node(third, *nodes[: arity(third)])
+                expected = NUMBERS[third](*(np.float64(a), b)[: arity(third)])
+                second = node(inner, *(first, -1.5)[: arity(inner)])
+                expected = NUMBERS[inner](*(expected, -1.5)[: arity(inner)])
+                pair, numbers = [second, nodes[2]], [expected, np.float64(c)]
+                if side:
+                    pair, numbers = pair[::-1], numbers[::-1]
+                result = node(outer, *pair[: arity(outer)])
+                graph = types.SimpleNamespace(nodes=nodes, outputs=[[result]], inputs=3, ndims=[0] * 3)
+                text, functions = program_numbers.numbers(graph)
+                found = program_numbers.executed(text, functions, "<test>")(a, b, c)
+                assert found == [NUMBERS[outer](*numbers[: arity(outer)])], text
 
 
 def test_buffers_are_used_again():

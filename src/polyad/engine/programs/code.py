@@ -127,15 +127,22 @@ class Code:
 
 def _graph(program: ArrayProgram) -> ScalarGraph | None:
     """The program as one of numbers, where that is faster."""
-    limit = sum(
-        CALL + ENTRY * sum(v.size for v in op.results) if any(v.shape for v in op.results) else NUMBER
-        for op in program.operations
-    )
-    limit += 300.0 * len(program.outputs)
+    numbers, entries, limit = 0, 0, 300.0 * len(program.outputs)
+    for op in program.operations:
+        results = op.results
+        if len(results) == 1 and not results[0].shape:
+            numbers += 1
+        elif any([v.shape for v in results]):
+            size = sum([v.size for v in results])
+            entries += size if is_ufunc(op) else 0
+            limit += CALL + ENTRY * size
+        else:
+            limit += NUMBER
+    limit += NUMBER * numbers
     if any(v.size > limit / 30 for v in (*program.inputs, *program.outputs)):
         return None
     # what would take so long that even numbers which turn out equal or constant hardly make it faster
-    if QUICKEST * sum(v.size for op in program.operations for v in op.results if is_ufunc(op)) > FAR * limit:
+    if QUICKEST * (numbers + entries) > FAR * limit:
         return None
     try:
         graph = ScalarGraph(program, min(NODES, int(limit / 10) + 100))

@@ -25,7 +25,10 @@ _ARITHMETIC = ("add", "subtract", "multiply", "divide", "power", "negative")
 _MIXED = frozenset((*BINARY, "power", "where", "maximum", "minimum", "hypot", "arctan2", "copysign"))
 _LOGICAL = ("logical_and", "logical_or", "logical_not", "bitwise_and", "bitwise_or", "invert")
 _QUICK = frozenset(
-    (*(PRIMITIVES[name].compute for name in (*BINARY, "negative")), np.sin, np.cos, np.exp, np.log, np.sqrt)
+    (
+        *(PRIMITIVES[name].compute for name in (*BINARY, "negative")),
+        *(np.negative, np.sin, np.cos, np.exp, np.log, np.sqrt),
+    )
 )
 _RING: dict[str, Callable[[float, float], float]] = {
     "add": operator.add,
@@ -89,8 +92,7 @@ class ScalarGraph:
             if v.dtype != _F8:
                 raise NotScalar
             self._values[v] = _array([self._node("input", (k, j)) for j in range(v.size)], v.shape)
-        for op in program.operations:
-            self._step(op)
+        self._run(program.operations)
         if any(v.dtype != _F8 for v in program.outputs):
             raise NotScalar
         self.outputs = [
@@ -161,38 +163,49 @@ class ScalarGraph:
             raise NotScalar
         return _number(a.item() if isinstance(a, np.generic) else a)
 
-    def _step(self, op: Operation) -> None:
-        if op.compute in _QUICK and not op.params:
-            # most of long programs is arithmetic on numbers, of which nothing else is to be asked
-            y, values, args = op.results[0], self._values, []
+    def _run(self, operations: list[Operation]) -> None:
+        """Every operation as nodes; most of long programs is arithmetic on numbers, asked nothing more."""
+        values, nodes, known, limit = self._values, self.nodes, self._known, self._limit
+        for op in operations:
+            if op.params or op.compute not in _QUICK or op.results[0].dtype is not _F8:
+                self._step(op)
+                continue
+            args: list[Any] = []
             key: list[Any] = [op.name]
             for a in op.operands:
-                if type(a) is Variable and not a.shape and a.dtype is _F8:
+                if type(a) is Variable:
+                    if a.shape or a.dtype is not _F8:
+                        break
                     a = values[a]
-                    if type(a) is not ScalarNode:
-                        key.clear()
-                    elif key:
+                    if type(a) is ScalarNode:
                         key.append(a.id)
-                    args.append(a)
-                elif type(a) is float:
+                    else:
+                        key.clear()
+                elif type(a) is float or type(a) is int:
+                    a = float(a)
                     if a == 0.0 or a == 1.0:
                         key.clear()
-                    elif key:
+                    else:
                         key.append((float, a))
-                    args.append(a)
                 else:
                     break
+                args.append(a)
             else:
-                if y.dtype is _F8:
-                    if not key:
-                        values[y] = self.make(op.name, *args)
-                        return
-                    known = tuple(key)
-                    found = self._known.get(known)
-                    if found is None:
-                        found = self._known[known] = self._node(op.name, tuple(args))
-                    values[y] = found
-                    return
+                if len(key) <= len(args):  # there was something that ``make`` looks at
+                    values[op.results[0]] = self.make(op.name, *args)
+                    continue
+                name = tuple(key)
+                found = known.get(name)
+                if found is None:
+                    if len(nodes) >= limit:
+                        raise NotScalar
+                    found = known[name] = ScalarNode(op.name, tuple(args), len(nodes))
+                    nodes.append(found)
+                values[op.results[0]] = found
+                continue
+            self._step(op)
+
+    def _step(self, op: Operation) -> None:
         if len(op.results) != 1 or (op.params and any([type(k) is Variable for k in _keys(op)])):
             raise NotScalar
         (y,) = op.results

@@ -1,6 +1,8 @@
 """A graph of numbers as Python code in local variables.
 
 * A number that is used once is written into the expression that uses it, up to a depth the parser accepts.
+* Brackets stand only where the order of Python's operators needs them: its parser takes as long for a pair as
+  for the operation within.
 * A name is used again as soon as its number is not needed any more: few names are quick to reach, and the
   memory of a float that is gone serves the next one.
 """
@@ -26,32 +28,40 @@ DEEPEST = 12
 # for fewer lines than ``SOON`` have names of a second kind, which are declared first. Otherwise the numbers
 # that are kept until the reverse sweep would take all the fast places.
 NEAR, SOON = 256, 200
+# How tightly an expression binds: a choice or what is true or not; a sum; a product; a sign; a name
+LOOSE, SUM, PRODUCT, SIGN, NAME = range(5)
+# name -> the operator, how tightly its operands must bind to stand without brackets, and it does itself
 OPERATORS = {
-    **SIGNS,
-    "logical_and": "and",
-    "logical_or": "or",
-    "bitwise_and": "and",
-    "bitwise_or": "or",
+    **{name: (sign, SUM, SUM, LOOSE) for name, sign in SIGNS.items()},
+    "add": ("+", SUM, PRODUCT, SUM),
+    "subtract": ("-", SUM, PRODUCT, SUM),
+    "multiply": ("*", PRODUCT, SIGN, PRODUCT),
+    "divide": ("/", PRODUCT, SIGN, PRODUCT),
+    "logical_and": ("and", SUM, SUM, LOOSE),
+    "logical_or": ("or", SUM, SUM, LOOSE),
+    "bitwise_and": ("and", SUM, SUM, LOOSE),
+    "bitwise_or": ("or", SUM, SUM, LOOSE),
 }
 # what is written more than once in the text of these must be a name
-TWICE = {"square": 0, "power": 0, "maximum": (0, 1), "minimum": (0, 1)}
+TWICE = {"square": (0,), "power": (0,), "maximum": (0, 1), "minimum": (0, 1)}
 SMALL_POWERS = {
-    1.0: "{0}",
-    2.0: "{0} * {0}",
-    3.0: "{0} * {0} * {0}",
-    -1.0: "1.0 / {0}",
-    -2.0: "1.0 / ({0} * {0})",
+    1.0: ("{0}", LOOSE),
+    2.0: ("{0} * {0}", PRODUCT),
+    3.0: ("{0} * {0} * {0}", PRODUCT),
+    -1.0: ("1.0 / {0}", PRODUCT),
+    -2.0: ("1.0 / ({0} * {0})", PRODUCT),
 }
+# what is written of operands that bind as tightly as a sign, and how tightly it does itself
 TEXTS = {
-    "negative": "-{0}",
-    "square": "{0} * {0}",
-    "reciprocal": "1.0 / {0}",
-    "where": "{1} if {0} else {2}",
-    "maximum": "{0} if {0} >= {1} or {0} != {0} else {1}",
-    "minimum": "{0} if {0} <= {1} or {0} != {0} else {1}",
-    "logical_not": "not {0}",
-    "invert": "not {0}",
-    "positive": "{0}",
+    "negative": ("-{0}", SIGN),
+    "square": ("{0} * {0}", PRODUCT),
+    "reciprocal": ("1.0 / {0}", PRODUCT),
+    "where": ("{1} if {0} else {2}", LOOSE),
+    "maximum": ("{0} if {0} >= {1} or {0} != {0} else {1}", LOOSE),
+    "minimum": ("{0} if {0} <= {1} or {0} != {0} else {1}", LOOSE),
+    "logical_not": ("not {0}", LOOSE),
+    "invert": ("not {0}", LOOSE),
+    "positive": ("{0}", LOOSE),
 }
 
 
@@ -105,127 +115,140 @@ class Writer:
 
     def _count(self) -> None:
         """How often each node is used by what is needed."""
-        uses: dict[int, int] = {}
+        uses = [0] * len(self.graph.nodes)
         for entry in self.outputs:
             if type(entry) is ScalarNode:
-                uses[entry.id] = uses.get(entry.id, 0) + 1
+                uses[entry.id] += 1
         for node in reversed(self.graph.nodes):
-            if node.id not in uses or node.name == "input":
+            if not uses[node.id] or node.name == "input":
                 continue
-            twofold = TWICE.get(node.name, ())
-            for k, a in enumerate(node.args):
+            for a in node.args:
                 if type(a) is ScalarNode:
-                    more = 1 + (k == twofold or (type(twofold) is tuple and k in twofold))
-                    uses[a.id] = uses.get(a.id, 0) + more
+                    uses[a.id] += 1
+            twofold = TWICE.get(node.name)
+            if twofold is not None:
+                for k in twofold:
+                    a = node.args[k]
+                    if type(a) is ScalarNode:
+                        uses[a.id] += 1
         self.uses = uses
 
     def _split(self) -> None:
-        """Which nodes get a line of their own, and which nodes each line reads."""
-        depth: dict[int, int] = {}
+        """Which nodes get a line of their own, and the last line that reads each."""
+        uses = self.uses
+        depth: dict[int, int] = {}  # of those without a line, and what they read
         reads: dict[int, list[int]] = {}
-        self.own: list[ScalarNode] = []
         outputs = {entry.id for entry in self.outputs if type(entry) is ScalarNode}
-        self.last: dict[int, int] = {}
-        named: set[int] = set()
+        self.last = last = [-1] * len(uses)
+        self.named = named = [False] * len(uses)
+        lines = 0
         for node in self.graph.nodes:
             n = node.id
-            if n not in self.uses:
+            if not uses[n]:
                 continue
             if node.name == "input":
-                named.add(n)
+                named[n] = True
                 continue
             deep, found = 0, []
             for a in node.args:
                 if type(a) is ScalarNode:
-                    if a.id in named:
-                        found.append(a.id)
+                    k = a.id
+                    if named[k]:
+                        found.append(k)
                     else:
-                        deep = max(deep, depth[a.id])
-                        found += reads.pop(a.id)
-            if self.uses[n] > 1 or deep >= DEEPEST or n in outputs:
-                for r in found:
-                    self.last[r] = len(self.own)
-                self.own.append(node)
-                named.add(n)
+                        deep = max(deep, depth[k])
+                        found += reads.pop(k)
+            if uses[n] > 1 or deep >= DEEPEST or n in outputs:
+                for k in found:
+                    last[k] = lines
+                lines += 1
+                named[n] = True
             else:
                 depth[n], reads[n] = deep + 1, found
         for n in outputs:
-            self.last[n] = len(self.own)
-        self.named = named
+            last[n] = lines
 
     def _assign(self) -> None:
         """Names and text."""
-        names: dict[int, str] = {}
+        uses, named = self.uses, self.named
+        words: list[Any] = [None] * len(uses)  # of each node its name, or its text
+        binding = [NAME] * len(uses)
         ending: dict[int, list[tuple[int, int]]] = {}
         free: tuple[list[int], list[int]] = ([], [])
         counts = [0, 0]
-        texts: dict[int, str] = {}
 
-        def take(n: int, place: int) -> str:
-            last = self.last.get(n, -1)
-            node = self.graph.nodes[n]
-            if node.name == "input" and node.args[0] in self._lasting:
-                last = len(self.graph.nodes)
+        def take(n: int, place: int, last: int) -> str:
             long = int(last - place > SOON)
             if free[long]:
                 number = heapq.heappop(free[long])
             else:
                 number, counts[long] = counts[long], counts[long] + 1
-            names[n] = f"{'st'[long]}{number}"
+            words[n] = name = f"{'st'[long]}{number}"
             ending.setdefault(last, []).append((long, number))
-            return names[n]
+            return name
 
-        def release(place: int) -> None:
-            for long, number in ending.pop(place, ()):
-                heapq.heappush(free[long], number)
-
-        inputs = [node for node in self.graph.nodes if node.name == "input"]
         self.entries: dict[int, list[str]] = {}
-        for node in inputs:
-            name = take(node.id, 0) if node.id in self.uses else "_"
-            self.entries.setdefault(node.args[0], []).append(name)
+        for node in self.graph.nodes:
+            if node.name == "input":
+                last = len(uses) if node.args[0] in self._lasting else self.last[node.id]
+                name = take(node.id, 0, last) if uses[node.id] else "_"
+                self.entries.setdefault(node.args[0], []).append(name)
         place = 0
         for node in self.graph.nodes:
             n = node.id
-            if n not in self.uses or node.name == "input":
+            if not uses[n] or node.name == "input":
                 continue
-            args = []
-            for a in node.args:
-                if type(a) is not ScalarNode:
-                    args.append(literal(a))
-                elif a.id in self.named:
-                    args.append(names[a.id])
+            form = OPERATORS.get(node.name)
+            if form is None:
+                text, bound = self._text(
+                    node,
+                    [
+                        literal(a)
+                        if type(a) is not ScalarNode
+                        else (words[a.id] if binding[a.id] >= SIGN else f"({words[a.id]})")
+                        for a in node.args
+                    ],
+                )
+            else:
+                sign, left, right, bound = form
+                a, b = node.args
+                if type(a) is ScalarNode:
+                    first = words[a.id] if binding[a.id] >= left else f"({words[a.id]})"
                 else:
-                    args.append(texts[a.id] if self.uses[a.id] > 1 else texts.pop(a.id))
-            text = self._text(node, args)
-            if n not in self.named:
-                texts[n] = f"({text})"
-                continue
-            release(place)
-            self.lines.append(f"{take(n, place)} = {text}")
-            place += 1
-        self.results = [names[e.id] if type(e) is ScalarNode else literal(e) for e in self.outputs]
+                    first = literal(a)
+                if type(b) is ScalarNode:
+                    second = words[b.id] if binding[b.id] >= right else f"({words[b.id]})"
+                else:
+                    second = literal(b)
+                text = f"{first} {sign} {second}"
+            if named[n]:
+                for long, number in ending.pop(place, ()):
+                    heapq.heappush(free[long], number)
+                self.lines.append(f"{take(n, place, self.last[n])} = {text}")
+                place += 1
+            else:
+                words[n], binding[n] = text, bound
+        self.results = [words[e.id] if type(e) is ScalarNode else literal(e) for e in self.outputs]
         # the names that come first are the near ones
         near = sum(counts) > NEAR and counts[0]
         self.declared = [" = ".join(f"s{k}" for k in range(counts[0])) + " = 0.0"] if near else []
 
-    def _text(self, node: ScalarNode, args: list[str]) -> str:
+    def _text(self, node: ScalarNode, args: list[str]) -> tuple[str, int]:
+        """What is written for a node that is no operator, and how tightly it binds."""
         name = node.name
-        sign = OPERATORS.get(name)
-        if sign is not None:
-            return f"{args[0]} {sign} {args[1]}"
-        if name == "power":
-            small = SMALL_POWERS.get(node.args[1]) if type(node.args[1]) is float else None
-            return small.format(args[0]) if small else f"power({', '.join(args)})"
         form = TEXTS.get(name)
+        if name == "power":
+            form = SMALL_POWERS.get(node.args[1]) if type(node.args[1]) is float else None
+            if form is None:
+                return f"power({', '.join(args)})", NAME
         if form is not None:
-            return form.format(*args)
+            return form[0].format(*args), form[1]
         if name == "absolute":
-            return f"abs({args[0]})"
+            return f"abs({args[0]})", NAME
         if name not in MATH:
             self.functions[f"np_{name}"] = PRIMITIVES[name].compute
-            return f"item(np_{name}({', '.join(args)}))"
-        return f"{name}({', '.join(args)})"
+            return f"item(np_{name}({', '.join(args)}))", NAME
+        return f"{name}({', '.join(args)})", NAME
 
 
 def literal(a: Any) -> str:

@@ -11,23 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.names import SIGNS
 from polyad.engine.core.values import PRIMITIVES
+from polyad.engine.programs.keys import BINARY, F8, PLAIN, key_of, params_of, plain
 from polyad.engine.programs.recording import Constant, Operation, Variable
-from polyad.engine.rules import arithmetic  # noqa: F401  (fills the table)
 
 __all__ = ["BINARY", "ArrayProgram", "is_ufunc", "optimised"]
 
-BINARY = {name: getattr(np, name) for name in SIGNS}
-
 # what the table computes by Python's operators
 _OWN = frozenset(PRIMITIVES[name].compute for name in (*BINARY, "negative"))
-# what nothing but the sign of an operand, or a zero or a one, could make shorter
-_PLAIN = frozenset(PRIMITIVES[name].compute for name in BINARY) | {np.sin, np.cos, np.exp, np.log, np.sqrt}
-_F8 = np.dtype(np.float64)
+_ONE = np.float64(1.0)
+_NOTHING: dict[str, Any] = {}
+_FACTORS = frozenset(("multiply", "divide"))
 # unions of types, which are slow to make
 _FLOATS = (float, np.floating)
-_INEXACT = (float, complex, np.generic)
 
 
 @dataclasses.dataclass
@@ -44,6 +40,8 @@ class ArrayProgram:
     def first(self, count: int) -> ArrayProgram:
         """The program of the first outputs alone."""
         outputs = self.outputs[:count]
+        if len(outputs) == len(self.outputs):
+            return self
         return ArrayProgram(self.inputs, needed(self.operations, outputs), outputs)
 
 
@@ -60,7 +58,7 @@ def optimised(
 ) -> ArrayProgram:
     """The program without what it does not need."""
     simplifier = _Simplifier()
-    kept = [made for op in operations for made in simplifier.step(op)]
+    kept = simplifier.run(operations)
     final = [simplifier.now(out) for out in outputs]
     return ArrayProgram(list(inputs), needed(kept, final), final)
 
@@ -103,10 +101,6 @@ class _Simplifier:
         """The operations to do for it: none where its result is known."""
         operands = op.operands
         instead = self._instead
-        if op.compute in _PLAIN and not op.params and op.results[0].dtype is _F8 and not op.results[0].shape:
-            made = self._number_step(op)
-            if made is not None:
-                return made
         for a in operands:
             if type(a) is Variable and a in instead:
                 operands = tuple([instead.get(b, b) if type(b) is Variable else b for b in operands])
@@ -129,36 +123,117 @@ class _Simplifier:
                 return [made for part in turned for made in self.step(part)]
         return self._kept(op)
 
-    def _number_step(self, op: Operation) -> list[Operation] | None:
-        """Of numbers that nothing more is to be asked about, which most operations of long programs are."""
-        instead, negated, changed = self._instead, self._negated, False
-        operands = list(op.operands)
-        key: list[Any] = []
-        for k, a in enumerate(operands):
-            if type(a) is Variable:
-                b = instead.get(a)
-                if b is not None:
-                    operands[k], changed = b, True
-                    if type(b) is not Variable:
-                        return None
-                    a = b
-                if a in negated or a.shape or a.dtype is not _F8:
-                    return None
-                key.append(id(a))
-            elif type(a) is float and a not in (0.0, 1.0):
-                key.append((float, a))
+    def run(self, operations: Sequence[Operation]) -> list[Operation]:
+        """What is to be done for all of them.
+
+        Most operations of long programs are of numbers that nothing more is to be asked about, and take the
+        fast path: an operation that has been done, or one of a number with a sign, whose sign moves on.
+        """
+        instead, negated, known, made = self._instead, self._negated, self._known, self._made
+        kept: list[Operation] = []
+        for op in operations:
+            result = op.results[0] if op.results else None
+            operands = op.operands
+            if op.params or result is None or result.shape or result.dtype is not F8:
+                kept += self.step(op)
+                continue
+            if op.name == "negative":
+                kept += self._negative(op, result)
+                continue
+            if op.compute not in PLAIN:
+                kept += self.step(op)
+                continue
+            signed = changed = False
+            key: list[Any] = [op.name]
+            for a in operands:
+                if type(a) is Variable:
+                    b = instead.get(a)
+                    if b is not None:
+                        changed, a = True, b
+                        if type(a) is not Variable:
+                            break
+                    if a.shape or a.dtype is not F8:
+                        break
+                    if a in negated:
+                        signed = True
+                    key.append(a)
+                elif (type(a) is float or type(a) is int) and a != 0 and a != 1:
+                    key.append(a)
+                else:
+                    break
             else:
-                return None
-        known = (op.name, op.compute, tuple(key), ())
-        (result,) = op.results
-        found = self._known.get(known)
+                if signed and len(operands) == 2:
+                    kept += self._signed(op, key[1], key[2], result)
+                    continue
+                name = tuple(key)  # as ``key_of`` has it
+                found = known.get(name)
+                if found is not None:
+                    instead[result] = found.results[0]
+                    continue
+                if changed:
+                    op = op.replace(name[1:])
+                known[name] = made[result] = op
+                kept.append(op)
+                continue
+            kept += self.step(op)
+        return kept
+
+    def _negative(self, op: Operation, result: Variable) -> list[Operation]:
+        """The opposite of a number."""
+        (a,) = op.operands
+        a = self._instead.get(a, a) if type(a) is Variable else a
+        if type(a) is not Variable or a in self._negated:
+            return self.step(op)
+        inner = self._made.get(a)
+        if inner is not None and inner.name in _FACTORS and float in map(type, inner.operands):
+            return self.step(op)  # the number takes the sign
+        found = self._known.get(("negative", a))
         if found is not None:
-            instead[result] = found.results[0]
+            self._instead[result] = found.results[0]
             return []
-        if changed:
-            op = op.replace(tuple(operands))
-        self._known[known] = self._made[result] = op
+        if a is not op.operands[0]:
+            op = op.replace((a,))
+        self._known["negative", a] = self._made[result] = op
+        self._negated[result] = a
         return [op]
+
+    def _signed(self, op: Operation, a: Any, b: Any, result: Variable) -> list[Operation]:
+        """An operation on two numbers of which one is ``-c``, in terms of ``c``."""
+        negated, name = self._negated, op.name
+        minus_a = negated.get(a) if type(a) is Variable else None
+        minus_b = negated.get(b) if type(b) is Variable else None
+        if name == "add" or name == "subtract":
+            if minus_b is not None:
+                name, b = "subtract" if name == "add" else "add", minus_b
+            elif name == "add":
+                name, a, b = "subtract", b, minus_a
+        elif minus_a is not None and minus_b is not None:
+            a, b = minus_a, minus_b
+        elif type(a) is not Variable or type(b) is not Variable:
+            return self.step(op)  # the number takes the sign
+        else:
+            inner, positive = self._once(
+                name, a if minus_a is None else minus_a, b if minus_b is None else minus_b
+            )
+            turned = Operation("negative", np.negative, (positive,), _NOTHING, (result,))
+            return inner + self._negative(turned, result)
+        made, found = self._once(name, a, b, result)
+        if not made:
+            self._instead[result] = found
+        return made
+
+    def _once(
+        self, name: str, a: Any, b: Any, result: Variable | None = None
+    ) -> tuple[list[Operation], Variable]:
+        """An operation on two numbers, or none where it has been done; and its result."""
+        found = self._known.get((name, a, b))
+        if found is not None:
+            return [], found.results[0]
+        if result is None:
+            result = Variable(_ONE)
+        op = Operation(name, PRIMITIVES[name].compute, (a, b), _NOTHING, (result,))
+        self._known[name, a, b] = self._made[result] = op
+        return [op], result
 
     def _kept(self, op: Operation) -> list[Operation]:
         key = key_of(op)
@@ -216,7 +291,7 @@ class _Simplifier:
             return None
         operands = []
         for a in op.operands:
-            small = self._spread.get(a, a) if type(a) is Variable else _plain(a)
+            small = self._spread.get(a, a) if type(a) is Variable else plain(a)
             if getattr(small, "shape", ()) != ():
                 return None
             operands.append(small)
@@ -238,7 +313,7 @@ class _Simplifier:
             return None
         a, b = first.operands[0], second.operands[0]
         same = type(a) is type(b) is Variable and a.shape == b.shape and a.dtype == b.dtype
-        if not same or _params(first) != _params(second):
+        if not same or params_of(first) != params_of(second):
             return None
         total = a.like()
         inner = Operation("add", np.add, (a, b), {}, (total,))
@@ -272,7 +347,7 @@ class _Simplifier:
         changed = False
         for k, a in enumerate(operands):
             if type(a) is Constant:
-                small = _plain(a)
+                small = plain(a)
                 # a Python number has no precision of its own
                 if small is a or any(v.dtype != np.float64 for v in op.variables()):
                     continue
@@ -317,53 +392,3 @@ def _alike(a: Any, result: Variable) -> bool:
 
 def _mapped(f: Callable[[Any], Any], index: Any) -> Any:
     return tuple(map(f, index)) if type(index) is tuple else f(index)
-
-
-# -- when two operations are the same one ---------------------------------------------------------------
-
-
-def _plain(a: Any) -> Any:
-    """A constant of one entry as a number; anything else as it is."""
-    if type(a) is Constant and a.value.size == 1 and a.value.dtype == np.float64:
-        return float(a.value.reshape(()))
-    return a
-
-
-def _params(op: Operation) -> Any:
-    try:
-        if len(op.params) == 1:
-            ((k, v),) = op.params.items()
-            return k, _key(v)
-        return tuple(sorted((k, _key(v)) for k, v in op.params.items()))
-    except TypeError:
-        return object()
-
-
-def key_of(op: Operation) -> Any:
-    """Equal for operations with equal results; None where that cannot be said."""
-    try:
-        params = _params(op) if op.params else ()
-        operands = tuple([id(a) if type(a) is Variable else _key(a) for a in op.operands])
-        return op.name, op.compute, operands, params
-    except TypeError:
-        return None
-
-
-def _key(a: Any) -> Any:
-    kind = type(a)
-    if kind is Variable:
-        return id(a)
-    if kind is Constant:
-        return kind, id(a.value)
-    if kind is slice:
-        return kind, _key(a.start), _key(a.stop), _key(a.step)
-    if kind is tuple or kind is list:
-        return kind, tuple(map(_key, a))
-    if kind is np.ndarray:
-        return kind, id(a)
-    if kind is float and a and a == a:
-        return kind, a
-    if isinstance(a, _INEXACT):
-        return kind, repr(a)  # 0.0 is not -0.0, and nan is nan
-    hash(a)
-    return kind, a

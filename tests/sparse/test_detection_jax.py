@@ -51,7 +51,10 @@ def test_functions_of_jax(name: str) -> None:
     assert name not in EXACT or np.array_equal(known, found)
 
 
-CURVED = "at add,conv,entries of a sparse matrix,scan,long map,solve,dynamic_slice,sort,max_pool,relu,matmul"
+CURVED = (
+    "at add,conv,conv of groups,entries of a sparse matrix,scan,long map,solve,dynamic_slice,sort,max_pool,"
+    "relu,matmul"
+)
 
 
 @pytest.mark.parametrize("name", CURVED.split(","))
@@ -86,3 +89,34 @@ def test_an_unknown_operation_is_refused_or_dense() -> None:
     with pytest.raises(ad.errors.PatternError, match="unknown='dense'"):
         ad.jacobian_sparsity(f, jnp.ones(3))
     assert ad.jacobian_sparsity(f, jnp.ones(3), unknown="dense").nnz == 18
+
+
+@jax.custom_vjp
+def crossed(x: Any) -> Any:
+    return jnp.sin(x) * x[::-1]
+
+
+def _crossed_back(x: Any, g: Any) -> Any:
+    return (g * jnp.cos(x) * x[::-1] + (g * jnp.sin(x))[::-1],)
+
+
+crossed.defvjp(lambda x: (crossed(x), x), _crossed_back)
+
+
+def test_rules_for_reverse_mode_alone_are_compressed_by_rows() -> None:
+    def f(x: Any) -> Any:
+        return crossed(x)[1:] * x[:-1]
+
+    x = np.linspace(0.1, 1.0, 6)
+    p = ad.prepare_jacobian(f, x, backend=ad.Sparse("jax"))
+    assert "pullbacks" in repr(p) and "Sparse(JAX())" in repr(p)
+    for point in (x, -2 * x):
+        assert np.allclose(p(point).toarray(), ad.jacobian(f, point, backend="jax:reverse"))
+    with jax.enable_x64(True):
+        second = jax.jacrev(jax.grad(lambda x: jnp.sum(f(x) ** 2)))(jnp.asarray(x))
+    # its rule calls the function itself, so that the second derivative is one of reverse mode again
+    for backend in ("jax", "jax:reverse"):
+        H = ad.hessian(lambda x: jnp.sum(f(x) ** 2), x, backend=ad.Sparse(backend))
+        assert np.allclose(H.toarray(), second)
+    with pytest.raises(ad.errors.PolyadError, match="no forward mode"):
+        ad.jacobian(f, x, backend=ad.Sparse("jax", coloring=lambda S, p: ad.sparse.color(S, "column")))

@@ -135,6 +135,10 @@ class Wrapper(Backend):
     def vjp(self, problem: Problem) -> Kernel:
         return self._inner.vjp(problem)
 
+    def directed(self, problem: Problem) -> Backend:
+        inner = self._inner.directed(problem)
+        return self if inner is self._inner else self.replace(backend=inner)
+
     def selection(self, problem: Problem, most: int) -> Selection | None:
         return self._inner.selection(problem, most)
 

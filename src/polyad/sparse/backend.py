@@ -49,6 +49,7 @@ class _Matrix:
     detector: Any
     # whether the pattern is that of some points, so that each call has to look
     of_points: bool
+    inner: Backend
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -143,9 +144,9 @@ class Sparse(Passing):
         return self._matrix(problem, second=True)
 
     def _matrix(self, problem: Problem, *, second: bool) -> Kernel:
-        inner = self._inner
-        detector = detector_of(self.detector, inner)
+        detector = detector_of(self.detector, self._inner)
         pattern = self._pattern(detector, problem, second=second)
+        inner = self._inner.directed(problem)
         name = "hessian" if second else "jacobian"
         own = name in inner.compresses
         coloring = known = None
@@ -153,7 +154,7 @@ class Sparse(Passing):
             plan = uncolored(pattern)
         else:
             known = getattr(detector, "coloring", None)
-            coloring = chosen(self.coloring, pattern, self, second=second, known=known)
+            coloring = chosen(self.coloring, pattern, inner, second=second, known=known)
             plan = compression(pattern, coloring)
         make: Any = getattr(type(inner), f"sparse_{name}")
         if own and coloring is not None:
@@ -191,13 +192,12 @@ class Sparse(Passing):
         )
         if apart is not None:
             form.products = apart.products
-        why = "" if coloring is None else f", {coloring!r}"
-        words = f"{kernel.words}; {describe(pattern)}{why}"
+        words = f"{kernel.words}; {describe(pattern)}{'' if coloring is None else f', {coloring!r}'}"
         fixed = () if for_all else _copies(self._whole(problem.c))
         searching = getattr(detector, "searching", detector)
         of_points = form.of_points = getattr(detector, "of_points", False)
         searching = searching if apart is None or apart.anywhere else None
-        own_part = _Matrix(kernel, form, plan, second, fixed, searching, of_points)
+        own_part = _Matrix(kernel, form, plan, second, fixed, searching, of_points, inner)
         return Kernel(kernel.call, words, own=own_part)
 
     def _whole(self, c: Leaves) -> tuple[Array, ...]:
@@ -238,6 +238,8 @@ class Sparse(Passing):
         inner, matrix = self._inner, getattr(kernel, "own", None)
         if not isinstance(matrix, _Matrix):
             return inner.finish(kernel, problem, seeds, prepared=prepared)
+        if matrix.inner is not inner:
+            return self.replace(backend=matrix.inner).finish(kernel, problem, seeds, prepared=prepared)
         given: tuple[Leaves, ...] = ()
         own = matrix.kernel.own
         if isinstance(own, compressed.Tables):
@@ -245,7 +247,6 @@ class Sparse(Passing):
         innermost = dataclasses.replace(matrix.kernel, image=getattr(kernel, "image", None))
         executable = inner.finish(innermost, problem, given, prepared=prepared)
         form = matrix.form
-
         fixed = self._same(matrix, problem)
         check = self._checked(problem, matrix, prepared=prepared) if self.check else None
         # a pattern of some points is compared at each other one, and any pattern where what it was found for
@@ -343,12 +344,11 @@ class Sparse(Passing):
                 leaf = v[at : at + spec.size].reshape(spec.shape).astype(spec.dtype)
                 leaves.append(inner.table(leaf, problem))
                 at += spec.size
-            seed = tuple(leaves)
             if not run:
                 kernel = inner.hvp(problem) if matrix.second else (inner.vjp if pulls else inner.jvp)(problem)
-                made = inner.finish(kernel, problem, (seed,), prepared=compiles)
+                made = inner.finish(kernel, problem, (tuple(leaves),), prepared=compiles)
                 run.append(made.full if whole else made.result)
-            images = run[0](x, c, seed)
+            images = run[0](x, c, tuple(leaves))
             if whole:
                 images, *told[:] = images
             rows = [np.asarray(source.to_numpy(image)).reshape(-1) for image in images]

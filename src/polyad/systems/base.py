@@ -319,6 +319,10 @@ class Backend:
 
         return hessian_sets(problem, local=local).csr()
 
+    def directed(self, problem: Problem) -> Backend:
+        """The backend for a function whose pattern was found: itself, or in the only mode that this has."""
+        return self
+
     def selection(self, problem: Problem, most: int) -> Selection | None:
         """What a function selects of its input before it computes, and the rest.
 

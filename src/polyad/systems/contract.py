@@ -128,6 +128,11 @@ class Problem:
         """Specs of the output leaves; finding them may call the function once."""
         return self.evaluate(self)
 
+    @Lazily
+    def backward(self) -> bool:
+        """Whether it was seen that the function has a derivative in reverse mode only."""
+        return False
+
     def derived(self, f: Function, outputs: Sequence[ArraySpec]) -> Problem:
         """The problem of another function of the same arguments (a gradient, say)."""
         known = tuple(outputs)

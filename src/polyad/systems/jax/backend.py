@@ -271,6 +271,9 @@ class JAX(Backend):
         found = sparsity.hessian_sets(problem, local=local, dense=dense)
         return super().hessian_sparsity(problem, local=local) if found is None else found.csr()
 
+    def directed(self, problem: Problem) -> Backend:
+        return self.replace(mode="reverse") if self.mode is None and problem.backward else self
+
     def selection(self, problem: Problem, most: int) -> Selection | None:
         from polyad.systems.jax.sparsity.selection import selection
 

@@ -34,6 +34,7 @@ def jacobian_sets(problem: Problem, *, local: bool, dense: bool) -> IndexSets | 
     try:
         return _forward(problem, f, local=local, dense=dense)
     except NoForward:
+        vars(problem)["backward"] = True
         seeds = tuple(np.zeros(spec.shape, spec.dtype) for spec in problem.outputs)
     found = _read(problem, pull, seeds, local=local, dense=dense)
     return None if found is None else found.transposed()
@@ -47,7 +48,14 @@ def hessian_sets(problem: Problem, *, local: bool, dense: bool) -> IndexSets | N
         found: Leaves = jax.grad(lambda x: problem.f(x, c)[0][0])(x)
         return found
 
-    return _forward(problem, gradient, local=local, dense=dense)
+    def pull(x: Leaves, c: Leaves, w: Leaves) -> Any:
+        return jax.vjp(lambda x: gradient(x, c), x)[1](w)[0]
+
+    try:
+        return _forward(problem, gradient, local=local, dense=dense)
+    except NoForward:
+        vars(problem)["backward"] = True
+    return _read(problem, pull, problem.x, local=local, dense=dense)  # which is symmetric
 
 
 def _forward(problem: Problem, f: Function, *, local: bool, dense: bool) -> IndexSets | None:

@@ -45,7 +45,7 @@ def _rule(*names: str) -> Callable[[Rule], Rule]:
 
 MOVES: dict[str, Callable[[Any, np.ndarray], np.ndarray]] = {
     "broadcast_in_dim": lambda p, a: broadcast(a, p["shape"], p["broadcast_dimensions"]),
-    "reshape": lambda p, a: a.reshape(p["new_sizes"]),
+    "reshape": lambda p, a: a.transpose(p["dimensions"] or range(a.ndim)).reshape(p["new_sizes"]),
     "squeeze": lambda p, a: np.squeeze(a, tuple(p["dimensions"])),
     "expand_dims": lambda p, a: np.expand_dims(a, tuple(p["dimensions"])),
     "transpose": lambda p, a: np.transpose(a, p["permutation"]),
@@ -57,7 +57,7 @@ MOVES: dict[str, Callable[[Any, np.ndarray], np.ndarray]] = {
 
 @_rule(*MOVES)
 def _moved(reader: ProgramReader, eqn: Any, args: list[Any], shapes: list[Any]) -> Any:
-    if len(args) > 1 or (eqn.params.get("dimensions") is not None and eqn.primitive.name == "reshape"):
+    if len(args) > 1:
         return None
     move = MOVES[eqn.primitive.name]
     return reader.moved(args[0], lambda a: move(eqn.params, a), shapes[0])

@@ -200,6 +200,30 @@ def test_modified_bessel_functions_by_their_order(v, x):
             assert abs(along @ hessian @ along - second) <= 1e-9 * (along @ np.abs(hessian) @ along)
 
 
+@pytest.mark.parametrize(
+    ("v", "x"),
+    [(0.0, 0.5), (0.7, 1.5), (-0.7, 1.5), (-2.0, 3.0), (3.0, 1e-4), (80.0, 70.0), (2.5, 90.0), (3.7, 900.0)],
+)
+def test_bessel_functions_by_their_order(v, x):
+    for f, exact in {sp.jv: mp.besselj, sp.yv: mp.bessely}.items():
+        with mp.workdps(DIGITS):
+            h, at, y = mp.mpf(10) ** -9, mp.mpf(v), mp.mpf(x)
+            a, b, c, d, e = (exact(at + k * h, y) for k in (-2, -1, 0, 1, 2))
+            first, second = (a - 8 * b + 8 * d - e) / (12 * h), (16 * (b + d) - a - 30 * c - e) / (12 * h * h)
+            by_both = (exact(at - 1 + h, y) - exact(at - 1 - h, y)) / (4 * h)
+            by_both -= (exact(at + 1 + h, y) - exact(at + 1 - h, y)) / (4 * h)
+        point = np.array([v, x])
+        gradient, hessian = ad.gradient(lambda p: f(*p), point), ad.hessian(lambda p: f(*p), point)  # noqa: B023
+        np.testing.assert_allclose(gradient[0], float(first), rtol=1e-11)
+        np.testing.assert_allclose(hessian[0], [float(second), float(by_both)], rtol=1e-9)
+
+
+def test_orders_beyond_what_is_computed_are_told_of():
+    for v, x in ((0.5, 2000.0), (300.0, 250.0), (2.0, -1.0)):
+        with pytest.warns(ad.errors.NonFiniteWarning):
+            assert np.isnan(ad.derivative(lambda v: sp.jv(v, x), v))  # noqa: B023
+
+
 INVERSES = {
     "gammaincinv": (sp.gammaincinv, sp.gammainc, (2.3, 0.3)),
     "gammainccinv": (sp.gammainccinv, sp.gammaincc, (2.3, 1e-9)),
@@ -242,6 +266,9 @@ ALL = {
     "kv": (sp.kv, (2.7, 1.5)),
     "ive": (sp.ive, (0.7, 1.5)),
     "iv": (sp.iv, (2.7, 1.5)),
+    "jv": (sp.jv, (2.7, 1.5)),
+    "yv": (sp.yv, (0.7, 1.5)),
+    "jve": (sp.jve, (0.7, 9.5)),
 }
 
 
@@ -260,7 +287,7 @@ def test_every_backend(name):
     compiled = ad.NumPy(compile=True)
     for backend in (*BACKENDS, compiled):
         if (
-            name in ("kv", "iv") and backend == "sympy"
+            name in ("kv", "iv", "jv", "yv") and backend == "sympy"
         ):  # SymPy's own function, whose slope by the order it leaves open
             with pytest.raises(ad.errors.OperationNotSupportedError):
                 ad.gradient(g, point, backend=backend)

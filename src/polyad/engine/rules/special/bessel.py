@@ -1,7 +1,8 @@
 """Rules of ``scipy.special``: Bessel functions and what satisfies an equation like theirs.
 
 Source of the formulas: NIST Digital Library of Mathematical Functions, chapters 9 to 12, 28 and 30.
-Derivatives with respect to the order have no closed form; ``orders`` has those of ``iv`` and ``kv``.
+Derivatives with respect to the order have no closed form; ``orders`` has those of ``iv`` and ``kv``,
+``oscillating`` those of ``jv`` and ``yv``.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from polyad.engine.core.table import map_ufunc, ufunc
 from polyad.engine.core.values import Primitive, Value, is_real
 from polyad.engine.rules.arithmetic import equal, real, where
 from polyad.engine.rules.elementwise import absolute, cos, cosh, exp, imag, sign, sqrt, trunc
-from polyad.engine.rules.special import orders
+from polyad.engine.rules.special import orders, oscillating
 from polyad.engine.rules.special.gamma import PI, near_zero, parts, real_only, rgamma
 
 ive_1, kve_1 = orders.ive_orders[1], orders.kve_orders[1]
+jv_1, yv_1 = oscillating.jv_orders[1], oscillating.yv_orders[1]
 
 # -- Bessel and Hankel functions (DLMF 10) ----------------------------------------------------------
 
@@ -26,8 +28,16 @@ j0: Primitive = ufunc(sp.j0, lambda x: -j1(x))
 j1: Primitive = ufunc(sp.j1, lambda x: (j0(x) - jn(2.0, x)) / 2)
 y0: Primitive = ufunc(sp.y0, lambda x: -y1(x))
 y1: Primitive = ufunc(sp.y1, lambda x: (y0(x) - yv(2.0, x)) / 2)
-jn: Primitive = ufunc(sp.jv, None, lambda a, b: (jn(a - 1, b) - jn(a + 1, b)) / 2)
-yv: Primitive = ufunc(sp.yv, None, lambda a, b: (yv(a - 1, b) - yv(a + 1, b)) / 2)
+jn: Primitive = ufunc(
+    sp.jv,
+    lambda a, b: real_only("the slope by its order of jv", b, jv_1(a, b)),
+    lambda a, b: (jn(a - 1, b) - jn(a + 1, b)) / 2,
+)
+yv: Primitive = ufunc(
+    sp.yv,
+    lambda a, b: real_only("the slope by its order of yv", b, yv_1(a, b)),
+    lambda a, b: (yv(a - 1, b) - yv(a + 1, b)) / 2,
+)
 yn: Primitive = ufunc(sp.yn, None, lambda a, b: (yv(trunc(a) - 1, b) - yv(trunc(a) + 1, b)) / 2)
 iv: Primitive = ufunc(
     sp.iv,
@@ -44,8 +54,16 @@ i0: Primitive = ufunc(sp.i0, lambda x: i1(x))
 i1: Primitive = ufunc(sp.i1, lambda x: i0(x) - near_zero(x, 1.0, _i1_over, lambda t: i1(t) / t))
 k0: Primitive = ufunc(sp.k0, lambda x: -k1(x))
 k1: Primitive = ufunc(sp.k1, lambda x: -(k0(x) + kv(2.0, x)) / 2)
-hankel1: Primitive = ufunc(sp.hankel1, None, lambda a, b: (hankel1(a - 1, b) - hankel1(a + 1, b)) / 2)
-hankel2: Primitive = ufunc(sp.hankel2, None, lambda a, b: (hankel2(a - 1, b) - hankel2(a + 1, b)) / 2)
+hankel1: Primitive = ufunc(
+    sp.hankel1,
+    lambda a, b: real_only("the slope by its order of hankel1", b, jv_1(a, b) + 1j * yv_1(a, b)),
+    lambda a, b: (hankel1(a - 1, b) - hankel1(a + 1, b)) / 2,
+)
+hankel2: Primitive = ufunc(
+    sp.hankel2,
+    lambda a, b: real_only("the slope by its order of hankel2", b, jv_1(a, b) - 1j * yv_1(a, b)),
+    lambda a, b: (hankel2(a - 1, b) - hankel2(a + 1, b)) / 2,
+)
 
 # scaled: by exp(-|x|), exp(x), exp(-ix), exp(ix); jve and yve by exp(-|imag x|), nothing for real numbers
 i0e: Primitive = ufunc(sp.i0e, lambda x, y: i1e(x) - sign(x) * y)
@@ -62,8 +80,16 @@ kve: Primitive = ufunc(
 )
 k0e: Primitive = ufunc(sp.k0e, lambda x, y: y - k1e(x))
 k1e: Primitive = ufunc(sp.k1e, lambda x, y: y - (k0e(x) + kve(2.0, x)) / 2)
-jve: Primitive = ufunc(sp.jve, None, lambda a, b: real_only("jve", b, (jve(a - 1, b) - jve(a + 1, b)) / 2))
-yve: Primitive = ufunc(sp.yve, None, lambda a, b: real_only("yve", b, (yve(a - 1, b) - yve(a + 1, b)) / 2))
+jve: Primitive = ufunc(
+    sp.jve,
+    lambda a, b: real_only("the slope by its order of jve", b, jv_1(a, b)),
+    lambda a, b: real_only("jve", b, (jve(a - 1, b) - jve(a + 1, b)) / 2),
+)
+yve: Primitive = ufunc(
+    sp.yve,
+    lambda a, b: real_only("the slope by its order of yve", b, yv_1(a, b)),
+    lambda a, b: real_only("yve", b, (yve(a - 1, b) - yve(a + 1, b)) / 2),
+)
 hankel1e: Primitive = ufunc(
     sp.hankel1e, None, lambda a, b, y: (hankel1e(a - 1, b) - hankel1e(a + 1, b)) / 2 - 1j * y
 )

@@ -96,8 +96,10 @@ class Constants:
         """Whether the function writes to its constants, so that it needs copies."""
         return self._mode != GUARDED
 
-    def ask_again(self) -> None:
-        """Find out again whether it matters that numbers are Python's: the function will run otherwise."""
+    def call_instead(self, f: Callable[..., Any]) -> None:
+        """Call what stands for the function where it is followed, and find out again what it does."""
+        self._f = f
+        # whether it matters that numbers are Python's
         self._floats, self._told = self._all_floats, False
 
     def arguments(self, x: Leaves, c: Leaves) -> tuple[Any, ...]:

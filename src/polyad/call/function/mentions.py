@@ -188,6 +188,9 @@ def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
         f = f.func
     f = getattr(f, "__wrapped__", f)
     f = getattr(f, "__func__", f)
+    if isinstance(f, types.BuiltinFunctionType):
+        yield from _packages(f, depth, seen)
+        return
     if not isinstance(f, types.FunctionType):
         f = type(f).__call__ if callable(f) else None
     if not isinstance(f, types.FunctionType) or id(f) in seen or depth == 0:
@@ -224,6 +227,10 @@ def _packages(value: Any, depth: int, seen: set[int]) -> Iterator[str]:
             yield package if owner is None else owner.packages[0]
         else:
             yield from _mentions(value, depth - 1, seen)
+    elif isinstance(value, types.BuiltinFunctionType):
+        owner = library_of_package(_home_of(value))
+        if owner is not None:
+            yield owner.packages[0]
     elif value is not None:
         package = (type(value).__module__ or "").partition(".")[0]
         owner = library_of_package(package)
@@ -231,3 +238,10 @@ def _packages(value: Any, depth: int, seen: set[int]) -> Iterator[str]:
             yield owner.packages[0]
         elif owner is None and _is_of_others(package):
             yield package
+
+
+def _home_of(f: types.BuiltinFunctionType) -> str:
+    """The package of a compiled function; torch's say it by the class or the module that they are of."""
+    belongs = f.__self__
+    named = f.__module__ or getattr(belongs, "__module__", None) or getattr(belongs, "__name__", "")
+    return str(named).partition(".")[0]

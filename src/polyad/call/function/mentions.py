@@ -25,6 +25,11 @@ TELLING = GENERIC | NUMBERS | STOPS | UNASKED
 # What tells a stand-in from a number, and what is said of code that asks it.
 TYPES = frozenset("type isinstance issubclass hasattr getattr callable iterable".split())
 ASKS = "type?"
+# What makes arrays of objects out of stand-ins, and what NumPy answers of these otherwise than of numbers.
+ARRAYS = "array?"
+MAKERS = frozenset("array asarray asanyarray full full_like empty fromiter".split())
+PARTS = "part?"
+OF_KINDS = frozenset("real imag angle dtype isreal iscomplex isrealobj iscomplexobj issubdtype".split())
 # What writes to an array in place: an entry is stored, ``+=``, ``out=``, and methods like torch's ``add_``.
 WRITES = "write"
 STORES = dis.opmap["STORE_SUBSCR"]
@@ -75,7 +80,7 @@ class Mentions:
     @property
     def nothing(self) -> bool:
         """Whether no package is spoken of."""
-        return not self.names - {LOOP, ASKS, WRITES}
+        return not self.names - {LOOP, ASKS, WRITES, ARRAYS, PARTS}
 
     @property
     def numpy(self) -> bool:
@@ -110,7 +115,7 @@ class Mentions:
     @property
     def types(self) -> bool:
         """Whether it is asked of what type things are, or what errors they raise."""
-        return ASKS in self.names
+        return ASKS in self.names or (ARRAYS in self.names and PARTS in self.names)
 
     @property
     def ignores_flags(self) -> bool:
@@ -171,6 +176,10 @@ def _said(code: types.CodeType) -> tuple[frozenset[str], tuple[str, ...]]:
         keywords = any(type(k) is tuple and OUT in k for k in each.co_consts)
         if keywords or STORES in operations or any(map(_is_in_place, dis.get_instructions(each))):
             telling.add(WRITES)
+        if not MAKERS.isdisjoint(each.co_names):
+            telling.add(ARRAYS)
+        if not OF_KINDS.isdisjoint(each.co_names):
+            telling.add(PARTS)
         telling |= TELLING.intersection(each.co_names)
         names.update(dict.fromkeys(each.co_names))
     return frozenset(telling), tuple(names)

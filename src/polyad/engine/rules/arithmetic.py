@@ -297,8 +297,9 @@ def exponent_partial(a: Value, b: Value) -> Value:
 
 def base_partial(y: Value, a: Value, b: Value) -> Value:
     """``y * log(a)``, whose limit at ``a = 0`` is 0 for every positive exponent."""
-    zero = equal(a, 0)
-    return y * log(where(zero, 1.0, a))
+    a = where(equal(a, 0), 1.0, a)
+    # a negative base has a complex power where the exponent is complex
+    return y * log(a + 0j if is_real(a) and not is_real(y) else a)
 
 
 def _pull_power(y: Value, a: Value, b: float) -> Pull:

@@ -9,6 +9,8 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from polyad.arrays.libraries import library, library_of_package
 
 __all__ = ["Mentions", "packages_of"]
@@ -197,7 +199,7 @@ def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
         f = f.func
     f = getattr(f, "__wrapped__", f)
     f = getattr(f, "__func__", f)
-    if isinstance(f, types.BuiltinFunctionType):
+    if isinstance(f, types.BuiltinFunctionType | np.ufunc):
         yield from _packages(f, depth, seen)
         return
     if not isinstance(f, types.FunctionType):

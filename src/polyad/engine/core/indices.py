@@ -28,7 +28,8 @@ def spelled(index: Any, ndim: int) -> Any:
     """An index of an array of so many axes that has the slices which ``...`` stands for."""
     if type(index) is not tuple or not any(k is Ellipsis for k in index):
         return index
-    rest, left = ndim, []
+    rest, at = ndim, 0
+    left: list[Any] = []
     for k in index:
         if k is Ellipsis:
             at = len(left)

@@ -161,7 +161,7 @@ def call(own: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     out = kwargs.pop("out", None) if kwargs else None
     tape = _recorder((*args, *kwargs.values()) if kwargs else args)
     values = [_enter(a, tape) for a in args]
-    named = {name: _enter(a, tape) for name, a in kwargs.items()}
+    named = {name: _enter(a, tape) for name, a in kwargs.items()} if kwargs else kwargs
     result = rewrap(own(*values, **named))
     return result if out is None else write_out(out, result)
 

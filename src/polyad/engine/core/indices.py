@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["copies", "has_one_array", "is_basic", "is_mask", "names_once", "spelled"]
+__all__ = ["copies", "has_one_array", "is_basic", "is_mask", "keeps_array", "names_once", "spelled"]
 
 # of rows of integers in an index that are no longer it is looked whether they name an entry twice
 SHORT = 32
@@ -68,3 +68,8 @@ def names_once(index: Any) -> bool:
         return False
     numbers = k.tolist()
     return len(set(numbers)) == len(numbers) and (min(numbers) >= 0 or max(numbers) < 0)
+
+
+def keeps_array(index: Any) -> bool:
+    """Whether an index that leaves no axes still gives an array, not a scalar: ``x[0, ...]``."""
+    return index is Ellipsis or (type(index) is tuple and any(k is Ellipsis for k in index))

@@ -50,6 +50,7 @@ _TAME: dict[str, Callable[[Value], bool]] = {
 }
 
 _serials = itertools.count()
+_DOUBLE = np.dtype(np.float64)
 
 
 class Ledger(threading.local):
@@ -112,7 +113,9 @@ def made(primitive: Primitive, args: tuple[Value, ...], params: dict[str, Any]) 
         elif isinstance(a, np.ndarray):
             plain = True
             if not steep and a.dtype.kind in "fc":
-                steep = not np.isfinite(a).all()
+                # of a short row the sum of squares tells it, mostly, and that takes less
+                quick = a.ndim == 1 and a.dtype is _DOUBLE and (total := a.dot(a)) - total == 0.0
+                steep = not (quick or np.isfinite(a).all())
     if steep and primitive.name == "where":
         choices += 1
     shift = SHIFTS[primitive.name](args, params) if primitive.name in SHIFTS else None

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.contraction import contracted
-from polyad.engine.core.kinds import conj, expand, fit, general
+from polyad.engine.core.kinds import Like, conj, expand, fit, general
 from polyad.engine.core.values import Primitive, Value, is_real, ndim_of, shape_of
-from polyad.engine.rules.structure import Like, reshape, total, transpose
+from polyad.engine.rules.structure import reshape, total, transpose
 
 __all__ = ["adjoint", "lifted", "matmul", "swapped"]
 

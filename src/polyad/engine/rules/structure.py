@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.indices import has_one_array, is_basic, is_mask, names_once, spelled
-from polyad.engine.core.kinds import fit, general, linear, zeros_batch, zeros_of
+from polyad.engine.core.kinds import Like, fit, general, linear, zeros_batch, zeros_of
 from polyad.engine.core.values import Primitive, Tracer, Value, dtype_of, is_real, keys_of, ndim_of, shape_of
 from polyad.engine.interpretations.cotangents import Part
 from polyad.engine.interpretations.masked import chosen, settled
@@ -266,15 +266,6 @@ def _pull_set_array(y: Value, x: Value, v: Value, index: Any) -> Any:
         return chosen(w, index, False, rest) if shape_of(index) == shape and index.dtype.kind == "b" else rest
 
     return pull
-
-
-class Like:
-    """What the cotangent of an assigned value is fitted to."""
-
-    __slots__ = ("dtype", "shape")
-
-    def __init__(self, v: Value) -> None:
-        self.shape, self.dtype = shape_of(v), dtype_of(v)
 
 
 def _pull_set_value(y: Value, x: Value, v: Value, index: Any) -> Any:

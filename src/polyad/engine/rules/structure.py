@@ -14,7 +14,7 @@ import numpy as np
 
 from polyad.engine.core.indices import has_one_array, is_basic, is_mask, names_once, spelled
 from polyad.engine.core.kinds import Like, fit, general, linear, zeros_batch, zeros_of
-from polyad.engine.core.values import Primitive, Tracer, Value, dtype_of, is_real, keys_of, ndim_of, shape_of
+from polyad.engine.core.values import Primitive, Tracer, Value, is_real, keys_of, ndim_of, shape_of
 from polyad.engine.interpretations.cotangents import Part
 from polyad.engine.interpretations.masked import chosen, settled
 from polyad.engine.rules.arithmetic import real

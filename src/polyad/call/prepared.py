@@ -374,12 +374,14 @@ class Prepared(Described):
         """Raise the public error for one out of a framework; the user's own errors stay as they are."""
         if isinstance(error, Mismatch):
             raise  # the exception that is being handled
+        error = self.backend.source(error)
         for cause in self._follower.causes(error) if self._follower else [error]:
             explained = translated(cause, self.backend, self.f, self._plain)
             if explained is not None or isinstance(cause, PolyadError):
                 break
         if explained is None and self._follower:
             explained = self._follower.explained(cause, self.f)
-        if explained is None:
+        found = explained or self.backend.placed(cause)
+        if found is cause:
             raise cause  # with the traceback and the causes it has
-        raise explained from cause
+        raise found from cause

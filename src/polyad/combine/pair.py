@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from polyad.combine.hosted import between, converted, moved
+from polyad.errors import OperationNotSupportedError, OutputTypeError
 from polyad.systems.base import Backend
 from polyad.systems.contract import Compression, Executable, Kernel, Leaves, Problem, strategy_of
 from polyad.systems.derive import operators
@@ -233,20 +234,44 @@ class Pair(Backend):
         result = between(lambda *args: (made.result(*args, *given),), runner, host)
         return Executable(full, lambda *args: result(*args)[0], made.strategy)
 
+    def source(self, error: Exception) -> Exception:
+        return self._outer.source(error)
+
+    @property
+    def for_numpy(self) -> str:
+        return f", and for which SecondOrder({_name(self._outer)!r}, 'numpy') works"
+
     def explain(self, error: Exception) -> str | None:
-        for place, found in (("inner", self._inner), ("outer", self._outer)):
+        for found in (self._inner, self._outer):
             text = found.explain(error)
             if text is None:
                 continue
-            if found.mode == "forward" and "reverse" in found.supports:
-                other = {
-                    "outer": self._outer,
-                    "inner": self._inner,
-                    place: dataclasses.replace(found, mode="reverse"),
-                }
-                text = f"{text}, in a pair {type(self).__name__}({other['outer']!r}, {other['inner']!r})"
+            # of one framework either may have asked for what its forward mode lacks
+            other = [
+                dataclasses.replace(b, mode="reverse")
+                if type(b) is type(found) and b.mode == "forward" and "reverse" in b.supports
+                else b
+                for b in (self._outer, self._inner)
+            ]
+            if other != [self._outer, self._inner]:
+                text = f"{text}, in a pair {type(self).__name__}({other[0]!r}, {other[1]!r})"
             return text
         return None
+
+    def placed(self, error: Exception) -> Exception:
+        if isinstance(error, OutputTypeError) and not self._inner.native:
+            return OutputTypeError(f"{error}{self.for_numpy}")
+        ran = self._inner.native and bool(self._inner.requires) and bool(self._outer.requires)
+        if not (ran and isinstance(error, OperationNotSupportedError)):
+            return error
+        # the inner one had no difficulty, so it is the outer one's
+        return OperationNotSupportedError(
+            f"{error}. This is {self!r}: SecondOrder('numpy', {_name(self._inner)!r}) works"
+        )
+
+
+def _name(backend: Backend) -> str:
+    return backend.name if backend.mode is None else f"{backend.name}:{backend.mode}"
 
 
 def _own_or_common(backend: Backend, name: str) -> Callable[..., Kernel]:

@@ -338,18 +338,14 @@ class Backend:
 
     def outputs(self, problem: Problem) -> tuple[ArraySpec, ...]:
         """Specs of the output leaves, by calling the function once on the examples."""
-        y, _ = problem.f(problem.x, problem.c)
-        return tuple(map(spec_of, y))
+        return tuple(map(spec_of, problem.f(problem.x, problem.c)[0]))
 
     def natively(self, call: Call, x: Leaves, c: Leaves, label: str) -> Any:
         """Run the user's function, of that label, on the framework's own arrays."""
         return call(x, c)
 
     def output(self, leaf: Any) -> Any:
-        """An output leaf of the user's function as the framework's array.
-
-        Of a class of which one is handed on as it is, all are.
-        """
+        """An output leaf as the framework's array; of a class of which one is handed on as it is, all are."""
         return leaf
 
     def finish(
@@ -370,6 +366,19 @@ class Backend:
         """
         kernel = kernel if isinstance(kernel, Kernel) else Kernel(kernel)
         return Executable(kernel.call, kernel.direct or _first(kernel.call), str(kernel.words))
+
+    @property
+    def for_numpy(self) -> str:
+        """What is to be said of other backends where code in NumPy's functions is asked for."""
+        return ""
+
+    def source(self, error: Exception) -> Exception:
+        """What a function on the host raised, where the framework wraps that in an error of its own."""
+        return error
+
+    def placed(self, error: Exception) -> Exception:
+        """An error that stays as it is, or one that says where it comes from and what works there."""
+        return error
 
     def explain(self, error: Exception) -> str | None:
         """The remedy for an error out of the framework, or None if it is the user's own."""

@@ -41,7 +41,8 @@ def written_for(error: Exception, backend: Backend, f: Callable[..., Any]) -> st
     if cls is None:
         return None
     lacking = getattr(error, "polyad_lacking", "")
-    return remedy_of(cls) + (f" ({lacking} in NumPy code)" if lacking else "")
+    remedy = remedy_of(cls) + ("" if cls.native else backend.for_numpy)
+    return remedy + (f" ({lacking} in NumPy code)" if lacking else "")
 
 
 def framework_of(error: Exception, backend: Backend, f: Callable[..., Any]) -> type[Backend] | None:

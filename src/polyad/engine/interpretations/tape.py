@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.silence import SILENT, get_state, set_state
-from polyad.engine.core.floating import same
 from polyad.engine.core.kinds import expand
 from polyad.engine.core.refusals import no_rule
 from polyad.engine.core.values import (
@@ -45,12 +44,12 @@ from polyad.engine.interpretations.cotangents import Part, Pick, add, is_number,
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import MASKS, Masked, picked, settled
 
-__all__ = ["NEVER", "Node", "Tape"]
+__all__ = ["NEVER", "Node", "Tape", "same"]
 
 # the place of what a tape does not hold
 NEVER = 2**62
 Entry = tuple[Any, ...]
-_array, _new = np.ndarray, object.__new__
+ARRAYS, DUALS = (np.ndarray, np.ndarray), (Dual, Dual)
 
 
 class Tape(list[Entry | None]):
@@ -253,6 +252,15 @@ class Tape(list[Entry | None]):
         return [None if (g := cotangents[node.index]) is None else full(g, node.shape) for node in inputs]
 
 
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays are equal bit by bit, so that nan equals nan and 0.0 is not -0.0."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if a.itemsize == 8 and not a.dtype.hasobject and a.flags.c_contiguous and b.flags.c_contiguous:
+        return bool((a.view(np.int64) == b.view(np.int64)).all())
+    return a.tobytes() == b.tobytes()
+
+
 class Node(Tracer):
     """A value and the place of its entry on a tape."""
 
@@ -312,10 +320,10 @@ class Node(Tracer):
             j, b = b.index, b.value
         else:
             j = -1
-        kind = type(a)
-        if kind is _array and type(b) is _array:
+        kinds = type(a), type(b)
+        if kinds == ARRAYS:
             y = primitive.compute(a, b)
-        elif kind is Dual and type(b) is Dual and a.level == b.level:
+        elif kinds == DUALS and a.level == b.level:
             y = a.with_value(primitive, a, b)
         else:
             y = primitive(a, b)
@@ -330,9 +338,7 @@ class Node(Tracer):
             tape.append((second(y, a, b), j, None))
         else:
             tape.append(((first(y, a, b), second(y, a, b)), (i, j), None))
-        node = _new(Node)  # without a frame of Python's
-        node.tape, node.level, node.index, node.value = tape, level, k, y
-        return node
+        return Node(tape, level, k, y)
 
     def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
         value = self.value
@@ -346,13 +352,10 @@ class Node(Tracer):
         else:
             y = value.with_number(primitive, a, b, side) if type(value) is Dual else primitive(a, b)
         tape = self.tape
-        k = len(tape)
-        if primitive.steep and (side or (b != 2 and primitive.name == "power")) and tape.steep > k:
-            tape.steep = k
+        if primitive.steep and (side or (b != 2 and primitive.name == "power")) and tape.steep > len(tape):
+            tape.steep = len(tape)
         tape.append((primitive.numbers[2 * side + 1](y, a, b), self.index, None))
-        node = _new(Node)
-        node.tape, node.level, node.index, node.value = tape, self.level, k, y
-        return node
+        return Node(tape, self.level, len(tape) - 1, y)
 
     def sliced(self, index: slice) -> Value:
         """A slice of an array: the same as ``getitem``, in fewer steps."""
@@ -383,9 +386,7 @@ class Node(Tracer):
                 outputs.append(Node(tape, level, len(tape) - 1, part))
             return tuple(outputs)
         tape.append((record, where, None if primitive.lazy else y.shape))
-        node = _new(Node)
-        node.tape, node.level, node.index, node.value = tape, level, len(tape) - 1, y
-        return node
+        return Node(tape, level, len(tape) - 1, y)
 
     def __repr__(self) -> str:
         return f"Node({self.value!r})"

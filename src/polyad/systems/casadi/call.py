@@ -85,6 +85,8 @@ def _instructions(function: Any, known: dict[str, int]) -> int:
 class Call:
     """A compiled function with its pool of slots; ``call(leaves)`` gives fresh arrays."""
 
+    nodes: Sequence[Any] = ()  # what the function calls, for CasADi does not keep it
+
     def __init__(self, inputs: Sequence[Symbolic], outputs: Sequence[tuple[Any, Output]], label: str) -> None:
         import casadi
 
@@ -196,7 +198,18 @@ class Call:
         ways: dict[int, Callable[..., Any]] = {1: one, 2: two}
         return ways.get(len(self._shapes), call)
 
-    def _failed(self) -> DomainError:
+    def _failed(self) -> Exception:
+        waiting = list(self.nodes)
+        seen = set[int]()
+        while waiting:
+            node = waiting.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            error, node.error = node.error, None
+            if error is not None:
+                return error
+            waiting += node.below
         return DomainError(
             f"casadi could not evaluate {self._label} at these arguments (a singular matrix, say, or "
             "vectors of equal eigenvalues): "

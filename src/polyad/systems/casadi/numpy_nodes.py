@@ -8,10 +8,12 @@ what NumPy's costs, some ten microseconds. Where NumPy raises, so does the evalu
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ from polyad.engine.user.trees import Form
 from polyad.errors import FunctionNotSupportedError, OperationNotSupportedError
 from polyad.systems.casadi.symbolic import Symbolic, constant
 
-__all__ = ["HOSTED", "NeedsMatrices", "called_back", "of_user", "raised"]
+__all__ = ["HOSTED", "NeedsMatrices", "called_back", "gathered", "of_user", "raised"]
 
 HOSTED = frozenset(
     (
@@ -37,9 +39,31 @@ HOSTED = frozenset(
 Shapes = tuple[tuple[int, ...], ...]
 Held = tuple[tuple[int, Any], ...]
 
-# Kept for good: CasADi holds no reference to the Python object that one of its nodes calls.
+# CasADi holds no reference to the Python object that one of its nodes calls. Those of the table are few, and
+# kept for good; one of a user's function, or of another framework's, by the programs that call it.
 _MADE: dict[Any, Any] = {}
+_OWN: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
 _LOCK = threading.RLock()
+
+
+class _Building(threading.local):
+    """The nodes of the program that is being built in this thread, for it to keep."""
+
+    nodes: list[Any] | None = None
+
+
+_BUILDING = _Building()
+
+
+@contextlib.contextmanager
+def gathered() -> Iterator[list[Any]]:
+    """The nodes that are asked for within."""
+    before, found = _BUILDING.nodes, list[Any]()
+    _BUILDING.nodes = found
+    try:
+        yield found
+    finally:
+        _BUILDING.nodes = before
 
 
 class NeedsMatrices(FunctionNotSupportedError):
@@ -158,13 +182,20 @@ def _node(
         (k, type(a), np.shape(a), np.asarray(a).dtype.str, np.asarray(a).tobytes()) for k, a in held
     )
     key = (primitive.name, shapes, tuple(sorted(params.items())), tuple(results), constants)
+    keeper = _BUILDING.nodes
+    passing = keeper is not None and (primitive is delegated or hasattr(primitive, "like"))
+    made: MutableMapping[Any, Any] = _OWN if passing else _MADE
     with _LOCK:
-        if key in _MADE and _MADE[key].failed:
-            _MADE[key, len(_MADE)] = _MADE.pop(key)  # CasADi has kept what a rule that failed was taken for
-        if key not in _MADE:
+        node = made.get(key)
+        if node is not None and node.failed:  # CasADi has kept what a rule that failed was taken for
+            del made[key]
+            _MADE[key, len(_MADE)], node = node, None
+        if node is None:
             own = tuple((k, a.copy() if isinstance(a, np.ndarray) else a) for k, a in held)
-            _MADE[key] = _class()(primitive, shapes, params, results, own)
-        return _MADE[key]
+            node = made[key] = _class()(primitive, shapes, params, results, own)
+        if passing and keeper is not None:
+            keeper.append(node)
+        return node
 
 
 def _class() -> Any:
@@ -187,6 +218,8 @@ def _class() -> Any:
             casadi.Callback.__init__(self)
             self.primitive, self.shapes, self.params, self.results = primitive, shapes, params, results
             self.held, self.failed = held, False
+            self.below: list[Any] = []
+            self.error: Exception | None = None  # what another framework raised while CasADi asked it
             constant = {k for k, _ in held}
             self.places = [k for k in range(len(shapes) + len(held)) if k not in constant]
             self.construct("_".join(re.findall("[0-9A-Za-z]+", f"p {primitive.name}")), {})
@@ -230,6 +263,11 @@ def _class() -> Any:
                     if place is not None:
                         np.frombuffer(place)[:] = part.ravel()
             except (ValueError, ArithmeticError, OperationNotSupportedError):  # LinAlgError is a ValueError
+                return 1
+            except Exception as error:
+                if self.primitive is not delegated:
+                    raise
+                self.error = error
                 return 1
             return 0
 
@@ -277,7 +315,10 @@ def _derived(
     import casadi
 
     try:
-        return make(node, count, name, ins, outs, options)
+        with gathered() as below:
+            found = make(node, count, name, ins, outs, options)
+        node.below += below  # CasADi hands this derivative to whoever calls the node next
+        return found
     except Exception as error:
         _RAISED.error, node.failed = _RAISED.error or error, True
         x, y = _symbols(node.shapes, 1, "x"), _symbols(node.results, 1, "y")

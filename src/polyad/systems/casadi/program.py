@@ -91,6 +91,10 @@ class CasADiGraph:
         self._active = [s.raw for s in symbols[0] if s is not None]
         self._values = [r for r, o in readings[self._counts[0] :][: self._counts[1]] if o.fixed is None]
 
+    def keep(self, nodes: Sequence[Any]) -> None:
+        """Let the nodes live as long as what calls them."""
+        self._full.nodes = self._result.nodes = nodes
+
     def _begin(self, kind: str) -> None:
         self.bare = self._result.bare() if self._single else None
         self.kind = kind
@@ -319,10 +323,12 @@ class CasADiProgram:
         return found
 
     def _built(self, c: Leaves, seeds: tuple[Leaves, ...]) -> CasADiGraph:
-        from polyad.systems.casadi.numpy_nodes import raised
+        from polyad.systems.casadi.numpy_nodes import gathered, raised
 
         raised()
-        graph = self._of_kind(c, seeds)
+        with gathered() as nodes:
+            graph = self._of_kind(c, seeds)
+        graph.keep(nodes)
         error = raised()
         if error is not None:
             raise error

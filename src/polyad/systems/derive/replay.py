@@ -11,11 +11,25 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["NotReplayable", "Program", "Recorder"]
+from polyad.systems.contract import Kernel
+
+__all__ = ["NotReplayable", "Program", "Recorder", "or_asked"]
 
 
 class NotReplayable(Exception):
     """An operation that has no counterpart in NumPy here; the message names it."""
+
+
+def or_asked(replayed: Kernel, ask: Callable[[], Kernel]) -> Kernel:
+    """A replay, or, on arrays for which a step has no counterpart (places that are computed), a request."""
+
+    def call(*args: Any) -> Any:
+        try:
+            return replayed.call(*args)
+        except NotReplayable:
+            return ask().call(*args)
+
+    return dataclasses.replace(replayed, call=call)
 
 
 @dataclasses.dataclass(frozen=True)

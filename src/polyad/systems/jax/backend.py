@@ -341,6 +341,11 @@ class JAX(Backend):
         keep = functools.partial(exported, run, told, examples, words, whole=self.sharding is None, wide=wide)
         return dataclasses.replace(made, image=keep)
 
+    def source(self, error: Exception) -> Exception:
+        from polyad.systems.jax.delegated import raised
+
+        return raised(error) or error
+
     def explain(self, error: Exception) -> str | None:
         import jax
 

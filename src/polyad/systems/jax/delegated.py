@@ -9,11 +9,33 @@ are, without JAX's setting of 64 bits, which another thread may not have.
 from __future__ import annotations
 
 import functools
+import itertools
+import re
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
 
-__all__ = ["call", "stopped"]
+__all__ = ["call", "raised", "stopped"]
+
+# errors on the host, by numbers that stand in what XLA, which keeps no exceptions, says of them
+_ERRORS: OrderedDict[int, Exception] = OrderedDict()
+_NUMBERS = itertools.count()
+_MARK, _MOST = "polyad's error number", 16
+
+
+def raised(error: Exception) -> Exception | None:
+    """What was raised on the host, if an error of XLA's is about that."""
+    found = re.search(rf"{_MARK} (\d+)", str(error))
+    return None if found is None else _ERRORS.get(int(found[1]))
+
+
+def _remembered(error: Exception) -> RuntimeError:
+    number = next(_NUMBERS)
+    _ERRORS[number] = error
+    while len(_ERRORS) > _MOST:
+        _ERRORS.popitem(last=False)
+    return RuntimeError(f"{error} ({_MARK} {number})")
 
 
 @functools.cache
@@ -49,7 +71,11 @@ def _primitives() -> tuple[Any, Any]:
             (out,) = ctx.avals_out
 
             def host(*arrays: Any) -> tuple[Any, ...]:
-                return (np.ascontiguousarray(compute(*arrays, **params), dtype=out.dtype),)
+                try:
+                    found = compute(*arrays, **params)
+                except Exception as error:
+                    raise _remembered(error) from error
+                return (np.ascontiguousarray(found, dtype=out.dtype),)
 
             results, _, _ = mlir.emit_python_callback(
                 ctx,

@@ -277,6 +277,10 @@ REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
         "generate_vmap_rule = True, or leave out compile=True and mode='forward'",
     ),
     (
+        ("ZeroTensors are immutable",),
+        "torch's forward mode fails in one of its functions (mse_loss, say): use 'torch' or 'torch:reverse'",
+    ),
+    (
         ("is being used in an in-place operation",),
         "it writes into its argument: start with x = x.clone()",
     ),
@@ -298,8 +302,9 @@ REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
 def explanation(error: Exception) -> str | None:
     """What to do about an error out of torch, or None if it is the user's own."""
     text = str(error)
-    if isinstance(error, NotImplementedError) and "the derivative for" in text:
-        operation = text.partition("'")[2].partition("'")[0]
+    lacking = isinstance(error, NotImplementedError) and "the derivative for" in text
+    if lacking or (text.startswith("derivative for aten::") and "is not implemented" in text):
+        operation = text.partition("'")[2].partition("'")[0] if lacking else text[21:].partition(" ")[0]
         return (
             f"torch has no formula for the derivative of {operation!r} (second derivatives of cdist and "
             "pdist, first ones of zeta and others): write the operation out in simpler ones, or use "

@@ -157,6 +157,8 @@ COPIES = frozenset({"tensor", "new_tensor", "as_tensor", "asarray"})
 # reverse mode gives each of them the whole cotangent
 WRITES = frozenset({"__setitem__", "index_put", "index_put_"})
 ALONG = frozenset({"scatter", "scatter_", "index_copy", "index_copy_"})
+# products at places, whose forward formula ignores the factors beside
+PRODUCTS = frozenset({"scatter_reduce", "index_reduce"})
 TWICE = (
     "writes to a place twice, of which torch defines neither the value nor the derivative: name each place "
     "once, or add with index_put(..., accumulate=True), scatter_add or index_add"
@@ -175,6 +177,19 @@ CONSTANTS = frozenset(
         *("__get__", "__set__", "bernoulli", "normal", "poisson", "requires_grad_"),
     }
 )
+
+
+def _is_product(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    return any(type(a) is str and a == "prod" for a in (*args, *kwargs.values()))
+
+
+def _pushing() -> bool:
+    """Whether torch's forward mode is at work."""
+    from torch._functorch import eager_transforms
+    from torch.autograd import forward_ad
+
+    nested = getattr(eager_transforms, "JVP_NESTING", 0)
+    return bool(nested > 0 or forward_ad._current_level >= 0)
 
 
 def _repeats(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -225,6 +240,11 @@ def _make_watch_class() -> Any:
                 self.refuse(args[name == "new_tensor" :], f"torch.{name}(...)")
             elif (name in WRITES or name in ALONG) and _repeats(name, args, kwargs or {}):
                 self.refuse(args[2 if name in WRITES else 3 :], f"torch's {name}(...)", TWICE)
+            elif name.rstrip("_") in PRODUCTS and _pushing() and _is_product(args, kwargs or {}):
+                raise FunctionNotSupportedError(
+                    f"Torch() cannot follow {self.label} at {running_at()}: torch's forward mode gives wrong "
+                    f"derivatives of {name}(..., 'prod'): use 'torch:reverse'"
+                )
             result = func(*args, **(kwargs or {}))
             if (
                 isinstance(result, torch.Tensor)

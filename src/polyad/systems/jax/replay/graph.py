@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ import numpy as np
 from polyad.engine.define import custom_rule
 from polyad.systems.contract import Kernel, Leaves, Problem, strategy_of
 from polyad.systems.derive.delegated import delegated
-from polyad.systems.derive.replay import NotReplayable, Program, Recorder
+from polyad.systems.derive.replay import NotReplayable, Program, Recorder, or_asked
 from polyad.systems.jax.finish import completed, traceable
 from polyad.systems.jax.precision import is_wide, precision
 from polyad.systems.jax.replay.primitives import FLAT, rule_of, stopped
@@ -42,7 +43,8 @@ INLINED = {
 def portable(backend: Backend, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Kernel:
     """The kernel replayed, or, where it has something without a counterpart, asked for."""
     try:
-        return replayed(kernel, problem, seeds)
+        found = replayed(kernel, problem, seeds)
+        return or_asked(found, functools.cache(lambda: delegated(backend, kernel, problem, seeds)))
     except NotReplayable as lacking:
         asked = delegated(backend, kernel, problem, seeds)
         return dataclasses.replace(asked, words=f"{asked.words} (no replay of {lacking})")

@@ -21,14 +21,22 @@ import numpy as np
 from polyad.arrays.libraries import library, library_of
 from polyad.systems.contract import Kernel, Leaves, Problem, strategy_of
 from polyad.systems.derive.delegated import delegated
-from polyad.systems.derive.replay import NotReplayable, Program, Recorder
+from polyad.systems.derive.replay import NotReplayable, Program, Recorder, or_asked
 from polyad.systems.torch.replay.operations import FLAT, OPERATIONS
+from polyad.systems.torch.replay.shapes import typed
 from polyad.systems.torch.state import FORWARD_LOCK, STATE
 
 if TYPE_CHECKING:
     from polyad.systems.base import Backend
 
 __all__ = ["portable"]
+
+# what torch says in smaller operations, and does not count among the core
+SPLIT = (
+    "elu leaky_relu hardtanh_backward addmv addr baddbmm copysign dist native_batch_norm "
+    "native_group_norm rrelu_with_noise_backward max_pool2d_with_indices_backward special_xlog1py "
+    "special_log_ndtr special_entr heaviside"
+).split()
 
 
 def portable(backend: Backend, kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Kernel:
@@ -40,12 +48,12 @@ def portable(backend: Backend, kernel: Kernel, problem: Problem, seeds: tuple[Le
             raise NotReplayable("what it computes without a derivative")
     except NotReplayable as lacking:
         return dataclasses.replace(asked, words=f"{asked.words} (no replay of {lacking})")
-    return found
+    return or_asked(found, lambda: asked)
 
 
 def _replayed(kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Kernel:
     import torch
-    from torch._decomp import core_aten_decompositions
+    from torch._decomp import core_aten_decompositions, get_decompositions
     from torch.fx.experimental.proxy_tensor import make_fx
 
     examples = (problem.x, problem.c, *seeds)
@@ -61,6 +69,7 @@ def _replayed(kernel: Kernel, problem: Problem, seeds: tuple[Leaves, ...]) -> Ke
         return [leaf.clone() for leaf in found]
 
     table = dict(core_aten_decompositions())
+    table.update(get_decompositions([getattr(torch.ops.aten, name) for name in SPLIT]))
     table.pop(torch.ops.aten.detach.default, None)  # it says what the function takes for constant
     leaves = [_tensor(leaf) for group in examples for leaf in group]
     STATE.tracing = True
@@ -140,18 +149,47 @@ def _step(recorder: Recorder, node: Any, known: dict[Any, Any], torch: Any) -> A
         where = node.args[1]
         (found,) = recorder.step(lambda whole: [whole[where]], places[:1], 1)
         return found
-    if name == "squeeze_" and len(node.args[0].users) == 1:
-        name = "squeeze"  # in place, of what nobody else has
+    if name in ("squeeze_", "sub_", "add_", "mul_", "div_") and _is_own(node.args[0]):
+        name = name[:-1]  # in place, of what nobody else has
+    elif getattr(getattr(node.target, "_schema", None), "is_mutable", False):
+        # its value would be left out of what shares the memory
+        raise NotReplayable(f"torch's {name}, in place")
     operation = OPERATIONS.get(name)
     if operation is None:
         (found,) = recorder.missing(f"torch's {name}", places, 1)
         return found
 
+    made = operation if (dtype := _narrow(node)) is None else _in(dtype, operation)
+
     def run(*values: Any) -> list[Any]:
-        return [operation(*_filled(args, values), **_filled(options, values))]
+        return [made(*_filled(args, values), **_filled(options, values))]
 
     (found,) = recorder.step(run, places, 1, flat=name in FLAT, stop=name == "detach")
     return found
+
+
+def _narrow(node: Any) -> Any:
+    """The type of a result that NumPy, which promotes in another way than torch, may make a wider one."""
+    import torch
+
+    dtype = getattr(node.meta.get("val"), "dtype", None) or getattr(
+        node.meta.get("tensor_meta"), "dtype", None
+    )
+    return dtype if dtype in (torch.float32, torch.int32) else None
+
+
+def _in(dtype: Any, operation: Any) -> Any:
+    return lambda *args, **options: typed(operation(*args, **options), dtype)
+
+
+def _is_own(node: Any) -> bool:
+    """Whether what a node gives has memory of its own, and one user."""
+    schema = getattr(node.target, "_schema", None)
+    return (
+        len(node.users) == 1
+        and schema is not None
+        and not any(result.alias_info is not None for result in schema.returns)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,7 +239,9 @@ def _agree(found: Kernel, asked: Kernel, examples: tuple[Leaves, ...]) -> bool:
         return False
     (first, second) = [[np.asarray(a) for part in pair for a in part] for pair in pairs]
     return all(
-        a.shape == b.shape and np.allclose(a, b, rtol=1e3 * np.finfo(a.dtype).eps ** 0.75, equal_nan=True)
+        a.shape == b.shape
+        and a.dtype == b.dtype
+        and np.allclose(a, b, rtol=1e3 * np.finfo(a.dtype).eps ** 0.75, equal_nan=True)
         for a, b in zip(first, second, strict=True)
     )
 

@@ -17,7 +17,7 @@ from polyad.engine.boxes.boxing import unbox
 from polyad.engine.core.values import PRIMITIVES
 from polyad.engine.stop import stop_gradient
 from polyad.systems.derive.replay import NotReplayable
-from polyad.systems.torch.replay import entries, shapes
+from polyad.systems.torch.replay import entries, factors, order, shapes, windows
 from polyad.systems.torch.replay.shapes import typed
 
 __all__ = ["FLAT", "OPERATIONS"]
@@ -40,8 +40,18 @@ def _sub(a: Any, b: Any, alpha: Any = 1) -> Any:
 
 def _div(a: Any, b: Any, rounding_mode: Any = None) -> Any:
     if rounding_mode is not None:
-        return np.floor(a / b) if rounding_mode == "floor" else np.trunc(a / b)
+        # of floating-point numbers, torch's floor is that of the exact quotient
+        found = np.floor_divide(a, b) if rounding_mode == "floor" else np.trunc(a / b)
+        whole = _whole(a, b)
+        return found if whole is None else found.astype(whole)
     return a / b
+
+
+def _whole(a: Any, b: Any) -> Any:
+    """The type of what comes of two operands that are whole numbers."""
+    types = [x if isinstance(x, bool | int) else x.dtype for x in (a, b) if not isinstance(x, float)]
+    found = np.result_type(*types) if len(types) == 2 else np.dtype(float)
+    return found if found.kind in "iu" else None
 
 
 def _pow(a: Any, b: Any) -> Any:
@@ -53,8 +63,23 @@ def _pow(a: Any, b: Any) -> Any:
 def _clamp(x: Any, low: Any = None, high: Any = None) -> Any:
     # torch's slope at the bounds is one
     if low is not None:
-        x = np.where(x < low, low, x)
-    return x if high is None else np.where(x > high, high, x)
+        low = _bound(low, x)
+        x = np.where((x < low) | (low != low), low, x)
+    if high is None:
+        return x
+    high = _bound(high, x)
+    return np.where((x > high) | (high != high), high, x)
+
+
+def _bound(value: Any, x: Any) -> Any:
+    """A bound, of the type of what it bounds where it is a number."""
+    return np.asarray(value, dtype=x.dtype) if isinstance(value, float) and x.dtype.kind == "f" else value
+
+
+def _hardtanh(x: Any, low: Any = -1.0, high: Any = 1.0) -> Any:
+    # torch's slope at the bounds is zero
+    low, high = _bound(low, x), _bound(high, x)
+    return np.where(x <= low, low, np.where(x >= high, high, x))
 
 
 def _polygamma(n: int, x: Any) -> Any:
@@ -64,7 +89,7 @@ def _polygamma(n: int, x: Any) -> Any:
 
 
 def _relu(x: Any) -> Any:
-    return np.where(x > 0, x, 0.0 * x)
+    return np.where(x <= 0, np.zeros((), dtype=x.dtype), x)
 
 
 def _gelu(x: Any, approximate: str = "none") -> Any:
@@ -97,10 +122,44 @@ def _log_softmax(x: Any, dim: int, half: bool = False) -> Any:
     return z - np.log(np.sum(np.exp(z), axis=dim, keepdims=True))
 
 
-def _norm(x: Any, order: Any = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
-    if order != 2:
-        raise NotReplayable(f"torch's norm of order {order}")
-    return np.sqrt(np.sum(x * x, axis=_axes(dim), keepdims=keepdim))
+def _norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    axes = {"axis": _axes(dim), "keepdims": keepdim}
+    if ord == 2:
+        return _root(np.sum(x * x, **axes), np.sqrt)
+    if ord in (math.inf, -math.inf):
+        return (np.max if ord > 0 else np.min)(np.abs(x), **axes)
+    if ord == 0:
+        raise NotReplayable("torch's norm of order 0")
+    if ord == 1:
+        return np.sum(np.abs(x), **axes)
+    return _root(np.sum(np.abs(x) ** ord, **axes), lambda s: s ** (1.0 / ord))
+
+
+def _root(s: Any, of: Callable[[Any], Any]) -> Any:
+    """A root, of which torch takes the derivative of a norm at zero to be zero."""
+    zero = s == 0
+    return np.where(zero, s, of(np.where(zero, np.ones((), dtype=s.dtype), s)))
+
+
+def _var_mean(x: Any, dim: Any = None, correction: Any = None, keepdim: bool = False) -> list[Any]:
+    if isinstance(dim, bool):  # by torch's older form, without an axis
+        dim, correction = None, int(dim)
+    return [_variance(x, dim, correction, keepdim), np.mean(x, axis=_axes(dim), keepdims=keepdim)]
+
+
+def _trilinear(
+    a: Any, b: Any, c: Any, first: Any, second: Any, third: Any, summed: Any, unroll: int = 1
+) -> Any:
+    product: Any = 1.0
+    for part, axes in ((a, first), (b, second), (c, third)):
+        for axis in sorted(axes):
+            part = np.expand_dims(part, axis)
+        product = product * part
+    return np.sum(product, axis=tuple(summed))
+
+
+def _shrunk(g: Any, x: Any, limit: float) -> Any:
+    return np.where(np.abs(x) <= limit, 0.0 * g, g)
 
 
 def _layer_norm(x: Any, shape: Any, weight: Any, bias: Any, eps: float) -> list[Any]:
@@ -149,6 +208,9 @@ def _same(x: Any, *rest: Any, **options: Any) -> Any:
 OPERATIONS: dict[str, Callable[..., Any]] = {
     **shapes.OPERATIONS,
     **entries.OPERATIONS,
+    **order.OPERATIONS,
+    **windows.OPERATIONS,
+    **factors.OPERATIONS,
     **{
         name: getattr(np, name)
         for name in "sin cos tan sinh cosh tanh exp exp2 expm1 log log2 log10 log1p".split()
@@ -183,6 +245,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "clamp_max": lambda x, high: _clamp(x, None, high),
     "polygamma": _polygamma,
     "relu": _relu,
+    "hardtanh": _hardtanh,
     "gelu": _gelu,
     "silu": lambda x: x * sp.expit(x),
     "view": lambda x, size: np.reshape(x, size),
@@ -207,8 +270,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "any": _reduced(np.any),
     "all": _reduced(np.all),
     "var": _variance,
-    "cumsum": lambda x, dim, dtype=None: np.cumsum(x, axis=dim),
-    "cumprod": lambda x, dim, dtype=None: np.cumprod(x, axis=dim),
+    "cumsum": lambda x, dim, dtype=None: np.cumsum(typed(x, dtype), axis=dim),
+    "cumprod": lambda x, dim, dtype=None: np.cumprod(typed(x, dtype), axis=dim),
     "argmax": lambda x, dim=None, keepdim=False: np.argmax(x, axis=dim, keepdims=keepdim),
     "argmin": lambda x, dim=None, keepdim=False: np.argmin(x, axis=dim, keepdims=keepdim),
     "_softmax": _softmax,
@@ -228,6 +291,14 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "_linalg_slogdet": lambda a: [*np.linalg.slogdet(a), None, None],
     "_linalg_det": lambda a: [np.linalg.det(a), None, None],
     "_linalg_eigh": lambda a, uplo="L", compute_v=True: list(np.linalg.eigh(a)),
+    "var_mean": _var_mean,
+    "_trilinear": _trilinear,
+    "softshrink_backward": _shrunk,
+    "hardshrink_backward": _shrunk,
+    "signbit": lambda x: np.signbit(x),
+    "linalg_matrix_exp": lambda a: wrap(PRIMITIVES["expm"](unbox(a))),
+    **{f"special_{name}": getattr(sp, name) for name in "erfcx i0 i0e i1 i1e ndtri ndtr".split()},
+    "i0": sp.i0,
     "_linalg_check_errors": lambda *given, **options: None,
 }
 

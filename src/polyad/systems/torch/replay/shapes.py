@@ -98,6 +98,15 @@ def _eye(n: int, m: int | None = None, dtype: Any = None, **options: Any) -> Any
     return np.eye(n, m, dtype=None if dtype is None else _dtype(dtype))
 
 
+def _empty(size: Sequence[int], *order: Any, dtype: Any = None, **options: Any) -> Any:
+    # what nobody has written yet, and nobody may read
+    return np.zeros(tuple(size), dtype=None if dtype is None else _dtype(dtype))
+
+
+def _new_empty(x: Any, size: Sequence[int], *strides: Any, dtype: Any = None, **options: Any) -> Any:
+    return np.zeros(tuple(size), dtype=x.dtype if dtype is None else _dtype(dtype))
+
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "expand": _expand,
     "transpose": _transpose,
@@ -117,5 +126,12 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "new_zeros": _new(0.0),
     "new_ones": _new(1.0),
     "eye": _eye,
+    "empty": _empty,
+    "empty_permuted": _empty,
+    "empty_strided": _empty,
+    "new_empty": _new_empty,
+    "new_empty_strided": _new_empty,
+    "empty_like": _like(0.0),
+    "copy": lambda x, values, non_blocking=False: np.broadcast_to(typed(values, x.dtype.name), np.shape(x)),
     "_to_copy": lambda x, dtype=None, **options: typed(x, dtype),
 }

@@ -469,3 +469,15 @@ def test_rounding_within_a_row_is_no_missing_entry(seed: int) -> None:
     random = np.random.default_rng(seed)
     x = random.standard_normal(6) * 10.0 ** random.integers(-3, 4, 6)
     assert ad.jacobian(f, x, backend=ad.Sparse("finite")).nnz == 19
+
+
+def test_what_differences_can_see_of_a_missing_entry() -> None:
+    """What docs/sparse.md says of the check."""
+    x, eye = np.array([0.5, 0.7, 0.3]), ad.KnownPattern(np.eye(3))
+    seen = lambda operator, f: operator(f, x, backend=ad.Sparse("finite", eye))  # noqa: E731
+    with pytest.raises(ad.errors.PatternError, match="row 0, column 1 "):
+        seen(ad.jacobian, lambda x: np.stack([1.0 + 1e-8 * x[1], x[1], x[2]]))
+    with pytest.raises(ad.errors.PatternError, match="row 0, column 1 "):
+        seen(ad.hessian, lambda x: 1.0 + 1e-6 * x[0] * x[1])
+    assert seen(ad.jacobian, lambda x: np.stack([1.0 + 1e-11 * x[1], x[1], x[2]])).nnz == 3
+    assert seen(ad.hessian, lambda x: 1.0 + 1e-8 * x[0] * x[1]).nnz == 3

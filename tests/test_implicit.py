@@ -228,6 +228,21 @@ def test_sparse_systems(backend):
     np.testing.assert_allclose(found, [np.linalg.inv(dense)] * 2, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("backend", VALUES)
+def test_hessians_of_systems_whose_sparse_matrix_is_made_of_what_is_differentiated(backend):
+    places = np.array([0, 1, 2, 0, 1]), np.array([0, 1, 2, 1, 2])
+
+    def f(x):
+        entries = np.concatenate([2 + x**2, np.sin(x[:2])])
+        return np.sum(scipy.sparse.linalg.spsolve(scipy.sparse.csc_array((entries, places)), x * x) ** 3)
+
+    def full(x):
+        return np.sum(np.linalg.solve(np.diag(2 + x**2) + np.diag(np.sin(x[:2]), 1), x * x) ** 3)
+
+    x = np.array([0.3, 1.2, 0.7])
+    np.testing.assert_allclose(ad.hessian(f, x, backend=backend), ad.hessian(full, x), rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("backend", [b for b in VALUES if b != "jax"])
 def test_single_precision(backend):
     found = ad.gradient(by_arguments, P.astype(np.float32), backend=backend)

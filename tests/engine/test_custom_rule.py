@@ -191,3 +191,37 @@ def test_a_rule_may_choose_in_its_direction(mode, backend):
     x = np.array([0.3, 2.0, 4.0])
     found = ad.gradient(lambda x: np.sum(f(x)), x, backend=backend)
     np.testing.assert_allclose(found, [1.0, np.sqrt(0.5), 0.5], rtol=1e-14)
+
+
+NOT_LINEAR = {
+    "jvp of a size": {"jvp": lambda x, v: np.cos(x) * np.abs(v)},
+    "jvp with a term": {"jvp": lambda x, v: np.cos(x) * v + 1.0},
+    "vjp of a square": {"vjp": lambda x, w: np.cos(x) * w**2},
+}
+
+
+@pytest.mark.parametrize("backend", [*BACKENDS, "numpy:forward"])
+@pytest.mark.parametrize("name", NOT_LINEAR)
+def test_a_rule_that_is_not_linear_is_told(name, backend):
+    rules = NOT_LINEAR[name]
+    sine = ad.custom_rule(lambda x: np.array([np.sin(t) for t in x]), **rules, like=lambda x: x)
+    for _ in range(2):  # not only the first time
+        with pytest.raises(OperationNotSupportedError, match=rf"the {name[:3]} of .* is not linear in [vw]"):
+            ad.gradient(lambda x: np.sum(sine(x)), X, backend=backend)
+    with pytest.raises(OperationNotSupportedError, match="is not linear"):
+        ad.jvp(sine, X, v=np.ones(3), backend=backend)
+
+
+def test_a_rule_may_fail_or_make_noise_where_it_is_not_asked():
+    """The check of linearity blames no rule for what it does beside the call."""
+    noise = np.random.default_rng(0)
+    noisy = ad.custom_rule(np.positive.__call__, jvp=lambda x, v: v * (1 + 0.2 * noise.standard_normal()))
+    assert np.all(np.isfinite(ad.jvp(noisy, X, v=np.ones(3))))
+
+    def jvp(x, v):
+        if np.any(np.abs(v) != 1):
+            raise ValueError("along units only")
+        return np.cos(x) * v
+
+    picky = ad.custom_rule(lambda x: np.sin(x), jvp=jvp)
+    np.testing.assert_allclose(ad.jvp(picky, X, v=-np.ones(3), backend="numpy"), -np.cos(X))

@@ -26,6 +26,7 @@ from polyad.engine.core.values import (
 )
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import settled
+from polyad.engine.user.linear import Looks
 from polyad.engine.user.rules import on_boxes, ruled, unboxed, value_of_rule
 from polyad.errors import FOLLOWED, ArgumentError, rule_out
 
@@ -227,10 +228,14 @@ def general(f: Any, jvp: Rule | None, vjp: Rule | None, name: str, label: str) -
     if is_ufunc(f) and _inner(f).nout != 1:
         raise ArgumentError(f"{label} has {_inner(f).nout} results: define a function for each of them")
 
+    looks = Looks(label, jvp, vjp)
+
     def along(args: Sequence[Value], v: tuple[Value, ...], shape: tuple[int, ...], params: Any) -> Value:
         """The tangent of the result."""
         if jvp is None:
             return _transposed_vjp(args, v, shape, params)
+        if looks.waiting:
+            looks.look("v", args, shape, params)
         out = ruled(jvp, args, params, v=v if len(args) > 1 else v[0])
         return value_of_rule(out, shape, f"the jvp of {label}")
 
@@ -249,6 +254,8 @@ def general(f: Any, jvp: Rule | None, vjp: Rule | None, name: str, label: str) -
             )
         if vjp is None:
             return _transposed_jvp(args, w, params)
+        if looks.waiting:
+            looks.look("w", args, shape_of(w), params)
         return _cotangents(ruled(vjp, args, params, w=w), args)
 
     def _cotangents(out: Any, args: Sequence[Value]) -> tuple[Value, ...]:
@@ -270,6 +277,9 @@ def general(f: Any, jvp: Rule | None, vjp: Rule | None, name: str, label: str) -
         from polyad.engine import run
 
         active = [k for k, t in enumerate(v) if t is not None]
+
+        if looks.waiting:
+            looks.look("w", args, shape, params)
 
         def pullback(boxes: tuple[Any, ...]) -> Any:
             assert vjp is not None

@@ -471,6 +471,7 @@ def test_rounding_within_a_row_is_no_missing_entry(seed: int) -> None:
     assert ad.jacobian(f, x, backend=ad.Sparse("finite")).nnz == 19
 
 
+@pytest.mark.filterwarnings("ignore::polyad.errors.PrecisionWarning")
 def test_what_differences_can_see_of_a_missing_entry() -> None:
     """What docs/sparse.md says of the check."""
     x, eye = np.array([0.5, 0.7, 0.3]), ad.KnownPattern(np.eye(3))

@@ -334,3 +334,30 @@ def test_replays_are_torch_at_its_corners(values, dtype):
     if np.isfinite(at).all():
         for k, (a, b) in enumerate(zip(moved, product, strict=True)):
             np.testing.assert_allclose(b, a.numpy(), rtol=limit, atol=limit, err_msg=f"derivative {k}")
+
+
+@pytest.mark.skipif(not JAX, reason="JAX is not installed")
+@pytest.mark.parametrize("backend", ["numpy:forward", "numpy", *["casadi"] * ("casadi" in EXACT)])
+def test_entries_of_jax_that_are_added_to_more_than_once(backend):
+    import jax
+    import jax.numpy as jnp
+
+    places = jnp.array([3, 0, 2, 2])
+
+    def f(x):
+        return jnp.sum(jnp.sin(x.at[places].add(x**2))) + jnp.sum(jax.ops.segment_sum(x**3, places, 4) ** 2)
+
+    def same(x):
+        added = np.stack([x[1] ** 2, 0.0 * x[0], x[2] ** 2 + x[3] ** 2, x[0] ** 2])
+        sums = np.stack([x[1] ** 3, x[2] ** 3 + x[3] ** 3, x[0] ** 3])
+        return np.sum(np.sin(x + added)) + np.sum(sums**2)
+
+    close(ad.prepare_hessian(f, OTHER, backend=backend)(X), ad.hessian(same, X))
+
+
+@pytest.mark.skipif(not JAX or "casadi" not in EXACT, reason="needs JAX and CasADi")
+def test_what_a_rule_of_jax_cannot_replay_is_a_refusal_that_names_it():
+    import jax.numpy as jnp
+
+    with pytest.raises(FunctionNotSupportedError, match=r"no replay of JAX's lu.*or 'numpy'"):
+        ad.prepare_hvp(lambda x: jnp.sin(jnp.linalg.det(jnp.diag(x) + M)), X, backend="casadi")

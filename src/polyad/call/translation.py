@@ -16,6 +16,7 @@ from polyad.call.function.foreign import written_for
 from polyad.engine.notices import ELSE, in_place_of, instead_of, names_boxes, plain_only, swallowed
 from polyad.errors import KEPT, FunctionNotSupportedError, OperationNotSupportedError, PolyadError
 from polyad.systems.base import Backend
+from polyad.systems.derive.replay import NotReplayable
 
 __all__ = ["translated"]
 
@@ -39,6 +40,10 @@ def translated(
         if not isinstance(error.__cause__, OperationNotSupportedError):
             return None
         source = error.__cause__  # what kept the function from being compiled
+    if isinstance(source, NotReplayable):
+        return _not_followed(
+            source, backend, f, f"no replay of {source}: use the backend it is written for, or 'numpy'"
+        )
     foreign = written_for(source, backend, f)
     if foreign is not None:
         return _not_followed(source, backend, f, foreign)

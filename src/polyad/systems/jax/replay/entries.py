@@ -114,8 +114,9 @@ def _scattered(combine: str) -> Rule:
 def _combined(combine: str, flat: Any, where: Any, values: Any) -> Any:
     if combine == "add":
         if is_bare(values):
+            values = unbox(values)
             if is_bare(flat):
-                out = np.array(flat)
+                out = np.array(unbox(flat))
                 np.add.at(out, where, values)
                 return out
             out = np.zeros(np.shape(flat), dtype=values.dtype)

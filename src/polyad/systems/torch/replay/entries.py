@@ -38,7 +38,7 @@ def added(x: Any, key: Any, values: Any) -> Any:
     flat = np.reshape(x, (math.prod(np.shape(x)),))
     if _is_bare(rows):
         total = np.zeros(np.shape(flat), dtype=rows.dtype)
-        np.add.at(total, np.ravel(places), rows)
+        np.add.at(total, np.ravel(places), unbox(rows))
     else:
         total = wrap(PRIMITIVES["scatter"](unbox(rows), index=np.ravel(places), shape=np.shape(flat)))
     return np.reshape(flat + total, np.shape(x))

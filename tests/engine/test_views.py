@@ -248,3 +248,29 @@ def test_what_cannot_be_known_is_refused_only_where_it_matters():
     np.testing.assert_array_equal(ad.gradient(written_and_forgotten, x, backend="numpy"), [0, 2, 2, 2])
     with pytest.raises(OperationNotSupportedError, match="copy"):
         ad.gradient(both_used, x, backend="numpy")
+
+
+@pytest.mark.parametrize("backend", ["numpy:forward", "numpy:reverse", "numpy:compiled", "torch"])
+@pytest.mark.parametrize("source", [np.sum, lambda x: x[0], np.max, lambda x: x[:1].reshape(()) * 1])
+def test_what_a_number_becomes_is_a_number_or_an_array_as_in_numpy(source, backend):
+    pytest.importorskip(backend.partition(":")[0])
+    x = np.array([0.9, 0.7, -0.2])
+    for made in (
+        lambda y: y.copy(),
+        np.copy,
+        lambda y: y.reshape(()),
+        lambda y: np.full_like(y, y),
+        lambda y: y.view(),
+    ):
+
+        def f(x, made=made):
+            y = made(source(x))
+            y.reshape(-1)[...] = (
+                7.0 * x[1]
+            )  # written into y where that is an array, which its numbers are not
+            return y * 2
+
+        slopes = [(f(x + h) - f(x - h)) / 2e-6 for h in 1e-6 * np.eye(3)]
+        value, found = ad.value_and_gradient(f, x, backend=backend)
+        assert value == f(x)
+        np.testing.assert_allclose(found, slopes, atol=1e-7)

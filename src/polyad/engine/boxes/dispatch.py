@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.boxes.box import Box, number, wrap
+from polyad.engine.boxes.box import Box, as_array, number, wrap
 from polyad.engine.boxes.boxing import contains_box, gathered, recorder, unbox, unbox_index
 from polyad.engine.boxes.computing import COMPUTING
 from polyad.engine.boxes.forms import ASKED, ask, said_by_numpy
@@ -124,7 +124,7 @@ LIKE = frozenset({np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.c
 def laid_out(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
     """The result, with what is known of its layout."""
     if isinstance(result, Box) and not result.shape:
-        return Box(result._value)  # an array even without axes
+        return as_array(result._value)
     if isinstance(result, Box) and result.ndim > 1 and args:
         known = layout(args[0]) if isinstance(args[0], Box) else np.empty(np.shape(args[0]), dtype=bool)
         if known is None and kwargs.get("order") == "C":

@@ -96,6 +96,8 @@ def _box_astype(
 
 
 def _box_copy(self: Box, order: Any = "C") -> Any:
+    if not self._is_array():  # NumPy's numbers stay numbers
+        return number(self._value)
     copy = Box(self._value)
     if order == "C":
         copy._layout = np.empty(self.shape, dtype=bool)
@@ -116,7 +118,7 @@ def _view(self: Box, *given: Any, **named: Any) -> Any:
         return self[...] if cls is np.ndarray else _as_subclass(self, cls)
     if len(given) > 1 or "type" in named or not (dtype is None or np.dtype(dtype) == self.dtype):
         raise refuse("x.view as another type would drop the derivative", "use x.astype(dtype), or x.real")
-    return self[...]
+    return self[...] if self._is_array() else number(self._value)
 
 
 def _as_subclass(self: Box, cls: type) -> Any:

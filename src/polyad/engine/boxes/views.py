@@ -71,6 +71,8 @@ def reshaped(
     here = shape_of(value)
     shape = np.empty(0).reshape(_solve(here, shape)).shape if 0 in here else _solve(here, shape)
     result = reshape(value, shape=shape)
+    if isinstance(a, Box) and not shape and not a._is_array():  # NumPy's numbers stay numbers
+        return number(result)
     if copy or not isinstance(a, Box) or not a._is_array():
         return as_array(result)
     return rearranged(

@@ -295,6 +295,56 @@ def test_writing_in_place():
     np.testing.assert_array_equal(z, kept)
 
 
+def at(x):
+    return np.argmax(x) % 3
+
+
+def set_at(x):
+    y = x.copy()
+    y[..., at(x)] = np.exp(y[..., at(x)] * 2)
+    return y * 3
+
+
+PARTS = {
+    "row": lambda x: x[at(x)] ** 2 * 3,
+    "row and all": lambda x: x[at(x), ...] ** 2 * 3,
+    "column": lambda x: x[..., at(x)] ** 2 * 3,
+    "column of one row": lambda x: x[0][..., at(x)] ** 2 * 3,
+    "between": lambda x: x[:, at(x), None] * np.exp(x[..., None, at(x)]),
+    "negative": lambda x: -x[at(x)] * 3 + np.sum(x),
+    "beside": lambda x: np.exp(x[at(x)]) * 3 + x[0],
+    "turned": lambda x: x[at(x)][1:].reshape(1, -1).T ** 2 * 3,
+    "itself": lambda x: x[at(x)],
+    "transposed": lambda x: x.T[at(x)],
+    "taken": lambda x: np.take(x, at(x), axis=1) ** 2 * 3,
+    "sorted": lambda x: x[np.argsort(x[0])[0]] ** 2 * 3,
+    "rounded": lambda x: x[np.floor(np.abs(x[0, 0])).astype(int) % 3] ** 2 * 3,
+    "in a loop": lambda x: ad.fori_loop(0, 3, lambda k, c: c * 1.1 + np.sum(x[k] ** 2 * 3), x),
+    "set": set_at,
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_at_a_computed_place_is_no_scratch_memory(name):
+    f = PARTS[name]
+    x, z, v = (np.random.default_rng(k).standard_normal((3, 3)) for k in (0, 3, 5))
+    kept, w = z.copy(), np.cos(np.arange(np.size(f(z)))).reshape(np.shape(f(z)))
+    total = lambda x: np.sum(w * f(x))  # noqa: E731
+    for operator, prepare, given in (
+        (ad.value_and_jacobian, ad.prepare_jacobian, {}),
+        (ad.value_and_jvp, ad.prepare_jvp, {"v": v}),
+        (ad.value_and_vjp, ad.prepare_vjp, {"w": w}),
+        (ad.value_and_gradient, ad.prepare_gradient, {}),
+        (ad.value_gradient_and_hvp, ad.prepare_hvp, {"v": v}),
+    ):
+        g = total if "grad" in prepare.__name__ or "hvp" in prepare.__name__ else f
+        found = prepare(g, x, backend=COMPILED, **given).value_and(z, **given)
+        np.testing.assert_array_equal(z, kept)
+        for one, other in zip(found, operator(g, kept.copy(), backend="numpy:reverse", **given), strict=True):
+            assert not np.shares_memory(one, z)
+            np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
+
+
 def test_scratch_memory_and_functions_that_fill():
     def f(x, w):
         w[:] = x * x

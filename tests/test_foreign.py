@@ -376,3 +376,20 @@ def test_preparing_while_another_thread_imports_jax():
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif("torch" not in AVAILABLE, reason="torch is not installed")
+@pytest.mark.parametrize("name", [name for name in AVAILABLE if name != "finite"])
+def test_compiled_functions_of_a_framework_are_known_for_its_own(name):
+    """``torch.sum`` has no code and no module; it says where it belongs by the class that it is of."""
+    import torch
+
+    x = np.array([0.3, 1.1])
+    soft = 1 / (1 + np.exp(-x))
+    for f, expected in [
+        (torch.prod, x[::-1]),
+        (functools.partial(torch.logsumexp, dim=0), np.exp(x) / np.exp(x).sum()),
+    ]:
+        np.testing.assert_allclose(ad.gradient(f, x, backend=name), expected, rtol=1e-12)
+    found = ad.jacobian(torch.nn.functional.softplus, x, backend=name)
+    np.testing.assert_allclose(found, np.diag(soft), rtol=1e-12)

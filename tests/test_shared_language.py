@@ -6,10 +6,12 @@ the lift of every single rule in ``engine/test_lift``, views in ``engine/test_vi
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 import pytest
+import scipy.linalg
 import scipy.special as sp
 
 import polyad as ad
@@ -261,3 +263,75 @@ def test_what_would_drop_the_derivative_is_right_or_refused_with_the_line(name, 
         else:
             assert name in ("jax", "autograd")  # these follow a few of them by themselves
             np.testing.assert_allclose(found, wanted, rtol=1e-14)
+
+
+# -- shapes ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_values_have_numpys_shapes(name):
+    """A tolerance that broadcasts does not see an axis too many: ``np.ascontiguousarray`` adds one."""
+    nothing = np.array(0)  # an index without axes
+    cases = [
+        lambda x: np.take(x, 0),
+        lambda x: x.take(nothing),
+        lambda x: np.ravel(x)[nothing],
+        lambda x: x[nothing],
+        lambda x: x[:, nothing],
+        lambda x: x[..., nothing],
+        lambda x: x[nothing, nothing],
+        lambda x: np.take(x, 0, axis=1),
+        lambda x: np.take(x, [0], axis=1),
+        lambda x: np.sum(x)[()],
+        lambda x: x[0, None, [1]],
+        lambda x: np.atleast_1d(np.sum(x)),
+        lambda x: np.asfortranarray(np.sum(x)),
+    ]
+    m = np.array([[0.4, 1.2, 0.3], [0.7, 0.1, 0.9]])
+    for k, f in enumerate(cases):
+        value, jacobian = ad.value_and_jacobian(f, m, backend=eager(name))
+        assert np.shape(value) == np.shape(f(m)), k
+        assert np.shape(jacobian) == np.shape(f(m)) + m.shape, k
+        np.testing.assert_allclose(value, f(m), rtol=1e-15)
+
+
+# -- functions that are none of the caller's own ----------------------------------------------------------
+
+
+HALVED = functools.partial(math.pow, 2.0)
+POWERS = np.vectorize(HALVED)
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_compiled_functions_are_differentiated_as_they_are(name):
+    """``math.sin`` handed over itself, and what is made of such functions, names or not."""
+    backend, t, x = eager(name), 1.2, np.array([0.3, 1.1])
+    tolerance = {"rtol": 1e-6 if name == "finite" else 1e-13}
+    cases = [
+        (math.sin, math.cos(t)),
+        (math.lgamma, sp.digamma(t)),
+        (float, 1.0),
+        (np.float64, 1.0),
+        (functools.partial(math.hypot, 0.5), t / math.hypot(0.5, t)),
+        (HALVED, math.log(2.0) * 2**t),
+        (lambda t: HALVED(t) * 1.0, math.log(2.0) * 2**t),
+        (functools.partial(functools.partial(math.atan2), 0.5), -0.5 / (0.25 + t * t)),
+    ]
+    for k, (f, expected) in enumerate(cases):
+        np.testing.assert_allclose(
+            ad.derivative(f, t, backend=backend), expected, err_msg=str(k), **tolerance
+        )
+    for f, expected in [
+        (math.fsum, [1.0, 1.0]),
+        (functools.partial(math.dist, [0.0, 0.0]), x / math.hypot(*x)),
+        (scipy.linalg.norm, x / math.hypot(*x)),
+        (lambda x: np.sum(POWERS(x)), math.log(2.0) * 2**x),
+        (lambda x: sum(functools.partial(map, math.sin)(x)), np.cos(x)),
+    ]:
+        np.testing.assert_allclose(ad.gradient(f, x, backend=backend), expected, **tolerance)
+
+
+def test_what_stands_for_a_function_is_called_while_it_is_followed_only():
+    ad.derivative(HALVED, 1.2)
+    assert HALVED.func is math.pow
+    assert type(HALVED(3.0)) is float and HALVED(3.0) == 8.0

@@ -180,3 +180,16 @@ def test_masks_are_made_only_where_something_is_not_a_number(monkeypatch: pytest
     slope = ad.gradient(f, np.array([0.3, -1.0, 0.0]), backend="numpy:reverse")
     assert made
     np.testing.assert_allclose(slope, [1 / np.sqrt(0.3), 0.0, 0.0], rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", WAYS)
+def test_large_constants_beside_a_choice_warn_of_nothing(name: str) -> None:
+    large, scale = np.array([1e160, 1e200, 1.0]), np.array([1e-80, 1e-100, 1.0])
+
+    def f(x: Any) -> Any:
+        return np.sum(np.where(x > 1.0, np.sqrt(large * x) * scale, x**2))
+
+    x = np.array([1.5, 1.2, 0.5])
+    expected = [0.5 / np.sqrt(1.5), 0.5 / np.sqrt(1.2), 1.0]
+    np.testing.assert_allclose(ad.gradient(f, x, backend=WAYS[name]), expected, rtol=1e-12)

@@ -670,8 +670,8 @@ def test_other_types_take_the_general_way():
 
 @both
 def test_functions_without_a_derivative_are_refused(backend):
-    with pytest.raises(OperationNotSupportedError, match="jv"):
-        ad.gradient(lambda x: sp.jv(x[0], 1.0), X, backend=backend)
+    with pytest.raises(OperationNotSupportedError, match="struve"):
+        ad.gradient(lambda x: sp.struve(x[0], 1.0), X, backend=backend)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         g = ad.gradient(lambda x: np.ldexp(x[0], 2) * x[1], X, backend=backend)

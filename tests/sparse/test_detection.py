@@ -94,6 +94,29 @@ def test_what_rounding_leaves_of_a_row_that_is_zero_is_no_fault() -> None:
         assert np.allclose(J.toarray(), np.reshape(ad.jacobian(f, x), (9, 12)), atol=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_what_rounding_leaves_of_all_rows_is_no_fault(seed: int) -> None:
+    x = np.random.default_rng(seed).standard_normal(3)
+
+    def f(x: Any) -> Any:  # zero, but for rounding
+        return np.real((np.tanh(x) + 1j * np.tanh(x)) ** 2 * 1.1 * np.exp(np.sum(x)))
+
+    def g(x: Any) -> Any:
+        return np.sum(np.sin(f(x) + 0.3 * np.cross(x, x * x[0] * 1.7)))
+
+    for backend in ("numpy", "numpy:compiled"):
+        assert np.allclose(ad.jacobian(f, x, backend=ad.Sparse(backend)).toarray(), 0, atol=1e-14)
+        assert np.allclose(
+            ad.hessian(g, x, backend=ad.Sparse(backend)).toarray(), ad.hessian(g, x), atol=1e-9
+        )
+
+
+def test_a_rule_that_is_not_linear_is_told_of_however_small() -> None:
+    f = ad.define(lambda x: x * 1e-17, jvp=lambda x, v: v * np.abs(v) * 1e-17)
+    with pytest.raises(ad.errors.PatternError, match="is not linear"):
+        ad.jacobian(lambda x: f(x), np.ones(3), backend=ad.Sparse("numpy:forward"))
+
+
 def test_local_is_smaller_than_global() -> None:
     x = POINTS[0]
     for name in ("where", "sort", "argsort"):

@@ -25,6 +25,8 @@ __all__ = ["check_value"]
 
 # how well values agree that are computed in another order, by what each dtype can show
 AGREEMENT = 1e3
+# and how well those that are nothing but rounding, by what rounding of the input makes of them
+NOISE = 100.0
 
 
 def check_value(prepared: Prepared, x: Leaves, c: Leaves, value: Leaves) -> None:
@@ -45,8 +47,8 @@ def check_value(prepared: Prepared, x: Leaves, c: Leaves, value: Leaves) -> None
         return
     held = tuple([leaf if a is None else _copied(leaf, a) for leaf, a in zip(c, constants, strict=True)])
 
-    def plain() -> list[Array]:
-        leaves = prepared._flat.on_numbers(tuple([a.copy() for a in given]), held)
+    def plain(factor: float = 1.0) -> list[Array]:
+        leaves = prepared._flat.on_numbers(tuple([_moved(a, factor) for a in given]), held)
         return [np.asarray(leaf) for leaf in leaves]
 
     digits = max([np.finfo(float).eps, *(np.finfo(a.dtype).eps for a in given if a.dtype.kind in "fc")])
@@ -54,6 +56,11 @@ def check_value(prepared: Prepared, x: Leaves, c: Leaves, value: Leaves) -> None
         expected = plain()
         if _agree(found, expected, digits) or not _agree(plain(), expected, digits):
             return  # the same, or never twice the same
+        # where large terms cancel, as much as rounding the input changes
+        beside = [plain(1 + factor * digits) for factor in (4, -4)]
+        noise = [NOISE * _distance(e, *others) for e, *others in zip(expected, *beside, strict=True)]
+        if _agree(found, expected, digits, noise):
+            return
     except Exception:  # it is not made for plain numbers
         return
     error = FunctionNotSupportedError(
@@ -62,7 +69,6 @@ def check_value(prepared: Prepared, x: Leaves, c: Leaves, value: Leaves) -> None
         "and is answered otherwise there. Use isinstance(x, float) or isinstance(x, np.ndarray), or "
         "backend='finite'"
     )
-    error.asks = True  # type: ignore[attr-defined]  # a function that is followed gets the other answer
     raise error
 
 
@@ -74,16 +80,32 @@ def _copied(leaf: Any, a: Array) -> Any:
     return a.copy() if a.shape else a[()]
 
 
-def _agree(found: list[Array], expected: list[Array], digits: float) -> bool:
+def _moved(a: Array, factor: float) -> Array:
+    """A copy, moved a little where it has floating-point numbers."""
+    # without axes, too, an array stays one
+    return a.copy() if factor == 1 or a.dtype.kind not in "fc" else np.asarray(a * factor, dtype=a.dtype)
+
+
+def _distance(a: Array, *others: Array) -> float:
+    """The largest difference of finite entries."""
+    if any(b.shape != a.shape for b in others):
+        return 0.0
+    gaps = np.array([abs(b - a) for b in others])
+    return float(np.max(gaps[np.isfinite(gaps)], initial=0.0))
+
+
+def _agree(
+    found: list[Array], expected: list[Array], digits: float, noise: list[float] | None = None
+) -> bool:
     """Whether values agree that were computed of numbers of so many digits."""
     if [a.shape for a in found] != [a.shape for a in expected]:
         return False
-    for a, b in zip(found, expected, strict=True):
+    for a, b, more in zip(found, expected, noise or [0.0] * len(found), strict=True):
         if b.dtype.kind not in "fciub":
             raise TypeError(b.dtype)
         shown = max(np.finfo(k.dtype).eps if k.dtype.kind in "fc" else 0.0 for k in (a, b))
         near = AGREEMENT * max(digits, shown)
         size = np.max(abs(b[np.isfinite(b)]), initial=0.0)
-        if not np.allclose(a, b, rtol=near, atol=near * size, equal_nan=True):
+        if not np.allclose(a, b, rtol=near, atol=near * size + more, equal_nan=True):
             return False
     return True

@@ -204,7 +204,7 @@ class Unknown(Flat):
             leaves.append(y[at : at + size].reshape(*shape, y.shape[1]))
             at += size
         if not self.library.plain:
-            leaves = [self.library.from_numpy(np.ascontiguousarray(leaf)) for leaf in leaves]
+            leaves = [self.library.from_numpy(np.asarray(leaf, order="C")) for leaf in leaves]
         return self._structure.unflatten(leaves)
 
     def vector(self, tree: Any, what: str) -> Any:

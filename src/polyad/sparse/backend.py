@@ -18,7 +18,7 @@ from polyad.errors import (
     PreparationMismatchError,
 )
 from polyad.sparse.captured import Captured
-from polyad.sparse.check import check_product
+from polyad.sparse.check import check_product, turned
 from polyad.sparse.choice import chosen
 from polyad.sparse.detection import detector_of
 from polyad.sparse.form import DENSE, SCIPY, SparseForm
@@ -354,6 +354,11 @@ class Sparse(Passing):
             rows = [np.asarray(source.to_numpy(image)).reshape(-1) for image in images]
             return np.concatenate(rows)
 
+        def scaled(x: Leaves, scale: Array) -> Leaves:
+            arrays = [np.asarray(source.to_numpy(leaf)) for leaf in x]
+            moved = [a * np.resize(scale, a.shape).astype(a.dtype) for a in arrays]
+            return tuple(inner.table(a, problem) for a in moved)
+
         def floor() -> Any:
             """What differences make of the rounding of values, of each where they are the rows."""
             values = np.concatenate([abs(np.asarray(source.to_numpy(y))).reshape(-1) for y in told[0]])
@@ -368,7 +373,7 @@ class Sparse(Passing):
             pattern, entries = form.pattern, form._numbers(form.entries(result))
             if pulls:
                 real = not any(spec.is_complex for spec in problem.inputs)
-                pattern, entries = _transposed(pattern, entries.real if real else np.conj(entries))
+                pattern, entries = turned(pattern, entries.real if real else np.conj(entries))
             check_product(
                 pattern,
                 entries,
@@ -380,6 +385,7 @@ class Sparse(Passing):
                 local=matrix.of_points,
                 changed=changed,
                 floor=floor,
+                nearby=lambda v, scale: times(scaled(x, scale), c, v),
             )
             return told[2] if matrix.second and told else None
 
@@ -388,12 +394,3 @@ class Sparse(Passing):
 
 def _copies(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
     return tuple(a.copy() for a in arrays)
-
-
-def _transposed(pattern: Pattern, entries: Array) -> tuple[Pattern, Array]:
-    import scipy.sparse
-
-    numbers = scipy.sparse.csr_array(
-        (np.arange(pattern.nnz), pattern.indices, pattern.indptr), shape=pattern.shape
-    ).T.tocsr()
-    return pattern.T, entries[numbers.data]

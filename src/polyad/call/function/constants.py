@@ -96,8 +96,10 @@ class Constants:
         """Whether the function writes to its constants, so that it needs copies."""
         return self._mode != GUARDED
 
-    def ask_again(self) -> None:
-        """Find out again whether it matters that numbers are Python's: the function will run otherwise."""
+    def call_instead(self, f: Callable[..., Any]) -> None:
+        """Call what stands for the function where it is followed, and find out again what it does."""
+        self._f = f
+        # whether it matters that numbers are Python's
         self._floats, self._told = self._all_floats, False
 
     def arguments(self, x: Leaves, c: Leaves) -> tuple[Any, ...]:
@@ -117,13 +119,24 @@ class Constants:
             x = _python_floats(x, self._floats)
         if not self._arrays:
             return self._f(*self._build(x, c))
-        mode = self._mode
-        handed = self._handed(x, c)
-        before = _written(handed)
+        mode, plain = self._mode, True
+        handed: Leaves | list[Any]
+        if mode == GUARDED:
+            handed = []
+            for leaf in c:
+                if type(leaf) is np.ndarray:
+                    leaf = leaf.view()
+                    leaf.flags.writeable = False
+                elif type(leaf) is not float:
+                    leaf, plain = _guarded(leaf), False
+                handed.append(leaf)
+        else:
+            handed, plain = self._handed(x, c), False
+        before = [] if plain else _written(tuple(handed))
         try:
             if not before:
-                return self._f(*self._build(x, handed))
-            return self._counted(x, c, handed, before)
+                return self._f(*self._build(x, tuple(handed)))
+            return self._counted(x, c, tuple(handed), before)
         except Exception as error:
             error.polyad_mode = mode  # type: ignore[attr-defined]  # another thread may change it
             raise

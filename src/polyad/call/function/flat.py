@@ -158,7 +158,7 @@ class FlatFunction:
     def follow(self, reach: Any) -> None:
         """Follow the function through the packages that it reaches (``engine.follow``)."""
         call: Callable[[Leaves, Leaves], Any] = self._constants
-        self._constants.ask_again()
+        self._constants.call_instead(reach.stands_for(self._f))
         if self._lifting is not None:
             call = self._lifting = self._lifting.forced()
         self._call = lambda x, c: reach.run(call, x, c)

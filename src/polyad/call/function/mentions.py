@@ -9,6 +9,8 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from polyad.arrays.libraries import library, library_of_package
 
 __all__ = ["Mentions", "packages_of"]
@@ -25,6 +27,11 @@ TELLING = GENERIC | NUMBERS | STOPS | UNASKED
 # What tells a stand-in from a number, and what is said of code that asks it.
 TYPES = frozenset("type isinstance issubclass hasattr getattr callable iterable".split())
 ASKS = "type?"
+# What makes arrays of objects out of stand-ins, and what NumPy answers of these otherwise than of numbers.
+ARRAYS = "array?"
+MAKERS = frozenset("array asarray asanyarray full full_like empty fromiter".split())
+PARTS = "part?"
+OF_KINDS = frozenset("real imag angle dtype isreal iscomplex isrealobj iscomplexobj issubdtype".split())
 # What writes to an array in place: an entry is stored, ``+=``, ``out=``, and methods like torch's ``add_``.
 WRITES = "write"
 STORES = dis.opmap["STORE_SUBSCR"]
@@ -75,7 +82,7 @@ class Mentions:
     @property
     def nothing(self) -> bool:
         """Whether no package is spoken of."""
-        return not self.names - {LOOP, ASKS, WRITES}
+        return not self.names - {LOOP, ASKS, WRITES, ARRAYS, PARTS}
 
     @property
     def numpy(self) -> bool:
@@ -110,7 +117,7 @@ class Mentions:
     @property
     def types(self) -> bool:
         """Whether it is asked of what type things are, or what errors they raise."""
-        return ASKS in self.names
+        return ASKS in self.names or (ARRAYS in self.names and PARTS in self.names)
 
     @property
     def ignores_flags(self) -> bool:
@@ -171,6 +178,10 @@ def _said(code: types.CodeType) -> tuple[frozenset[str], tuple[str, ...]]:
         keywords = any(type(k) is tuple and OUT in k for k in each.co_consts)
         if keywords or STORES in operations or any(map(_is_in_place, dis.get_instructions(each))):
             telling.add(WRITES)
+        if not MAKERS.isdisjoint(each.co_names):
+            telling.add(ARRAYS)
+        if not OF_KINDS.isdisjoint(each.co_names):
+            telling.add(PARTS)
         telling |= TELLING.intersection(each.co_names)
         names.update(dict.fromkeys(each.co_names))
     return frozenset(telling), tuple(names)
@@ -188,6 +199,9 @@ def _mentions(f: Any, depth: int, seen: set[int]) -> Iterator[str]:
         f = f.func
     f = getattr(f, "__wrapped__", f)
     f = getattr(f, "__func__", f)
+    if isinstance(f, types.BuiltinFunctionType | np.ufunc):
+        yield from _packages(f, depth, seen)
+        return
     if not isinstance(f, types.FunctionType):
         f = type(f).__call__ if callable(f) else None
     if not isinstance(f, types.FunctionType) or id(f) in seen or depth == 0:
@@ -224,6 +238,10 @@ def _packages(value: Any, depth: int, seen: set[int]) -> Iterator[str]:
             yield package if owner is None else owner.packages[0]
         else:
             yield from _mentions(value, depth - 1, seen)
+    elif isinstance(value, types.BuiltinFunctionType):
+        owner = library_of_package(_home_of(value))
+        if owner is not None:
+            yield owner.packages[0]
     elif value is not None:
         package = (type(value).__module__ or "").partition(".")[0]
         owner = library_of_package(package)
@@ -231,3 +249,10 @@ def _packages(value: Any, depth: int, seen: set[int]) -> Iterator[str]:
             yield owner.packages[0]
         elif owner is None and _is_of_others(package):
             yield package
+
+
+def _home_of(f: types.BuiltinFunctionType) -> str:
+    """The package of a compiled function; torch's say it by the class or the module that they are of."""
+    belongs = f.__self__
+    named = f.__module__ or getattr(belongs, "__module__", None) or getattr(belongs, "__name__", "")
+    return str(named).partition(".")[0]

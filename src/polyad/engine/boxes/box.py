@@ -20,7 +20,7 @@ import numpy as np
 from polyad.engine.boxes import asked
 from polyad.engine.boxes.boxing import BOXES, unbox, unbox_index
 from polyad.engine.core.following import FOLLOWING
-from polyad.engine.core.indices import is_basic
+from polyad.engine.core.indices import is_basic, keeps_array
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Tracer, Value, base, is_over
 from polyad.engine.interpretations.adapter import adapter
@@ -36,12 +36,15 @@ __all__ = ["Box", "View", "as_array", "as_point", "number", "unbox", "wrap"]
 # How a number, and an entry of a vector, become boxes, by the type of the value; ``numbers`` fills them.
 NUMBERS: dict[type, Callable[[Any], Any]] = {}
 ENTRIES: dict[type, Callable[[Any, int], Any]] = {}
+_new = object.__new__
 
 
 def wrap(value: Value) -> Any:
     """A value for the user: boxed, unless it is a plain number or an array that counts or compares."""
     if isinstance(value, Tracer) or (type(value) is np.ndarray and value.dtype.kind in "fc"):
-        return Box(value)
+        box = _new(Box)  # without a frame of Python's
+        box._value = value
+        return box
     return value
 
 
@@ -256,7 +259,7 @@ class Box:
                 return Slice(self, index, value)
             plain = is_basic(index) and (mine.shape or self._is_array())
             return Slice(self, index, value) if plain else wrap(value)
-        if is_basic(index) and _keeps_array(index):
+        if is_basic(index) and keeps_array(index):
             return Slice(self, index, value) if mine.shape or self._is_array() else as_array(value)
         return number(value)
 
@@ -317,11 +320,6 @@ def as_array(value: Value) -> Any:
 def as_point(leaf: Any) -> Any:
     """A leaf that was passed as an array without axes: one it is, not a number."""
     return as_array(leaf._value) if type(leaf) in BOXES and not leaf.shape else leaf
-
-
-def _keeps_array(index: Any) -> bool:
-    """Whether an index that leaves no axes still gives an array, not a scalar: ``x[0, ...]``."""
-    return index is Ellipsis or (type(index) is tuple and any(k is Ellipsis for k in index))
 
 
 class View(Box):

@@ -27,11 +27,12 @@ from polyad.engine.functions import (
     reduction,
     tables,  # noqa: F401  (fills them)
 )
+from polyad.engine.functions.types import in_type, only_where
 from polyad.engine.interpretations.numpy_errors import UNFIT
 from polyad.engine.interpretations.promotion import kind_of, types_of, ufunc_of
 from polyad.engine.rules import elementwise
 from polyad.engine.rules.arithmetic import add, subtract, where
-from polyad.engine.rules.structure import astype, broadcast_to, getitem_shape, reshape, scatter
+from polyad.engine.rules.structure import broadcast_to, getitem_shape, reshape, scatter
 from polyad.errors import ON_OTHER_ARRAYS, PolyadError, rule_out
 
 __all__ = ["apply_function", "apply_ufunc"]
@@ -160,7 +161,7 @@ def call(own: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any])
     out = kwargs.pop("out", None) if kwargs else None
     tape = _recorder((*args, *kwargs.values()) if kwargs else args)
     values = [_enter(a, tape) for a in args]
-    named = {name: _enter(a, tape) for name, a in kwargs.items()}
+    named = {name: _enter(a, tape) for name, a in kwargs.items()} if kwargs else kwargs
     result = rewrap(own(*values, **named))
     return result if out is None else write_out(out, result)
 
@@ -262,7 +263,9 @@ def apply_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[s
     if len(values) > 1:
         values = _countable(own, values)
     if kwargs:
-        result = own(*values, **kwargs) if "axis" in kwargs else _with_options(own, values, out, **kwargs)
+        result = (
+            own(*values, **kwargs) if "axis" in kwargs else _with_options(ufunc, own, values, out, **kwargs)
+        )
     else:
         result = own(*values)
         if ufunc in UFUNC_ROOTS and out is None:
@@ -302,34 +305,14 @@ def _countable(own: Any, values: list[Value]) -> list[Value]:
 
 
 def _with_options(
-    own: Callable[..., Value],
-    values: list[Value],
-    out: Any,
-    where: Any = True,
-    dtype: Any = None,
-    casting: str = "same_kind",
-    order: str = "K",
-    subok: bool = True,
+    ufunc: Any, own: Callable[..., Value], values: list[Value], out: Any, where: Any = True, **options: Any
 ) -> Value:
     """``where=`` and ``dtype=`` of a universal function."""
-    if where is not True:
-        mask = unbox(where)
-        # entries that are left out are computed at 1, so that none gives NaN in the value or, as 0 * nan, in
-        # the derivative
-        values = [choose(mask, v, 1.0) if isinstance(v, Tracer) or _is_float(v) else v for v in values]
-    result = own(*values)
-    if dtype is not None:
-        result = (
-            result.astype(dtype) if not isinstance(result, Tracer) else astype(result, dtype=np.dtype(dtype))
-        )
-    if where is not True:
-        target = out[0] if isinstance(out, tuple) else out
-        result = choose(mask, result, 0.0 if target is None else unbox(target))
-    return result
-
-
-def _is_float(v: Value) -> bool:
-    return isinstance(v, float) or getattr(getattr(v, "dtype", None), "kind", "") in "fc"
+    if where is True:
+        return in_type(ufunc, own, values, **options)
+    target = out[0] if isinstance(out, tuple) else out
+    mask, kept = unbox(where), 0.0 if target is None else unbox(target)
+    return choose(mask, in_type(ufunc, own, only_where(mask, values), **options), kept)
 
 
 choose = where

@@ -12,18 +12,20 @@ from polyad.engine.boxes import (
     roots,
 )
 from polyad.engine.boxes.box import Box, Rearranged, as_array, number, wrap
-from polyad.engine.boxes.boxing import has_stranger, is_stranger
+from polyad.engine.boxes.boxing import has_stranger, is_stranger, recorder
 from polyad.engine.boxes.computing import COMPUTING_METHODS
-from polyad.engine.boxes.dispatch import apply_function, apply_ufunc, call, out_named
+from polyad.engine.boxes.dispatch import UFUNC_ROOTS, apply_function, apply_ufunc, call, out_named, rewrap
 from polyad.engine.boxes.memory import layout, linked
 from polyad.engine.boxes.views import VIEWS, flat, reshaped, transposed
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.table import FUNCTIONS, UFUNCS
-from polyad.engine.core.values import PRIMITIVES, Value
+from polyad.engine.core.values import PRIMITIVES, Tracer, Value
 from polyad.engine.functions import structure
 
 __all__: list[str] = []
+
+_DOUBLE = np.dtype(np.float64)
 
 
 def _method(f: Any) -> Callable[..., Any]:
@@ -207,7 +209,21 @@ def _parts(name: str) -> property:
 
 
 def _array_ufunc(self: Box, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    if any(map(is_stranger, inputs)):
+    if len(inputs) == 2 and not kwargs and method == "__call__" and ufunc not in UFUNC_ROOTS:
+        # what most pairs are: nothing is to be found out of either
+        own, (a, b) = UFUNCS.get(ufunc), inputs
+        if own is None:
+            pass
+        elif type(a) is Box and isinstance(value := a._value, Tracer):
+            if type(b) is float or type(b) is int:
+                return rewrap(own(value, b))
+            if type(b) is Box and isinstance(other := b._value, Tracer):
+                return rewrap(own(value, other))
+        elif type(b) is Box and type(a) is np.ndarray and a.dtype is _DOUBLE:
+            if isinstance(value := b._value, Tracer):
+                tape = recorder(value)
+                return rewrap(own(a if tape is None else tape.hold(a), value))
+    if len(inputs) > 1 and any(map(is_stranger, inputs)):
         return NotImplemented
     return apply_ufunc(ufunc, method, inputs, kwargs)
 

@@ -329,7 +329,7 @@ def rooted(value: Value, square: Callable[[], Value], *key: Any) -> Any:
     known = base(value)
     if isinstance(known, Proxy):
         return Root(value, Later(square), key, True)
-    if np.count_nonzero(known) == known.size:
+    if known.all() if type(known) is np.ndarray else np.count_nonzero(known) == known.size:
         return number(value)
     return Root(value, square(), key, True)
 
@@ -339,6 +339,8 @@ def _of_root(x: Value) -> Value:  # what ``sqrt(x) ** 2`` is
 
 
 def _raised(self: Box, other: Any) -> Any:
+    if type(other) is int:  # as mostly
+        return wrap(power(self._value, other))
     if type(other) is not float or other != 0.5:
         return _BOX["pow"](self, other)
     return _to_power(power(self._value, 0.5), self._value, other)

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import numpy as np
+
 from polyad.arrays.silence import SILENT, get_state, set_state
 
-__all__ = ["SHARP", "silent", "step"]
+__all__ = ["SHARP", "same", "silent", "step"]
 
 # whose derivative is infinite, or a product of infinity and zero, at points where the value is finite
 SHARP = frozenset("sqrt cbrt power arcsin arccos arccosh entr rel_entr kl_div xlogy xlog1py leg".split())
@@ -38,3 +40,12 @@ def silent(rule: Callable[..., Any]) -> Callable[..., Any]:
             set_state(before)
 
     return quiet
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays are equal bit by bit, so that nan equals nan and 0.0 is not -0.0."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if a.itemsize == 8 and not a.dtype.hasobject and a.flags.c_contiguous and b.flags.c_contiguous:
+        return bool((a.view(np.int64) == b.view(np.int64)).all())
+    return a.tobytes() == b.tobytes()

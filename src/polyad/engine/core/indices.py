@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["has_one_array", "is_basic", "is_mask", "names_once"]
+__all__ = ["copies", "has_one_array", "is_basic", "is_mask", "keeps_array", "names_once", "spelled"]
 
 # of rows of integers in an index that are no longer it is looked whether they name an entry twice
 SHORT = 32
@@ -17,6 +17,28 @@ def is_basic(index: Any) -> bool:
     if type(index) is not tuple:
         return isinstance(index, int | slice | np.integer) or index is None or index is Ellipsis
     return all(isinstance(k, int | slice | np.integer) or k is None or k is Ellipsis for k in index)
+
+
+def copies(index: Any) -> bool:
+    """Whether entries at an index are surely a copy: a number that is computed may select a part, a view."""
+    return any(getattr(k, "shape", ()) for k in (index if type(index) is tuple else (index,)))
+
+
+def spelled(index: Any, ndim: int) -> Any:
+    """An index of an array of so many axes that has the slices which ``...`` stands for."""
+    if type(index) is not tuple or not any(k is Ellipsis for k in index):
+        return index
+    rest, at = ndim, 0
+    left: list[Any] = []
+    for k in index:
+        if k is Ellipsis:
+            at = len(left)
+            continue
+        left.append(k)
+        if k is not None:
+            dtype = getattr(k, "dtype", None)
+            rest -= len(k.shape) if dtype is not None and dtype.kind == "b" else 1
+    return (*left[:at], *(slice(None),) * rest, *left[at:])
 
 
 def is_mask(index: Any) -> bool:
@@ -46,3 +68,8 @@ def names_once(index: Any) -> bool:
         return False
     numbers = k.tolist()
     return len(set(numbers)) == len(numbers) and (min(numbers) >= 0 or max(numbers) < 0)
+
+
+def keeps_array(index: Any) -> bool:
+    """Whether an index that leaves no axes still gives an array, not a scalar: ``x[0, ...]``."""
+    return index is Ellipsis or (type(index) is tuple and any(k is Ellipsis for k in index))

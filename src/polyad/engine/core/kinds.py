@@ -25,6 +25,7 @@ from polyad.engine.core.values import (
     Tracer,
     Value,
     base,
+    dtype_of,
     is_real,
     ndim_of,
     shape_of,
@@ -33,7 +34,9 @@ from polyad.engine.core.values import (
 __all__ = [
     "DECOMPOSITIONS",
     "PARTIALS",
+    "Like",
     "aligned",
+    "beside",
     "constant",
     "elementwise",
     "expand",
@@ -92,6 +95,15 @@ def summed(w: Value, shape: tuple[int, ...]) -> Value:
     return total if shape_of(total) == shape else PRIMITIVES["reshape"](total, shape=shape)
 
 
+class Like:
+    """Shape and dtype of an operand, for pullbacks that need nothing else of it."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, a: Value) -> None:
+        self.shape, self.dtype = shape_of(a), dtype_of(a)
+
+
 def expand(w: Value, shape: tuple[int, ...]) -> Value:
     """A cotangent in full."""
     if shape_of(w) == shape:
@@ -108,6 +120,19 @@ def fit(w: Value, a: Value) -> Value:
     if not is_real(w) and is_real(a):
         w = PRIMITIVES["real"](w)
     return summed(w, shape_of(a))
+
+
+def beside(factor: Callable[[Value], Value], y: np.ndarray, like: Like) -> Callable[[Value], Value]:
+    """The pullback of a number beside an array of doubles: the sum of what ``factor`` gives."""
+    shape, axes = y.shape, tuple(range(y.ndim))
+
+    def pull(w: Value) -> Value:
+        g = factor(w)
+        if type(g) is np.ndarray and g.dtype is _F8 and g.shape == shape:
+            return np.add.reduce(g, axis=axes)
+        return fit(expand(g, shape), like)
+
+    return pull
 
 
 def conj(p: Value) -> Value:
@@ -147,6 +172,8 @@ def _uniform(d: Partial, operands: tuple[str, ...]) -> Partial:
     """The partial as a function of ``(y, *operands)``."""
     needs = tuple(inspect.signature(d).parameters)
     places = [0 if n == "y" else 1 + operands.index(n) for n in needs]
+    if len(places) == len(operands) == 1:  # written out, for code of numbers
+        return (lambda y, x: d(x)) if places[0] else (lambda y, x: d(y))
     if len(places) == 1:
         (p,) = places
         return lambda *v: d(v[p])
@@ -189,8 +216,14 @@ def _pull(name: str, d: Partial | None, k: int, operands: tuple[str, ...]) -> Ca
     needs = tuple(inspect.signature(d).parameters)
     places = tuple(0 if n == "y" else 1 + operands.index(n) for n in needs)
 
+    alone = places[0] if len(places) == 1 else -1
+
     def pull(y: Value, *args: Value) -> Any:
         operand = args[k]
+        if alone >= 0 and type(y) is type(operand) is np.ndarray and y.dtype is operand.dtype is _F8:
+            if y.shape == operand.shape:  # as mostly
+                value = args[alone - 1] if alone else y
+                return lambda w: w * d(value)
         values = (y, *args)
         kept = [values[p] for p in places]
         if type(y) is type(operand) is np.ndarray and y.dtype is operand.dtype is _F8:

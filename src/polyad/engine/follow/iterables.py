@@ -14,7 +14,7 @@ import numpy as np
 from polyad.engine.boxes.boxing import BOXES
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.follow.conversions import as_box, dtype_of
-from polyad.engine.follow.counterparts import Counterpart, Maker, counterpart, has_box
+from polyad.engine.follow.counterparts import COUNTERPARTS, Counterpart, Maker, counterpart, has_box
 from polyad.engine.numbers.python import as_python
 
 __all__ = ["MADE", "of_entries", "remade"]
@@ -136,7 +136,8 @@ def of_entries(vectorized: Any) -> Callable[..., Any]:
         types = vectorized.otypes
         if types is not None and not all(np.dtype(t).kind in "fc" for t in types):
             return np.vectorize.__call__(vectorized, *args, **kwargs)
-        own = np.vectorize(vectorized.pyfunc, excluded=vectorized.excluded, signature=vectorized.signature)
+        f = _stand_in(vectorized.pyfunc)
+        own = np.vectorize(f, excluded=vectorized.excluded, signature=vectorized.signature)
         return own(*args, **kwargs)
 
     apply.__wrapped__ = vectorized.pyfunc  # type: ignore[attr-defined]
@@ -148,7 +149,7 @@ def _vectorize(*args: Any, **kwargs: Any) -> Any:
     return _Vectorized(*args, **kwargs)
 
 
-MADE: frozenset[type] = frozenset((functools._lru_cache_wrapper, np.vectorize))
+MADE: frozenset[type] = frozenset((functools._lru_cache_wrapper, functools.partial, np.vectorize))
 
 
 def remade(value: Any) -> Counterpart | None:
@@ -160,4 +161,24 @@ def remade(value: Any) -> Counterpart | None:
         return Counterpart(value, python) if isinstance(python, types.FunctionType) else None
     if kind is np.vectorize:
         return Counterpart(value, of_entries(value))
+    if kind is functools.partial:
+        return _partial(value)
     return None
+
+
+def _stand_in(value: Any) -> Any:
+    """What stands for a value, or the value."""
+    found = COUNTERPARTS.get(id(value)) or remade(value)
+    return value if found is None else found
+
+
+def _partial(value: functools.partial[Any]) -> Counterpart | None:
+    """The function with arguments given, where it or one of them has a counterpart."""
+    held = value.func, *value.args, *value.keywords.values()
+    found = [*map(_stand_in, held)]
+    if all(a is b for a, b in zip(found, held, strict=True)):
+        return None
+    rest = len(value.args) + 1
+    f, args = found[0], found[1:rest]
+    keywords = dict(zip(value.keywords, found[rest:], strict=True))
+    return Counterpart(value, functools.partial(f, *args, **keywords))

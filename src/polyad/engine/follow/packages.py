@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 import types
@@ -243,8 +244,8 @@ def compiled(value: Any) -> Any:
     """The counterpart of a function that was made of one in Python; None of anything else."""
     if type(value) in MADE:
         found = COUNTERPARTS.get(id(value))
-        if found is None and (found := remade(value)) is not None:
-            COUNTERPARTS[id(value)] = found
+        if found is None and (found := remade(value)) is not None and type(value) is not functools.partial:
+            COUNTERPARTS[id(value)] = found  # for good, where a module makes it once
         return found
     if getattr(type(value), "__module__", "").partition(".")[0] != "numba":
         return None
@@ -262,3 +263,9 @@ def compiled(value: Any) -> Any:
         own = of_entries(np.vectorize(python)) if vectorized else python
         found = COUNTERPARTS[id(value)] = Counterpart(value, own)
     return found
+
+
+def stands_for(f: Any) -> Any:
+    """What is called for the function itself: ``math.sin``, say, has a counterpart."""
+    fill()
+    return COUNTERPARTS.get(id(f)) or compiled(f) or f

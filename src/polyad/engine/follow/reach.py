@@ -77,6 +77,11 @@ class Route:
         # whether new code is looked for
         self.recording = True
 
+    @staticmethod
+    def stands_for(f: Any) -> Any:
+        """What is called for the function itself, which may be one that has a counterpart."""
+        return packages.stands_for(f)
+
     def run(self, f: Callable[..., Any], *args: Any) -> Any:
         """Call a function that is followed."""
         user, places = object(), self.places

@@ -136,7 +136,7 @@ map_ufunc(np.vecdot, vecdot)
 map_ufunc(np.matvec, lambda a, b: _vector(rules.matmul(a, reshape(b, shape=(*shape_of(b), 1)))))
 map_ufunc(
     np.vecmat,
-    lambda a, b: _vector(rules.matmul(rules.adjoint(b), conj(reshape(a, shape=(*shape_of(a), 1)))), True),
+    lambda a, b: _vector(rules.matmul(rules.adjoint(b), reshape(a, shape=(*shape_of(a), 1))), True),
 )
 
 

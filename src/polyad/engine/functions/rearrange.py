@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,10 @@ from polyad.engine.rules.arithmetic import where
 from polyad.engine.rules.elementwise import maximum, minimum, remainder
 
 __all__ = ["rearranged", "spread"]
+
+
+# where the entries of arrays go that have no more than so many is remembered
+FEW = 64
 
 
 def positions_of(x: Value) -> np.ndarray:
@@ -65,10 +71,21 @@ def spread(f: Callable[..., Any]) -> Callable[..., Any]:
 
     def apply(x: Value, *args: Any, **kwargs: Any) -> Value:
         x = array_of(x)
-        found = f(positions_of(x) + 1, *args, **kwargs)
+        if not kwargs and x.size <= FEW and all([type(a) is int for a in args]):
+            kept, places = remembered(x.shape, args)
+        else:
+            kept, places = found(x.shape, args, **kwargs)
         zero = 0.0 if x.dtype.kind in "fc" else False  # which changes no type
-        return where(found > 0, rules.gather(x, np.maximum(found - 1, 0)), zero)
+        return where(kept, rules.gather(x, places), zero)
 
+    def found(shape: tuple[int, ...], args: tuple[Any, ...], **kwargs: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Where something is put, and from which places."""
+        positions = f(np.arange(1, 1 + math.prod(shape)).reshape(shape), *args, **kwargs)
+        kept, places = positions > 0, np.maximum(positions - 1, 0)
+        kept.flags.writeable = places.flags.writeable = False
+        return kept, places
+
+    remembered = functools.lru_cache(maxsize=64)(found)
     return apply
 
 

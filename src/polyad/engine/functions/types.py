@@ -1,4 +1,4 @@
-"""Universal functions that are made of others, computed in NumPy's types."""
+"""Universal functions in the types that NumPy or the caller says, and those that are made of others."""
 
 from __future__ import annotations
 
@@ -12,12 +12,42 @@ from polyad.engine.core.table import map_ufunc
 from polyad.engine.core.values import Tracer, Value
 from polyad.engine.functions.structure import cast
 from polyad.engine.interpretations.promotion import kind_of, loop_of
-from polyad.engine.rules.arithmetic import power
+from polyad.engine.rules.arithmetic import power, where
 from polyad.engine.rules.elementwise import absolute, floor_divide, ldexp, remainder, trunc
 
-__all__: list[str] = []
+__all__ = ["in_type", "only_where"]
 
 _DOUBLE = np.dtype(np.float64)
+
+
+def in_type(
+    ufunc: np.ufunc,
+    own: Callable[..., Value],
+    values: list[Value],
+    dtype: Any = None,
+    casting: Any = "same_kind",
+    order: str = "K",
+    subok: bool = True,
+) -> Value:
+    """A universal function with ``dtype=``: computed in that type, not made one of it afterwards."""
+    if dtype is None:
+        return own(*values)
+    wanted = (*(None,) * ufunc.nin, *(np.dtype(dtype),) * ufunc.nout)
+    known = (*map(kind_of, values), *(None,) * ufunc.nout)
+    types = ufunc.resolve_dtypes(known, signature=wanted, casting=casting)
+    return cast(own(*map(cast, values, types)), types[-1])
+
+
+def only_where(mask: Value, values: list[Value]) -> list[Value]:
+    """The operands for ``where=``: 1 in entries that are left out.
+
+    None of those gives NaN in the value then or, as 0 * nan, in the derivative.
+    """
+    return [where(mask, v, 1.0) if isinstance(v, Tracer) or _is_float(v) else v for v in values]
+
+
+def _is_float(v: Value) -> bool:
+    return isinstance(v, float) or getattr(getattr(v, "dtype", None), "kind", "") in "fc"
 
 
 def _brought(ufunc: np.ufunc, args: tuple[Value, ...]) -> list[Value]:

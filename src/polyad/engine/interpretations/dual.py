@@ -17,6 +17,8 @@ from polyad.engine.core.values import PRIMITIVES, Binary, Primitive, Tracer, Val
 
 __all__ = ["Dual"]
 
+_new = object.__new__
+
 
 class Dual(Tracer):
     """A value and its tangents, of shape ``(k, *value.shape)``."""
@@ -44,7 +46,11 @@ class Dual(Tracer):
             primal = self.primal
             y = (primitive.compute if type(primal) is np.ndarray else primitive)(primal, **params)
             t = push(y, (self.tangent,), primal, **params)
-            return _joined(level, y, t) if primitive.multiple else Dual(level, y, t)
+            if primitive.multiple:
+                return _joined(level, y, t)
+            dual = _new(Dual)  # without a frame of Python's
+            dual.level, dual.primal, dual.tangent = level, y, t
+            return dual
         primals = []
         tangents = []
         for a in args:
@@ -66,7 +72,9 @@ class Dual(Tracer):
         if type(b) is Dual and b.level == level:
             t, b = b.tangent, b.primal
         y = primitive.compute(a, b) if type(a) is type(b) is np.ndarray else primitive(a, b)
-        return Dual(level, y, primitive.push(y, (s, t), a, b))  # type: ignore[misc]
+        dual = _new(Dual)
+        dual.level, dual.primal, dual.tangent = level, y, primitive.push(y, (s, t), a, b)  # type: ignore[misc]
+        return dual
 
     def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
         level = self.level
@@ -76,7 +84,9 @@ class Dual(Tracer):
         else:
             a = value
         y = primitive.compute(a, b) if type(value) is np.ndarray else primitive(a, b)
-        return Dual(level, y, primitive.numbers[2 * side](y, self.tangent, a, b))
+        dual = _new(Dual)
+        dual.level, dual.primal, dual.tangent = level, y, primitive.numbers[2 * side](y, self.tangent, a, b)
+        return dual
 
     def sliced(self, index: slice) -> Value:
         """A slice of an array: the same as ``getitem``, in fewer steps."""

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from polyad.arrays.silence import SILENT, get_state, set_state
+from polyad.engine.core.floating import same
 from polyad.engine.core.kinds import expand
 from polyad.engine.core.refusals import no_rule
 from polyad.engine.core.values import (
@@ -44,12 +45,12 @@ from polyad.engine.interpretations.cotangents import Part, Pick, add, is_number,
 from polyad.engine.interpretations.dual import Dual
 from polyad.engine.interpretations.masked import MASKS, Masked, picked, settled
 
-__all__ = ["NEVER", "Node", "Tape", "same"]
+__all__ = ["NEVER", "Node", "Tape"]
 
 # the place of what a tape does not hold
 NEVER = 2**62
 Entry = tuple[Any, ...]
-ARRAYS, DUALS = (np.ndarray, np.ndarray), (Dual, Dual)
+_array, _new = np.ndarray, object.__new__
 
 
 class Tape(list[Entry | None]):
@@ -252,15 +253,6 @@ class Tape(list[Entry | None]):
         return [None if (g := cotangents[node.index]) is None else full(g, node.shape) for node in inputs]
 
 
-def same(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays are equal bit by bit, so that nan equals nan and 0.0 is not -0.0."""
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    if a.itemsize == 8 and not a.dtype.hasobject and a.flags.c_contiguous and b.flags.c_contiguous:
-        return bool((a.view(np.int64) == b.view(np.int64)).all())
-    return a.tobytes() == b.tobytes()
-
-
 class Node(Tracer):
     """A value and the place of its entry on a tape."""
 
@@ -320,10 +312,10 @@ class Node(Tracer):
             j, b = b.index, b.value
         else:
             j = -1
-        kinds = type(a), type(b)
-        if kinds == ARRAYS:
+        kind = type(a)
+        if kind is _array and type(b) is _array:
             y = primitive.compute(a, b)
-        elif kinds == DUALS and a.level == b.level:
+        elif kind is Dual and type(b) is Dual and a.level == b.level:
             y = a.with_value(primitive, a, b)
         else:
             y = primitive(a, b)
@@ -338,7 +330,9 @@ class Node(Tracer):
             tape.append((second(y, a, b), j, None))
         else:
             tape.append(((first(y, a, b), second(y, a, b)), (i, j), None))
-        return Node(tape, level, k, y)
+        node = _new(Node)  # without a frame of Python's
+        node.tape, node.level, node.index, node.value = tape, level, k, y
+        return node
 
     def with_number(self, primitive: Binary, a: Value, b: Value, side: int) -> Value:
         value = self.value
@@ -352,10 +346,13 @@ class Node(Tracer):
         else:
             y = value.with_number(primitive, a, b, side) if type(value) is Dual else primitive(a, b)
         tape = self.tape
-        if primitive.steep and (side or (b != 2 and primitive.name == "power")) and tape.steep > len(tape):
-            tape.steep = len(tape)
+        k = len(tape)
+        if primitive.steep and (side or (b != 2 and primitive.name == "power")) and tape.steep > k:
+            tape.steep = k
         tape.append((primitive.numbers[2 * side + 1](y, a, b), self.index, None))
-        return Node(tape, self.level, len(tape) - 1, y)
+        node = _new(Node)
+        node.tape, node.level, node.index, node.value = tape, self.level, k, y
+        return node
 
     def sliced(self, index: slice) -> Value:
         """A slice of an array: the same as ``getitem``, in fewer steps."""
@@ -386,7 +383,9 @@ class Node(Tracer):
                 outputs.append(Node(tape, level, len(tape) - 1, part))
             return tuple(outputs)
         tape.append((record, where, None if primitive.lazy else y.shape))
-        return Node(tape, level, len(tape) - 1, y)
+        node = _new(Node)
+        node.tape, node.level, node.index, node.value = tape, level, len(tape) - 1, y
+        return node
 
     def __repr__(self) -> str:
         return f"Node({self.value!r})"

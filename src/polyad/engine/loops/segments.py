@@ -20,6 +20,7 @@ from polyad.arrays.libraries import library_of
 from polyad.engine import run as _engine
 from polyad.engine.boxes.box import Box, wrap
 from polyad.engine.boxes.boxing import unbox
+from polyad.engine.core.floating import same
 from polyad.engine.core.following import FOLLOWING
 from polyad.engine.core.values import Primitive, Tracer, Value, base, settled, shape_of
 from polyad.engine.interpretations.adapter import adapter
@@ -27,7 +28,7 @@ from polyad.engine.interpretations.looping import compared
 from polyad.engine.interpretations.masked import Masked
 from polyad.engine.interpretations.masked import settled as unmasked
 from polyad.engine.interpretations.proxy import Proxy, is_kept
-from polyad.engine.interpretations.tape import Node, same
+from polyad.engine.interpretations.tape import Node
 from polyad.engine.loops.leaves import Tree, looks
 from polyad.errors import ArgumentError
 

@@ -25,13 +25,17 @@ from polyad.engine.rules import arithmetic
 
 __all__ = ["entered"]
 
+_new = object.__new__
+
 # -- where they come from ---------------------------------------------------------------------------------
 
 
 def _of_node(value: Node) -> Box:
     x = value.value
     if type(x) is not float64:
-        return Box(value)
+        box = _new(Box)  # without a frame of Python's
+        box._value = value
+        return box
     new = ScalarBox()
     new._entries = value.tape
     new._index = value.index
@@ -155,19 +159,30 @@ def through(
     return new
 
 
+# how primitives of one operand are computed, their partial as a function of ``(y, x)``, and whether that may
+# be infinite; each is looked up when it is first met
+_KNOWN: dict[Any, tuple[Callable[..., Any], Callable[..., Any], bool]] = {}
+
+
 def unary(x: ScalarBox, own: Primitive, kind: type[ScalarBox] = ScalarBox) -> ScalarBox | None:
     """``through`` for one operand, in fewer steps, and as a number of a kind."""
-    rule = PARTIALS.get(own.name)
+    known = _KNOWN.get(own)
+    if known is None:
+        rule = PARTIALS.get(own.name)
+        if rule is None or (partial := rule[0][0]) is None or PRIMITIVES.get(own.name) is not own:
+            return None
+        known = _KNOWN[own] = own.compute, partial, own.steep
+    compute, d, steep = known
     entries = x._entries
     index = len(entries)
-    if rule is None or (d := rule[0][0]) is None or index >= entries.limit:
+    if index >= entries.limit:
         return None
     a = float64(x._x)
-    y = own.compute(a)
+    y = compute(a)
     if type(y) is not float64:
         return None
     value = float(y)
-    if value - value != 0.0 or (own.steep and (not value or abs(x._x) == 1.0)):
+    if value - value != 0.0 or (steep and (not value or abs(x._x) == 1.0)):
         return None  # the general code is silent where the partial is infinite
     p = float(d(y, a))
     if p - p != 0.0:
@@ -181,6 +196,12 @@ def unary(x: ScalarBox, own: Primitive, kind: type[ScalarBox] = ScalarBox) -> Sc
 
 
 def _array_ufunc(self: ScalarBox, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    if len(inputs) == 1 and not kwargs and method == "__call__":
+        own = UFUNCS.get(ufunc)
+        if own in _KNOWN and ufunc not in OPERATORS:  # as mostly
+            found = unary(self, own)  # type: ignore[arg-type]
+            if found is not None:
+                return found
     if method == "__call__" and not kwargs:
         short = OPERATORS.get(ufunc)
         if short is not None:

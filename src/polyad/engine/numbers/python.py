@@ -245,9 +245,14 @@ for _kind in _KINDS:
 # -- the fast path, as for NumPy's numbers ---------------------------------------------------------------
 
 
+_FORWARD = {f"__r{name}__": f"__{name}__" for name in ("add", "sub", "mul", "truediv")}
+
+
 def _general(self: Any, other: Any, again: Any, primitive: Any) -> Any:
     """An operator where the fast path does not apply, by the general code of NumPy's numbers."""
     name = "__pow__" if again is None else again.__name__
+    if type(other) is ScalarBox and name in _FORWARD:  # of which the fast path has the operator itself
+        return getattr(ScalarBox, _FORWARD[name])(other, _plain(self))
     if _is_python(other):
         _check(name, self, other)
     result = getattr(ScalarBox, name)(_plain(self), _plain(other))

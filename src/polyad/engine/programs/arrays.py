@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.indices import is_basic, is_mask, names_once
+from polyad.engine.core.indices import copies, is_basic, is_mask, names_once
 from polyad.engine.core.names import SIGNS
 from polyad.engine.core.refusals import Deviates
 from polyad.engine.programs.layout import gathered_axis
@@ -148,7 +148,7 @@ class ArrayCode(Memory):
             text = f"{check}({text}, {self._constant(forms if op.multiple else forms[0])})"
         self._lines.append(f"{left} = {text}")
         sources: dict[MemoryRoot, None] = {}
-        if op.name not in FRESH and not (op.name == "getitem" and not is_basic(op.params["index"])):
+        if op.name not in FRESH and not (op.name == "getitem" and copies(op.params["index"])):
             sources = {root: None for v in op.variables() for root in self._roots[v]}
             if any(type(a) is Constant for a in op.operands):
                 sources[MemoryRoot("constant", "given")] = None

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from polyad.engine.core.floating import same
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import keys_of
 from polyad.engine.interpretations.example import Example
-from polyad.engine.interpretations.tape import same
 
 __all__ = ["LIMIT", "Captured", "Cell", "Constant", "Operation", "Recording", "Variable"]
 

@@ -14,7 +14,9 @@ import numpy as np
 from polyad.engine.core.floating import silent
 from polyad.engine.core.kinds import (
     PARTIALS,
+    Like,
     aligned,
+    beside,
     conj,
     constant,
     elementwise,
@@ -60,20 +62,11 @@ __all__ = [
 ]
 
 Pull = Callable[[Value], Value]
+_F8 = np.dtype(np.float64)
 
 
 def _same(w: Value) -> Value:
     return w
-
-
-class _Like:
-    """Shape and dtype of an operand, for pullbacks that need nothing else of it."""
-
-    __slots__ = ("dtype", "shape")
-
-    def __init__(self, a: Value) -> None:
-        self.shape = shape_of(a)
-        self.dtype = a.dtype if hasattr(a, "dtype") else np.dtype(type(a))
 
 
 def as_operand(a: Value, y: Value, factor: Pull) -> Pull:
@@ -86,7 +79,9 @@ def as_operand(a: Value, y: Value, factor: Pull) -> Pull:
     there = shape_of(y)
     if shape_of(a) == there and (is_real(y) or not is_real(a)):
         return factor
-    like = _Like(a)
+    like = Like(a)
+    if type(a) is np.float64 and type(y) is np.ndarray and y.dtype is _F8:
+        return beside(factor, y, like)
     return lambda w: fit(expand(factor(w), there), like)
 
 
@@ -297,8 +292,9 @@ def exponent_partial(a: Value, b: Value) -> Value:
 
 def base_partial(y: Value, a: Value, b: Value) -> Value:
     """``y * log(a)``, whose limit at ``a = 0`` is 0 for every positive exponent."""
-    zero = equal(a, 0)
-    return y * log(where(zero, 1.0, a))
+    a = where(equal(a, 0), 1.0, a)
+    # a negative base has a complex power where the exponent is complex
+    return y * log(a + 0j if is_real(a) and not is_real(y) else a)
 
 
 def _pull_power(y: Value, a: Value, b: float) -> Pull:

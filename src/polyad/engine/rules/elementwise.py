@@ -157,7 +157,7 @@ floor: Callable[..., Value] = constant_ufunc(np.floor)
 ceil: Callable[..., Value] = constant_ufunc(np.ceil)
 trunc: Callable[..., Value] = constant_ufunc(np.trunc)
 rint: Callable[..., Value] = constant_ufunc(np.rint)
-sign: Callable[..., Value] = constant_ufunc(np.sign)
+_sign: Callable[..., Value] = constant_ufunc(np.sign)
 floor_divide: Callable[..., Value] = constant_ufunc(np.floor_divide)
 spacing = constant_ufunc(np.spacing)
 isnan: Callable[..., Value] = constant_ufunc(np.isnan)
@@ -184,17 +184,22 @@ for _name in ("left_shift", "right_shift", "gcd", "lcm", "bitwise_count"):
 def _push_absolute(y: Value, tangents: tuple[Value, ...], x: Value) -> Value:
     (t,) = tangents
     if is_real(x):
-        return t * sign(x)
+        return t * _sign(x)
     return arithmetic.real(t * conj(_ratio(x, y)))
 
 
 def _pull_absolute(y: Value, x: Value) -> object:
     if is_real(x):
-        return lambda w: w * sign(x)
+        return lambda w: w * _sign(x)
     return lambda w: w * _ratio(x, y)
 
 
 absolute = general("absolute", np.absolute, _push_absolute, _pull_absolute, lazy=True)
+
+
+def sign(x: Value) -> Value:
+    """Constant in pieces; of complex numbers ``x / |x|``, which turns with them."""
+    return _sign(x) if is_real(x) else _ratio(x, absolute(x))
 
 
 def _push_imag(y: Value, tangents: tuple[Value, ...], x: Value) -> Value:
@@ -207,5 +212,6 @@ imag = general(
 
 
 map_ufunc(np.absolute, absolute)
+map_ufunc(np.sign, sign)
 map_ufunc(np.degrees, rad2deg)
 map_ufunc(np.radians, deg2rad)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.kinds import aligned, conj, fit, general
+from polyad.engine.core.kinds import Like, aligned, conj, fit, general
 from polyad.engine.core.refusals import noted, refuse
 from polyad.engine.core.values import Primitive, Value, base, is_real, ndim_of, shape_of
 from polyad.engine.rules.arithmetic import equal, less_equal, real, where
@@ -23,7 +23,7 @@ from polyad.engine.rules.elementwise import absolute, imag
 from polyad.engine.rules.products import adjoint, lifted, matmul
 from polyad.engine.rules.rank import of_full_rank
 from polyad.engine.rules.reduction import maximum_of as _largest
-from polyad.engine.rules.structure import Like, reshape, total
+from polyad.engine.rules.structure import reshape, total
 from polyad.errors import DegenerateError
 
 __all__ = ["cholesky", "eigh", "inv", "pinv", "qr", "solve", "svd", "svdvals"]

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.kinds import conj, fit, general, zeros_of
+from polyad.engine.core.kinds import Like, conj, fit, general, zeros_of
 from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import Primitive, Value, base, ndim_of, shape_of
 from polyad.engine.interpretations.proxy import Proxy, later
 from polyad.engine.rules.factorizations import as_diagonal, diagonal, gaps, inv, product
 from polyad.engine.rules.products import adjoint, lifted, matmul
 from polyad.engine.rules.rank import with_regular_root
-from polyad.engine.rules.structure import Like, broadcast_to, concatenate, getitem
+from polyad.engine.rules.structure import broadcast_to, concatenate, getitem
 
 __all__ = ["eig", "expm", "logm", "solve_triangular", "sqrtm"]
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.contraction import contracted
-from polyad.engine.core.kinds import conj, expand, fit, general
+from polyad.engine.core.kinds import Like, conj, expand, fit, general
 from polyad.engine.core.values import Primitive, Value, is_real, ndim_of, shape_of
-from polyad.engine.rules.structure import Like, reshape, total, transpose
+from polyad.engine.rules.structure import reshape, total, transpose
 
 __all__ = ["adjoint", "lifted", "matmul", "swapped"]
 
@@ -40,6 +40,8 @@ def _column(a: Value) -> Value:
 
 def _push_matmul(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
     ta, tb = tangents
+    if ta is not None and tb is not None and len(a.shape) == len(b.shape) == 1:
+        return matmul(ta, b) + matmul(tb, a)
     parts = []
     if ta is not None:
         parts.append(_matmul_left(ta, a, b))
@@ -84,8 +86,10 @@ def lifted(t: Value, have: int, want: int) -> Value:
 
 
 def _pull_left(y: Value, a: Value, b: Value) -> Pull:
-    like = Like(a)
     na, nb = ndim_of(a), ndim_of(b)
+    if na == nb == 1 and is_real(a) and is_real(b):
+        return lambda w: w * b
+    like = Like(a)
 
     def pull(w: Value) -> Value:
         if na == 1 and nb == 1:
@@ -101,8 +105,10 @@ def _pull_left(y: Value, a: Value, b: Value) -> Pull:
 
 
 def _pull_right(y: Value, a: Value, b: Value) -> Pull:
-    like = Like(b)
     na, nb = ndim_of(a), ndim_of(b)
+    if na == nb == 1 and is_real(a) and is_real(b):
+        return lambda w: w * a
+    like = Like(b)
 
     def pull(w: Value) -> Value:
         if na == 1 and nb == 1:

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from polyad.engine.core.indices import has_one_array, is_basic, is_mask, names_once
-from polyad.engine.core.kinds import fit, general, linear, zeros_batch, zeros_of
-from polyad.engine.core.values import Primitive, Tracer, Value, dtype_of, is_real, keys_of, ndim_of, shape_of
+from polyad.engine.core.indices import has_one_array, is_basic, is_mask, names_once, spelled
+from polyad.engine.core.kinds import Like, fit, general, linear, zeros_batch, zeros_of
+from polyad.engine.core.values import Primitive, Tracer, Value, is_real, keys_of, ndim_of, shape_of
 from polyad.engine.interpretations.cotangents import Part
 from polyad.engine.interpretations.masked import chosen, settled
 from polyad.engine.rules.arithmetic import real
@@ -150,7 +150,7 @@ def transpose_batch_index(t: Value, s: Shape, index: Any) -> Value:
     """An index computed by another library: the batch goes last, where no index reaches."""
     n = len(s)
     moved = transpose(t, axes=(*range(1, n + 1), 0))
-    picked = getitem(moved, index=index)
+    picked = getitem(moved, index=spelled(index, n))
     m = len(picked.shape) - 1
     return transpose(picked, axes=(m, *range(m)))
 
@@ -198,7 +198,8 @@ def _batch_scatter(t: Value, s: Shape, index: Any, shape: Shape) -> Value:
         return scatter(t, index=lead, shape=(t.shape[0], *shape))
     if has_tracer(index):
         m = len(t.shape) - 1
-        moved = scatter(transpose(t, axes=(*range(1, m + 1), 0)), index=index, shape=(*shape, t.shape[0]))
+        lead = spelled(index, len(shape))
+        moved = scatter(transpose(t, axes=(*range(1, m + 1), 0)), index=lead, shape=(*shape, t.shape[0]))
         return transpose(moved, axes=(len(shape), *range(len(shape))))
     size = int(np.prod(shape))
     flat = scatter(t, index=(slice(None), positions_at(shape, index)), shape=(t.shape[0], size))
@@ -231,7 +232,7 @@ def _push_setitem(y: Value, tangents: tuple[Value, ...], x: Value, v: Value, ind
         if isinstance(tv, Tracer | np.ndarray):
             m = len(tv.shape) - 1
             tv = transpose(tv, axes=(*range(1, m + 1), 0))
-        return transpose(setitem(moved, tv, index=index), axes=(n, *range(n)))
+        return transpose(setitem(moved, tv, index=spelled(index, n)), axes=(n, *range(n)))
     if not isinstance(tv, float):
         # the axes of v are the last of those picked: the batch must stand before all of them
         picked = getitem_shape(x.shape, index)
@@ -265,15 +266,6 @@ def _pull_set_array(y: Value, x: Value, v: Value, index: Any) -> Any:
         return chosen(w, index, False, rest) if shape_of(index) == shape and index.dtype.kind == "b" else rest
 
     return pull
-
-
-class Like:
-    """What the cotangent of an assigned value is fitted to."""
-
-    __slots__ = ("dtype", "shape")
-
-    def __init__(self, v: Value) -> None:
-        self.shape, self.dtype = shape_of(v), dtype_of(v)
 
 
 def _pull_set_value(y: Value, x: Value, v: Value, index: Any) -> Any:

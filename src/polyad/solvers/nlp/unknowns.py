@@ -64,7 +64,7 @@ class Unknowns(Flat):
     def returned(self, x: Array) -> Any:
         """The tree of a vector, of the libraries of the start."""
         leaves = [
-            part if shape is None or source.plain else source.from_numpy(np.ascontiguousarray(part))
+            part if shape is None or source.plain else source.from_numpy(np.asarray(part, order="C"))
             for part, source, shape in zip(self._parts(x), self._owners, self._forms, strict=True)
         ]
         return self._structure.unflatten(leaves)

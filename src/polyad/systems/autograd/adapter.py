@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from polyad.engine.core.kinds import PARTIALS, hosted
-from polyad.engine.core.refusals import refuse
 from polyad.engine.core.values import PRIMITIVES, Primitive
 from polyad.engine.interpretations import scipy_values
 from polyad.engine.interpretations.adapter import Adapter
 
 __all__ = ["AutogradAdapter"]
 
-# autograd's own derivatives of these fail where a matrix is singular or eigenvalues are equal
-BY_TABLE = frozenset({"det", "eigh", "svd", "qr", "slogdet"})
+# autograd's own derivatives of these fail where a matrix is singular or eigenvalues are equal, or where a
+# matrix is complex (cholesky, pinv)
+BY_TABLE = frozenset({"cholesky", "det", "eigh", "pinv", "svd", "qr", "slogdet"})
 
 
 # Of these autograd's own derivatives lose digits beside a pole, or in a tail (tests/engine/test_edges.py).
@@ -170,15 +170,6 @@ class AutogradAdapter(Adapter):
                 for v, shape in zip((a, b), shapes, strict=True)
             )
         return self._linalg().solve(a, b)
-
-    def own_pinv(self, a: Any, rcond: Any) -> Any:
-        plain = self.stop(a)
-        if np.any(np.linalg.matrix_rank(plain, rtol=rcond) < min(plain.shape[-2:])):
-            raise refuse(
-                "np.linalg.pinv with singular values below its rcond, which autograd's knows nothing of",
-                "use backend='numpy', 'jax' or 'torch'",
-            )
-        return self._linalg().pinv(a)
 
     def _search(self, name: str, home: str) -> Callable[..., Any] | None:
         from autograd.core import primitive_vjps

@@ -24,13 +24,13 @@ __all__ = ["JAXAdapter"]
 
 # Of these JAX's own derivatives are wrong somewhere: at a removable singularity (spence at 1), at zero (i0,
 # i1), where two operands are equal (beta, betaln), at negative numbers (those of digamma), under jit (expn),
-# beside the origin (hypot); or they lose all digits in a tail (expit, expm1, log_ndtr, logaddexp) or beside
-# zero (arctanh); or they keep other conventions where there is none (arctan2, copysign, fmax, xlogy). Of
-# betainc it refuses the shapes in words of its own.
+# beside the origin (hypot), left of the imaginary axis (arccosh); or they lose all digits in a tail (expit,
+# expm1, log_ndtr, logaddexp) or beside zero (arctanh); or they keep other conventions where there is none
+# (arctan2, copysign, fmax, xlogy). Of betainc it refuses the shapes in words of its own.
 # See tests/engine/test_edges.py.
 DERIVED_BY_TABLE = frozenset(
     "spence exp1 expn gammainc gammaincc betainc log_ndtr i0 i0e i1 i1e beta betaln gammaln digamma zeta "
-    "hypot arctan2 expm1 logaddexp logaddexp2 arctanh leg expit copysign fmax fmin xlogy "
+    "hypot arctan2 expm1 logaddexp logaddexp2 arccosh arctanh leg expit copysign fmax fmin xlogy "
     "xlog1py".split()
 )
 # and of these at zero; the forms in ``decompositions`` are right there

@@ -164,7 +164,7 @@ class TorchAdapter(Hosting):
     def _converted(self, index: Any, x: Any) -> Any:
         if type(index) is tuple:
             return tuple(self._converted(k, x) for k in index)
-        return self.constant(np.ascontiguousarray(index), x) if isinstance(index, np.ndarray) else index
+        return self.constant(np.asarray(index, order="C"), x) if isinstance(index, np.ndarray) else index
 
     def own_setitem(self, x: Any, v: Any, index: Any) -> Any:
         import torch

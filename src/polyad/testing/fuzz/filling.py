@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from polyad.testing.fuzz.complex_numbers import BEGINNINGS, TURNS
 from polyad.testing.fuzz.indices import basic, first_axis, index
 
 __all__ = ["Filling", "Unfit", "Writer"]
@@ -139,6 +140,14 @@ class Filling:
         self.first = self.first or text
         for _ in range(int(self.rng.integers(2, 5))):
             text = str(self.rng.choice(_CHAINED)).replace("{}", text)
+        return f"({text})"
+
+    def _turned(self) -> str:
+        name = self.writer.pick(lambda v: True)
+        self.first = self.first or name
+        text = str(self.rng.choice(BEGINNINGS)).replace("{}", name)
+        for _ in range(int(self.rng.integers(1, 4))):
+            text = str(self.rng.choice(TURNS)).replace("{}", text)
         return f"({text})"
 
     def _ints(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from polyad.testing.fuzz.complex_numbers import COMPLEX
 from polyad.testing.fuzz.filling import Filling, Unfit
 from polyad.testing.fuzz.program import IMPORTS, Program, strict
 from polyad.testing.fuzz.templates import BRANCHES, FAMILIES
@@ -67,6 +68,8 @@ class _Writer:
     def __init__(self, seed: int, branches: bool | None) -> None:
         self.seed = seed
         self.rng = rng = np.random.default_rng([seed, 20])
+        # a stream of its own: the other programs of these seeds stay what they are
+        self.complex = bool(np.random.default_rng([seed, 21]).random() < 0.25)
         self.branches = bool(rng.random() < 0.4) if branches is None else branches
         self.codes: list[CodeType] = []
         self.statements: list[str] = []
@@ -190,6 +193,8 @@ class _Writer:
         rng = self.rng
         if self.branches and rng.random() < 0.15:
             return self.fill(str(rng.choice(BRANCHES)))
+        if self.complex and rng.random() < 0.3:
+            return f"{self.fresh()} = {self.fill(str(rng.choice(COMPLEX)))}"
         weights = np.array([weight for weight, _ in FAMILIES.values()])
         family = list(FAMILIES)[int(rng.choice(len(weights), p=weights / weights.sum()))]
         templates = FAMILIES[family][1]

@@ -5,6 +5,7 @@
   them is what the other holes go by. ``{b}`` broadcasts against it, ``{like}`` has its shape, ``{mask}`` is a
   boolean of its shape, ``{axis} {axes} {perm} {shape} {idx} {view}`` fit it, ``{sub}`` fits ``a[idx]``.
 * ``{chain}`` a variable under two to four roots, powers, signs and scales, one in the other.
+* ``{turned}`` complex numbers: a variable turned, and up to three functions of them one in the other.
 * ``{ints}`` an array of integers, ``{c} {p} {n}`` a number, a positive one, a small integer.
 * What a template makes of unsuitable values (a logarithm of a negative number) is tried and thrown away by
   the generator, so nothing here is guarded.

@@ -49,6 +49,7 @@ ONCE_WRONG: dict[str, Callable[[Any], Any]] = {
     "sqrt in complex": lambda x: np.sum(np.imag(np.sqrt(x, dtype=complex))),
     "log in complex": lambda x: np.sum(np.imag(np.log(x, dtype=np.complex128) * 1j)),
     "product in complex": lambda x: np.sum(np.imag(np.multiply(x, x, dtype=complex) * 1j)),
+    "outer product in complex": lambda x: np.sum(np.imag(np.multiply.outer(x, x, dtype=complex) * 1j)),
     "list": lambda x: np.sum(np.imag(np.array([x[0] + 1j * x[1], 2.0, x[2] * 1j]) ** 2)),
     "list of one part": lambda x: np.sum(np.array([x[0] * 1j, x[1]]).imag),
     "list asked": lambda x: np.sum(np.iscomplex(np.array([x[0] * 1j, x[1]])) * x[:2]),

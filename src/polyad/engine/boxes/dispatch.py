@@ -350,7 +350,10 @@ def _ufunc_method(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict
     if method == "reduceat" and ufunc in REDUCTIONS:
         return call(reduction.in_segments(REDUCTIONS[ufunc]), inputs, kwargs)
     if method == "outer":
-        return call(lambda a, b: UFUNCS[ufunc](_outer(a, ndim_of(b)), b), inputs, kwargs)
+        own = UFUNCS[ufunc]
+        return call(
+            lambda a, b, **options: in_type(ufunc, own, [_outer(a, ndim_of(b)), b], **options), inputs, kwargs
+        )
     if method == "at" and ufunc in AT:
         return _at(ufunc, *inputs)
     raise refuse(

@@ -114,7 +114,7 @@ def nanvar(
     deviation = _choice(isnan(a), 0.0, _without(a, 0.0) - centre)
     squares = deviation * deviation if is_real(deviation) else real(deviation * conjugate(deviation))
     total = reduction.sum_(squares, axis, dtype, keepdims, where=where)
-    return total / (_count(a, axis, keepdims, where) - ddof)
+    return cast(total / (_count(a, axis, keepdims, where) - ddof), total.dtype)  # counts are of 64 bits
 
 
 _choice = where

@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import collections
+import types
+
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.optimize
 import scipy.sparse
+import scipy.stats
 
 import polyad as ad
 from backends import EXACT
@@ -175,10 +180,10 @@ def test_a_failed_solve_gives_no_number():
 class Model:
     """Something that keeps an active value where no closure has it."""
 
-    __slots__ = ("a",)
+    a = None
 
     def __init__(self, a):
-        self.a = a
+        type(self).a = a
 
     def residual(self, x, b):
         return x**3 + self.a * x - b
@@ -200,6 +205,74 @@ def test_what_is_captured_out_of_sight_is_not_dropped(backend):
     np.testing.assert_allclose(
         ad.gradient(f, np.array([1.0, 0.625])), np.array([-0.5, 1.0]) / 1.75, rtol=1e-12
     )
+
+
+class Slotted:
+    __slots__ = ("rate",)
+
+    def __init__(self, rate):
+        self.rate = rate
+
+
+class Table(dict):
+    pass
+
+
+class Holder:
+    rate = None
+
+
+HELD = {
+    "ordered": lambda v: (lambda d: lambda: d["rate"])(collections.OrderedDict(rate=v)),
+    "dictionary": lambda v: (lambda d: lambda: d["rate"])(Table(rate=v)),
+    "queue": lambda v: (lambda d: lambda: d[0])(collections.deque([v])),
+    "slots": lambda v: (lambda d: lambda: d.rate)(Slotted(v)),
+    "namespace": lambda v: (lambda d: lambda: d.rate)(types.SimpleNamespace(rate=v)),
+}
+
+
+def _held_by_a_class(v):
+    Holder.rate = v
+    return lambda: Holder.rate
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numpy:forward"])
+@pytest.mark.parametrize("name", HELD)
+def test_integrands_take_what_is_differentiated_from_containers(name, backend):
+    def f(x):
+        rate = HELD[name](x[0])
+        return scipy.integrate.quad(lambda t: t * (x[1] + rate()), 0, 2)[0]
+
+    np.testing.assert_allclose(ad.gradient(f, np.array([0.3, 0.7]), backend=backend), [2.0, 2.0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numpy:forward"])
+def test_integrands_lose_nothing_that_is_out_of_sight(backend):
+    def f(x):
+        rate = _held_by_a_class(x[0])
+        return ad.integrate.quad(lambda t: t * (x[1] + rate()), 0, 2)[0]
+
+    try:
+        with pytest.raises(OperationNotSupportedError, match="not looked at"):
+            ad.gradient(f, np.array([0.3, 0.7]), backend=backend)  # its first half was 0
+    finally:
+        Holder.rate = None
+
+
+@pytest.mark.parametrize("backend", [*VALUES, "numpy:forward"])
+def test_limits_at_infinity_do_not_move(backend):
+    def f(x):
+        return ad.integrate.quad(lambda t: x[0] * np.exp(-((t - x[1]) ** 2)), x[1] - np.inf, x[1] + np.inf)[0]
+
+    x = np.array([0.3, 0.7])
+    np.testing.assert_allclose(
+        ad.gradient(f, x, backend=backend), [np.sqrt(np.pi), 0.0], rtol=1e-7, atol=1e-7
+    )
+
+
+def test_expectations_of_distributions():
+    expect = lambda x: scipy.stats.norm.expect(lambda t: t * x[0], loc=x[1])  # noqa: E731
+    np.testing.assert_allclose(ad.gradient(expect, np.array([0.3, 0.7])), [0.7, 0.3], rtol=1e-7)
 
 
 @pytest.mark.parametrize("backend", [*[b for b in VALUES if b != "jax"], "numpy:forward"])

@@ -21,7 +21,7 @@ from polyad.arrays.libraries import library_of
 from polyad.engine import run
 from polyad.engine.boxes.box import Box, wrap
 from polyad.engine.boxes.boxing import unbox
-from polyad.engine.core.refusals import refuse
+from polyad.engine.core.refusals import noted, refuse
 from polyad.engine.core.values import Tracer, Value, base, settled, shape_of
 from polyad.engine.implicit.captured import active, replaced, unfollowed
 from polyad.engine.implicit.linear import SINGULAR, Systems, factored, inverse
@@ -30,7 +30,7 @@ from polyad.engine.interpretations.proxy import Proxy
 from polyad.engine.interpretations.series import Series
 from polyad.engine.interpretations.tape import Node
 from polyad.engine.user.primitives import Defined
-from polyad.errors import DomainError
+from polyad.errors import DomainError, OperationNotSupportedError
 
 __all__ = ["Equation", "Hosted", "bare", "entered", "form_of", "plain", "plainly", "solution"]
 
@@ -174,20 +174,33 @@ def entered(v: Any) -> Any:
     return v.copy() if type(v) is np.ndarray else v
 
 
-def plain(found: Any, label: str) -> Any:
-    """A result without what the engine has put around it; one of another framework is refused."""
+def plain(found: Any, label: str, *, alone: bool = False) -> Any:
+    """A result without what the engine has put around it; one of another framework is refused.
+
+    ``alone`` refuses one of the engine that still carries a derivative, too: what is computed so has no other
+    way to it, where an equation finds it again in its residual.
+    """
     if isinstance(found, list | tuple):
-        return type(found)([plain(part, label) for part in found])
-    value = base(settled(unbox(found))) if isinstance(found, Box) or _is_foreign(found) else found
+        return type(found)([plain(part, label, alone=alone) for part in found])
+    value = settled(unbox(found)) if isinstance(found, Box) or _is_foreign(found) else found
     if isinstance(value, np.ndarray) and value.dtype == object:
-        value = base(settled(unbox(value)))
-    if isinstance(value, Tracer):
+        value = settled(unbox(value))
+    under = base(value)
+    if isinstance(under, Tracer):
+        whose = under.library if type(under) is Proxy else "a framework"
         raise refuse(
-            f"{label} takes a value of {value.library if type(value) is Proxy else 'a framework'} from "
-            f"around "
-            "itself, whose derivative would be lost",
+            f"{label} takes a value of {whose} from around itself, whose derivative would be lost",
             "pass it as an argument (args)",
         )
+    if alone and isinstance(value, Tracer):
+        raise noted(
+            OperationNotSupportedError(
+                f"the function that {label} calls takes what is differentiated out of a place that is not "
+                "looked at (a class, a module, an iterator), and its derivative would be lost: pass it as an "
+                "argument (args), or take it from a variable around the function"
+            )
+        )
+    value = under
     return value
 
 

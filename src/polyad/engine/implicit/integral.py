@@ -1,8 +1,7 @@
 """An integral as a function of its limits and of what its integrand depends on, to every order.
 
-A derivative of an integral is an integral of derivatives (Leibniz), of the same kind: so it is integrated
-to the
-same tolerance by the same means, adaptively, whatever the integrand itself needed.
+A derivative of an integral is an integral of derivatives (Leibniz), of the same kind: so it is integrated to
+the same tolerance by the same means, adaptively, whatever the integrand itself needed.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class Integral:
 
         def f(t: float) -> Any:
             out = self.function(np.float64(t), *values) if bound is None else bound(t)
-            return np.asarray(plain(out, self.label), dtype=float)[()]
+            return np.asarray(plain(out, self.label, alone=True), dtype=float)[()]
 
         if not (np.ndim(a) == 0 and np.ndim(b) == 0):
             raise ValueError(f"{self.label} takes numbers as limits")
@@ -110,8 +109,17 @@ def _push(
     for sign, t, limit in zip((-1.0, 1.0), of_limits, (a, b), strict=True):
         if t is not None:
             rows = np.reshape(wrap(t), (count,) + (1,) * len(problem.shape))
-            total = total + sign * rows * wrap(problem.function(limit, *values))
+            total = total + sign * rows * _at_limit(problem, limit, values)
     return unbox(total)
+
+
+def _at_limit(problem: Integral, limit: Value, values: Sequence[Value]) -> Any:
+    """The integrand at a limit; one that is infinite cannot be moved."""
+    at = base(limit)
+    if type(at) is not Proxy:
+        return wrap(problem.function(limit, *values)) if np.isfinite(at) else np.zeros(problem.shape)
+    far = np.isinf(wrap(limit))
+    return np.where(far, 0.0, wrap(problem.function(unbox(np.where(far, 0.0, wrap(limit))), *values)))
 
 
 def _slopes(a: Value, b: Value, values: Sequence[Value], problem: Integral, moving: Sequence[int]) -> Value:
@@ -157,7 +165,7 @@ def _joint(
     def pull(w: Value) -> tuple[Value, ...]:
         w, found = filled(w), []
         for k in which[: len(which) - len(moving)]:
-            at = wrap(problem.function((a, b)[k], *values))
+            at = _at_limit(problem, (a, b)[k], values)
             found.append(unbox(np.sum((-1.0, 1.0)[k] * wrap(w) * at)))
         if not moving:
             return tuple(found)

@@ -13,6 +13,7 @@ import copy
 import functools
 import sys
 import types
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -38,6 +39,7 @@ def unfollowed() -> Iterator[None]:
 
 
 LARGEST = 20_000  # objects that are looked at
+CONTAINERS = frozenset(("collections", "types"))  # whose objects are the user's: UserDict, SimpleNamespace
 
 
 def is_active(a: Any) -> bool:
@@ -103,7 +105,11 @@ class _Mapping:
             parts = [self(part) for part in a.values()]
             return a if _same(parts, a.values()) else dict(zip(a, parts, strict=True))
         if kind is types.FunctionType:
-            return self._of_function(a) if is_users(a.__code__.co_filename) else a
+            # one of a package, too, where it was made in a call: others hold nothing of it
+            made = a.__closure__ is not None and not hasattr(a, "__wrapped__")
+            return self._of_function(a) if made or is_users(a.__code__.co_filename) else a
+        if isinstance(a, dict | list | deque):
+            return self._of_container(a)
         if kind is types.MethodType:
             owner, f = self(a.__self__), self(a.__func__)
             return a if owner is a.__self__ and f is a.__func__ else types.MethodType(f, owner)
@@ -113,6 +119,21 @@ class _Mapping:
             same = f is a.func and args is a.args and words is a.keywords
             return a if same else functools.partial(f, *args, **words)
         return self._of_object(a)
+
+    def _of_container(self, a: Any) -> Any:
+        """One that is no plain list or dictionary: a copy of it is filled."""
+        self.known[id(a)] = a
+        values = list(a.values()) if isinstance(a, dict) else list(a)
+        parts = [self(part) for part in values]
+        if _same(parts, values):
+            return a
+        other = copy.copy(a)
+        if isinstance(a, dict):
+            other.update(zip(a, parts, strict=True))
+        else:
+            for k, part in enumerate(parts):
+                other[k] = part
+        return other
 
     def _of_function(self, f: types.FunctionType) -> Any:
         closure, defaults, words = f.__closure__, f.__defaults__, f.__kwdefaults__
@@ -143,20 +164,37 @@ class _Mapping:
         return other if changed else f
 
     def _of_object(self, a: Any) -> Any:
-        held = getattr(a, "__dict__", None)
-        if type(held) is not dict or not held or isinstance(a, type | types.ModuleType):
+        if isinstance(a, type | types.ModuleType):
+            return a
+        held = _attributes(a)
+        if not held:
             return a
         module = sys.modules.get(type(a).__module__)
         file = getattr(module, "__file__", None)
-        if file is not None and not is_users(file):
+        if file is not None and not is_users(file) and type(a).__module__ not in CONTAINERS:
             return a
         self.known[id(a)] = a
         parts = self(held)
         if parts is held:
             return a
         other = copy.copy(a)
-        other.__dict__.update(parts)
+        for name, part in parts.items():
+            if part is not held[name]:
+                object.__setattr__(other, name, part)  # of frozen ones, too
         return other
+
+
+def _attributes(a: Any) -> dict[str, Any]:
+    """What an object holds, in its dictionary or in slots."""
+    found = getattr(a, "__dict__", None)
+    held = dict(found) if type(found) is dict else {}
+    for kind in type(a).__mro__:
+        names = kind.__dict__.get("__slots__", ())
+        for name in (names,) if isinstance(names, str) else names:
+            if not name.startswith("__") and isinstance(kind.__dict__.get(name), types.MemberDescriptorType):
+                with contextlib.suppress(AttributeError):  # it is not filled
+                    held[name] = getattr(a, name)
+    return held
 
 
 def _same(parts: list[Any], others: Any) -> bool:

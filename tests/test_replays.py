@@ -361,3 +361,15 @@ def test_what_a_rule_of_jax_cannot_replay_is_a_refusal_that_names_it():
 
     with pytest.raises(FunctionNotSupportedError, match=r"no replay of JAX's lu.*or 'numpy'"):
         ad.prepare_hvp(lambda x: jnp.sin(jnp.linalg.det(jnp.diag(x) + M)), X, backend="casadi")
+
+
+@pytest.mark.skipif(not JAX, reason="JAX is not installed")
+def test_precision_that_jax_takes_away_is_not_left_out():
+    import jax
+    import jax.numpy as jnp
+
+    kept = ad.gradient(lambda x: jnp.sum(jax.lax.reduce_precision(x, 11, 52) ** 2), X, backend="numpy")
+    close(kept, 2 * X)
+    # JAX is asked
+    found = ad.gradient(lambda x: jnp.sum(jax.lax.reduce_precision(x, 8, 23) ** 2), X, backend="numpy")
+    close(found, 2 * X.astype(np.float32).astype(float), 1e-14)

@@ -135,7 +135,6 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "clamp": _clamp,
     "copy": lambda x: x,
     "copy_p": lambda x: x,
-    "reduce_precision": lambda x: x,
     "complex": lambda re, im: re + 1j * im,
 }
 

@@ -49,6 +49,17 @@ def _round(p: dict[str, Any]) -> Callable[..., Any]:
     return lambda x: np.sign(x) * np.floor(np.abs(x) + 0.5)
 
 
+def _precision(p: dict[str, Any]) -> Callable[..., Any]:
+    bits = p["mantissa_bits"]
+
+    def call(x: Any) -> Any:
+        if bits < np.finfo(x.dtype).nmant:  # all of them is what jax.checkpoint asks for
+            raise NotReplayable("JAX's reduce_precision")
+        return x
+
+    return call
+
+
 def _convert(p: dict[str, Any]) -> Callable[..., Any]:
     dtype = np.dtype(p["new_dtype"])
 
@@ -282,6 +293,7 @@ def _arranged(a: Any, axes: list[int], shape: list[int]) -> Any:
 RULES: dict[str, Rule] = {
     "integer_pow": one(_integer_pow),
     "round": one(_round),
+    "reduce_precision": one(_precision),
     "convert_element_type": one(_convert),
     "broadcast_in_dim": one(_broadcast),
     "reshape": one(_reshape),

@@ -274,3 +274,43 @@ def test_what_a_number_becomes_is_a_number_or_an_array_as_in_numpy(source, backe
         value, found = ad.value_and_gradient(f, x, backend=backend)
         assert value == f(x)
         np.testing.assert_allclose(found, slopes, atol=1e-7)
+
+
+# what NumPy makes a number of, and what an array without axes: ``+=`` changes all names of an array
+WITHOUT_AXES = {
+    **{f.__name__: f for f in (np.median, np.prod, np.std, np.sum, np.max, np.mean, np.nanmax, np.nanprod)},
+    **{f.__name__: f for f in (np.nanmedian, np.average, np.trapezoid, np.linalg.norm)},
+    "quantile": lambda x: np.quantile(x, 0.3),
+    "inner": lambda x: np.inner(x, x),
+    "tensordot": lambda x: np.tensordot(x, x, 1),
+    "sinc": lambda x: np.sinc(x[0]),
+    "i0": lambda x: np.i0(x[0]),
+    "interp": lambda x: np.interp(x[0], [0, 1], [1, 3.0]),
+    "where": lambda x: np.where(x[0] > 0, x[0], 0.0),
+    "select": lambda x: np.select([x[0] > 0], [x[0]], 0.0),
+    "piecewise": lambda x: np.piecewise(x[0], [x[0] > 0], [lambda t: t * 2, 0]),
+    "roll": lambda x: np.roll(x[0], 1),
+    "resize": lambda x: np.resize(x, ()),
+    "nan_to_num": lambda x: np.nan_to_num(np.sum(x)),
+    "choose": lambda x: np.choose(0, [x[0], 0.0]),
+    "method": lambda x: x.prod(),
+    "conj of an array": lambda x: x[:1].reshape(()).copy().conj(),
+}
+
+
+@pytest.mark.parametrize("backend", ["numpy:forward", "numpy:reverse", "numpy:compiled", "torch"])
+@pytest.mark.parametrize("name", WITHOUT_AXES)
+def test_other_names_of_a_number_keep_it(name, backend):
+    pytest.importorskip(backend.partition(":")[0])
+
+    def f(x):
+        made = WITHOUT_AXES[name](x)
+        other = made
+        other += x[1] ** 2
+        return made * 2 + x[2]
+
+    x = np.array([0.9, 0.7, -0.2])
+    value, found = ad.value_and_gradient(f, x, backend=backend)
+    assert np.isclose(value, f(x), rtol=1e-13)
+    slopes = [(f(x + h) - f(x - h)) / 2e-6 for h in 1e-6 * np.eye(3)]
+    np.testing.assert_allclose(found, slopes, atol=1e-7)

@@ -31,7 +31,9 @@ ASKS = "type?"
 ARRAYS = "array?"
 MAKERS = frozenset("array asarray asanyarray full full_like empty fromiter".split())
 PARTS = "part?"
-OF_KINDS = frozenset("real imag angle dtype isreal iscomplex isrealobj iscomplexobj issubdtype".split())
+OF_KINDS = frozenset(
+    "real imag conj conjugate angle dtype isreal iscomplex isrealobj iscomplexobj issubdtype".split()
+)
 # What writes to an array in place: an entry is stored, ``+=``, ``out=``, and methods like torch's ``add_``.
 WRITES = "write"
 STORES = dis.opmap["STORE_SUBSCR"]

@@ -116,9 +116,8 @@ class Box:
 
     def _is_array(self) -> bool:
         """Whether it stands for an array, which can be written to; without axes it may be a number."""
-        if self._value.shape or getattr(self, "_layout", None) is not None:
-            return True
-        return type(base(self._value)) is np.ndarray
+        known: Any = self._value.shape or getattr(self, "_layout", None)
+        return type(base(self._value)) is np.ndarray if known is None else known is not False
 
     def __repr__(self) -> str:
         if FOLLOWING.depth:  # code may make a text of a list, and a number of the text again

@@ -1,4 +1,4 @@
-"""NumPy's functions whose result never shares memory with an argument.
+"""NumPy's functions whose result never shares memory with an argument, and of what kind it is.
 
 For these, the most frequently called ones, it is not looked up at each call; for every function that is not
 listed here it is. A test calls each in many forms and finds no view of an argument.
@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["COMPUTING"]
+from polyad.engine.boxes.box import Box, as_array
+
+__all__ = ["ARRAYS", "COMPUTING", "as_in_numpy", "as_number"]
 
 _NUMPY = """
     all allclose amax amin angle any append argmax argmin argpartition argsort argwhere around
@@ -46,3 +48,27 @@ COMPUTING_METHODS = frozenset(
     mean min nonzero prod repeat round searchsorted std sum take tolist trace var
     """.split()
 )
+
+# Results of these are arrays without axes, too; of the others they are numbers then.
+ARRAYS: frozenset[Any] = frozenset(
+    {
+        *(np.apply_along_axis, np.i0, np.piecewise, np.real_if_close, np.resize),
+        *(np.roll, np.select, np.tensordot, np.where),
+    }
+)
+
+
+def as_in_numpy(func: Any, result: Any) -> Any:
+    """What has no axes as the number or array that NumPy gives: ``+=`` changes all names of an array."""
+    if not isinstance(result, Box) or result._value.shape:
+        return result
+    if func in ARRAYS:
+        return result if result._is_array() else as_array(result._value)
+    return as_number(result) if func in COMPUTING or func is np.nan_to_num else result
+
+
+def as_number(box: Box) -> Box:
+    """Let a box without axes stand for a number, though its value may be an array now."""
+    if box._is_array():
+        box._layout = False  # type: ignore[assignment]
+    return box

@@ -15,7 +15,7 @@ import numpy as np
 
 from polyad.engine.boxes.box import Box, as_array, number, wrap
 from polyad.engine.boxes.boxing import contains_box, gathered, recorder, unbox, unbox_index
-from polyad.engine.boxes.computing import COMPUTING
+from polyad.engine.boxes.computing import COMPUTING, as_in_numpy
 from polyad.engine.boxes.forms import ASKED, ask, said_by_numpy
 from polyad.engine.boxes.memory import layout, linked, share_memory
 from polyad.engine.boxes.views import VIEWS
@@ -99,8 +99,8 @@ def _applied(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if own is not None and not kwargs and len(args) == 1 and type(args[0]) is Box:
         result = rewrap(own(args[0]._value))
         if func in COMPUTING:
-            return laid_out(func, args, kwargs, result) if func in LIKE else result
-        return linked(func, args, kwargs, result)
+            return laid_out(func, args, kwargs, result) if func in LIKE else as_in_numpy(func, result)
+        return as_in_numpy(func, linked(func, args, kwargs, result))
     if own is None:
         if func in STRUCTURAL:
             return STRUCTURAL[func](*args, **kwargs)
@@ -112,10 +112,12 @@ def _applied(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         )
     if len(args) > 2:
         args, kwargs = out_named(func, args, kwargs)
+    if "out" in kwargs:
+        return call(own, args, kwargs)
     if func in COMPUTING:
         result = call(own, args, kwargs)
-        return laid_out(func, args, kwargs, result) if func in LIKE else result
-    return linked(func, args, kwargs, call(own, args, dict(kwargs)))
+        return laid_out(func, args, kwargs, result) if func in LIKE else as_in_numpy(func, result)
+    return as_in_numpy(func, linked(func, args, kwargs, call(own, args, dict(kwargs))))
 
 
 # functions whose results lie in memory like their arguments

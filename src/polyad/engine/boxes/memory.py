@@ -63,8 +63,10 @@ def layout(a: Any, ask: bool = False) -> np.ndarray | None:
     if kind is Undecided and ask and a._question is not None:
         a.settle()
     try:
-        known: np.ndarray = _layout_of(a)
-        return known
+        known: Any = _layout_of(a)
+        if known is not False:  # which says that it is a number
+            found: np.ndarray = known
+            return found
     except AttributeError:
         pass
     if kind is Undecided:

@@ -13,7 +13,7 @@ from polyad.engine.boxes import (
 )
 from polyad.engine.boxes.box import Box, Rearranged, as_array, number, wrap
 from polyad.engine.boxes.boxing import has_stranger, is_stranger, recorder
-from polyad.engine.boxes.computing import COMPUTING_METHODS
+from polyad.engine.boxes.computing import COMPUTING_METHODS, as_in_numpy
 from polyad.engine.boxes.dispatch import UFUNC_ROOTS, apply_function, apply_ufunc, call, out_named, rewrap
 from polyad.engine.boxes.memory import layout, linked
 from polyad.engine.boxes.views import VIEWS, flat, reshaped, transposed
@@ -32,9 +32,12 @@ def _method(f: Any) -> Callable[..., Any]:
     own = FUNCTIONS[f]
 
     def method(self: Box, *args: Any, **kwargs: Any) -> Any:
+        given = (self, *args)
         if len(args) > 1:
-            return call(own, *out_named(f, (self, *args), kwargs))
-        return call(own, (self, *args), kwargs)
+            given, kwargs = out_named(f, given, kwargs)
+        if "out" in kwargs:
+            return call(own, given, kwargs)
+        return as_in_numpy(f, call(own, given, kwargs))
 
     method.__name__ = f.__name__
     return method if f.__name__ in COMPUTING_METHODS else _asking(f.__name__, method)
@@ -138,8 +141,9 @@ def _as_subclass(self: Box, cls: type) -> Any:
 
 
 def _conjugate(self: Box, out: Any = None) -> Any:
-    result = np.conjugate(self, out=out)
-    return result if out is not None else linked(np.ndarray.conj, (self,), {}, result)
+    if out is None and self.dtype.kind != "c":
+        return self  # as NumPy does
+    return np.conjugate(self, out=out)
 
 
 def _box_fill(self: Box, item: Any) -> None:

@@ -136,7 +136,6 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
         condlist.append(np.logical_not(rest))
     elif len(funclist) != len(condlist):
         raise ValueError("the number of functions is neither that of the conditions nor one more")
-    scalar = np.ndim(x) == 0
     flat = np.reshape(x, -1)
     y = np.zeros_like(flat)
     for condition, f in zip(condlist, funclist, strict=True):
@@ -147,7 +146,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
                 y[mask] = f(part, *args, **kw)
         else:
             y = np.where(mask, f if isinstance(f, Box) else np.asarray(f, dtype=y.dtype), y)
-    return y[0] if scalar else np.reshape(y, np.shape(x))
+    return np.reshape(y, np.shape(x))  # an array without axes, too
 
 
 BOXED: dict[Any, Callable[..., Any]] = {

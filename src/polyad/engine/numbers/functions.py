@@ -10,6 +10,7 @@ import numpy as np
 
 from polyad.engine.boxes.box import ENTRIES, NUMBERS, Box, number
 from polyad.engine.boxes.boxing import has_stranger, is_stranger
+from polyad.engine.boxes.computing import ARRAYS, as_number
 from polyad.engine.boxes.dispatch import LIKE, apply_function, apply_ufunc
 from polyad.engine.boxes.views import VIEWS
 from polyad.engine.core.floating import silent
@@ -226,7 +227,10 @@ def _array_ufunc(self: ScalarBox, ufunc: Any, method: str, *inputs: Any, **kwarg
 
 
 def _reborn(result: Any) -> Any:
-    return number(result._value) if type(result) is Box and not result.shape else result
+    if type(result) is not Box or result.shape:
+        return result
+    again = number(result._value)
+    return as_number(again) if type(again) is Box else again
 
 
 def _array_function(self: ScalarBox, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -236,7 +240,7 @@ def _array_function(self: ScalarBox, func: Any, types: Any, args: Any, kwargs: A
         args = tuple([Box(a._value) if type(a) is ScalarBox else a for a in args])
         kwargs = {name: Box(a._value) if type(a) is ScalarBox else a for name, a in kwargs.items()}
     result = apply_function(func, args, kwargs)
-    return result if func in LIKE else _reborn(result)
+    return result if func in LIKE or func in ARRAYS else _reborn(result)
 
 
 # -- operators and methods --------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def here(model, monkeypatch):
         act(task, report)
         return ""
 
-    monkeypatch.setattr("polyad.benchmark.comparison.run", run)
+    monkeypatch.setattr("polyad.benchmark.side_by_side.run", run)
 
 
 def polyad_command(*args, cwd=None, **options):

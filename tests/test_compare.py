@@ -229,7 +229,7 @@ def test_variants_of_what_was_stopped_are_not_waited_for(monkeypatch):
         report(Event("failed", "gradient", why or "no"))
         return why
 
-    monkeypatch.setattr("polyad.benchmark.comparison.run", run)
+    monkeypatch.setattr("polyad.benchmark.side_by_side.run", run)
     table = compare(cubes, X, operators="gradient", **QUICK)
     assert "numpy" in tried and "numpy:compiled" not in tried
     (row,) = [row for row in table if row.backend == "numpy:compiled"]
@@ -246,6 +246,20 @@ def ends_at(monkeypatch):
         monkeypatch.setattr("polyad.benchmark.worker.clock", lambda: np.inf if happened() else 0.0)
 
     return at
+
+
+@pytest.mark.parametrize("workers", [2, map])
+def test_backends_side_by_side_have_the_same_rows(workers):
+    words = {"operators": "gradient", "backends": ["autograd", "numpy", "finite"], "seconds": 0.01}
+    table = compare(cubes, np.array([0.5, 1.0, 2.0]), workers=workers, **words)
+    assert [(row.backend, row.status) for row in table] == [
+        ("autograd", "agrees"),
+        ("numpy", "agrees"),
+        ("finite", "agrees"),
+    ]
+    assert any("side by side" in note for heading in table.headings for note in heading.notes)
+    with pytest.raises(ArgumentError, match="workers is 0"):
+        compare(cubes, np.ones(3), workers=0)
 
 
 def test_time_limit(ends_at):
@@ -273,7 +287,7 @@ def test_a_variant_that_nobody_named_is_not_waited_for(monkeypatch):
 
     given = {}
     monkeypatch.setattr(
-        "polyad.benchmark.comparison.run",
+        "polyad.benchmark.side_by_side.run",
         lambda task, limit, report, tick: given.setdefault(task.backend, task.preparing) and "",
     )
     monkeypatch.setattr("polyad.benchmark.comparison._look", lambda task, process: (task, None, []))

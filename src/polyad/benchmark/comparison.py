@@ -15,18 +15,18 @@ from polyad.benchmark.address import Address
 from polyad.benchmark.agreement import compare_results, where_not_finite
 from polyad.benchmark.events import Event, Task
 from polyad.benchmark.plain import Plain, differing
+from polyad.benchmark.side_by_side import Process, Run, SideBySide
 from polyad.benchmark.table import Heading, Row, Table
 from polyad.benchmark.timing import Measured, as_numpy
-from polyad.benchmark.worker import act, run
 from polyad.call.function.flat import label_of
 from polyad.call.inputs.signature import Signature
 from polyad.combine.second_order import SecondOrder
 from polyad.errors import ArgumentError
-from polyad.sparse.backend import Sparse
 from polyad.systems.base import Backend
 from polyad.systems.operations import operations
 from polyad.systems.overview import backends as registered
-from polyad.systems.registry import class_of, resolve, variants
+from polyad.systems.registry import resolve, variants
+from polyad.workers.pools import check
 from polyad.workers.progress import Progress
 
 __all__ = ["Process", "compare", "first_look"]
@@ -49,6 +49,7 @@ def compare(
     rtol: float | None = None,
     calls: int | None = None,
     isolate: bool = True,
+    workers: Any = None,
     progress: bool | None = None,
     title: str = "",
 ) -> Table:
@@ -89,6 +90,10 @@ def compare(
         For how many calls a backend is to be recommended: with its preparation, the least time in all.
     isolate : bool
         False runs everything in this process.
+    workers : int, executor, Dask client or callable, optional
+        So many backends side by side, each in its process, or those who start these, as for
+        ``polyad.workers.run``. Results and agreement are the same; times disturb each other where cores are
+        shared, so that this is for many slow backends. By default one after the other.
     progress : bool, optional
         Whether to show what is being done on standard error; by default on a terminal.
     title : str
@@ -130,6 +135,7 @@ def compare(
         raise ArgumentError("compare needs the arguments of the function: compare(f, x, ...)")
     if not (limit > 0 and seconds > 0 and (calls is None or calls > 0)):
         raise ArgumentError(f"limit={limit!r}, seconds={seconds!r} and calls={calls!r} must be positive")
+    check(workers)
     wanted = _operators(operators)
     signature = Signature(args, argnums)  # refuses what no backend can differentiate
     size = sum(math.prod(spec.shape) for spec in signature.x_specs)
@@ -142,30 +148,18 @@ def compare(
     notes.extend(sparse.values())
     if sparse:
         chosen = [*chosen, *sparsity.candidates()]
-    runs: list[_Run] = []
-    given_up: set[str] = set()
-    for k, (label, backend) in enumerate(chosen):
-        words = f"[{k + 1}/{len(chosen)}] {function}, {label}"
-        plain_name, _, variant = label.partition(":")
-        if backends is None and plain_name in given_up:  # its variants would take as long
-            reason = f"not tried, because {plain_name} was stopped; name it as a backend to try it"
-            runs.append(_Run(label, True, [Event("failed", operator, reason) for operator in task.operators]))
-            continue
-        unasked = backends is None and (variant or isinstance(backend, Sparse))
-        preparing = PREPARING if unasked else math.inf
-        mine = dataclasses.replace(task, backend=backend, preparing=preparing)
-        if isinstance(backend, Sparse) and unasked:
-            mine = dataclasses.replace(mine, operators=tuple(sparse))
-        events, why = process.work(mine, words)
-        runs.append(_Run(label, _is_exact(backend), events))
-        if why.startswith("stopped"):
-            given_up.add(label)
-        for event in events:
+    side = SideBySide(process, task, PREPARING, unnamed=backends is None, sparse=tuple(sparse))
+    runs: list[Run] = []
+    for one in side.runs(chosen, None if process.here else workers):
+        runs.append(one)
+        for event in one.events:
             if event.kind == "primal" and event.data[0] and (words := differing(values, event.data[1])):
                 raise ArgumentError(
                     f"{function}: two processes give {words} for the same arguments: it depends on something "
                     "else (the process, the clock, a file), and such results cannot be compared"
                 )
+    if side.spread:
+        notes.append(f"Ran side by side (workers={workers!r}): the times disturb each other.")
     if process.here:
         notes.append(f"Ran in this process, without a time limit: {process.here}.")
     stopped = f"stopped after {limit:g} s"
@@ -184,46 +178,6 @@ def compare(
         row for operator in task.operators for row in _rows(function, operator, runs, primal, rtol, large)
     ]
     return Table(rows, [Heading(function, title, primal, tuple(notes), calls)])
-
-
-@dataclasses.dataclass(frozen=True)
-class _Run:
-    label: str
-    exact: bool
-    events: list[Event]
-
-
-@dataclasses.dataclass
-class Process:
-    """Where tasks are done: in other processes, or in this one where the function cannot be sent."""
-
-    function: str
-    limit: float
-    show: Progress
-    # why in this process; empty as long as it is another
-    here: str
-
-    def work(self, task: Task, words: str) -> tuple[list[Event], str]:
-        """The events of a task, and why it ended early."""
-        events: list[Event] = []
-        self.show.say(f"{words}: starting")
-
-        def report(event: Event) -> None:
-            events.append(event)
-            if event.kind == "phase":
-                self.show.say(f"{words}: {event.data}")
-
-        try:
-            if not self.here:
-                try:
-                    return events, run(task, self.limit, report, self.show.tick)
-                except transport.NotSendableError as error:
-                    self.here = f"{self.function} cannot be sent to another ({error})"
-                    events.clear()
-            act(task, report)
-            return events, ""
-        finally:
-            self.show.clear()
 
 
 def _look(task: Task, process: Process) -> tuple[Task, Any, list[str]]:
@@ -337,16 +291,10 @@ def _largest(leaves: Sequence[Any]) -> float:
     return max((float(np.max(np.abs(leaf), initial=0.0)) for leaf in leaves), default=0.0)
 
 
-def _is_exact(backend: Backend | str) -> bool:
-    """Whether the backend computes to rounding; approximations say so by ``exact = False``."""
-    found: Any = class_of(backend) if isinstance(backend, str) else backend
-    return bool(found.exact)
-
-
 def _rows(
     function: str,
     operator: str,
-    runs: Sequence[_Run],
+    runs: Sequence[Run],
     primal: float | None,
     rtol: float | None,
     size: tuple[float, float],

@@ -136,6 +136,12 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--calls", type=_whole, metavar="N", help="recommend for so many calls, preparation included"
     )
+    compare.add_argument(
+        "--workers",
+        type=_whole,
+        metavar="N",
+        help="so many backends side by side; times are rougher",
+    )
     compare.add_argument("--plot", type=Path, metavar="FILE", help="save the run times as violins")
     compare.add_argument("--csv", type=Path, metavar="FILE", help="save the rows")
     compare.add_argument("--scan", action="store_true", help="without a function: the forms with ad.scan too")
@@ -213,6 +219,7 @@ def _compare(options: argparse.Namespace) -> int:
             seconds=options.seconds,
             rtol=options.rtol,
             calls=options.calls,
+            workers=options.workers,
             title=title,
         )
         if tables:

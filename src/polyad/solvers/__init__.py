@@ -1,7 +1,8 @@
 """Derivatives handed to solvers, each in exactly the form that the solver accepts.
 
 A folder or module for each family of solvers: ``scipy`` has SciPy's own functions, with their signatures.
-``nlp`` describes nonlinear programs, sparse; ``packages`` has other people's packages, ``density`` samplers.
+``nlp`` describes nonlinear programs, sparse; ``packages`` has other people's packages, ``density`` samplers,
+``starts`` many starts of one solver.
 Importing this imports no solver: a module here comes when it is first asked for, and brings the package that
 it serves when one of its functions is called. ``point`` is what they share: what belongs to one point is
 computed once.
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from polyad.solvers import nlp, packages, scipy
     from polyad.solvers.density import LogDensity, log_density
+    from polyad.solvers.starts import Starts, multistart
 
-__all__ = ["LogDensity", "log_density", "nlp", "packages", "scipy"]
-_NAMES = {"LogDensity": "density", "log_density": "density"}
+__all__ = ["LogDensity", "Starts", "log_density", "multistart", "nlp", "packages", "scipy"]
+_NAMES = {"LogDensity": "density", "log_density": "density", "Starts": "starts", "multistart": "starts"}
 
 
 if not TYPE_CHECKING:  # a type checker that saw it would believe that the room has every name

@@ -22,6 +22,7 @@ from polyad.operators.jacobian import PreparedJacobian
 from polyad.operators.jvp import PreparedJVP
 from polyad.operators.linearize import Linearization
 from polyad.operators.vjp import PreparedVJP
+from polyad.solvers.kept import KEPT, MOST
 from polyad.solvers.point import AtPoint
 from polyad.solvers.unknown import Unknown, warn_of_precision
 from polyad.sparse.backend import Sparse
@@ -80,6 +81,7 @@ class Differentiated:
         self._plain_args = args
         self._f = unknown.of_vector(joined(f) if several else f)
         self._options: dict[str, Any] = {"follow": follow}
+        self._alive, self._several = (f, backend, follow, *args), several
         self._start = unknown.enter(unknown.start)
         self._told = False
         self.outputs: tuple[ArraySpec, ...] = ()
@@ -87,8 +89,23 @@ class Differentiated:
 
     # -- preparation -------------------------------------------------------------------------------
 
-    def prepared(self, kind: type[Prepared], **options: Any) -> Any:
-        """A prepared operator of the function of a vector."""
+    def prepared(self, kind: type[Prepared], mark: Any = None, **options: Any) -> Any:
+        """A prepared operator of the function of a vector; ``mark`` tells options apart where it is kept."""
+        known = KEPT.get()
+        if known is None:
+            return self._newly_prepared(kind, options)
+        key = (kind, mark, *map(id, self._alive), self._several, self.unknown.form)
+        found = known.get(key)
+        if found is None:
+            made = self._newly_prepared(kind, options)
+            if len(known) < MOST:  # what is alive here keeps its identity
+                known[key] = made, self._f, self.outputs, self._tree, self._alive
+            return made
+        made, self._f, self.outputs, self._tree, _ = found
+        self._tell()
+        return made
+
+    def _newly_prepared(self, kind: type[Prepared], options: dict[str, Any]) -> Any:
         given = {"backend": self.backend, **self._options, **options}
         args = (self._start, *self.args)
         try:
@@ -292,7 +309,9 @@ class Differentiated:
         return self._sparse(PreparedJacobian, format, pattern)
 
     def _sparse(self, kind: type[Prepared], format: str = "csr", pattern: Any = None) -> Any:
-        return self.prepared(kind, backend=self._sparse_backend(format, pattern))
+        if pattern is None:
+            return self.prepared(kind, format, backend=self._sparse_backend(format))
+        return self._newly_prepared(kind, {"backend": self._sparse_backend(format, pattern)})
 
     def _sparse_backend(self, format: str, pattern: Any = None) -> Sparse:
         backend = self.backend

@@ -140,6 +140,13 @@ class Unknown(Flat):
         self.one_axis = self._one and len(self._shapes[0]) == 1
         self.plain = self.one_axis and self.library.plain and self.dtype == _DOUBLE
 
+    @property
+    def form(self) -> tuple[Any, ...]:
+        """What unknowns have in common whose functions of a vector are the same."""
+        dtypes = tuple(map(str, self._dtypes))
+        device = "" if self.library.plain else str(self.library.device(self._like))
+        return self._structure, tuple(self._shapes), dtypes, tuple(self._scalars), self.library.name, device
+
     # -- to the user's function -----------------------------------------------------------------------
 
     def enter(self, x: Any) -> Any:

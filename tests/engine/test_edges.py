@@ -112,7 +112,7 @@ REFUSED = {
 
 
 # derivatives by parameters, which test_parameters has
-PARAMETERS = ("gammainc_", "betainc_", "stdtr_", "student_", "zeta_", "kve_", "ive_")
+PARAMETERS = ("gammainc_", "betainc_", "stdtr_", "student_", "zeta_", "kve_", "ive_", "jv_", "yv_")
 
 
 def test_every_primitive_has_a_row():

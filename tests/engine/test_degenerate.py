@@ -770,15 +770,11 @@ def test_pseudo_inverses_without_full_rank(name: str) -> None:
     p, q = np.array([1.0, 2, 3]), np.array([1.0, 0, 2])
     dp, dq = WEIGHTS[0], WEIGHTS[1]
     a, v = np.outer(p, q), np.outer(dp, q) + np.outer(p, dq)
-    push = lambda: ad.jvp(np.linalg.pinv, a, v=v, backend=backend_of(name))  # noqa: E731
-    if name == "autograd":
-        with pytest.raises(OperationNotSupportedError, match="below its rcond"):
-            push()
-        return
+    found = ad.jvp(np.linalg.pinv, a, v=v, backend=backend_of(name))
     size = (p @ p) * (q @ q)
     change = 2 * (dp @ p) * (q @ q) + 2 * (p @ p) * (dq @ q)
     expected = (np.outer(dq, p) + np.outer(q, dp)) / size - np.outer(q, p) * change / size**2
-    np.testing.assert_allclose(push(), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ENGINE)

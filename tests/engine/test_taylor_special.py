@@ -113,5 +113,5 @@ def test_families_cost_a_power_of_the_order(monkeypatch):
 
 
 def test_what_has_no_partial_is_refused():
-    with pytest.raises(ad.errors.OperationNotSupportedError, match=r"jv has no derivative.*operand 0"):
-        coefficients(lambda x: sp.jv(x, 2.0), np.float64(1.5), np.float64(1.0))
+    with pytest.raises(ad.errors.OperationNotSupportedError, match=r"struve has no derivative.*operand 0"):
+        coefficients(lambda x: sp.struve(x, 2.0), np.float64(1.5), np.float64(1.0))

@@ -8,6 +8,8 @@ import pytest
 import scipy.special as sp
 
 import polyad as ad
+from polyad.engine.interpretations.dual import Dual
+from polyad.engine.rules.arithmetic import multiply
 from polyad.systems.registry import is_installed, load
 
 BACKENDS = [n for n in ("jax", "torch", "autograd", "sympy") if is_installed(load(n))]
@@ -202,10 +204,20 @@ def test_modified_bessel_functions_by_their_order(v, x):
 
 @pytest.mark.parametrize(
     ("v", "x"),
-    [(0.0, 0.5), (0.7, 1.5), (-0.7, 1.5), (-2.0, 3.0), (3.0, 1e-4), (80.0, 70.0), (2.5, 90.0), (3.7, 900.0)],
+    [
+        *((0.0, 0.5), (0.7, 1.5), (-0.7, 1.5), (-2.0, 3.0), (3.0, 1e-4), (80.0, 70.0), (2.5, 90.0)),
+        *((3.7, 900.0), (0.5, 7.9), (-0.5, 8.1), (-1.5, 2.0), (-1.0, 0.3), (-3.0, 25.0), (1 + 1e-7, 0.3)),
+    ],
 )
 def test_bessel_functions_by_their_order(v, x):
-    for f, exact in {sp.jv: mp.besselj, sp.yv: mp.bessely}.items():
+    parts = {
+        sp.jv: mp.besselj,
+        sp.yv: mp.bessely,
+        lambda v, x: np.real(sp.hankel1(v, x)): mp.besselj,
+        lambda v, x: np.imag(sp.hankel1(v, x)): mp.bessely,
+        lambda v, x: np.imag(sp.hankel2(v, x)): lambda v, x: -mp.bessely(v, x),
+    }
+    for f, exact in parts.items():
         with mp.workdps(DIGITS):
             h, at, y = mp.mpf(10) ** -9, mp.mpf(v), mp.mpf(x)
             a, b, c, d, e = (exact(at + k * h, y) for k in (-2, -1, 0, 1, 2))
@@ -269,7 +281,25 @@ ALL = {
     "jv": (sp.jv, (2.7, 1.5)),
     "yv": (sp.yv, (0.7, 1.5)),
     "jve": (sp.jve, (0.7, 9.5)),
+    "hankel1": (lambda v, x: np.real((2 + 1j) * sp.hankel1(v, x)), (0.7, 1.5)),
+    "hankel2": (lambda v, x: np.imag(sp.hankel2(v, x)) * v, (-0.7, 1.5)),
 }
+
+
+def test_bessel_functions_by_their_order_at_zero():
+    """J is ``(x / 2)**v / gamma(v + 1)`` there: nothing in v for v > 0, minus infinity at 0; Y has a pole."""
+    for v in (0.5, 1.0, 2.5):
+        assert ad.derivative(lambda v: sp.jv(v, 0.0), v) == 0
+    with pytest.warns(ad.errors.NonFiniteWarning):
+        assert not np.isfinite(ad.derivative(lambda v: sp.jv(v, 0.0), 0.0))
+    with np.errstate(invalid="ignore"):
+        assert not np.isfinite(ad.derivative(lambda v: sp.yv(v, 0.0), 0.5))
+
+
+def test_a_complex_number_times_a_slope_by_a_parameter():
+    """A complex number times a float64 of NumPy is Python's, which has no axes."""
+    y = multiply(1j, Dual(1, np.float64(2.0), np.array([3.0, 4.0])))
+    assert np.array_equal(y.tangent, [3j, 4j])
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -286,9 +316,8 @@ def test_every_backend(name):
     np.testing.assert_allclose(gradient, finite, rtol=1e-5)
     compiled = ad.NumPy(compile=True)
     for backend in (*BACKENDS, compiled):
-        if (
-            name in ("kv", "iv", "jv", "yv") and backend == "sympy"
-        ):  # SymPy's own function, whose slope by the order it leaves open
+        # SymPy's own function, whose slope by the order it leaves open, or complex numbers, which it lacks
+        if backend == "sympy" and name in ("kv", "iv", "jv", "yv", "hankel1", "hankel2"):
             with pytest.raises(ad.errors.OperationNotSupportedError):
                 ad.gradient(g, point, backend=backend)
             continue

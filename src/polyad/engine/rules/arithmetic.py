@@ -116,7 +116,7 @@ def _push_subtract(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) ->
 
 def _push_multiply(y: Value, tangents: tuple[Value, ...], a: Value, b: Value) -> Value:
     ta, tb = tangents
-    ndim = y.ndim
+    ndim = ndim_of(y)  # a complex number times a float64 of NumPy is a plain one
     if ta is None:
         return aligned(tb, ndim) * a
     if tb is None:

@@ -119,6 +119,20 @@ def test_what_a_method_does_not_use_is_refused():
         minimize(bowl, START + 0j)
 
 
+@pytest.mark.parametrize("method", ["Nelder-Mead", "Powell", "L-BFGS-B", "SLSQP", "trust-constr"])
+def test_bounds_that_are_not_numbers_or_reversed_are_refused(method):
+    free = [(None, None)] * 2
+    for pair in ((np.nan, 1), (0, np.nan)):
+        with pytest.raises(ad.errors.ArgumentError, match=r"bounds are .*nan.* at \[2\]: pass -inf or inf"):
+            minimize(bowl, START, method=method, bounds=[*free, pair, (0, 1)])
+    with pytest.raises(ad.errors.ArgumentError, match=r"bounds are 1.0 to 0.0 at \[0\]: exchange them"):
+        minimize(
+            bowl, START, method=method, bounds=scipy.optimize.Bounds([1, 0, 0, 0], np.array([0, 1, 1, 1]))
+        )
+    with pytest.raises(ValueError, match="bounds"):  # SciPy's own
+        minimize(bowl, START, method=method, bounds=[(0, 1)] * 3)
+
+
 def circle(x):
     return [x[0] ** 2 + x[1] ** 2, x[2] * x[3]]
 

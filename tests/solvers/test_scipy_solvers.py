@@ -158,6 +158,14 @@ def test_curve_fit_omits_what_is_not_a_number_and_refuses_what_it_cannot():
     )
     with pytest.raises(ArgumentError, match="the model's exact Jacobian is taken"):
         solvers.curve_fit(model, T, DATA, jac="sparse")
+    for wrong in (0.0, np.nan):  # of which SciPy's lm returns the start
+        widths = np.full(len(T), 0.1)
+        widths[2] = wrong
+        with pytest.raises(ArgumentError, match=rf"sigma is {wrong} at \[2\]: pass the error of each datum"):
+            solvers.curve_fit(model, T, DATA, p0=(1, 1, 1), sigma=widths)
+    widths = np.where(np.isnan(broken), np.nan, 0.1)
+    weighted, _ = solvers.curve_fit(model, T, broken, p0=(1, 1, 1), sigma=widths, nan_policy="omit")
+    assert np.allclose(weighted, popt, rtol=1e-5)
 
     def failing(t, a, b, c):
         if a > 1.0:
@@ -462,6 +470,22 @@ def test_check_grad_compares_with_the_exact_gradient():
 
 
 def test_what_a_solver_cannot_take_is_refused_before_it_runs():
+    with pytest.raises(ArgumentError, match=r"bounds are 2.0 to 1.0 at \[1\]: exchange them"):
+        solvers.least_squares(lambda x: x - 1, [1, 1], bounds=([0, 2], [None, 1]))
+    with pytest.raises(ArgumentError, match=r"bounds are nan to 2.0 at \[0\]: pass -inf or inf"):
+        solvers.curve_fit(model, T, DATA, p0=(1, 1, 1), bounds=([np.nan, 0, 0], 2))
+    with pytest.raises(ArgumentError, match=r"x0 is nan at \[1\]: pass finite numbers"):
+        solvers.newton(lambda x: x**2 - 2, np.array([1.0, np.nan]))
+    with pytest.raises(ArgumentError, match=r"x0 has shape \(2,\), and root_scalar takes a number"):
+        solvers.root_scalar(lambda x: x**2 - 2, x0=np.ones(2))
+    for krylov in (
+        lambda: solvers.newton_krylov(lambda x: x - 1, np.zeros(3), method="gmers"),
+        lambda: solvers.root(
+            lambda x: x - 1, np.zeros(3), method="krylov", options={"jac_options": {"method": "gmers"}}
+        ),
+    ):
+        with pytest.raises(ArgumentError, match="method='gmers' is none of SciPy's Krylov methods"):
+            krylov()
     with pytest.raises(ArgumentError, match="a tree of 1 array, and least_squares takes one"):
         solvers.least_squares(lambda x: {"a": x - 1}, [1, 2])
     for bounds in ((0, 3), scipy.optimize.Bounds([0, 0], [1, 1])):

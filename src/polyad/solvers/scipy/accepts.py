@@ -19,6 +19,7 @@ __all__ = [
     "GRADIENTS",
     "HESSIANS",
     "IVP",
+    "KRYLOV",
     "LEAST_SQUARES",
     "OPERATORS",
     "ROOTS",
@@ -65,6 +66,8 @@ ROOTS: Mapping[str, tuple[str, ...]] = {
     "excitingmixing": (),
     "df-sane": (),
 }
+# the inner methods of Newton-Krylov
+KRYLOV = ("lgmres", "gmres", "bicgstab", "cgs", "minres", "tfqmr")
 IVP: Mapping[str, tuple[str, ...]] = {
     "radau": ("dense", "sparse"),
     "bdf": ("dense", "sparse"),

@@ -13,6 +13,7 @@ from polyad.solvers.caught import Caught
 from polyad.solvers.function import Differentiated
 from polyad.solvers.point import LastPoint
 from polyad.solvers.scipy import accepts
+from polyad.solvers.scipy.limits import bounded, weighted
 from polyad.solvers.unknown import Unknown
 from polyad.systems.base import Backend
 
@@ -108,7 +109,8 @@ args, kwargs, callback, workers
     name = accepts.method_name(method, tuple(accepts.LEAST_SQUARES), "least_squares")
     forms = accepts.LEAST_SQUARES[name]
     unknown, caught = Unknown(x0), Caught()
-    if name == "lm" and not _is_free(unknown.limits(bounds)):
+    limits = bounded(unknown.limits(bounds), unknown.start, pairs=False)
+    if name == "lm" and not _is_free(limits):
         raise ArgumentError("method 'lm' takes no bounds: leave them out, or take 'trf' or 'dogbox'")
     r = functools.partial(fun, **kwargs) if kwargs else fun
     wanted = _wanted(jac, jac_sparsity, forms, name, tr_solver, x_scale)
@@ -131,7 +133,7 @@ args, kwargs, callback, workers
     found = caught.run(
         scipy.optimize.least_squares,
         x0=unknown.start.copy(),
-        bounds=unknown.limits(bounds),
+        bounds=limits,
         method=name,
         **given,
         **words,
@@ -288,6 +290,8 @@ def curve_fit(
         )
     if p0 is not None:
         p0 = Unknown(p0, "p0").start
+        bounded(bounds, p0, pairs=False)
+    weighted(sigma, xdata, ydata, omit=nan_policy == "omit")
     if kwargs.get("args") is not None:
         raise ArgumentError("args: the model of curve_fit takes the parameters only, bind others in a lambda")
     caught = Caught()

@@ -14,6 +14,7 @@ from polyad.solvers.function import Differentiated
 from polyad.solvers.point import LastPoint
 from polyad.solvers.scipy import accepts
 from polyad.solvers.scipy.constraints import any_sparse, with_derivatives
+from polyad.solvers.scipy.limits import bounded
 from polyad.solvers.unknown import Unknown
 from polyad.systems.base import Backend
 
@@ -109,6 +110,7 @@ def minimize(
     args = args if isinstance(args, tuple) else (args,)
     name = _chosen(method, bounds, constraints)
     unknown, caught = Unknown(x0), Caught()
+    limits = bounded(unknown.limits(bounds), unknown.start, pairs=True)
     _refuse(name, jac, hess, hessp, bounds, constraints, backend)
     how: dict[str, Any] = {"backend": backend, "follow": follow, "solver": _title(name)}
     given = _objective(name, fun, unknown, args, jac, hess, hessp, caught, how)
@@ -120,7 +122,7 @@ def minimize(
         scipy.optimize.minimize,
         x0=unknown.start.copy(),
         method=method,
-        bounds=unknown.limits(bounds),
+        bounds=limits,
         constraints=() if constraints is None else constraints,
         tol=tol,
         callback=callback if unknown.plain else _callback(callback, unknown),

@@ -335,6 +335,12 @@ class _Exact:
 
         if inner.get("rdiff") is not None:
             raise ArgumentError("rdiff is the step of differences, and products are exact here: leave it out")
+        method = inner.get("method", "lgmres")
+        if isinstance(method, str) and method not in accepts.KRYLOV:
+            raise ArgumentError(
+                f"method={method!r} is none of SciPy's Krylov methods: pass one of "
+                f"{', '.join(accepts.KRYLOV)}"
+            )
         self._theirs = KrylovJacobian(**inner)  # knows each method's own options
         self._M = inner.get("inner_M")
         return {"method": _Method(self._solve, self._theirs.method), "inner_M": self}

@@ -196,6 +196,8 @@ def root_scalar(
     if takes and (fprime is None or fprime is False):
         order = 2 if name == "halley" and not callable(fprime2) else 1
         x0 = _inexact(x0)
+        if np.size(x0) > 1:
+            raise ArgumentError(f"x0 has shape {np.shape(x0)}, and root_scalar takes a number: call newton")
         value, first, second = _functions(f, x0, args, order, caught, backend, follow, "root_scalar")
         if callable(fprime2):
             own = fprime2
@@ -224,6 +226,13 @@ def _inexact(x0: Any) -> Any:
         x = x.astype(np.float64)
     if x.dtype.kind not in "fc":
         raise ArgumentError(f"x0={x0!r}: pass a number or an array of numbers")
+    wrong = np.argwhere(~np.isfinite(x))
+    if len(wrong):
+        at = wrong[0].tolist()
+        raise ArgumentError(
+            f"x0 is {x[tuple(at)]}{f' at {at}' if at else ''}: pass finite numbers, from which a "
+            "search can begin"
+        )
     return x if x.ndim else x[()]
 
 
